@@ -1,0 +1,278 @@
+"""A comparison from its configuration to its last record."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from llmbench import dataset, outcome, plan, source
+from llmbench.composition import Composition
+from llmbench.config import Config, Layer, Resolved, resolve
+from llmbench.dataset import Data
+from llmbench.environment import Environment, collect
+from llmbench.errors import ConfigError, DataError
+from llmbench.job import Job
+from llmbench.launcher import Event, Launcher
+from llmbench.plan import Plan, Planned
+from llmbench.plugin import Registry
+from llmbench.record import Cell, DataRef, Record
+from llmbench.source import Source
+from llmbench.store import Header, Store, write_text
+
+RANDOM_TOKENS = "random tokens"
+"""What is trained on where the weights are random and no data are given."""
+
+
+class Listener(Protocol):
+    """Is told how the comparison goes; `llmbench.console` shows it to a person."""
+
+    def start(self, plan: Plan, root: Path) -> None:
+        """The plan is made and the directory is there."""
+
+    def cell(self, cell: Cell) -> None:
+        """A cell is about to run."""
+
+    def event(self, event: Event) -> None:
+        """The running cell's worker says something."""
+
+    def record(self, record: Record, kept: bool) -> None:
+        """A cell has its record; `kept` if it had it before."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that is decided before anything is loaded."""
+
+    resolved: Resolved
+    environment: Environment
+    source: Source
+    registry: Registry
+    compositions: Sequence[Composition]
+
+    @property
+    def config(self) -> Config:
+        """The configuration."""
+        return self.resolved.config
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the inputs are text; random weights without data take random tokens."""
+        return self.config.weights == "pretrained" or self.config.data is not None
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the cells are fed; None where they make random tokens themselves."""
+
+    train: Data | None
+    evaluate: Data | None
+    refs: tuple[DataRef, DataRef]
+
+
+def set_up(layers: Sequence[Layer], registry: Registry) -> Setup:
+    """Resolve the configuration and check all that can be checked without reading anything."""
+    first = resolve(layers).config
+    environment = collect(first.device)
+    found = source.find(first.model, first.weights, first.revision, registry)
+    resolved = resolve([*defaults(first, environment, found), *layers])
+    config = resolved.config
+    registry.tasks.get(config.task)
+    registry.launchers.get(config.launcher) if config.launcher != "auto" else None
+    check_metrics(config.metrics, registry)
+    if config.settings.steps <= config.settings.burn_in_steps:
+        raise ConfigError(
+            f"--steps {config.settings.steps} leaves nothing to time after "
+            f"{config.settings.burn_in_steps} burn-in steps: take more, or lower --burn-in-steps."
+        )
+    wanted = plan.compositions(config.strategies, registry)
+    return Setup(resolved, environment, found, registry, wanted)
+
+
+def defaults(config: Config, environment: Environment, found: Source) -> list[Layer]:
+    """The defaults that depend on the device, on the weights and on the model."""
+    layers: list[Layer] = []
+    if environment.device == "cuda":
+        layers.append((f"default on {environment.device_name}", {"precision": "bf16"}))
+    layers.append((f"default for {found.ref.id}", found.defaults))
+    if config.weights == "random":
+        layers.append(("default for random weights", {"max_new_tokens": 32, "eval_examples": 8}))
+    return layers
+
+
+def check_metrics(names: Sequence[str], registry: Registry) -> None:
+    """ConfigError for a metric that is unknown, or whose argument will not do."""
+    for name in names:
+        head, colon, argument = name.partition(":")
+        problem = registry.metrics.get(head).check(argument if colon else None)
+        if problem:
+            raise ConfigError(problem)
+
+
+def read_inputs(setup: Setup) -> Inputs:
+    """Read and check the data, and choose the examples that the cells get."""
+    config, settings = setup.config, setup.config.settings
+    needed = settings.steps * settings.batch_size * settings.accumulation
+    if not setup.has_text:
+        ref = DataRef(name=RANDOM_TOKENS, examples=needed, sha256="")
+        return Inputs(None, None, (ref, ref.model_copy(update={"examples": 0})))
+    task = setup.registry.tasks.get(config.task)
+    trains_on, evaluates_on = config.data or task.train_file, config.eval_data
+    if evaluates_on is None and config.data is None:
+        evaluates_on = str(task.eval_file) if task.eval_file else None
+    if trains_on is None or evaluates_on is None:
+        missing = "--data" if trains_on is None else "--eval-data"
+        raise DataError(f"There is nothing to {_purpose(missing)}: give {missing}.")
+    fields = (config.input_field, config.target_field)
+    train = dataset.sample(dataset.read(trains_on, task, *fields), needed)
+    held_out = dataset.read(evaluates_on, task, *fields)
+    held_out = dataset.sample(held_out, settings.eval_examples)
+    return Inputs(train, held_out, (train.ref, held_out.ref))
+
+
+def _purpose(option: str) -> str:
+    return "train on" if option == "--data" else "evaluate on that was not trained on"
+
+
+def run(setup: Setup, command: str, listener: Listener) -> Store:
+    """Run every cell of the comparison that has no good record yet; returns its directory."""
+    launcher = make_launcher(setup.config.launcher, setup.registry)
+    try:
+        fetched = source.fetch(setup.source, needs_tokenizer=setup.has_text)
+        inputs = read_inputs(setup)
+        cells = plan.make(
+            setup.config, fetched.ref, inputs.refs, setup.environment, setup.registry
+        )
+        store = Store(Path(setup.config.output) if setup.config.output else default_output(setup))
+        store.create()
+        write_inputs(store, inputs)
+        store.write_header(header(setup, cells, store, command, inputs))
+        listener.start(cells, store.root)
+        with outcome.interruptions(launcher) as stopped:
+            for planned in cells.cells:
+                if not stopped():
+                    run_cell(planned, setup, fetched, inputs, store, launcher, listener)
+    finally:
+        launcher.close()
+    shutil.rmtree(store.work, ignore_errors=True)
+    if stopped():
+        raise outcome.Interrupted(store)
+    return store
+
+
+def run_cell(
+    planned: Planned,
+    setup: Setup,
+    fetched: Source,
+    inputs: Inputs,
+    store: Store,
+    launcher: Launcher,
+    listener: Listener,
+) -> None:
+    """Run one cell, unless it is skipped or was measured before, and store its record."""
+    cell = planned.cell
+    held = store.record(cell.id)
+    if held and held.status == "ok":
+        listener.record(held, True)
+        return
+    listener.cell(cell)
+    if planned.skip:
+        record = Record(
+            cell=cell, status="skipped", reason=planned.skip, environment=setup.environment
+        )
+    else:
+        record = launch(make_job(cell, setup, fetched, inputs, store), store, launcher, listener)
+    listener.record(store.write_record(record), False)
+
+
+def make_job(
+    cell: Cell, setup: Setup, fetched: Source, inputs: Inputs, store: Store
+) -> Job:
+    """What the cell's worker has to know."""
+    folder = (store.work / cell.id).resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    text = setup.has_text
+    return Job(
+        cell=cell,
+        environment=setup.environment,
+        model_source=fetched.weights_location,
+        tokenizer_source=fetched.tokenizer_location if text else None,
+        train_file=store.data.resolve() / "train.jsonl" if inputs.train else None,
+        eval_file=store.data.resolve() / "eval.jsonl" if inputs.evaluate else None,
+        record_file=folder / "record.json",
+        work_folder=folder,
+        started_at=time.time(),
+    )
+
+
+def launch(job: Job, store: Store, launcher: Launcher, listener: Listener) -> Record:
+    """Run the job's worker and make its record, also when the worker could not."""
+    job_file = job.work_folder / "cell.json"
+    write_text(job_file, job.model_dump_json())
+    log = store.logs.resolve() / f"{job.cell.id}.log"
+    status = launcher.run(job_file, log, listener.event)
+    record = outcome.record_of(job, status, log)
+    shutil.rmtree(job.work_folder, ignore_errors=True)
+    return record
+
+
+def make_launcher(name: str, registry: Registry) -> Launcher:
+    """The launcher by that name; `auto` forks where that can be had."""
+    if name == "auto":
+        name = "fork" if platform.system() == "Linux" else "spawn"
+    return registry.launchers.get(name)()
+
+
+def write_inputs(store: Store, inputs: Inputs) -> None:
+    """Keep what the cells are fed beside their records."""
+    for name, data in (("train", inputs.train), ("eval", inputs.evaluate)):
+        if data:
+            write_text(store.data / f"{name}.jsonl", dataset.lines(data.examples))
+
+
+def header(setup: Setup, cells: Plan, store: Store, command: str, inputs: Inputs) -> Header:
+    """What `comparison.json` says."""
+    fields = {}
+    if inputs.train:
+        fields = {"input": inputs.train.input_field, "target": inputs.train.target_field}
+    return Header(
+        name=store.root.name,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command,
+        configuration=setup.config.model_dump(mode="json"),
+        origins=setup.resolved.origins,
+        environment=setup.environment,
+        plan=cells,
+        data_fields=fields,
+        notices=notices(setup),
+    )
+
+
+def notices(setup: Setup) -> tuple[str, ...]:
+    """What a reader has to know of how the figures came about."""
+    found = []
+    if setup.config.weights == "random":
+        found.append(
+            "Weights are random: speed and memory are those of the real model; "
+            "quality means nothing and is left empty."
+        )
+    if not setup.has_text:
+        found.append(
+            f"Inputs are random tokens that fill every sequence to {setup.config.settings.seq_len}: "
+            "no padding, and every token is supervised."
+        )
+    return tuple(found)
+
+
+def default_output(setup: Setup) -> Path:
+    """`reports/20261122-071200-llmbench-tiny`."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    return Path("reports") / f"{stamp}-{plan.slug(setup.source.ref.id)}"
+
+

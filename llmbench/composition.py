@@ -1,0 +1,168 @@
+"""Compositions: `lora(r=64)+4-bit+gradient-checkpointing`, read, completed and checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from pydantic import ValidationError
+
+from llmbench.environment import Environment
+from llmbench.errors import CompositionError, PluginError, nearest
+from llmbench.setting import ADJUSTABLE, Settings, difference
+from llmbench.strategy import Strategy
+
+Find = Callable[[str], type[Strategy]]
+"""Looks a strategy up by id; raises CompositionError for an unknown one."""
+
+MEMBER = re.compile(r"\s*(?P<id>[A-Za-z0-9][\w.-]*)\s*(?:\((?P<options>[^()]*)\))?\s*")
+GROUP_ORDER = ("quantization", "adaptation", "memory", "attention")
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Strategies that are applied together, completed with what they stand on."""
+
+    members: tuple[Strategy, ...]
+
+    @property
+    def id(self) -> str:
+        """The canonical spelling: the adaptation first, options that differ from the defaults."""
+        names = sorted(self.members, key=lambda m: m.group != "adaptation")
+        return "+".join(label(m) for m in names)
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is anything to train."""
+        return all(m.trains for m in self.members)
+
+    def adjust(self, settings: Settings, environment: Environment) -> Settings:
+        """The settings with what the members declare to change."""
+        changed = settings
+        for member in self.members:
+            changed = member.adjust(changed, environment)
+        unfair = difference(settings, changed).keys() - ADJUSTABLE
+        if unfair:
+            raise PluginError(
+                f"'{self.id}' changes {', '.join(sorted(unfair))}, which all cells share; "
+                f"a strategy may change {', '.join(sorted(ADJUSTABLE))}."
+            )
+        return changed
+
+    def skip(self, settings: Settings, environment: Environment) -> str | None:
+        """The first member's reason not to run, if any."""
+        reasons = (m.skip(settings, environment) for m in self.members)
+        return next((r for r in reasons if r), None)
+
+
+def label(member: Strategy) -> str:
+    """`lora`, or `lora(r=64)` where an option is not its default."""
+    changed = member.model_dump(exclude_defaults=True)
+    if not changed:
+        return member.id
+    return f"{member.id}({','.join(f'{k}={v}' for k, v in changed.items())})"
+
+
+def split_list(text: str) -> list[str]:
+    """Split at the commas that are not inside brackets; empty parts are dropped."""
+    parts = re.split(r",(?![^()]*\))", text)
+    return [p.strip() for p in parts if p.strip()]
+
+
+def read(text: str, find: Find) -> Composition:
+    """One composition from its text, completed and checked; CompositionError where it cannot be."""
+    members = [_member(m["id"], m["options"], find) for m in _scan(text)]
+    return complete(members, find)
+
+
+def complete(members: Sequence[Strategy], find: Find) -> Composition:
+    """Add the adaptation that the members stand on; refuse two that decide the same thing."""
+    for one, other in combinations(members, 2):
+        if _clash(one, other):
+            raise CompositionError(_refusal(one, other, find))
+    chosen = list(members)
+    if not any("adaptation" in m.claims() for m in members):
+        chosen.append(_standing(members, find))
+    return Composition(tuple(sorted(chosen, key=_rank)))
+
+
+def unique(compositions: Sequence[Composition]) -> list[Composition]:
+    """The compositions in order, each once, however it was spelt."""
+    return list({c.id: c for c in compositions}.values())
+
+
+def _scan(text: str) -> Iterator[re.Match[str]]:
+    position = 0
+    while True:
+        match = MEMBER.match(text, position)
+        if not match:
+            raise CompositionError(
+                f"'{text}' is not a composition: write ids joined with '+', options in brackets, "
+                "for example 'lora(r=64)+gradient-checkpointing'."
+            )
+        yield match
+        if match.end() == len(text):
+            return
+        if text[match.end()] != "+":
+            raise CompositionError(
+                f"'{text}' has something unexpected at '{text[match.end() :]}': join ids with '+'."
+            )
+        position = match.end() + 1
+
+
+def _member(name: str, options: str | None, find: Find) -> Strategy:
+    strategy = find(name)
+    try:
+        return strategy.model_validate(_options(name, options or ""))
+    except ValidationError as error:
+        raise CompositionError(_option_error(strategy, error)) from None
+
+
+def _options(name: str, text: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for part in split_list(text):
+        key, equals, value = (p.strip() for p in part.partition("="))
+        if not equals or not key or not value:
+            raise CompositionError(f"'{part}' in '{name}({text})' is not an option: write key=value.")
+        if key in found:
+            raise CompositionError(f"'{key}' is given twice in '{name}({text})': give it once.")
+        found[key] = value
+    return found
+
+
+def _option_error(strategy: type[Strategy], error: ValidationError) -> str:
+    first = error.errors()[0]
+    option = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        hint = nearest(option, strategy.model_fields)
+        return f"'{strategy.id}' has no option '{option}': {hint}"
+    problem = first["msg"][0].lower() + first["msg"][1:]
+    return f"'{strategy.id}({option}={first['input']})' cannot be: {problem}."
+
+
+def _clash(one: Strategy, other: Strategy) -> bool:
+    return bool(one.claims() & other.claims())
+
+
+def _refusal(one: Strategy, other: Strategy, find: Find) -> str:
+    if one.id == other.id:
+        return f"'{one.id}' is named twice in one composition: name it once."
+    ways = " or ".join(f"'{complete([m], find).id}'" for m in (one, other))
+    both = ", ".join(sorted(one.claims() & other.claims()))
+    return f"'{one.id}' and '{other.id}' both decide the {both}: write {ways}."
+
+
+def _standing(members: Sequence[Strategy], find: Find) -> Strategy:
+    for member in members:
+        candidate = find(member.stands_on)()
+        if not any(_clash(candidate, m) for m in members):
+            return candidate
+    names = "+".join(m.id for m in members)
+    raise CompositionError(f"'{names}' names no adaptation and none fits: add one, such as 'lora'.")
+
+
+def _rank(member: Strategy) -> int:
+    return GROUP_ORDER.index(member.group) if member.group in GROUP_ORDER else len(GROUP_ORDER)

@@ -1,0 +1,106 @@
+"""The configuration of a comparison: every value, and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from llmbench.composition import split_list
+from llmbench.errors import ConfigError, nearest
+from llmbench.setting import Settings
+
+Weights = Literal["pretrained", "random"]
+
+
+def _listed(value: object) -> object:
+    return split_list(value) if isinstance(value, str) else value
+
+
+Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
+class Config(BaseModel):
+    """What is to be compared. The settings that all cells share are in `settings`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strategies: Listed = Field(
+        ("all",), min_length=1, description="Strategies or compositions, with commas; or 'all'."
+    )
+    model: str = Field("llmbench-tiny", description="Alias, hub id or folder.")
+    weights: Weights = Field("pretrained", description="Real weights, or the shape alone.")
+    revision: str | None = Field(None, description="Branch, tag or commit of a hub model.")
+    task: str = Field("summarization", description="What is to be learnt.")
+    data: str | None = Field(None, description="Training data: file, folder or hub id.")
+    eval_data: str | None = Field(None, description="Evaluation data; the task's own otherwise.")
+    input_field: str | None = Field(None, description="Field of the input; recognised otherwise.")
+    target_field: str | None = Field(None, description="Field of the target; likewise.")
+    metrics: Listed = Field(("rouge",), min_length=1, description="Metrics, with commas.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of data order, adapters and dropout.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to run.")
+    launcher: str = Field("auto", description="How a cell's process is started.")
+    output: str | None = Field(None, description="Output directory; a new one in reports/ else.")
+    settings: Settings = Settings()
+
+
+Layer = tuple[str, Mapping[str, Any]]
+"""Where values come from, in words, and the values by option name."""
+
+
+class Resolved(BaseModel):
+    """A configuration with, for each option, the words for where its value came from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    config: Config
+    origins: dict[str, str]
+
+
+OPTIONS = {n: f for n, f in Config.model_fields.items() if n != "settings"}
+SETTINGS = Settings.model_fields
+
+
+def resolve(layers: Sequence[Layer]) -> Resolved:
+    """Lay the layers over the defaults, later ones on top; None in a layer means not given.
+
+    Raises ConfigError for an unknown name, or a value that cannot be.
+    """
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys([*OPTIONS, *SETTINGS], "default")
+    for origin, layer in layers:
+        for name, value in layer.items():
+            if name not in origins:
+                raise ConfigError(f"Unknown option '{name}' ({origin}): {nearest(name, origins)}")
+            if value is not None:
+                values[name], origins[name] = value, origin
+    return Resolved(config=_build(values, origins), origins=origins)
+
+
+def _build(values: Mapping[str, Any], origins: Mapping[str, str]) -> Config:
+    try:
+        settings = Settings(**{n: v for n, v in values.items() if n in SETTINGS})
+        return Config(
+            **{n: v for n, v in values.items() if n in OPTIONS}, settings=settings
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise ConfigError(
+            f"--{name.replace('_', '-')} cannot be {first['input']!r} ({origins[name]}): "
+            f"{first['msg'][0].lower()}{first['msg'][1:]}."
+        ) from None
+
+
+def rows(resolved: Resolved) -> list[tuple[str, str, str]]:
+    """(option, value, origin) of everything, for a person to read."""
+    config = resolved.config
+    values = {**config.model_dump(exclude={"settings"}), **config.settings.model_dump()}
+    return [(n.replace("_", "-"), _show(values[n]), resolved.origins[n]) for n in values]
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(str(v) for v in value)
+    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

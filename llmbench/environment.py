@@ -1,0 +1,158 @@
+"""What this machine is: device, memory and versions, found without importing torch."""
+
+from __future__ import annotations
+
+import os
+import platform
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from llmbench.errors import ConfigError
+
+PACKAGES = (
+    "llmbench",
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "accelerate",
+    "tokenizers",
+    "flash_attn",
+)
+Device = Literal["cpu", "cuda"]
+
+
+class Environment(BaseModel):
+    """The facts that a figure depends on. Names no user and no host."""
+
+    model_config = ConfigDict(frozen=True)
+
+    device: Device
+    device_name: str
+    device_memory_bytes: int
+    device_count: int = 0
+    driver: str | None = None
+    system: str
+    cpu_name: str
+    cpu_count: int
+    memory_bytes: int
+    python: str
+    versions: dict[str, str]
+
+
+def collect(device: str = "auto") -> Environment:
+    """Look at this machine. `device` is auto, cpu or cuda; ConfigError where there is no such."""
+    gpus = gpu_facts()
+    if device == "cuda" and not gpus:
+        raise ConfigError(
+            "No NVIDIA GPU can be used here: run with --device cpu, or install a CUDA build of torch."
+        )
+    memory, cpus = host_memory_bytes(), usable_cpus()
+    shared = {
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu_name": cpu_name(),
+        "cpu_count": cpus,
+        "memory_bytes": memory,
+        "python": platform.python_version(),
+        "versions": package_versions(),
+    }
+    if gpus and device != "cpu":
+        name, gpu_memory, driver = gpus[0]
+        return Environment(
+            device="cuda",
+            device_name=name,
+            device_memory_bytes=gpu_memory,
+            device_count=len(gpus),
+            driver=driver,
+            **shared,
+        )
+    label = f"{cpu_name()}, {cpus} core{'s' if cpus != 1 else ''}"
+    return Environment(device="cpu", device_name=label, device_memory_bytes=memory, **shared)
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that decide a figure; a missing package is left out."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def gpu_facts() -> tuple[tuple[str, int, str], ...]:
+    """(name, memory in bytes, driver version) of every GPU that this process may use."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and visible.strip() in {"", "-1"}:
+        return ()
+    if not any(Path("/dev").glob("nvidia[0-9]*")) and platform.system() == "Linux":
+        if not Path("/dev/dxg").exists():  # WSL has its own device
+            return ()
+    if "+cpu" in package_versions().get("torch", ""):
+        return ()
+    return _nvml_facts(visible)
+
+
+def _nvml_facts(visible: str | None) -> tuple[tuple[str, int, str], ...]:
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except Exception:  # no driver, or one that does not answer: there is no GPU to use
+        return ()
+    try:
+        handles = [
+            pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())
+        ]
+        order = visible_indices(visible, len(handles))
+        driver = str(pynvml.nvmlSystemGetDriverVersion())
+        return tuple(
+            (
+                str(pynvml.nvmlDeviceGetName(handles[i])),
+                int(pynvml.nvmlDeviceGetMemoryInfo(handles[i]).total),
+                driver,
+            )
+            for i in order
+        )
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def visible_indices(visible: str | None, count: int) -> list[int]:
+    """Which GPUs CUDA_VISIBLE_DEVICES leaves, in its order; all where it names them otherwise."""
+    parts = (visible or "").split(",")
+    if visible and all(p.strip().isdigit() for p in parts):
+        return [int(p) for p in parts if int(p) < count]
+    return list(range(count))
+
+
+def usable_cpus() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cpu_name() -> str:
+    """The processor's model name."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def host_memory_bytes() -> int:
+    """The machine's memory."""
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    import psutil
+
+    return int(psutil.virtual_memory().total)

@@ -1,0 +1,47 @@
+"""Every error that a user can cause. Each message is one sentence and a way out.
+
+`llmbench.cli.main` catches `UserError` and nothing else: whatever is not in this tree is a bug
+and shows its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something the user can put right; the command line prints it and exits with 2."""
+
+
+class ConfigError(UserError):
+    """An option, or a combination of options, that cannot be."""
+
+
+class CompositionError(ConfigError):
+    """A composition that is misspelt, or whose members exclude each other."""
+
+
+class PluginError(UserError):
+    """A plugin that is broken, or that registers an id which is taken."""
+
+
+class DataError(UserError):
+    """Data that cannot be read, or that lacks what the task needs."""
+
+
+class ModelError(UserError):
+    """A model that cannot be found or loaded."""
+
+
+class StoreError(UserError):
+    """An output directory that cannot be written, or a record that cannot be read."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: the nearest known ones, or all of them."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if close:
+        return "did you mean " + " or ".join(f"'{c}'" for c in close) + "?"
+    return "known are: " + ", ".join(names) + "." if names else "none is installed."

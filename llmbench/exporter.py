@@ -1,0 +1,21 @@
+"""An exporter: writes a comparison in a format of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llmbench.store import Comparison
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """A format, the file that it fills in the output directory, and the function that renders."""
+
+    id: str
+    summary: str
+    filename: str
+    render: Callable[[Comparison], str]
+    """The file's text, a pure function of the comparison."""

@@ -1,0 +1,208 @@
+"""The figures of a cell, derived from the raw samples of its record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any, Literal
+
+from llmbench.record import Record, Step
+from llmbench.store import Comparison
+
+QUALITY = "rougeL"
+"""The score that stands for quality where one figure has to."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure: what it is called, what it means, and which direction is better."""
+
+    id: str
+    label: str
+    unit: Literal["score", "bytes", "tokens/s", "count", "seconds", "nats"]
+    better: Literal["higher", "lower", "neither"]
+    of: Callable[[Record], float | None]
+    meaning: str
+
+
+def score(name: str) -> Callable[[Record], float | None]:
+    """The mean of a per-example score, or the figure of the whole set by that name."""
+
+    def of(record: Record) -> float | None:
+        values = [e.scores[name] for e in record.examples if name in e.scores]
+        return fmean(values) if values else record.corpus_scores.get(name)
+
+    return of
+
+
+def peak_memory(record: Record) -> float | None:
+    """Peak of the train phase: allocated on CUDA, the host's growth on a CPU."""
+    phase = record.phases.get("train")
+    if phase is None or not record.cell.trains:
+        return None
+    memory = phase.memory
+    return memory.host_growth_bytes if memory.allocated_bytes is None else memory.allocated_bytes
+
+
+def peak_memory_kind(record: Record) -> str | None:
+    """What `peak_memory` is on this cell's device."""
+    if peak_memory(record) is None or record.environment is None:
+        return None
+    return "cuda-allocated" if record.environment.device == "cuda" else "host-growth"
+
+
+def measured_steps(record: Record) -> Sequence[Step]:
+    """The steps that count for throughput: all but the burn-in."""
+    return record.steps[record.cell.settings.burn_in_steps :]
+
+
+def train_rate(tokens: str) -> Callable[[Record], float | None]:
+    """Tokens of one kind over the synchronised seconds of the measured steps."""
+
+    def of(record: Record) -> float | None:
+        steps = measured_steps(record)
+        seconds = sum(s.seconds for s in steps)
+        return sum(getattr(s, tokens) for s in steps) / seconds if seconds else None
+
+    return of
+
+
+def generate_rate(record: Record) -> float | None:
+    """New tokens over the synchronised seconds of generation."""
+    made = record.generation
+    return made.new_tokens / made.seconds if made and made.seconds else None
+
+
+def phase_seconds(phase: Literal["load", "train", "evaluate"]) -> Callable[[Record], float | None]:
+    """How long a phase took."""
+
+    def of(record: Record) -> float | None:
+        found = record.phases.get(phase)
+        return found.seconds if found else None
+
+    return of
+
+
+FIGURES = (
+    Figure("rouge1", "ROUGE-1", "score", "higher", score("rouge1"), "single words shared"),
+    Figure("rouge2", "ROUGE-2", "score", "higher", score("rouge2"), "word pairs shared"),
+    Figure("rougeL", "ROUGE-L", "score", "higher", score("rougeL"), "longest common sequence"),
+    Figure("rougeLsum", "ROUGE-Lsum", "score", "higher", score("rougeLsum"), "the same by lines"),
+    Figure("peak_memory_bytes", "Peak memory", "bytes", "lower", peak_memory, "while training"),
+    Figure(
+        "train_tokens_per_second",
+        "Training speed",
+        "tokens/s",
+        "higher",
+        train_rate("nonpadding_tokens"),
+        "non-padding tokens per second of synchronised step time, burn-in left out",
+    ),
+    Figure(
+        "generate_tokens_per_second",
+        "Generation speed",
+        "tokens/s",
+        "higher",
+        generate_rate,
+        "new tokens per second, greedy, in batches",
+    ),
+    Figure(
+        "trainable_parameters",
+        "Trainable",
+        "count",
+        "neither",
+        lambda r: r.parameters.trainable if r.parameters and r.cell.trains else None,
+        "elements that require a gradient",
+    ),
+    Figure(
+        "total_parameters",
+        "Parameters",
+        "count",
+        "neither",
+        lambda r: r.parameters.total if r.parameters else None,
+        "all elements; a packed 4-bit weight counts as the elements that it holds",
+    ),
+    Figure("load_seconds", "Load", "seconds", "lower", phase_seconds("load"), "loading phase"),
+    Figure("train_seconds", "Train", "seconds", "lower", phase_seconds("train"), "train phase"),
+    Figure(
+        "evaluate_seconds",
+        "Evaluate",
+        "seconds",
+        "lower",
+        phase_seconds("evaluate"),
+        "evaluate phase",
+    ),
+    Figure(
+        "artifact_bytes",
+        "On disk",
+        "bytes",
+        "lower",
+        lambda r: r.artifact_bytes,
+        "size of what was trained, as saved",
+    ),
+    Figure(
+        "first_loss",
+        "First loss",
+        "nats",
+        "neither",
+        lambda r: r.first_loss,
+        "on the first batch, before anything is learnt",
+    ),
+    Figure(
+        "final_loss",
+        "Final loss",
+        "nats",
+        "lower",
+        lambda r: r.steps[-1].loss if r.steps else None,
+        "of the last training step",
+    ),
+    Figure("eval_loss", "Eval loss", "nats", "lower", lambda r: r.eval_loss, "on the references"),
+)
+BY_ID = {f.id: f for f in FIGURES}
+
+SUPERVISED = Figure(
+    "supervised_tokens_per_second",
+    "Supervised tokens/s",
+    "tokens/s",
+    "higher",
+    train_rate("supervised_tokens"),
+    "tokens that the loss is taken on",
+)
+PADDED = Figure(
+    "padded_tokens_per_second",
+    "Padded tokens/s",
+    "tokens/s",
+    "higher",
+    train_rate("padded_tokens"),
+    "tokens that the device computes, padding included",
+)
+AFTER_PUBLIC = (SUPERVISED, PADDED)
+"""Columns behind the public ones."""
+
+
+def rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """A row per cell, columns in their public order; None for what was not measured."""
+    records = comparison.records
+    scores = {name for r in records for e in r.examples for name in e.scores}
+    extra = (scores | {name for r in records for name in r.corpus_scores}) - BY_ID.keys()
+    return [_row(record, sorted(extra)) for record in records]
+
+
+def _row(record: Record, extra_scores: Sequence[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "strategy": record.cell.composition,
+        "model": record.cell.model.id,
+        "task": record.cell.task,
+        "seed": record.cell.seed,
+        "status": record.status,
+        "reason": record.reason,
+        "device": record.environment.device_name if record.environment else None,
+    }
+    for figure in FIGURES:
+        row[figure.id] = figure.of(record)
+        if figure.id == "peak_memory_bytes":
+            row["peak_memory_kind"] = peak_memory_kind(record)
+    for figure in AFTER_PUBLIC:
+        row[figure.id] = figure.of(record)
+    row |= {name: score(name)(record) for name in extra_scores}
+    return row | {"cell": record.cell.id, "attempt": record.attempt}

@@ -1,0 +1,34 @@
+"""A launcher: runs a cell's worker somewhere and passes on what it says."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+Event = dict[str, Any]
+"""What a worker says while it runs: `{"event": "phase", "phase": "train"}` and the like."""
+
+
+class Launcher(ABC):
+    """Base class of every launcher. Lives in the parent, as long as the comparison runs."""
+
+    id: ClassVar[str]
+    summary: ClassVar[str]
+
+    @abstractmethod
+    def run(self, job: Path, log: Path, on_event: Callable[[Event], None]) -> int:
+        """Run the worker on `job` (a `cell.json`), its output going to `log`, to the end.
+
+        Returns the exit status as `subprocess` gives it: negative for a signal. Calls `on_event`
+        for every event. May be called again after an exception, for the rest of the events.
+        """
+
+    @abstractmethod
+    def interrupt(self) -> None:
+        """Send the running worker SIGINT, upon which it writes its record and ends."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End whatever still runs, at once, and give back what was kept for further cells."""

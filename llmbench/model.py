@@ -1,0 +1,25 @@
+"""A model that a plugin offers under an alias."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Model:
+    """An alias for a model: where its weights are, and its architecture without them."""
+
+    id: str
+    """Kebab-case alias, as typed after `--model`."""
+    summary: str
+    """One line for `llmbench list models`."""
+    hub_id: str | None = None
+    """Where `--weights pretrained` finds it; None for a model that ships as files."""
+    folder: Path | None = None
+    """A folder with config, weights and tokenizer, for a model that ships as files."""
+    config: Path | None = None
+    """A `config.json` of the architecture, for `--weights random` without a download."""
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    """Settings that suit this model better than llmbench's own defaults."""

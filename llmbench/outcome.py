@@ -1,0 +1,84 @@
+"""How a worker ended: its record, or one made for it; and what Ctrl-C does."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+from llmbench.errors import StoreError
+from llmbench.job import Job
+from llmbench.launcher import Launcher
+from llmbench.record import Record, Status
+from llmbench.store import Store, read_record
+
+LOG_LINES = 20
+
+
+class Interrupted(Exception):
+    """The user ended the comparison; what was measured is in the store."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__("interrupted")
+        self.store = store
+
+
+def record_of(job: Job, status: int, log: Path) -> Record:
+    """The record that the worker left; where it died before its end, what is known of that."""
+    try:
+        record = read_record(job.record_file)
+    except StoreError:
+        record = Record(cell=job.cell, status="running", environment=job.environment)
+    if record.status != "running":
+        return record
+    ended, reason = death(status)
+    update = {"status": ended, "reason": reason, "traceback": last_lines(log)}
+    return record.model_copy(update=update)
+
+
+def death(status: int) -> tuple[Status, str]:
+    """What an exit status says of a worker that left no finished record."""
+    if status == -signal.SIGKILL:
+        return "killed", (
+            "The worker was killed (SIGKILL), as the system does when memory runs out: "
+            "try a smaller --batch-size or --seq-len."
+        )
+    if status < 0:
+        name = signal.Signals(-status).name
+        return "killed", f"The worker ended by {name}: its log has its last words."
+    return "failed", f"The worker ended with exit status {status}: its log has its last words."
+
+
+def last_lines(log: Path) -> str | None:
+    """The end of the worker's log."""
+    try:
+        lines = log.read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    return "\n".join(lines[-LOG_LINES:]).replace(str(Path.home()), "~") or None
+
+
+@contextlib.contextmanager
+def interruptions(launcher: Launcher) -> Iterator[Callable[[], bool]]:
+    """While the block runs, Ctrl-C or SIGTERM ends the running cell; a second one, everything.
+
+    Hands out a function that tells whether there was one.
+    """
+    count = 0
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal count
+        count += 1
+        if count > 1:
+            launcher.close()
+            raise KeyboardInterrupt
+        launcher.interrupt()
+
+    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: count > 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,39 @@
+"""What `--dry-run` shows: the plan, and where every value came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llmbench import config
+from llmbench.compare import Setup
+from llmbench.setting import difference
+
+
+def preview(setup: Setup) -> str:
+    """The plan and the configuration as text, without colour, for terminals and pipes alike."""
+    shared = setup.config.settings
+    cells = []
+    for wanted in setup.compositions:
+        settings = wanted.adjust(shared, setup.environment)
+        changes = ", ".join(f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}"
+                            for k, v in difference(shared, settings).items())
+        reason = wanted.skip(settings, setup.environment)
+        cells.append((wanted.id, f"skipped: {reason}" if reason else "run", changes))
+    device = f"On {setup.environment.device_name}. Nothing was run."
+    return "\n".join(
+        [
+            aligned(("CELL", "WILL", "DECLARES"), cells),
+            "",
+            aligned(("OPTION", "VALUE", "FROM"), config.rows(setup.resolved)),
+            "",
+            device,
+        ]
+    )
+
+
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns of text, as wide as their widest cell."""
+    table = [header, *rows]
+    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
+    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in table)
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,160 @@
+"""What is known of one cell once it has ended, well or badly. Bytes, seconds and raw samples."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from llmbench.environment import Environment
+from llmbench.setting import Settings
+
+SCHEMA_VERSION = 1
+
+Status = Literal[
+    "ok", "oom", "diverged", "failed", "timeout", "killed", "interrupted", "skipped", "running"
+]
+"""How a cell ended. `running` is what a worker writes as it goes; nothing stored keeps it."""
+
+Phase = Literal["load", "prepare", "train", "evaluate", "save"]
+PHASES: tuple[Phase, ...] = ("load", "prepare", "train", "evaluate", "save")
+
+
+class Part(BaseModel):
+    """Base of everything in a record: unchangeable, and strict about what it holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Member(Part):
+    """A strategy of a composition, with all its options, and the distribution that ships it."""
+
+    id: str
+    options: dict[str, Any]
+    distribution: str
+
+
+class ModelRef(Part):
+    """Which model: its name, which weights, and the commit where it came from a hub."""
+
+    id: str
+    weights: Literal["pretrained", "random"]
+    revision: str | None = None
+
+
+class DataRef(Part):
+    """Which data: their name, how many examples, and the SHA-256 of their content."""
+
+    name: str
+    examples: int
+    sha256: str
+
+
+class Cell(Part):
+    """One composition on one model, one task and one seed. The id is made from the content."""
+
+    id: str
+    composition: str
+    members: tuple[Member, ...]
+    trains: bool
+    model: ModelRef
+    task: str
+    train_data: DataRef
+    eval_data: DataRef
+    metrics: tuple[str, ...]
+    seed: int
+    settings: Settings
+    """What is in force for this cell, the strategies' changes included."""
+    declared: dict[str, Any] = {}
+    """The settings that its strategies changed, with their values here."""
+
+
+class Memory(Part):
+    """Peaks of one phase, in bytes. What cannot be measured on the device is None."""
+
+    allocated_bytes: int | None = None
+    """CUDA: the most that tensors held, from torch's allocator."""
+    reserved_bytes: int | None = None
+    """CUDA: the most that torch's allocator held."""
+    process_bytes: int | None = None
+    """CUDA: the most that the process held on the device, from NVML, sampled."""
+    host_growth_bytes: int | None = None
+    """The most by which the process's resident private memory grew over the cell's start."""
+
+
+class PhaseRecord(Part):
+    """One phase: how long, how much memory, and what further probes found."""
+
+    seconds: float
+    memory: Memory
+    probes: dict[str, dict[str, float | int | None]] = {}
+
+
+class Step(Part):
+    """One optimiser step. Seconds are synchronised with the device; loss is the mean per token."""
+
+    seconds: float
+    loss: float | None
+    """None for a loss that is not a number; the cell has then diverged."""
+    learning_rate: float
+    supervised_tokens: int
+    nonpadding_tokens: int
+    padded_tokens: int
+
+
+class Parameters(Part):
+    """Elements, a packed 4-bit weight counted as the elements that it holds."""
+
+    trainable: int
+    total: int
+
+
+class Example(Part):
+    """One evaluated example."""
+
+    id: str
+    references: tuple[str, ...]
+    prediction: str
+    new_tokens: int
+    scores: dict[str, float] = {}
+
+
+class Generation(Part):
+    """How fast the evaluation generated: all batches together, decoding greedily."""
+
+    seconds: float
+    new_tokens: int
+
+
+class Record(Part):
+    """All that is known of one attempt at a cell."""
+
+    schema_version: int = SCHEMA_VERSION
+    cell: Cell
+    attempt: int = 1
+    status: Status
+    phase: Phase | None = None
+    """Where it ended, if not well."""
+    reason: str | None = None
+    traceback: str | None = None
+    warnings: tuple[str, ...] = ()
+    started_at: str | None = None
+    """UTC, ISO 8601."""
+    start_seconds: float | None = None
+    """From the launcher's call until the worker's first line of work."""
+    seconds: float | None = None
+    environment: Environment | None = None
+    phases: dict[Phase, PhaseRecord] = {}
+    parameters: Parameters | None = None
+    first_loss: float | None = None
+    """Loss on the first training batch, before anything is learnt, dropout off."""
+    steps: tuple[Step, ...] = ()
+    attention_kernels: tuple[str, ...] = ()
+    """Attention kernels that ran in a training step, as torch's dispatcher saw them."""
+    optimizer: str | None = None
+    """The class of the optimiser that ran."""
+    eval_loss: float | None = None
+    generation: Generation | None = None
+    examples: tuple[Example, ...] = ()
+    corpus_scores: dict[str, float] = {}
+    artifact_bytes: int | None = None

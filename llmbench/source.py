@@ -1,0 +1,116 @@
+"""Where a model comes from: an alias, a hub id or a folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from llmbench.errors import ModelError, nearest
+from llmbench.plugin import Registry
+from llmbench.record import ModelRef
+
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+WANTED = ["*.json", "*.safetensors", "*.model", "*.txt"]
+"""Files of a hub model that are fetched: weights as safetensors only, never as pickles."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model that was asked for, and where its parts are."""
+
+    ref: ModelRef
+    hub_id: str | None = None
+    folder: Path | None = None
+    config: Path | None = None
+    defaults: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def weights_location(self) -> str:
+        """Folder or hub id of the weights, or the folder of the config for random ones."""
+        if self.ref.weights == "random":
+            return str(self.config or self.folder)
+        return str(self.folder or self.hub_id)
+
+    @property
+    def tokenizer_location(self) -> str:
+        """Folder or hub id of the tokenizer."""
+        return str(self.folder or self.hub_id)
+
+
+def find(name: str, weights: str, revision: str | None, registry: Registry) -> Source:
+    """The source that a name means; ModelError for one that means nothing. Touches no network."""
+    if name in registry.models.entries or name in registry.models.taken:
+        model = registry.models.get(name)
+        if weights == "random" and model.config is None and model.folder is None:
+            raise ModelError(f"'{name}' ships no architecture: use --weights pretrained.")
+        return Source(
+            _ref(name, weights, revision), model.hub_id, model.folder, model.config, model.defaults
+        )
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return Source(_ref(folder.resolve().name, weights, revision), folder=_checked(folder, weights))
+    if HUB_ID.fullmatch(name):
+        return Source(_ref(name, weights, revision), hub_id=name)
+    raise ModelError(
+        f"There is no model '{name}': {nearest(name, registry.models.entries)} "
+        "A folder or a hub id (owner/name) will do as well."
+    )
+
+
+def fetch(source: Source, needs_tokenizer: bool) -> Source:
+    """The same source with its files on this machine, at a commit that is known.
+
+    Takes the hub's cache first where the hub cannot be reached. Raises ModelError.
+    """
+    random = source.ref.weights == "random"
+    has_config = source.config is not None or source.folder is not None
+    if source.folder is not None or (random and has_config and not needs_tokenizer):
+        return source
+    assert source.hub_id
+    patterns = [p for p in WANTED if not (random and p == "*.safetensors")]
+    folder = _download(source.hub_id, source.ref.revision, patterns)
+    if not random:
+        _checked(folder, "pretrained")
+    ref = source.ref.model_copy(update={"revision": folder.name})
+    return Source(ref, source.hub_id, folder, source.config, source.defaults)
+
+
+def _ref(name: str, weights: str, revision: str | None) -> ModelRef:
+    return ModelRef.model_validate({"id": name, "weights": weights, "revision": revision})
+
+
+def _checked(folder: Path, weights: str) -> Path:
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"'{folder.name}' has no config.json: name a folder that holds a model.")
+    if weights == "pretrained" and not list(folder.glob("*.safetensors")):
+        raise ModelError(
+            f"'{folder.name}' has no .safetensors weights: save it with "
+            "save_pretrained(safe_serialization=True), or use --weights random."
+        )
+    return folder.resolve()
+
+
+def _download(hub_id: str, revision: str | None, patterns: list[str]) -> Path:
+    import huggingface_hub as hub
+    from huggingface_hub import errors
+
+    try:
+        return Path(hub.snapshot_download(hub_id, revision=revision, allow_patterns=patterns))
+    except errors.GatedRepoError:
+        why = "is gated: ask for access on its hub page, then log in with 'hf auth login'."
+    except errors.RevisionNotFoundError:
+        why = f"has no revision '{revision}': check --revision."
+    except errors.RepositoryNotFoundError:
+        why = (
+            "is not on the hub, or is private: check the name, or log in with 'hf auth login'."
+        )
+    except errors.LocalEntryNotFoundError:
+        why = (
+            "is not in the cache and the hub cannot be reached: connect, name a local folder, "
+            "or use --weights random with an alias."
+        )
+    except (errors.HfHubHTTPError, OSError, ValueError) as error:
+        why = f"cannot be fetched ({str(error).strip().splitlines()[0]}): try again later."
+    raise ModelError(f"The model '{hub_id}' {why}") from None

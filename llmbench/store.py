@@ -1,0 +1,174 @@
+"""The output directory: records and the comparison that they belong to. The only writer there."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from llmbench.environment import Environment
+from llmbench.errors import StoreError
+from llmbench.plan import Plan
+from llmbench.record import SCHEMA_VERSION, Record
+
+
+class Header(BaseModel):
+    """What `comparison.json` holds: the configuration, where it came from, and the plan."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    created_at: str
+    command: str
+    configuration: dict[str, Any]
+    origins: dict[str, str]
+    environment: Environment
+    plan: Plan
+    data_fields: dict[str, str] = {}
+    """Which fields of the data were read as input and target."""
+    notices: tuple[str, ...] = ()
+    """What the reader should know of how the comparison was set up."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison as it was read: its header and its records, in the order of the plan."""
+
+    header: Header
+    records: tuple[Record, ...]
+    inputs: dict[str, str]
+    """Input of each evaluated example, by id."""
+    problems: tuple[str, ...] = ()
+    """Files that could not be read, each in a sentence."""
+
+
+class Store:
+    """A comparison's directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.records = root / "records"
+        self.logs = root / "logs"
+        self.data = root / "data"
+        self.work = root / ".work"
+
+    def create(self) -> None:
+        """Make the directories; StoreError where that cannot be."""
+        try:
+            for folder in (self.records, self.logs, self.data, self.work):
+                folder.mkdir(parents=True, exist_ok=True)
+            probe = self.work / "writable"
+            probe.write_text("")
+            probe.unlink()
+        except OSError as error:
+            raise StoreError(
+                f"Cannot write to '{self.root}' ({error.strerror}): name another with --output."
+            ) from None
+
+    def write_header(self, header: Header) -> None:
+        """Write `comparison.json`."""
+        write_text(self.root / "comparison.json", header.model_dump_json(indent=1))
+
+    def write_record(self, record: Record) -> Record:
+        """Write a record and return it; one that the cell has is kept as an earlier attempt."""
+        path = self.records / f"{record.cell.id}.json"
+        if path.exists():
+            held = read_record(path)
+            record = record.model_copy(update={"attempt": held.attempt + 1})
+            path.rename(self.records / f"{record.cell.id}.attempt-{held.attempt}.json")
+        write_text(path, record.model_dump_json())
+        return record
+
+    def record(self, cell_id: str) -> Record | None:
+        """The cell's latest record, if it has one that can be read."""
+        path = self.records / f"{cell_id}.json"
+        try:
+            return read_record(path) if path.exists() else None
+        except StoreError:
+            return None
+
+    def read(self) -> Comparison:
+        """Everything in the directory. A record that cannot be read is named and left alone."""
+        header = self.read_header()
+        found: dict[str, Record] = {}
+        problems = []
+        for path in sorted(self.records.glob("*.json")):
+            if ".attempt-" in path.name:
+                continue
+            try:
+                record = read_record(path)
+            except StoreError as error:
+                problems.append(str(error))
+            else:
+                found[record.cell.id] = record
+        order = [p.cell.id for p in header.plan.cells]
+        ranked = sorted(found.values(), key=lambda r: _rank(order, r.cell.id))
+        return Comparison(header, tuple(ranked), self._inputs(), tuple(problems))
+
+    def read_header(self) -> Header:
+        """Read `comparison.json`; StoreError where there is none, or a newer one."""
+        path = self.root / "comparison.json"
+        if not path.is_file():
+            raise StoreError(
+                f"'{self.root}' holds no comparison: name a directory that 'llmbench compare' wrote."
+            )
+        return Header.model_validate(_checked(path))
+
+    def _inputs(self) -> dict[str, str]:
+        path = self.data / "eval.jsonl"
+        if not path.is_file():
+            return {}
+        rows = (json.loads(line) for line in path.read_text("utf-8").splitlines())
+        return {row["id"]: row["input"] for row in rows}
+
+
+def read_record(path: Path) -> Record:
+    """Read and validate one record; StoreError, naming the file, where it is not one."""
+    try:
+        return Record.model_validate(_checked(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(p) for p in first["loc"])
+        raise StoreError(f"'{path.name}' is not a record ({where}: {first['msg']}).") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(
+            f"Cannot write '{path.name}' in '{path.parent}' ({error.strerror}): make room there, "
+            "or name another directory with --output."
+        ) from error
+
+
+def _checked(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"'{path.name}' cannot be read ({error}).") from None
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if not isinstance(version, int):
+        raise StoreError(f"'{path.name}' is not a file of llmbench's.")
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"'{path.name}' was written by a newer llmbench (schema {version}, "
+            f"this one reads {SCHEMA_VERSION}): upgrade llmbench."
+        )
+    return content
+
+
+def _rank(order: list[str], cell_id: str) -> int:
+    return order.index(cell_id) if cell_id in order else len(order)

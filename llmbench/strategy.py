@@ -1,0 +1,81 @@
+"""A strategy: what a plugin declares about one way of fine-tuning. The harness does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from llmbench.environment import Environment
+from llmbench.setting import Settings
+
+
+class CannotRun(Exception):
+    """Raised by a worker method: the cell cannot run here, and is skipped for this reason."""
+
+
+class Strategy(BaseModel):
+    """Base class of every strategy. Its fields are its options: `lora(r=64,alpha=128)`.
+
+    Methods marked *worker* run in the process of the cell and may import torch; all others run
+    in the parent, which never does. A module that defines a strategy imports torch, transformers
+    and the like inside its worker methods only.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: ClassVar[str]
+    """Kebab-case name, as typed after `--strategies`."""
+    summary: ClassVar[str]
+    """One line for `llmbench list strategies` and the report."""
+    group: ClassVar[str]
+    """`adaptation`, `quantization`, `attention`, `memory`, or a word of the plugin's own."""
+    also_claims: ClassVar[frozenset[str]] = frozenset()
+    """Further groups that this strategy decides; two members may not decide the same one."""
+    stands_on: ClassVar[str] = "full"
+    """The adaptation that it brings where the composition names none."""
+    in_all: ClassVar[bool] = True
+    """Whether `--strategies all` means this one too."""
+    trains: ClassVar[bool] = True
+    """False for a baseline that is evaluated as it is."""
+
+    def claims(self) -> frozenset[str]:
+        """The groups that this strategy decides."""
+        return self.also_claims | {self.group}
+
+    def skip(self, settings: Settings, environment: Environment) -> str | None:
+        """Why this strategy cannot run there, in a sentence; None where it can. Parent."""
+        return None
+
+    def adjust(self, settings: Settings, environment: Environment) -> Settings:
+        """The settings with what this strategy changes, and declares by doing so. Parent.
+
+        Only `llmbench.setting.ADJUSTABLE` may change: the rest is what makes cells comparable.
+        """
+        return settings
+
+    def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:
+        """What this strategy adds to `from_pretrained`. Worker."""
+        return {}
+
+    def prepare(self, model: Any, settings: Settings) -> Any:
+        """The loaded model, made ready to train: adapters added, weights frozen. Worker."""
+        return model
+
+    def optimizer(self, parameters: Iterable[Any], settings: Settings) -> Any | None:
+        """An optimiser of the strategy's own; None for the harness's AdamW. Worker."""
+        return None
+
+    def training(self) -> AbstractContextManager[Any]:
+        """A context around every training step's forward and backward pass. Worker."""
+        return nullcontext()
+
+    def verify(self, kernels: frozenset[str]) -> str | None:
+        """What is wrong with the attention kernels that ran in a training step. Worker.
+
+        `kernels` holds names such as `flash`, `efficient`, `cudnn`, `math` and `eager`. A sentence
+        ends the cell as failed: a strategy that promises a kernel proves it here.
+        """
+        return None

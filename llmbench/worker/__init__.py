@@ -1,0 +1,1 @@
+"""What runs in the process of a cell. Torch is imported here and nowhere else."""

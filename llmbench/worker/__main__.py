@@ -1,0 +1,49 @@
+"""`python -m llmbench.worker cell.json LOG`: run one cell in this process.
+
+Events go to standard output as JSON lines; whatever the libraries print goes to the log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from llmbench.job import Job
+
+
+def main(job_file: Path, log: Path) -> None:
+    """Run the job, its output going to the log and its events to what was standard output."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    events = redirect(log)
+
+    def say(event: dict[str, Any]) -> None:
+        # One write a line, shorter than PIPE_BUF: no other writer can come in between.
+        try:
+            os.write(events, json.dumps(event).encode() + b"\n")
+        except BrokenPipeError:
+            raise KeyboardInterrupt from None  # nobody listens any more
+
+    job = Job.model_validate_json(job_file.read_text("utf-8"))
+    say({"event": "start"})
+    from llmbench.worker import cell
+
+    cell.run(job, say)
+
+
+def redirect(log: Path) -> int:
+    """Send standard output and error to the log; returns the old standard output."""
+    events = os.dup(1)
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    sys.stdout.flush()
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    os.close(target)
+    return events
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,89 @@
+"""The load phase: model and tokenizer, pretrained or with random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from llmbench.errors import PluginError
+from llmbench.job import Job
+from llmbench.record import Parameters
+from llmbench.strategy import Strategy
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+BASE_SEED = 0
+"""Seed of random base weights: the same in every cell, whatever the cell's own seed."""
+
+
+def load_model(job: Job, strategies: Sequence[Strategy], device: torch.device) -> Any:
+    """The base model on the device, loaded as the strategies ask."""
+    kwargs = {"dtype": DTYPES[job.cell.settings.precision], **load_kwargs(job, strategies)}
+    if job.cell.model.weights == "random":
+        return random_model(job.model_source, kwargs, device)
+    model = AutoModelForCausalLM.from_pretrained(
+        job.model_source,
+        revision=job.cell.model.revision,
+        device_map={"": 0} if device.type == "cuda" else None,
+        **kwargs,
+    )
+    return model
+
+
+def random_model(folder: str, kwargs: dict[str, Any], device: torch.device) -> Any:
+    """The architecture with random weights, made on the device and then quantised if asked."""
+    config = AutoConfig.from_pretrained(folder)
+    quantization = kwargs.pop("quantization_config", None)
+    torch.manual_seed(BASE_SEED)
+    with device:
+        model = AutoModelForCausalLM.from_config(config, **kwargs)
+    if quantization is None:
+        return model
+    return type(model).from_pretrained(
+        None,
+        config=config,
+        state_dict=model.state_dict(),
+        quantization_config=quantization,
+        device_map={"": 0} if device.type == "cuda" else None,
+        **kwargs,
+    )
+
+
+def load_kwargs(job: Job, strategies: Sequence[Strategy]) -> dict[str, Any]:
+    """What the strategies together add to loading; PluginError where two set the same thing."""
+    merged: dict[str, Any] = {}
+    for strategy in strategies:
+        added = strategy.load_kwargs(job.cell.settings, job.environment)
+        both = merged.keys() & added.keys()
+        if both:
+            raise PluginError(
+                f"'{strategy.id}' sets {', '.join(sorted(both))} for loading, "
+                "which another member sets too: leave one of them out."
+            )
+        merged |= added
+    return merged
+
+
+def load_tokenizer(source: str, revision: str | None) -> Any:
+    """The tokenizer, with a padding token if it has none of its own."""
+    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def count_parameters(model: torch.nn.Module) -> Parameters:
+    """Elements that train, and all of them; a packed 4-bit weight as the elements it holds."""
+    parameters = list(model.parameters())
+    return Parameters(
+        trainable=sum(p.numel() for p in parameters if p.requires_grad),
+        total=sum(elements(p) for p in parameters),
+    )
+
+
+def elements(parameter: torch.nn.Parameter) -> int:
+    """Elements that a parameter stands for: bitsandbytes packs two 4-bit ones into a byte."""
+    state = getattr(parameter, "quant_state", None)
+    return int(torch.Size(state.shape).numel()) if state is not None else parameter.numel()

@@ -1,0 +1,116 @@
+"""Peak memory of a phase: exact from torch's allocator on CUDA, sampled elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from llmbench.record import Memory
+
+HOST_INTERVAL_SECONDS = 0.005
+NVML_INTERVAL_SECONDS = 0.1
+
+
+class Meter:
+    """Measures the peaks of one phase at a time, for one process on one device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.cuda = device.type == "cuda"
+        self._process = nvml_process_bytes(device) if self.cuda else None
+        self._read = self._process or resident_bytes
+        self._interval = NVML_INTERVAL_SECONDS if self.cuda else HOST_INTERVAL_SECONDS
+        self._baseline = resident_bytes()
+        self._peak = 0
+
+    @contextlib.contextmanager
+    def phase(self) -> Iterator[Callable[[], Memory]]:
+        """Reset the peaks, sample while the block runs, and hand out a function that reads them."""
+        self._reset()
+        stop = threading.Event()
+        sampler = threading.Thread(target=self._sample, args=(stop,), daemon=True)
+        sampler.start()
+        try:
+            yield self._peaks
+        finally:
+            stop.set()
+            sampler.join()
+
+    def sample(self) -> None:
+        """Take a sample now: where memory is known to be highest, no sampler should miss it."""
+        if not self.cuda:
+            self._peak = max(self._peak, self._read())
+
+    def _reset(self) -> None:
+        gc.collect()
+        release_freed()
+        if self.cuda:
+            torch.cuda.synchronize()
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        self._peak = self._read()
+
+    def _sample(self, stop: threading.Event) -> None:
+        while not stop.wait(self._interval):
+            self._peak = max(self._peak, self._read())
+
+    def _peaks(self) -> Memory:
+        self._peak = max(self._peak, self._read())
+        if not self.cuda:
+            return Memory(host_growth_bytes=max(0, self._peak - self._baseline))
+        torch.cuda.synchronize()
+        return Memory(
+            allocated_bytes=torch.cuda.max_memory_allocated(),
+            reserved_bytes=torch.cuda.max_memory_reserved(),
+            process_bytes=self._peak if self._process else None,
+        )
+
+
+def resident_bytes() -> int:
+    """The process's resident memory that no other process shares and no file backs."""
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        # Not the whole resident set: pages of libraries come in as code first runs, and would
+        # be counted as the first cell's growth.
+        fields = statm.read_bytes().split()
+        return (int(fields[1]) - int(fields[2])) * PAGE_BYTES
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+
+def release_freed() -> None:
+    """Give freed memory back to the system, so that a phase starts from what is really held."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def nvml_process_bytes(device: torch.device) -> Callable[[], int] | None:
+    """A function that reads what this process holds on the GPU; None where NVML cannot tell."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        uuid = str(torch.cuda.get_device_properties(device).uuid)
+        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid.removeprefix('GPU-')}")
+        pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+    except Exception:  # no NVML, or one that refuses: the figure stays empty
+        return None
+    own = os.getpid()
+
+    def read() -> int:
+        for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle):
+            if process.pid == own:
+                return int(process.usedGpuMemory or 0)
+        return 0
+
+    return read

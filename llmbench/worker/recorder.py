@@ -1,0 +1,120 @@
+"""Builds the record of a running cell, and keeps on disk what is known so far."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from llmbench.errors import UserError
+from llmbench.job import Job
+from llmbench.probe import Probe
+from llmbench.record import Phase, PhaseRecord, Record, Status, Step
+from llmbench.store import write_text
+from llmbench.strategy import CannotRun
+from llmbench.worker.memory import Meter
+from llmbench.worker.train import Diverged
+
+Say = Callable[[dict[str, Any]], None]
+"""Sends an event to the parent."""
+
+
+class Recorder:
+    """The record of one cell while it grows."""
+
+    def __init__(self, job: Job, meter: Meter, probes: Sequence[Probe], say: Say) -> None:
+        self.say = say
+        self.meter = meter
+        self._file = job.record_file
+        self._probes = probes
+        self._began = time.perf_counter()
+        self._steps: list[Step] = []
+        self._phases: dict[Phase, PhaseRecord] = {}
+        self._record = Record(
+            cell=job.cell,
+            status="running",
+            started_at=datetime.fromtimestamp(job.started_at, UTC).isoformat(timespec="seconds"),
+            start_seconds=time.time() - job.started_at,
+            environment=job.environment,
+        )
+
+    def note(self, **fields: Any) -> None:
+        """Set fields of the record."""
+        self._record = self._record.model_copy(update=fields)
+
+    def warn(self, sentence: str) -> None:
+        """Add a warning to the record."""
+        self.note(warnings=(*self._record.warnings, sentence))
+
+    def step(self, step: Step) -> None:
+        """Add a training step."""
+        self._steps.append(step)
+        self.say(
+            {
+                "event": "step",
+                "step": len(self._steps),
+                "steps": self._record.cell.settings.steps,
+                "loss": step.loss,
+                "tokens_per_second": step.nonpadding_tokens / step.seconds,
+            }
+        )
+
+    @contextlib.contextmanager
+    def phase(self, phase: Phase) -> Iterator[None]:
+        """Measure a phase, and write down what is known once it has ended, well or badly."""
+        self.note(phase=phase)
+        self.say({"event": "phase", "phase": phase})
+        with self.meter.phase() as peaks:
+            for probe in self._probes:
+                probe.enter(phase)
+            began = time.perf_counter()
+            try:
+                yield
+            finally:
+                seconds = time.perf_counter() - began
+                found = {p.id: p.leave(phase) for p in self._probes}
+                self._phases[phase] = PhaseRecord(seconds=seconds, memory=peaks(), probes=found)
+                self._write()
+
+    def finish(self, error: BaseException | None) -> None:
+        """Write the final record."""
+        status, reason = outcome(error)
+        self.note(
+            status=status,
+            reason=reason,
+            phase=None if error is None else self._record.phase,
+            traceback=trace(error) if status == "failed" and error else None,
+            seconds=time.perf_counter() - self._began,
+        )
+        self._write()
+
+    def _write(self) -> None:
+        self.note(phases=dict(self._phases), steps=tuple(self._steps))
+        write_text(self._file, self._record.model_dump_json())
+
+
+def outcome(error: BaseException | None) -> tuple[Status, str | None]:
+    """The status that an exception means, and its reason in words."""
+    if error is None:
+        return "ok", None
+    text = str(error).strip() or type(error).__name__
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return "oom", text.split("\n")[0]
+    if isinstance(error, CannotRun):
+        return "skipped", text
+    if isinstance(error, Diverged):
+        return "diverged", text
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", "Interrupted by the user."
+    return "failed", text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
+
+
+def trace(error: BaseException) -> str:
+    """The traceback, without the name of the user's home directory."""
+    return "".join(traceback.format_exception(error)).replace(str(Path.home()), "~")

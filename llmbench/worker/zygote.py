@@ -1,0 +1,123 @@
+"""A process that has imported what every cell needs, and forks one child for each.
+
+It reads a JSON line per cell, `{"job": PATH, "log": PATH}`, and answers on standard output with
+the child's events and, at the end, `{"event": "exit", "status": N}`. It never touches CUDA: a
+child that is forked after that could not use the GPU. It ends with its parent, and its children
+end with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import select
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+# Ask NVML, not the CUDA runtime, whether there is a GPU: the runtime would be initialised by it.
+os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+ALWAYS = (
+    "torch",
+    "accelerate",
+    "transformers",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.llama.modeling_llama",
+    "transformers.generation",
+    "rouge_score.rouge_scorer",
+    "llmbench.worker.cell",
+)
+ON_CPU = ("bitsandbytes", "peft")
+"""Importing these initialises CUDA where there is a GPU, so there each cell imports them itself."""
+
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Import, say so, then serve until standard input ends."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    for module in ALWAYS + (() if has_gpu() else ON_CPU):
+        with contextlib.suppress(ImportError):  # a cell that needs it will say what is missing
+            importlib.import_module(module)
+    load_plugins()
+    say({"event": "ready", "cuda": has_gpu()})
+    while request := sys.stdin.buffer.readline():
+        serve(json.loads(request))
+
+
+def serve(request: dict[str, Any]) -> None:
+    """Fork a child for the job and wait for it; end it if the parent goes."""
+    child = os.fork()
+    if child == 0:
+        os._exit(run_child(request))
+    say({"event": "child", "pid": child})
+    status = wait(child)
+    say({"event": "exit", "status": os.waitstatus_to_exitcode(status)})
+
+
+def run_child(request: dict[str, Any]) -> int:
+    """Be the worker of one cell; returns the exit status."""
+    from llmbench.worker import __main__ as worker
+
+    os.setpgid(0, 0)
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    try:
+        worker.main(Path(request["job"]), Path(request["log"]))
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
+
+
+def wait(child: int) -> int:
+    """Wait for the child to end, or for the parent to close standard input."""
+    handle = os.pidfd_open(child)
+    ready = select.select([handle, sys.stdin], [], [])[0]
+    if handle not in ready:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+    os.close(handle)
+    return os.waitpid(child, 0)[1]
+
+
+def has_gpu() -> bool:
+    """Whether torch sees a GPU, asked in a way that does not initialise CUDA."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def load_plugins() -> None:
+    """Import the plugins, so that no cell pays for it."""
+    from llmbench import plugin
+
+    plugin.registry()
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process when its parent ends, where there is such a kernel."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def say(event: dict[str, Any]) -> None:
+    """Tell the parent."""
+    os.write(1, json.dumps(event).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main()

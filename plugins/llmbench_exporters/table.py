@@ -1,0 +1,30 @@
+"""The table of cells as CSV and as JSON."""
+
+from __future__ import annotations
+
+import json as json_module
+
+from llmbench.figure import rows
+from llmbench.store import Comparison
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv(comparison: Comparison) -> str:
+    """One row per cell; a figure that was not measured is empty."""
+    import pandas as pd
+
+    table = pd.DataFrame(rows(comparison)).map(_harmless)
+    return str(table.to_csv(index=False, lineterminator="\n"))
+
+
+def json(comparison: Comparison) -> str:
+    """The same rows as a JSON list; a figure that was not measured is null."""
+    return json_module.dumps(rows(comparison), indent=1, ensure_ascii=False) + "\n"
+
+
+def _harmless(value: object) -> object:
+    """Text that a spreadsheet would run as a formula, with an apostrophe in front."""
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return "'" + value
+    return value

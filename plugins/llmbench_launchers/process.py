@@ -1,0 +1,46 @@
+"""What both launchers do with a process: its environment, its events, its end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+
+from llmbench.launcher import Event
+
+GRACE_SECONDS = 5.0
+
+
+def worker_environment() -> dict[str, str]:
+    """Environment variables of a worker."""
+    return {
+        **os.environ,
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def events(process: subprocess.Popen[bytes]) -> Iterator[Event]:
+    """Every event that the process writes, until it closes its output."""
+    assert process.stdout
+    for line in process.stdout:
+        with contextlib.suppress(ValueError):  # a line that a library slipped in is no event
+            event = json.loads(line)
+            if isinstance(event, dict) and "event" in event:
+                yield event
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Close the process's input, which asks it to end; end it by force if it does not."""
+    if process.stdin:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+    try:
+        process.wait(GRACE_SECONDS if process.stdin else 0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,27 @@
+"""Attention as the formula has it, the score matrix and all."""
+
+from typing import Any
+
+from llmbench.environment import Environment
+from llmbench.setting import Settings
+from llmbench.strategy import Strategy
+
+
+class EagerAttention(Strategy):
+    """What flash attention is held against, since the default is often a flash kernel already."""
+
+    id = "eager-attention"
+    summary = "attention without any fused kernel, for reference"
+    group = "attention"
+    in_all = False
+
+    def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:
+        """Choose the attention implementation."""
+        return {"attn_implementation": "eager"}
+
+    def verify(self, kernels: frozenset[str]) -> str | None:
+        """No fused kernel may have run."""
+        others = kernels - {"eager"}
+        if others:
+            return f"Attention ran on {', '.join(sorted(others))}, not without a fused kernel."
+        return None

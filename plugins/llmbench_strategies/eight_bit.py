@@ -1,0 +1,21 @@
+"""A base in 8-bit integers, with an adapter to train."""
+
+from typing import Any
+
+from llmbench.environment import Environment
+from llmbench.setting import Settings
+from llmbench.strategy import Strategy
+from llmbench_strategies.quantization import int8
+
+
+class EightBit(Strategy):
+    """Loads the linear layers in LLM.int8(). Alone it is `lora+8-bit`."""
+
+    id = "8-bit"
+    summary = "weights in 8-bit integers, adapters on top"
+    group = "quantization"
+    stands_on = "lora"
+
+    def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:
+        """Load in LLM.int8()."""
+        return int8()

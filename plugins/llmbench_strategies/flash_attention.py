@@ -1,0 +1,53 @@
+"""FlashAttention (Dao et al., 2022): exact attention that never stores the score matrix."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
+from typing import Any
+
+from llmbench.environment import Environment
+from llmbench.setting import Settings
+from llmbench.strategy import Strategy
+
+
+def has_package() -> bool:
+    """Whether the `flash_attn` package is installed."""
+    return find_spec("flash_attn") is not None
+
+
+class FlashAttention(Strategy):
+    """Trains on a flash kernel and proves it: `flash_attn`'s if installed, else torch's own.
+
+    Generation pads its prompts, which torch's flash kernel for GPUs does not take; there the
+    model's default attention runs. Alone it is `full+flash-attention`.
+    """
+
+    id = "flash-attention"
+    summary = "attention on a flash kernel, proven to have run"
+    group = "attention"
+
+    def skip(self, settings: Settings, environment: Environment) -> str | None:
+        """Flash kernels for GPUs compute in half precision only."""
+        if environment.device == "cuda" and settings.precision == "fp32":
+            return "Flash kernels on a GPU need half precision: use --precision bf16."
+        return None
+
+    def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:
+        """Choose the attention implementation."""
+        packaged = environment.device == "cuda" and has_package()
+        return {"attn_implementation": "flash_attention_2" if packaged else "sdpa"}
+
+    def training(self) -> AbstractContextManager[Any]:
+        """Allow torch no other attention kernel."""
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+
+        # The package's kernels do not go through torch's choice: `verify` sees them anyway.
+        return nullcontext() if has_package() else sdpa_kernel(SDPBackend.FLASH_ATTENTION)
+
+    def verify(self, kernels: frozenset[str]) -> str | None:
+        """Only flash kernels may have run."""
+        others = kernels - {"flash"}
+        if others:
+            return f"Attention ran on {', '.join(sorted(others))}, not on a flash kernel."
+        return None

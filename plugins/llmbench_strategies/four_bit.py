@@ -1,0 +1,27 @@
+"""A base in 4-bit NormalFloat, with an adapter to train."""
+
+from typing import Any
+
+from pydantic import Field
+
+from llmbench.environment import Environment
+from llmbench.setting import Settings
+from llmbench.strategy import Strategy
+from llmbench_strategies.quantization import nf4
+
+
+class FourBit(Strategy):
+    """Loads the linear layers in NF4. Alone it is `lora+4-bit`."""
+
+    id = "4-bit"
+    summary = "weights in 4-bit NormalFloat, adapters on top"
+    group = "quantization"
+    stands_on = "lora"
+
+    double_quantization: bool = Field(
+        False, description="Quantise the scales as well, which saves 0.4 bits a weight."
+    )
+
+    def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:
+        """Load in NF4."""
+        return nf4(settings, self.double_quantization)

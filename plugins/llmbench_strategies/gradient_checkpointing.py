@@ -1,0 +1,21 @@
+"""Gradient checkpointing (Chen et al., 2016): activations are computed again, not kept."""
+
+from typing import Any
+
+from llmbench.setting import Settings
+from llmbench.strategy import Strategy
+
+
+class GradientCheckpointing(Strategy):
+    """Keeps the input of each decoder layer only. Alone it is `full+gradient-checkpointing`."""
+
+    id = "gradient-checkpointing"
+    summary = "activations are computed again instead of kept"
+    group = "memory"
+
+    def prepare(self, model: Any, settings: Settings) -> Any:
+        """Have the model checkpoint every decoder layer."""
+        # The reentrant kind needs an input that requires a gradient, which frozen embeddings
+        # do not give.
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        return model

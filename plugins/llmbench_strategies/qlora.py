@@ -1,0 +1,49 @@
+"""QLoRA as its paper has it (Dettmers et al., 2023)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import Field
+
+from llmbench.environment import Environment
+from llmbench.setting import Settings
+from llmbench_strategies.lora import Lora
+from llmbench_strategies.quantization import nf4
+
+PAGED = "paged-adamw-32bit"
+
+
+class Qlora(Lora):
+    """NF4 with double quantisation, LoRA on all linear layers, and a paged AdamW.
+
+    The paged optimiser keeps its states in memory that CUDA moves between device and host; on a
+    CPU there is nothing to page, and the harness's AdamW runs. The arithmetic is in the cells'
+    common precision, which on a GPU is the paper's bf16.
+    """
+
+    id = "qlora"
+    summary = "4-bit weights, double quantisation, adapters, paged optimiser"
+    also_claims = frozenset({"quantization"})
+
+    paged: bool = Field(True, description="Page the optimiser's states, where there is a GPU.")
+
+    def adjust(self, settings: Settings, environment: Environment) -> Settings:
+        """Declare LoRA's learning rate, and the paged optimiser where the platform has one."""
+        settings = super().adjust(settings, environment)
+        if self.paged and environment.device == "cuda":
+            return settings.model_copy(update={"optimizer": PAGED})
+        return settings
+
+    def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:
+        """Load in NF4, its scales quantised as well."""
+        return nf4(settings, double_quantization=True)
+
+    def optimizer(self, parameters: Iterable[Any], settings: Settings) -> Any | None:
+        """The paged AdamW of bitsandbytes, its states in 32 bits, if it was declared."""
+        if settings.optimizer != PAGED:
+            return None
+        from bitsandbytes.optim import PagedAdamW32bit
+
+        return PagedAdamW32bit(
+            parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )

@@ -1,0 +1,31 @@
+"""What the strategies on quantised weights share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llmbench.setting import Settings
+
+
+def nf4(settings: Settings, double_quantization: bool) -> dict[str, Any]:
+    """Loading with 4-bit NormalFloat weights (Dettmers et al., 2023), through bitsandbytes."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    return {
+        "quantization_config": BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=double_quantization,
+            bnb_4bit_compute_dtype=torch.bfloat16
+            if settings.precision == "bf16"
+            else torch.float32,
+        )
+    }
+
+
+def int8() -> dict[str, Any]:
+    """Loading with LLM.int8() weights (Dettmers et al., 2022), through bitsandbytes."""
+    from transformers import BitsAndBytesConfig
+
+    return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}

@@ -1,0 +1,23 @@
+"""The built-in tasks."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from llmbench import hookimpl
+from llmbench.task import Task
+
+DATA = Path(__file__).parent / "data"
+
+SUMMARIZATION = Task(
+    id="summarization",
+    summary="dialogues or documents to short summaries",
+    template="Summarize the dialogue.\n\n{input}\n\nSummary:",
+    train_file=DATA / "train.jsonl",
+    eval_file=DATA / "eval.jsonl",
+)
+
+
+@hookimpl
+def register_tasks(register: Callable[[Task], None]) -> None:
+    """Offer `summarization`."""
+    register(SUMMARIZATION)
