@@ -145,9 +145,7 @@ def run(setup: Setup, command: str, listener: Listener) -> Store:
     try:
         fetched = source.fetch(setup.source, needs_tokenizer=setup.has_text)
         inputs = read_inputs(setup)
-        cells = plan.make(
-            setup.config, fetched.ref, inputs.refs, setup.environment, setup.registry
-        )
+        cells = plan.make(setup.config, fetched.ref, inputs.refs, setup.environment, setup.registry)
         store = Store(Path(setup.config.output) if setup.config.output else default_output(setup))
         store.create()
         write_inputs(store, inputs)
@@ -190,9 +188,7 @@ def run_cell(
     listener.record(store.write_record(record), False)
 
 
-def make_job(
-    cell: Cell, setup: Setup, fetched: Source, inputs: Inputs, store: Store
-) -> Job:
+def make_job(cell: Cell, setup: Setup, fetched: Source, inputs: Inputs, store: Store) -> Job:
     """What the cell's worker has to know."""
     folder = (store.work / cell.id).resolve()
     shutil.rmtree(folder, ignore_errors=True)
@@ -263,8 +259,9 @@ def notices(setup: Setup) -> tuple[str, ...]:
             "quality means nothing and is left empty."
         )
     if not setup.has_text:
+        length = setup.config.settings.seq_len
         found.append(
-            f"Inputs are random tokens that fill every sequence to {setup.config.settings.seq_len}: "
+            f"Inputs are random tokens that fill every sequence to {length}: "
             "no padding, and every token is supervised."
         )
     return tuple(found)
@@ -274,5 +271,3 @@ def default_output(setup: Setup) -> Path:
     """`reports/20261122-071200-llmbench-tiny`."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     return Path("reports") / f"{stamp}-{plan.slug(setup.source.ref.id)}"
-
-

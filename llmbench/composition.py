@@ -126,7 +126,9 @@ def _options(name: str, text: str) -> dict[str, Any]:
     for part in split_list(text):
         key, equals, value = (p.strip() for p in part.partition("="))
         if not equals or not key or not value:
-            raise CompositionError(f"'{part}' in '{name}({text})' is not an option: write key=value.")
+            raise CompositionError(
+                f"'{part}' in '{name}({text})' is not an option: write key=value."
+            )
         if key in found:
             raise CompositionError(f"'{key}' is given twice in '{name}({text})': give it once.")
         found[key] = value

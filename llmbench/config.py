@@ -81,9 +81,7 @@ def resolve(layers: Sequence[Layer]) -> Resolved:
 def _build(values: Mapping[str, Any], origins: Mapping[str, str]) -> Config:
     try:
         settings = Settings(**{n: v for n, v in values.items() if n in SETTINGS})
-        return Config(
-            **{n: v for n, v in values.items() if n in OPTIONS}, settings=settings
-        )
+        return Config(**{n: v for n, v in values.items() if n in OPTIONS}, settings=settings)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])

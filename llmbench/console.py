@@ -79,9 +79,7 @@ class Console:
             )
         elif kind == "step":
             note = f"{event['tokens_per_second']:,.0f} tokens/s{self._left()}"
-            self.live.update(
-                self.task, total=event["steps"], completed=event["step"], note=note
-            )
+            self.live.update(self.task, total=event["steps"], completed=event["step"], note=note)
         elif kind == "generate":
             self.live.update(
                 self.task, total=event["total"], completed=event["done"], note=self._left().strip()

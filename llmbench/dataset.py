@@ -115,9 +115,13 @@ def _files(path: Path) -> list[Path]:
         found = sorted(p for p in path.iterdir() if p.suffix.lower() in BUILDERS)
     kinds = {p.suffix.lower() for p in found}
     if not found or not kinds <= set(BUILDERS):
-        raise DataError(f"'{path.name}' holds no JSONL, JSON, CSV or Parquet file: give one of them.")
+        raise DataError(
+            f"'{path.name}' holds no JSONL, JSON, CSV or Parquet file: give one of them."
+        )
     if len({BUILDERS[k] for k in kinds}) > 1:
-        raise DataError(f"'{path.name}' mixes {', '.join(sorted(kinds))}: keep one kind in a folder.")
+        raise DataError(
+            f"'{path.name}' mixes {', '.join(sorted(kinds))}: keep one kind in a folder."
+        )
     return found
 
 
@@ -155,7 +159,9 @@ def _name_the_line(file: Path) -> None:
         try:
             row = json.loads(line) if line.strip() else {}
         except ValueError as error:
-            raise DataError(f"'{file.name}' line {number} is not JSON ({error}): mend it.") from None
+            raise DataError(
+                f"'{file.name}' line {number} is not JSON ({error}): mend it."
+            ) from None
         if not isinstance(row, dict):
             raise DataError(f"'{file.name}' line {number} is not a JSON object: mend that line.")
 

@@ -7,7 +7,7 @@ import platform
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -49,10 +49,11 @@ def collect(device: str = "auto") -> Environment:
     gpus = gpu_facts()
     if device == "cuda" and not gpus:
         raise ConfigError(
-            "No NVIDIA GPU can be used here: run with --device cpu, or install a CUDA build of torch."
+            "No NVIDIA GPU can be used here: "
+            "run with --device cpu, or install a CUDA build of torch."
         )
     memory, cpus = host_memory_bytes(), usable_cpus()
-    shared = {
+    shared: dict[str, Any] = {
         "system": f"{platform.system()} {platform.machine()}",
         "cpu_name": cpu_name(),
         "cpu_count": cpus,
@@ -91,12 +92,18 @@ def gpu_facts() -> tuple[tuple[str, int, str], ...]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and visible.strip() in {"", "-1"}:
         return ()
-    if not any(Path("/dev").glob("nvidia[0-9]*")) and platform.system() == "Linux":
-        if not Path("/dev/dxg").exists():  # WSL has its own device
-            return ()
+    if not _has_device_file():
+        return ()
     if "+cpu" in package_versions().get("torch", ""):
         return ()
     return _nvml_facts(visible)
+
+
+def _has_device_file() -> bool:
+    """A quick look that saves loading NVML where there is no GPU; WSL has a file of its own."""
+    if platform.system() != "Linux":
+        return True
+    return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/dxg").exists()
 
 
 def _nvml_facts(visible: str | None) -> tuple[tuple[str, int, str], ...]:
@@ -107,9 +114,7 @@ def _nvml_facts(visible: str | None) -> tuple[tuple[str, int, str], ...]:
     except Exception:  # no driver, or one that does not answer: there is no GPU to use
         return ()
     try:
-        handles = [
-            pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())
-        ]
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
         order = visible_indices(visible, len(handles))
         driver = str(pynvml.nvmlSystemGetDriverVersion())
         return tuple(

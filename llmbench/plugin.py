@@ -155,9 +155,7 @@ def _ask(
     return staged
 
 
-def _collector(
-    into: list[tuple[str, Any]], kind: type, source: Source
-) -> Callable[[Any], None]:
+def _collector(into: list[tuple[str, Any]], kind: type, source: Source) -> Callable[[Any], None]:
     def register(item: Any) -> None:
         fits = issubclass(item, kind) if isinstance(item, type) else isinstance(item, kind)
         name = getattr(item, "id", None)

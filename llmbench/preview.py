@@ -15,8 +15,10 @@ def preview(setup: Setup) -> str:
     cells = []
     for wanted in setup.compositions:
         settings = wanted.adjust(shared, setup.environment)
-        changes = ", ".join(f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}"
-                            for k, v in difference(shared, settings).items())
+        changes = ", ".join(
+            f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}"
+            for k, v in difference(shared, settings).items()
+        )
         reason = wanted.skip(settings, setup.environment)
         cells.append((wanted.id, f"skipped: {reason}" if reason else "run", changes))
     device = f"On {setup.environment.device_name}. Nothing was run."

@@ -146,6 +146,8 @@ class Record(Part):
     environment: Environment | None = None
     phases: dict[Phase, PhaseRecord] = {}
     parameters: Parameters | None = None
+    quantized: bool = False
+    """Whether the base model's weights were quantised."""
     first_loss: float | None = None
     """Loss on the first training batch, before anything is learnt, dropout off."""
     steps: tuple[Step, ...] = ()

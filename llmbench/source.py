@@ -50,7 +50,9 @@ def find(name: str, weights: str, revision: str | None, registry: Registry) -> S
         )
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return Source(_ref(folder.resolve().name, weights, revision), folder=_checked(folder, weights))
+        return Source(
+            _ref(folder.resolve().name, weights, revision), folder=_checked(folder, weights)
+        )
     if HUB_ID.fullmatch(name):
         return Source(_ref(name, weights, revision), hub_id=name)
     raise ModelError(
@@ -103,9 +105,7 @@ def _download(hub_id: str, revision: str | None, patterns: list[str]) -> Path:
     except errors.RevisionNotFoundError:
         why = f"has no revision '{revision}': check --revision."
     except errors.RepositoryNotFoundError:
-        why = (
-            "is not on the hub, or is private: check the name, or log in with 'hf auth login'."
-        )
+        why = "is not on the hub, or is private: check the name, or log in with 'hf auth login'."
     except errors.LocalEntryNotFoundError:
         why = (
             "is not in the cache and the hub cannot be reached: connect, name a local folder, "

@@ -115,7 +115,8 @@ class Store:
         path = self.root / "comparison.json"
         if not path.is_file():
             raise StoreError(
-                f"'{self.root}' holds no comparison: name a directory that 'llmbench compare' wrote."
+                f"'{self.root}' holds no comparison: "
+                "name a directory that 'llmbench compare' wrote."
             )
         return Header.model_validate(_checked(path))
 
@@ -167,7 +168,7 @@ def _checked(path: Path) -> dict[str, Any]:
             f"'{path.name}' was written by a newer llmbench (schema {version}, "
             f"this one reads {SCHEMA_VERSION}): upgrade llmbench."
         )
-    return content
+    return dict(content)
 
 
 def _rank(order: list[str], cell_id: str) -> int:

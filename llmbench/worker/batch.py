@@ -106,9 +106,9 @@ def collate(sequences: Sequence[Tokens], pad: int) -> Batch:
     return Batch(ids, labels, sum(len(s.ids) for s in sequences))
 
 
-def steps(sequences: Sequence[Tokens], settings: Settings, seed: int, pad: int) -> list[
-    list[Batch]
-]:
+def steps(
+    sequences: Sequence[Tokens], settings: Settings, seed: int, pad: int
+) -> list[list[Batch]]:
     """The micro-batches of every optimiser step: epochs in an order that follows the seed."""
     order = _epochs(len(sequences), seed)
     size = settings.batch_size

@@ -98,10 +98,11 @@ def load_phase(running: Running) -> None:
 
 def prepare_phase(running: Running) -> None:
     """What the strategies do to the model: adapters, frozen weights, checkpointing."""
+    quantized = bool(getattr(running.model, "is_quantized", False))
     seed_everything(running.job.cell.seed)
     for strategy in running.strategies:
         running.model = strategy.prepare(running.model, running.job.cell.settings)
-    running.recorder.note(parameters=load.count_parameters(running.model))
+    running.recorder.note(parameters=load.count_parameters(running.model), quantized=quantized)
 
 
 def train_phase(running: Running) -> None:
@@ -166,7 +167,9 @@ def prove_kernel(running: Running, first: batch.Batch) -> None:
             kernels = kernel.observe(forward, attention)
     except RuntimeError as error:
         if kernel.no_kernel(error):
-            raise CannotRun("No flash attention kernel takes this model's attention here.") from error
+            raise CannotRun(
+                "No flash attention kernel takes this model's attention here."
+            ) from error
         raise
     running.recorder.note(attention_kernels=tuple(sorted(kernels)))
     for strategy in running.strategies:
@@ -186,9 +189,7 @@ def evaluate_phase(running: Running) -> None:
     sequences = [running.encoder.sequence(e) for e in examples]
     prompts = [running.encoder.prompt(e, settings.seq_len) for e in examples]
     warn_of_cuts(running, len(examples), "evaluated")
-    loss = evaluate.reference_loss(
-        running.model, sequences, settings.eval_batch_size, running.pad
-    )
+    loss = evaluate.reference_loss(running.model, sequences, settings.eval_batch_size, running.pad)
     output = generate(running, prompts, fixed_length=False)
     predictions = running.tokenizer.batch_decode(output.ids, skip_special_tokens=True)
     texts = [p.strip() for p in predictions]
@@ -287,5 +288,3 @@ def quiet_collector() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-

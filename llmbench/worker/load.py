@@ -23,13 +23,12 @@ def load_model(job: Job, strategies: Sequence[Strategy], device: torch.device) -
     kwargs = {"dtype": DTYPES[job.cell.settings.precision], **load_kwargs(job, strategies)}
     if job.cell.model.weights == "random":
         return random_model(job.model_source, kwargs, device)
-    model = AutoModelForCausalLM.from_pretrained(
+    return AutoModelForCausalLM.from_pretrained(
         job.model_source,
         revision=job.cell.model.revision,
         device_map={"": 0} if device.type == "cuda" else None,
         **kwargs,
     )
-    return model
 
 
 def random_model(folder: str, kwargs: dict[str, Any], device: torch.device) -> Any:

@@ -46,7 +46,7 @@ def train(
     for step in batches:
         micro_batches = [batch.to(device) for batch in step]
         supervised = sum(b.supervised_tokens for b in step)
-        learning_rate = scheduler.get_last_lr()[0]
+        learning_rate = float(scheduler.get_last_lr()[0])
 
         synchronize(device)
         started = time.perf_counter()

@@ -37,7 +37,9 @@ class Fork(Launcher):
         """Have a child forked for the job, and follow it to its end."""
         assert self._zygote.stdin
         try:
-            self._zygote.stdin.write(json.dumps({"job": str(job), "log": str(log)}).encode() + b"\n")
+            self._zygote.stdin.write(
+                json.dumps({"job": str(job), "log": str(log)}).encode() + b"\n"
+            )
             self._zygote.stdin.flush()
         except BrokenPipeError:
             return self._gone(log)

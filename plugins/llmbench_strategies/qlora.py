@@ -42,7 +42,7 @@ class Qlora(Lora):
         """The paged AdamW of bitsandbytes, its states in 32 bits, if it was declared."""
         if settings.optimizer != PAGED:
             return None
-        from bitsandbytes.optim import PagedAdamW32bit
+        from bitsandbytes.optim.adamw import PagedAdamW32bit
 
         return PagedAdamW32bit(
             parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay

@@ -1,0 +1,43 @@
+"""Is a cell what it claims to be? Its first loss must be the base model's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llmbench.record import Record
+
+TOLERANCE = 0.01
+"""How far a first loss may be from the base model's, as a share of it: rounding only."""
+QUANTIZED_TOLERANCE = 0.15
+"""The same where the weights are quantised, which changes the model itself a little."""
+
+
+def first_loss_problems(records: Sequence[Record]) -> dict[str, str]:
+    """A sentence for each cell that does not start from the base model, by cell id.
+
+    Every cell starts from the same base, so its loss on the first batch, before anything is
+    learnt, must be the base's. One that is off computes something else, however fast it is.
+    """
+    bases = {_sharing(r): r.first_loss for r in records if not r.cell.trains and r.first_loss}
+    problems = {}
+    for record in records:
+        base = bases.get(_sharing(record))
+        if base is None or record.first_loss is None or not record.cell.trains:
+            continue
+        off = abs(record.first_loss - base) / base
+        if not off <= tolerance(record):
+            problems[record.cell.id] = (
+                f"Its first loss is {record.first_loss:.3f} where the base model's is {base:.3f}: "
+                "it does not compute what the base model does, and its figures are not to be used."
+            )
+    return problems
+
+
+def tolerance(record: Record) -> float:
+    """The share of the base's loss by which this cell's may differ."""
+    return QUANTIZED_TOLERANCE if record.quantized else TOLERANCE
+
+
+def _sharing(record: Record) -> tuple[str, str, int, str]:
+    cell = record.cell
+    return cell.model.id, cell.task, cell.seed, cell.train_data.sha256
