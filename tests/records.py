@@ -1,0 +1,225 @@
+"""Records and comparisons for tests: built, not run. Same arguments, same records."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from llmbench.environment import Environment
+from llmbench.plan import Plan, Planned
+from llmbench.record import (
+    Cell,
+    DataRef,
+    Example,
+    Generation,
+    Member,
+    Memory,
+    ModelRef,
+    Parameters,
+    Phase,
+    PhaseRecord,
+    Record,
+    Step,
+)
+from llmbench.setting import Settings
+from llmbench.store import Comparison, Header
+
+GIB = 2**30
+TOTAL = 6_738_415_616
+FIRST_LOSS = 3.2
+PHASE_SHARES: dict[Phase, float] = {
+    "load": 0.4,
+    "prepare": 0.42,
+    "train": 1.0,
+    "evaluate": 0.6,
+    "save": 0.3,
+}
+SENTENCES = (
+    "Anna moved the meeting to Tuesday because Tom is ill.",
+    "Paula and Diana will go climbing on Monday.",
+    "Mark lost the glove, but it was on the stairs.",
+    "The parcel arrives on Friday and Lee will pay for it.",
+)
+
+
+def environment(device: str = "cuda", **changes: Any) -> Environment:
+    """A machine with one large GPU, or with none."""
+    values: dict[str, Any] = {
+        "device": device,
+        "device_name": "NVIDIA H200" if device == "cuda" else "AMD EPYC, 2 cores",
+        "device_memory_bytes": 140 * GIB if device == "cuda" else 24 * GIB,
+        "device_count": int(device == "cuda"),
+        "driver": "580.95" if device == "cuda" else None,
+        "system": "Linux x86_64",
+        "cpu_name": "AMD EPYC",
+        "cpu_count": 2,
+        "memory_bytes": 24 * GIB,
+        "python": "3.11.7",
+        "versions": {"llmbench": "0.1.0", "torch": "2.13.0", "transformers": "5.23.0"},
+    }
+    return Environment.model_validate(values | changes)
+
+
+def cell(composition: str, seed: int = 0, **changes: Any) -> Cell:
+    """A cell of the composition; `settings` and `declared` can be given as dictionaries."""
+    ids = [part.partition("(")[0] for part in composition.split("+")]
+    settings = Settings().model_copy(
+        update={"steps": 20, "eval_examples": 24, **changes.pop("settings", {})}
+    )
+    values: dict[str, Any] = {
+        "id": f"{composition}.llama.s{seed}",
+        "composition": composition,
+        "members": tuple(Member(id=i, options={}, distribution="llmbench 0.1.0") for i in ids),
+        "trains": composition != "base",
+        "model": ModelRef(id="llama-2-7b", weights="pretrained"),
+        "task": "summarization",
+        "train_data": DataRef(name="train.jsonl", examples=80, sha256="0c8c84f1" * 8),
+        "eval_data": DataRef(name="eval.jsonl", examples=24, sha256="c0063b9a" * 8),
+        "metrics": ("rouge",),
+        "seed": seed,
+        "settings": settings,
+    }
+    return Cell(**values | changes)
+
+
+def ok(
+    composition: str,
+    quality: float | None = 0.5,
+    memory_gib: float = 30.0,
+    tokens_per_second: float = 9000.0,
+    device: str = "cuda",
+    spread: float = 0.15,
+    **changes: Any,
+) -> Record:
+    """A cell that ended well, with these figures; `changes` go to the record."""
+    made = changes.pop("cell", None) or cell(composition)
+    noise = random.Random(composition)
+    steps = _steps(made, tokens_per_second, noise) if made.trains else ()
+    values: dict[str, Any] = {
+        "cell": made,
+        "status": "ok",
+        "environment": environment(device),
+        "started_at": "2026-11-22T07:34:25+00:00",
+        "start_seconds": 0.4,
+        "seconds": 60.0,
+        "phases": phases(memory_gib * GIB, device, made.trains),
+        "parameters": Parameters(
+            trainable=TOTAL if "full" in composition else 39_976_960, total=TOTAL
+        ),
+        "first_loss": FIRST_LOSS,
+        "steps": steps,
+        "attention_kernels": ("flash",) if made.trains else (),
+        "optimizer": "AdamW" if made.trains else None,
+        "eval_loss": 2.1 if quality is None else 2.6 - quality,
+        "generation": Generation(seconds=4.0, new_tokens=1900),
+        "examples": () if quality is None else examples(quality, made.settings, spread, noise),
+        "artifact_bytes": 160_000_000 if made.trains else None,
+    }
+    return Record(**values | changes)
+
+
+def ended(composition: str, status: str, reason: str, **changes: Any) -> Record:
+    """A cell that did not end well."""
+    values: dict[str, Any] = {
+        "cell": changes.pop("cell", None) or cell(composition),
+        "status": status,
+        "reason": reason,
+        "phase": None if status == "skipped" else "train",
+        "environment": environment(),
+    }
+    return Record(**values | changes)
+
+
+def phases(peak: float, device: str, trains: bool) -> dict[Phase, PhaseRecord]:
+    """Every phase, with the peak in `train`."""
+    name = "allocated_bytes" if device == "cuda" else "host_growth_bytes"
+    return {
+        phase: PhaseRecord(seconds=8.0 * share, memory=Memory(**{name: int(peak * share)}))
+        for phase, share in PHASE_SHARES.items()
+        if trains or phase != "save"
+    }
+
+
+def examples(
+    quality: float, settings: Settings, spread: float, noise: random.Random
+) -> tuple[Example, ...]:
+    """Evaluated examples whose ROUGE-L scatters around `quality`."""
+    found = []
+    for number in range(settings.eval_examples):
+        wanted = SENTENCES[number % len(SENTENCES)]
+        hardness = random.Random(number).uniform(-1, 1)  # the same in every cell
+        score = quality + spread * (hardness + 0.3 * noise.uniform(-1, 1))
+        score = min(1.0, max(0.0, score))
+        kept = wanted.split()[: max(1, round(score * len(wanted.split())))]
+        scores = {
+            n: round(score * f, 4)
+            for n, f in {"rouge1": 1.0, "rouge2": 0.8, "rougeL": 1.0, "rougeLsum": 1.0}.items()
+        }
+        found.append(
+            Example(
+                id=f"eval-{number:04}",
+                references=(wanted,),
+                prediction=" ".join(kept),
+                new_tokens=12,
+                scores=scores,
+            )
+        )
+    return tuple(found)
+
+
+def comparison(records: Sequence[Record], **changes: Any) -> Comparison:
+    """The records as one comparison; `changes` go to its header."""
+    held = environment(records[0].environment.device if records[0].environment else "cuda")
+    values: dict[str, Any] = {
+        "name": "example",
+        "created_at": "2026-11-22T07:34:25+00:00",
+        "command": "llmbench compare --model llama-2-7b --strategies all",
+        "configuration": {
+            "model": "llama-2-7b",
+            "strategies": ["all"],
+            "settings": records[0].cell.settings.model_dump(mode="json"),
+        },
+        "origins": {"model": "command line", "strategies": "default", "steps": "default"},
+        "environment": held,
+        "plan": Plan(cells=tuple(Planned(cell=r.cell) for r in records)),
+        "data_fields": {"input": "dialogue", "target": "summary"},
+    }
+    inputs = {
+        e.id: f"Anna: This is dialogue {e.id}.\nTom: I see." for r in records for e in r.examples
+    }
+    return Comparison(Header(**values | changes), tuple(records), inputs)
+
+
+def seven() -> Comparison:
+    """The seven strategies and the base, all well: `full` best by a little, `qlora` smallest."""
+    return comparison(
+        [
+            ok("base", 0.18, 14.0),
+            ok("full", 0.63, 62.3, 10610),
+            ok("lora", 0.62, 35.3, 12993),
+            ok("qlora", 0.61, 5.1, 9290),
+            ok("lora+8-bit", 0.52, 71.6, 2771),
+            ok("lora+4-bit", 0.60, 6.2, 9400),
+            ok("full+flash-attention", 0.63, 60.1, 11020),
+            ok("full+gradient-checkpointing", 0.63, 50.9, 8403),
+        ]
+    )
+
+
+def _steps(made: Cell, rate: float, noise: random.Random) -> tuple[Step, ...]:
+    found = []
+    for number in range(made.settings.steps):
+        tokens = 3800 + noise.randrange(200)
+        warm = 2.0 if number == 0 else 1.0
+        found.append(
+            Step(
+                seconds=warm * tokens / rate * noise.uniform(0.97, 1.03),
+                loss=FIRST_LOSS * (0.97**number) + noise.uniform(-0.05, 0.05),
+                learning_rate=made.settings.learning_rate,
+                supervised_tokens=tokens // 8,
+                nonpadding_tokens=tokens,
+                padded_tokens=4096,
+            )
+        )
+    return tuple(found)
