@@ -11,7 +11,7 @@ import click
 
 from llmbench import __version__
 from llmbench.errors import UserError
-from llmbench.option import GroupedCommand, configuration_options
+from llmbench.option import ConfiguredCommand
 
 EXIT_SOME_FAILED, EXIT_USAGE, EXIT_NOTHING_RAN, EXIT_INTERRUPTED = 1, 2, 4, 130
 KINDS = ("strategies", "models", "tasks", "metrics", "launchers", "exporters", "plugins")
@@ -30,8 +30,7 @@ def cli() -> None:
     """
 
 
-@cli.command(cls=GroupedCommand)
-@configuration_options
+@cli.command(cls=ConfiguredCommand)
 @click.option("--dry-run", is_flag=True, help="Show the plan and every value, and run nothing.")
 def compare(dry_run: bool, **options: Any) -> None:
     """Run strategies under one harness and write one HTML report.
@@ -40,11 +39,10 @@ def compare(dry_run: bool, **options: Any) -> None:
     joined with + (`lora+flash-attention+gradient-checkpointing`). Defaults suit the model;
     --dry-run shows them all, and where each came from.
     """
-    from llmbench import compare as comparison
     from llmbench.plugin import registry
+    from llmbench.setup import set_up
 
-    layers = [("command line", options)]
-    setup = comparison.set_up(layers, registry())
+    setup = set_up([("command line", options)], registry())
     if dry_run:
         from llmbench.preview import preview
 

@@ -1,27 +1,24 @@
-"""A comparison from its configuration to its last record."""
+"""A comparison, from its setup to its last record."""
 
 from __future__ import annotations
 
 import platform
 import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from llmbench import dataset, outcome, plan, source
-from llmbench.composition import Composition
-from llmbench.config import Config, Layer, Resolved, resolve
 from llmbench.dataset import Data
-from llmbench.environment import Environment, collect
-from llmbench.errors import ConfigError, DataError
+from llmbench.errors import DataError
 from llmbench.job import Job
 from llmbench.launcher import Event, Launcher
 from llmbench.plan import Plan, Planned
 from llmbench.plugin import Registry
-from llmbench.record import Cell, DataRef, Record
+from llmbench.record import Cell, DataRef, ModelRef, Record
+from llmbench.setup import Setup, notices
 from llmbench.source import Source
 from llmbench.store import Header, Store, write_text
 
@@ -46,72 +43,12 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True)
-class Setup:
-    """Everything that is decided before anything is loaded."""
-
-    resolved: Resolved
-    environment: Environment
-    source: Source
-    registry: Registry
-    compositions: Sequence[Composition]
-
-    @property
-    def config(self) -> Config:
-        """The configuration."""
-        return self.resolved.config
-
-    @property
-    def has_text(self) -> bool:
-        """Whether the inputs are text; random weights without data take random tokens."""
-        return self.config.weights == "pretrained" or self.config.data is not None
-
-
-@dataclass(frozen=True)
 class Inputs:
     """What the cells are fed; None where they make random tokens themselves."""
 
     train: Data | None
     evaluate: Data | None
     refs: tuple[DataRef, DataRef]
-
-
-def set_up(layers: Sequence[Layer], registry: Registry) -> Setup:
-    """Resolve the configuration and check all that can be checked without reading anything."""
-    first = resolve(layers).config
-    environment = collect(first.device)
-    found = source.find(first.model, first.weights, first.revision, registry)
-    resolved = resolve([*defaults(first, environment, found), *layers])
-    config = resolved.config
-    registry.tasks.get(config.task)
-    registry.launchers.get(config.launcher) if config.launcher != "auto" else None
-    check_metrics(config.metrics, registry)
-    if config.settings.steps <= config.settings.burn_in_steps:
-        raise ConfigError(
-            f"--steps {config.settings.steps} leaves nothing to time after "
-            f"{config.settings.burn_in_steps} burn-in steps: take more, or lower --burn-in-steps."
-        )
-    wanted = plan.compositions(config.strategies, registry)
-    return Setup(resolved, environment, found, registry, wanted)
-
-
-def defaults(config: Config, environment: Environment, found: Source) -> list[Layer]:
-    """The defaults that depend on the device, on the weights and on the model."""
-    layers: list[Layer] = []
-    if environment.device == "cuda":
-        layers.append((f"default on {environment.device_name}", {"precision": "bf16"}))
-    layers.append((f"default for {found.ref.id}", found.defaults))
-    if config.weights == "random":
-        layers.append(("default for random weights", {"max_new_tokens": 32, "eval_examples": 8}))
-    return layers
-
-
-def check_metrics(names: Sequence[str], registry: Registry) -> None:
-    """ConfigError for a metric that is unknown, or whose argument will not do."""
-    for name in names:
-        head, colon, argument = name.partition(":")
-        problem = registry.metrics.get(head).check(argument if colon else None)
-        if problem:
-            raise ConfigError(problem)
 
 
 def read_inputs(setup: Setup) -> Inputs:
@@ -145,7 +82,7 @@ def run(setup: Setup, command: str, listener: Listener) -> Store:
     try:
         fetched = source.fetch(setup.source, needs_tokenizer=setup.has_text)
         inputs = read_inputs(setup)
-        cells = plan.make(setup.config, fetched.ref, inputs.refs, setup.environment, setup.registry)
+        cells = plan.make(setup, model_ref(fetched), inputs.refs)
         store = Store(Path(setup.config.output) if setup.config.output else default_output(setup))
         store.create()
         write_inputs(store, inputs)
@@ -250,24 +187,14 @@ def header(setup: Setup, cells: Plan, store: Store, command: str, inputs: Inputs
     )
 
 
-def notices(setup: Setup) -> tuple[str, ...]:
-    """What a reader has to know of how the figures came about."""
-    found = []
-    if setup.config.weights == "random":
-        found.append(
-            "Weights are random: speed and memory are those of the real model; "
-            "quality means nothing and is left empty."
-        )
-    if not setup.has_text:
-        length = setup.config.settings.seq_len
-        found.append(
-            f"Inputs are random tokens that fill every sequence to {length}: "
-            "no padding, and every token is supervised."
-        )
-    return tuple(found)
+def model_ref(fetched: Source) -> ModelRef:
+    """What records say of the model."""
+    return ModelRef.model_validate(
+        {"id": fetched.id, "weights": fetched.weights, "revision": fetched.revision}
+    )
 
 
 def default_output(setup: Setup) -> Path:
     """`reports/20261122-071200-llmbench-tiny`."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    return Path("reports") / f"{stamp}-{plan.slug(setup.source.ref.id)}"
+    return Path("reports") / f"{stamp}-{plan.slug(setup.source.id)}"

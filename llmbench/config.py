@@ -24,7 +24,7 @@ Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 class Config(BaseModel):
     """What is to be compared. The settings that all cells share are in `settings`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
     strategies: Listed = Field(
         ("all",), min_length=1, description="Strategies or compositions, with commas; or 'all'."
@@ -52,7 +52,7 @@ Layer = tuple[str, Mapping[str, Any]]
 class Resolved(BaseModel):
     """A configuration with, for each option, the words for where its value came from."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     config: Config
     origins: dict[str, str]

@@ -29,7 +29,7 @@ Device = Literal["cpu", "cuda"]
 class Environment(BaseModel):
     """The facts that a figure depends on. Names no user and no host."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     device: Device
     device_name: str

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 class Score(BaseModel):
     """What one metric says. Every list under `examples` has a value per example, in order."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     examples: dict[str, list[float]] = {}
     """Figures that each example has; the report averages them and gives their spread."""

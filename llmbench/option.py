@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
-from pydantic.fields import FieldInfo
 
-from llmbench.config import OPTIONS, SETTINGS
-
-F = TypeVar("F", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 GROUPS = {
     "What to compare": ("strategies", "model", "weights", "revision"),
@@ -45,35 +42,44 @@ GROUPS = {
 """Heading in the help to the options under it; every field of the configuration is in one."""
 
 
-class GroupedCommand(click.Command):
-    """A command whose help lists its options under headings."""
+class ConfiguredCommand(click.Command):
+    """A command with an option for every field of the configuration, under headings in its help.
+
+    The options are made when they are first asked for: the configuration takes pydantic, and
+    `llmbench --help` has no use for it.
+    """
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The command's own parameters, and one for each field of the configuration."""
+        if not any(p.name == "strategies" for p in self.params):
+            self.params = [*configuration_options(), *self.params]
+        return super().get_params(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the groups in order, and what is in none of them last."""
         records = {p.name: p.get_help_record(ctx) for p in self.get_params(ctx)}
-        groups = {**GROUPS, "Other": [n for n in records if n not in sum(GROUPS.values(), ())]}
+        grouped = {name for names in GROUPS.values() for name in names}
+        groups = {**GROUPS, "Other": tuple(n for n in records if n and n not in grouped)}
         for heading, names in groups.items():
             rows = [r for n in names if (r := records.get(n))]
             with formatter.section(heading):
                 formatter.write_dl(rows)
 
 
-def configuration_options(command: F) -> F:
-    """Add an option for every field of the configuration."""
-    for name, field in reversed({**OPTIONS, **SETTINGS}.items()):
-        command = _option(name, field)(command)
-    return command
+def configuration_options() -> list[click.Parameter]:
+    """An option for every field of the configuration."""
+    from llmbench.config import OPTIONS, SETTINGS
+
+    return [_option(name, field) for name, field in {**OPTIONS, **SETTINGS}.items()]
 
 
-def _option(name: str, field: FieldInfo) -> Callable[[F], F]:
+def _option(name: str, field: FieldInfo) -> click.Option:
     choices = [c for c in get_args(field.annotation) if isinstance(c, str)]
     kind: Any = field.annotation if field.annotation in (int, float) else str
     # Bounds are the configuration's to check: it knows where each value came from.
-    return click.option(
-        f"--{name.replace('_', '-')}",
-        name,
+    return click.Option(
+        [f"--{name.replace('_', '-')}", name],
         type=click.Choice(choices) if choices else kind,
-        metavar=None if choices or kind is not str else "TEXT",
         help=f"{field.description}{_default(field)}",
     )
 
@@ -82,5 +88,4 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if value is None:
         return ""
-    shown = ",".join(value) if isinstance(value, tuple) else f"{value}"
-    return f"  [default: {shown}]"
+    return f"  [default: {','.join(value) if isinstance(value, tuple) else value}]"

@@ -5,27 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from llmbench import composition
 from llmbench.composition import Composition
-from llmbench.config import Config
 from llmbench.environment import Environment
 from llmbench.plugin import Registry
 from llmbench.record import Cell, DataRef, Member, ModelRef
 from llmbench.setting import difference
-
-BASE = "base"
-"""The composition that trains nothing: what the others are held against."""
+from llmbench.setup import Setup
 
 
 class Planned(BaseModel):
     """A cell, and why it will not run, if it will not."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     cell: Cell
     skip: str | None = None
@@ -34,46 +29,29 @@ class Planned(BaseModel):
 class Plan(BaseModel):
     """The cells in the order in which they run."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     cells: tuple[Planned, ...]
 
 
-def compositions(texts: Sequence[str], registry: Registry) -> list[Composition]:
-    """The compositions that the texts name, each once, the untrained base model first."""
-    find = registry.strategies.get
-    wanted = [t for text in texts for t in _expand(text, registry)]
-    return composition.unique([composition.read(t, find) for t in [BASE, *wanted]])
-
-
-def make(
-    config: Config,
-    model: ModelRef,
-    data: tuple[DataRef, DataRef],
-    environment: Environment,
-    registry: Registry,
-) -> Plan:
+def make(setup: Setup, model: ModelRef, data: tuple[DataRef, DataRef]) -> Plan:
     """Lay out the cells. `data` is what to train on and what to evaluate on."""
     planned = []
-    for wanted in compositions(config.strategies, registry):
-        cell = make_cell(config, wanted, model, data, environment, registry)
-        planned.append(Planned(cell=cell, skip=wanted.skip(cell.settings, environment)))
+    for wanted in setup.compositions:
+        cell = make_cell(setup, wanted, model, data)
+        planned.append(Planned(cell=cell, skip=wanted.skip(cell.settings, setup.environment)))
     return Plan(cells=tuple(planned))
 
 
 def make_cell(
-    config: Config,
-    wanted: Composition,
-    model: ModelRef,
-    data: tuple[DataRef, DataRef],
-    environment: Environment,
-    registry: Registry,
+    setup: Setup, wanted: Composition, model: ModelRef, data: tuple[DataRef, DataRef]
 ) -> Cell:
     """One cell, its id made from its content."""
-    settings = wanted.adjust(config.settings, environment)
+    config = setup.config
+    settings = wanted.adjust(config.settings, setup.environment)
     fields: dict[str, Any] = {
         "composition": wanted.id,
-        "members": tuple(member(m, registry) for m in wanted.members),
+        "members": tuple(member(m, setup.registry) for m in wanted.members),
         "trains": wanted.trains,
         "model": model,
         "task": config.task,
@@ -85,7 +63,8 @@ def make_cell(
         "declared": difference(config.settings, settings),
     }
     content = Cell(id="", **fields).model_dump(mode="json")
-    return Cell(id=cell_id(wanted.id, model.id, config.seed, content, environment), **fields)
+    name = cell_id(wanted.id, model.id, config.seed, content, setup.environment)
+    return Cell(id=name, **fields)
 
 
 def member(strategy: Any, registry: Registry) -> Member:
@@ -111,9 +90,3 @@ def cell_id(
 def slug(text: str) -> str:
     """The text as part of a file name."""
     return re.sub(r"[^A-Za-z0-9+_-]+", "-", text).strip("-")[:60]
-
-
-def _expand(text: str, registry: Registry) -> list[str]:
-    if text != "all":
-        return [text]
-    return [name for name, strategy in registry.strategies.items().items() if strategy.in_all]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llmbench import config
-from llmbench.compare import Setup
 from llmbench.setting import difference
+from llmbench.setup import Setup
 
 
 def preview(setup: Setup) -> str:

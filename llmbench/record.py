@@ -23,7 +23,7 @@ PHASES: tuple[Phase, ...] = ("load", "prepare", "train", "evaluate", "save")
 class Part(BaseModel):
     """Base of everything in a record: unchangeable, and strict about what it holds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
 
 
 class Member(Part):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from llmbench.errors import ModelError, nearest
 from llmbench.plugin import Registry
-from llmbench.record import ModelRef
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 WANTED = ["*.json", "*.safetensors", "*.model", "*.txt"]
@@ -20,7 +19,10 @@ WANTED = ["*.json", "*.safetensors", "*.model", "*.txt"]
 class Source:
     """A model that was asked for, and where its parts are."""
 
-    ref: ModelRef
+    id: str
+    weights: str
+    revision: str | None = None
+    """Branch, tag or commit as it was asked for; once fetched, the commit."""
     hub_id: str | None = None
     folder: Path | None = None
     config: Path | None = None
@@ -29,7 +31,7 @@ class Source:
     @property
     def weights_location(self) -> str:
         """Folder or hub id of the weights, or the folder of the config for random ones."""
-        if self.ref.weights == "random":
+        if self.weights == "random":
             return str(self.config or self.folder)
         return str(self.folder or self.hub_id)
 
@@ -46,15 +48,13 @@ def find(name: str, weights: str, revision: str | None, registry: Registry) -> S
         if weights == "random" and model.config is None and model.folder is None:
             raise ModelError(f"'{name}' ships no architecture: use --weights pretrained.")
         return Source(
-            _ref(name, weights, revision), model.hub_id, model.folder, model.config, model.defaults
+            name, weights, revision, model.hub_id, model.folder, model.config, model.defaults
         )
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return Source(
-            _ref(folder.resolve().name, weights, revision), folder=_checked(folder, weights)
-        )
+        return Source(folder.resolve().name, weights, folder=_checked(folder, weights))
     if HUB_ID.fullmatch(name):
-        return Source(_ref(name, weights, revision), hub_id=name)
+        return Source(name, weights, revision, hub_id=name)
     raise ModelError(
         f"There is no model '{name}': {nearest(name, registry.models.entries)} "
         "A folder or a hub id (owner/name) will do as well."
@@ -66,21 +66,16 @@ def fetch(source: Source, needs_tokenizer: bool) -> Source:
 
     Takes the hub's cache first where the hub cannot be reached. Raises ModelError.
     """
-    random = source.ref.weights == "random"
+    random = source.weights == "random"
     has_config = source.config is not None or source.folder is not None
     if source.folder is not None or (random and has_config and not needs_tokenizer):
         return source
     assert source.hub_id
     patterns = [p for p in WANTED if not (random and p == "*.safetensors")]
-    folder = _download(source.hub_id, source.ref.revision, patterns)
+    folder = _download(source.hub_id, source.revision, patterns)
     if not random:
         _checked(folder, "pretrained")
-    ref = source.ref.model_copy(update={"revision": folder.name})
-    return Source(ref, source.hub_id, folder, source.config, source.defaults)
-
-
-def _ref(name: str, weights: str, revision: str | None) -> ModelRef:
-    return ModelRef.model_validate({"id": name, "weights": weights, "revision": revision})
+    return replace(source, revision=folder.name, folder=folder)
 
 
 def _checked(folder: Path, weights: str) -> Path:

@@ -19,7 +19,7 @@ from llmbench.record import SCHEMA_VERSION, Record
 class Header(BaseModel):
     """What `comparison.json` holds: the configuration, where it came from, and the plan."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     schema_version: int = SCHEMA_VERSION
     name: str

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json as json_module
 
-from llmbench.figure import rows
-from llmbench.store import Comparison
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llmbench.store import Comparison
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -14,12 +16,16 @@ def csv(comparison: Comparison) -> str:
     """One row per cell; a figure that was not measured is empty."""
     import pandas as pd
 
+    from llmbench.figure import rows
+
     table = pd.DataFrame(rows(comparison)).map(_harmless)
     return str(table.to_csv(index=False, lineterminator="\n"))
 
 
 def json(comparison: Comparison) -> str:
     """The same rows as a JSON list; a figure that was not measured is null."""
+    from llmbench.figure import rows
+
     return json_module.dumps(rows(comparison), indent=1, ensure_ascii=False) + "\n"
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +20,9 @@ class Fork(Launcher):
     summary = "one process imports torch, every cell is forked from it (Linux)"
 
     def __init__(self) -> None:
+        import subprocess  # here, since every command of llmbench's imports this module
+        import tempfile
+
         self._chatter = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._zygote = subprocess.Popen(
             [sys.executable, "-m", "llmbench.worker.zygote"],

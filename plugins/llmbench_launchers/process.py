@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from llmbench.launcher import Event
+
+if TYPE_CHECKING:
+    import subprocess
 
 GRACE_SECONDS = 5.0
 
@@ -36,6 +39,8 @@ def events(process: subprocess.Popen[bytes]) -> Iterator[Event]:
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """Close the process's input, which asks it to end; end it by force if it does not."""
+    import subprocess
+
     if process.stdin:
         with contextlib.suppress(BrokenPipeError):
             process.stdin.close()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llmbench.launcher import Event, Launcher
 from llmbench_launchers.process import end, events, worker_environment
+
+if TYPE_CHECKING:
+    import subprocess
 
 
 class Spawn(Launcher):
@@ -23,6 +26,8 @@ class Spawn(Launcher):
 
     def run(self, job: Path, log: Path, on_event: Callable[[Event], None]) -> int:
         """Start a worker for the job, and follow it to its end."""
+        import subprocess
+
         self._worker = subprocess.Popen(
             [sys.executable, "-m", "llmbench.worker", str(job), str(log)],
             stdin=subprocess.DEVNULL,

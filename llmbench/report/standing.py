@@ -1,0 +1,205 @@
+"""How the cells of a comparison stand to each other: who competes, who is best, who ties."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from llmbench.check import first_loss_problems
+from llmbench.figure import BY_ID, QUALITY, Figure, peak_memory, peak_memory_kind
+from llmbench.record import Record
+from llmbench.report import words
+from llmbench.statistics import (
+    Interval,
+    Verdict,
+    quality_interval,
+    quality_verdicts,
+    rate_interval,
+)
+from llmbench.store import Comparison
+
+FULL_STATISTICS = 100
+"""Beyond so many cells, intervals and verdicts are worked out for the best ones only."""
+PAIRWISE = 16
+"""Up to so many competing cells, every pair has its verdict, for the reader's own constraints."""
+SCORES = (QUALITY, "rougeLsum", "rouge1", "rouge2")
+"""Scores that can stand for quality: those of which it is known that more is better."""
+
+speed = BY_ID["train_tokens_per_second"].of
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The cells in their order, and what the statistics say of them."""
+
+    records: tuple[Record, ...]
+    names: dict[str, str]
+    problems: dict[str, str]
+    """Why a cell's figures are not to be used, by cell id."""
+    score: Figure | None
+    """The score that stands for quality; None where no quality was measured."""
+    competing: tuple[Record, ...]
+    quality: dict[str, Interval]
+    speed: dict[str, Interval]
+    best: Record | None
+    """The highest quality among those competing."""
+    verdicts: dict[str, Verdict]
+    """Of every cell with quality, against the best."""
+
+    @property
+    def cuda(self) -> bool:
+        """Whether memory is a GPU's."""
+        return any(peak_memory_kind(r) == "cuda-allocated" for r in self.records)
+
+    @property
+    def memory_word(self) -> str:
+        """What peak memory is on this device."""
+        return "peak memory" if self.cuda else "host memory growth"
+
+    def name(self, record: Record) -> str:
+        """The cell's name, set as code."""
+        return words.code(self.names[record.cell.id])
+
+    def quality_of(self, record: Record) -> float | None:
+        """The cell's quality; None where it was not measured, or means nothing."""
+        return score_value(self.score, record) if self.score else None
+
+    def level(self) -> tuple[Record, ...]:
+        """Those competing whose quality cannot be told from the best, itself included."""
+        return tuple(r for r in self.competing if self.ties(r))
+
+    def ties(self, record: Record) -> bool:
+        """Whether the cell is the best, or not distinguishable from it."""
+        if self.best is None or record.cell.id == self.best.cell.id:
+            return self.best is not None
+        verdict = self.verdicts.get(record.cell.id)
+        return verdict is not None and verdict.word == "not distinguishable"
+
+    def fastest(self) -> tuple[Record, ...]:
+        """The fastest of those competing, then those whose interval overlaps its interval."""
+        ranked = sorted(self.competing, key=lambda r: -(speed(r) or 0.0))
+        if not ranked:
+            return ()
+        bound = self._low(ranked[0])
+        return (ranked[0], *(r for r in ranked[1:] if self._high(r) >= bound))
+
+    def smallest(self) -> Record:
+        """The least memory of those competing."""
+        return least_memory(self.competing)
+
+    def _low(self, record: Record) -> float:
+        found = self.speed.get(record.cell.id)
+        return found.low if found else speed(record) or 0.0
+
+    def _high(self, record: Record) -> float:
+        found = self.speed.get(record.cell.id)
+        return found.high if found else speed(record) or 0.0
+
+
+def stand(comparison: Comparison) -> Standing:
+    """Work out who competes and who wins."""
+    records = comparison.records
+    problems = first_loss_problems(records)
+    score = quality_score(records)
+    competing = compete(records, problems, score)
+    best = max(competing, key=lambda r: score_value(score, r) or 0.0) if score and competing else None
+    scored = _highest((r for r in records if score and score_value(score, r) is not None), score)
+    rated = _highest((r for r in records if speed(r) is not None), BY_ID["train_tokens_per_second"])
+    return Standing(
+        records=records,
+        names=words.names(records),
+        problems=problems,
+        score=score,
+        competing=competing,
+        quality=_intervals(scored, score),
+        speed={r.cell.id: i for r in rated if (i := rate_interval(r))},
+        best=best,
+        verdicts=quality_verdicts(scored, best, score.id) if score and best else {},
+    )
+
+
+def compete(
+    records: Sequence[Record], problems: dict[str, str], score: Figure | None
+) -> tuple[Record, ...]:
+    """Cells that ended well, train, start from the base model, and have all their figures.
+
+    Of several models or tasks, those of the most frequent: others do not compare.
+    """
+    able = [
+        r
+        for r in records
+        if r.status == "ok"
+        and r.cell.trains
+        and r.cell.id not in problems
+        and peak_memory(r) is not None
+        and speed(r)
+        and (score is None or score_value(score, r) is not None)
+    ]
+    groups = Counter(group(r) for r in able)
+    chosen = max(groups, key=lambda g: groups[g]) if groups else None
+    return tuple(r for r in able if group(r) == chosen)
+
+
+def group(record: Record) -> tuple[str, str, str]:
+    """What cells must share to be held against each other."""
+    return record.cell.model.id, record.cell.task, record.cell.eval_data.sha256
+
+
+def quality_score(records: Sequence[Record]) -> Figure | None:
+    """The score that stands for quality in these records, if there is one."""
+    trained = [r for r in records if r.cell.trains and r.status == "ok"]
+    for name in SCORES:
+        if any(score_value(BY_ID[name], r) is not None for r in trained):
+            return BY_ID[name]
+    return None
+
+
+def score_value(score: Figure | None, record: Record) -> float | None:
+    """A record's score; None for random weights, where it would mean nothing."""
+    if score is None or record.cell.model.weights == "random":
+        return None
+    return score.of(record)
+
+
+def least_memory(records: Sequence[Record]) -> Record:
+    """The smallest peak; of equals the fastest."""
+    return min(records, key=lambda r: (peak_memory(r) or 0.0, -(speed(r) or 0.0)))
+
+
+def pairs(standing: Standing) -> list[list[int]] | None:
+    """For each competing cell, which of them cannot be told from it in quality.
+
+    None where there are too many of them to judge every pair.
+    """
+    cells, score = standing.competing, standing.score
+    if score is None or len(cells) > PAIRWISE:
+        return None
+    found = []
+    for cell in cells:
+        verdicts = quality_verdicts(cells, cell, score.id)
+        found.append(
+            [
+                i
+                for i, other in enumerate(cells)
+                if other is cell or _same(verdicts.get(other.cell.id))
+            ]
+        )
+    return found
+
+
+def _same(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.word == "not distinguishable"
+
+
+def _highest(records: Iterable[Record], figure: Figure | None) -> list[Record]:
+    held = list(records)
+    if len(held) <= FULL_STATISTICS or figure is None:
+        return held
+    return sorted(held, key=lambda r: -(figure.of(r) or 0.0))[:FULL_STATISTICS]
+
+
+def _intervals(records: Sequence[Record], score: Figure | None) -> dict[str, Interval]:
+    if score is None:
+        return {}
+    return {r.cell.id: i for r in records if (i := quality_interval(r, score.id))}

@@ -1,0 +1,111 @@
+"""Figures and names in words: what `llmbench.format` says of one value, said of more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from llmbench.figure import Figure
+from llmbench.format import clock, value_text
+from llmbench.record import Record
+from llmbench.statistics import Interval
+
+# Control characters have no place in HTML or SVG; a line break and a tab do.
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+MINUS = "\N{MINUS SIGN}"
+DASH = "\N{EN DASH}"
+
+
+def clean(text: str) -> str:
+    """The text without characters that a page cannot hold."""
+    return UNPRINTABLE.sub("\ufffd", text.replace("\r\n", "\n"))
+
+
+def cut(text: str, limit: int) -> str:
+    """The text, or its start and how much is left out."""
+    text = clean(text)
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit].rstrip()} … ({len(text) - limit:,} more characters)"
+
+
+def code(text: str) -> str:
+    """A name between backticks, which the page sets as code."""
+    return f"`{clean(text).replace('`', chr(39))}`"
+
+
+def listed(items: Sequence[str], most: int = 6) -> str:
+    """`a, b and c`; beyond `most`, how many more."""
+    if len(items) > most:
+        return f"{', '.join(items[:most])} and {len(items) - most} more"
+    return " and ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 cell`, `2 cells`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def seconds(value: float) -> str:
+    """Seconds from milliseconds to hours."""
+    if value < 1:
+        return f"{value * 1000:.0f} ms" if value >= 0.001 else f"{value * 1000:.2g} ms"
+    return f"{value:.1f} s" if value < 60 else clock(value)
+
+
+def figure_value(figure: Figure, value: float) -> str:
+    """A figure's value with its unit, also where it is small."""
+    if figure.unit == "seconds":
+        return seconds(value)
+    if figure.unit == "tokens/s" and value < 10:
+        return f"{value:.2g} tok/s"
+    return value_text(figure, value).replace("-", MINUS)
+
+
+def bounds(figure: Figure, interval: Interval | None) -> str:
+    """`[0.58, 0.64]`; empty where nothing is known of the spread."""
+    if interval is None or interval.low == interval.high:
+        return ""
+    low, high = (figure_value(figure, v).removesuffix(" tok/s") for v in (interval.low, interval.high))
+    return f"[{low}, {high}]"
+
+
+def signed(value: float) -> str:
+    """A difference of scores with its sign."""
+    text = f"{abs(value):.3f}"
+    return text if text == "0.000" else f"{'+' if value > 0 else MINUS}{text}"
+
+
+def difference(interval: Interval) -> str:
+    """`-0.020 [-0.050, +0.010]`."""
+    if interval.low == interval.high:
+        return signed(interval.estimate)
+    return f"{signed(interval.estimate)} [{signed(interval.low)}, {signed(interval.high)}]"
+
+
+def percent(part: float, whole: float) -> str:
+    """A share, with as many digits as it takes to be more than nothing."""
+    share = 100 * part / whole
+    return f"{share:.0f} %" if share >= 10 or share == 0 else f"{share:.2g} %"
+
+
+def names(records: Sequence[Record]) -> dict[str, str]:
+    """A short name per cell id: the composition, and the seed, model or task where they vary."""
+    parts = {
+        "model": {r.cell.model.id for r in records},
+        "task": {r.cell.task for r in records},
+        "seed": {r.cell.seed for r in records},
+    }
+    found = {}
+    for record in records:
+        extra = [
+            text
+            for kind, text in (
+                ("model", record.cell.model.id),
+                ("task", record.cell.task),
+                ("seed", f"seed {record.cell.seed}"),
+            )
+            if len(parts[kind]) > 1
+        ]
+        found[record.cell.id] = clean(" · ".join([record.cell.composition, *extra]))
+    return found

@@ -1,0 +1,107 @@
+"""What is decided of a comparison before anything is read or loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llmbench import composition, source
+from llmbench.composition import Composition
+from llmbench.config import Config, Layer, Resolved, resolve
+from llmbench.environment import Environment, collect
+from llmbench.errors import ConfigError
+from llmbench.plugin import Registry
+from llmbench.source import Source
+
+BASE = "base"
+"""The composition that trains nothing: what the others are held against."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that is decided before anything is loaded."""
+
+    resolved: Resolved
+    environment: Environment
+    source: Source
+    registry: Registry
+    compositions: Sequence[Composition]
+
+    @property
+    def config(self) -> Config:
+        """The configuration."""
+        return self.resolved.config
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the inputs are text; random weights without data take random tokens."""
+        return self.config.weights == "pretrained" or self.config.data is not None
+
+
+def set_up(layers: Sequence[Layer], registry: Registry) -> Setup:
+    """Resolve the configuration and check all that can be checked without reading anything."""
+    first = resolve(layers).config
+    environment = collect(first.device)
+    found = source.find(first.model, first.weights, first.revision, registry)
+    resolved = resolve([*defaults(first, environment, found), *layers])
+    config = resolved.config
+    registry.tasks.get(config.task)
+    registry.launchers.get(config.launcher) if config.launcher != "auto" else None
+    check_metrics(config.metrics, registry)
+    if config.settings.steps <= config.settings.burn_in_steps:
+        raise ConfigError(
+            f"--steps {config.settings.steps} leaves nothing to time after "
+            f"{config.settings.burn_in_steps} burn-in steps: take more, or lower --burn-in-steps."
+        )
+    wanted = compositions(config.strategies, registry)
+    return Setup(resolved, environment, found, registry, wanted)
+
+
+def defaults(config: Config, environment: Environment, found: Source) -> list[Layer]:
+    """The defaults that depend on the device, on the weights and on the model."""
+    layers: list[Layer] = []
+    if environment.device == "cuda":
+        layers.append((f"default on {environment.device_name}", {"precision": "bf16"}))
+    layers.append((f"default for {found.id}", found.defaults))
+    if config.weights == "random":
+        layers.append(("default for random weights", {"max_new_tokens": 32, "eval_examples": 8}))
+    return layers
+
+
+def check_metrics(names: Sequence[str], registry: Registry) -> None:
+    """ConfigError for a metric that is unknown, or whose argument will not do."""
+    for name in names:
+        head, colon, argument = name.partition(":")
+        problem = registry.metrics.get(head).check(argument if colon else None)
+        if problem:
+            raise ConfigError(problem)
+
+
+def compositions(texts: Sequence[str], registry: Registry) -> list[Composition]:
+    """The compositions that the texts name, each once, the untrained base model first."""
+    find = registry.strategies.get
+    wanted = [t for text in texts for t in _expand(text, registry)]
+    return composition.unique([composition.read(t, find) for t in [BASE, *wanted]])
+
+
+def notices(setup: Setup) -> tuple[str, ...]:
+    """What a reader has to know of how the figures came about."""
+    found = []
+    if setup.config.weights == "random":
+        found.append(
+            "Weights are random: speed and memory are those of the real model; "
+            "quality means nothing and is left empty."
+        )
+    if not setup.has_text:
+        length = setup.config.settings.seq_len
+        found.append(
+            f"Inputs are random tokens that fill every sequence to {length}: "
+            "no padding, and every token is supervised."
+        )
+    return tuple(found)
+
+
+def _expand(text: str, registry: Registry) -> list[str]:
+    if text != "all":
+        return [text]
+    return [name for name, strategy in registry.strategies.items().items() if strategy.in_all]
