@@ -59,21 +59,18 @@ def read_inputs(setup: Setup) -> Inputs:
         ref = DataRef(name=RANDOM_TOKENS, examples=needed, sha256="")
         return Inputs(None, None, (ref, ref.model_copy(update={"examples": 0})))
     task = setup.registry.tasks.get(config.task)
+    fields = (config.input_field, config.target_field)
     trains_on, evaluates_on = config.data or task.train_file, config.eval_data
     if evaluates_on is None and config.data is None:
         evaluates_on = str(task.eval_file) if task.eval_file else None
-    if trains_on is None or evaluates_on is None:
-        missing = "--data" if trains_on is None else "--eval-data"
-        raise DataError(f"There is nothing to {_purpose(missing)}: give {missing}.")
-    fields = (config.input_field, config.target_field)
+    if trains_on is None:
+        raise DataError(f"'{task.id}' has no data of its own to train on: give --data.")
     train = dataset.sample(dataset.read(trains_on, task, *fields), needed)
+    if evaluates_on is None:
+        raise DataError("Evaluation needs data that are not trained on: give --eval-data.")
     held_out = dataset.read(evaluates_on, task, *fields)
     held_out = dataset.sample(held_out, settings.eval_examples)
     return Inputs(train, held_out, (train.ref, held_out.ref))
-
-
-def _purpose(option: str) -> str:
-    return "train on" if option == "--data" else "evaluate on that was not trained on"
 
 
 def run(setup: Setup, command: str, listener: Listener) -> Store:

@@ -154,7 +154,7 @@ def _refusal(one: Strategy, other: Strategy, find: Find) -> str:
         return f"'{one.id}' is named twice in one composition: name it once."
     ways = " or ".join(f"'{complete([m], find).id}'" for m in (one, other))
     both = ", ".join(sorted(one.claims() & other.claims()))
-    return f"'{one.id}' and '{other.id}' both decide the {both}: write {ways}."
+    return f"'{one.id}' and '{other.id}' cannot be joined, as both decide the {both}: write {ways}."
 
 
 def _standing(members: Sequence[Strategy], find: Find) -> Strategy:

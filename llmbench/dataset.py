@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import random
 import re
 import tempfile
@@ -129,7 +130,7 @@ def _load(builder: str, files: list[str]) -> list[dict[str, Any]]:
     import datasets
 
     datasets.disable_progress_bars()
-    datasets.utils.logging.set_verbosity_error()
+    datasets.utils.logging.set_verbosity(logging.CRITICAL)  # the error that follows says it all
     with tempfile.TemporaryDirectory(prefix="llmbench-data-") as cache:
         loaded = datasets.load_dataset(
             builder, data_files=files, split="train", cache_dir=cache, keep_in_memory=True
