@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from llmbench.launcher import Event, Launcher
-from llmbench_launchers.process import end, events, worker_environment
+from llmbench_launchers.process import end_group, events, worker_environment
 
 
 class Fork(Launcher):
@@ -68,5 +68,9 @@ class Fork(Launcher):
         return status
 
     def close(self) -> None:
-        """End the process that cells are forked from."""
-        end(self._zygote)
+        """End the process that cells are forked from, and the cell that runs."""
+        for leader in (self._child, self._zygote.pid):
+            if leader and self._zygote.poll() is None:
+                end_group(leader)
+        self._zygote.wait()
+        self._chatter.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,6 @@ from llmbench.launcher import Event
 
 if TYPE_CHECKING:
     import subprocess
-
-GRACE_SECONDS = 5.0
-
 
 def worker_environment() -> dict[str, str]:
     """Environment variables of a worker."""
@@ -37,15 +35,10 @@ def events(process: subprocess.Popen[bytes]) -> Iterator[Event]:
                 yield event
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Close the process's input, which asks it to end; end it by force if it does not."""
-    import subprocess
-
-    if process.stdin:
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
-    try:
-        process.wait(GRACE_SECONDS if process.stdin else 0)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def end_group(leader: int) -> None:
+    """End a process and all that it started, at once."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(leader, signal.SIGKILL)
+        else:
+            os.kill(leader, signal.SIGTERM)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmbench.launcher import Event, Launcher
-from llmbench_launchers.process import end, events, worker_environment
+from llmbench_launchers.process import end_group, events, worker_environment
 
 if TYPE_CHECKING:
     import subprocess
@@ -46,5 +46,6 @@ class Spawn(Launcher):
 
     def close(self) -> None:
         """End a worker that still runs."""
-        if self._worker:
-            end(self._worker)
+        if self._worker and self._worker.poll() is None:
+            end_group(self._worker.pid)
+            self._worker.wait()
