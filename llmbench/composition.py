@@ -139,7 +139,8 @@ def _option_error(strategy: type[Strategy], error: ValidationError) -> str:
     first = error.errors()[0]
     option = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "extra_forbidden":
-        hint = nearest(option, strategy.model_fields)
+        fields = strategy.model_fields
+        hint = nearest(option, fields) if fields else "it takes none."
         return f"'{strategy.id}' has no option '{option}': {hint}"
     problem = first["msg"][0].lower() + first["msg"][1:]
     return f"'{strategy.id}({option}={first['input']})' cannot be: {problem}."
@@ -166,5 +167,6 @@ def _standing(members: Sequence[Strategy], find: Find) -> Strategy:
     raise CompositionError(f"'{names}' names no adaptation and none fits: add one, such as 'lora'.")
 
 
-def _rank(member: Strategy) -> int:
-    return GROUP_ORDER.index(member.group) if member.group in GROUP_ORDER else len(GROUP_ORDER)
+def _rank(member: Strategy) -> tuple[int, str]:
+    group = member.group
+    return GROUP_ORDER.index(group) if group in GROUP_ORDER else len(GROUP_ORDER), group
