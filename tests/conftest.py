@@ -1,0 +1,100 @@
+"""Fixtures that many test files share: the built-in plugins, and a model that is made in a blink.
+
+Torch and transformers are imported inside the fixtures that need them, so that a test of the
+parent's modules starts without them.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Nothing in a test may reach a hub: the address is a port of this machine that nobody serves.
+os.environ.setdefault("HF_ENDPOINT", "http://127.0.0.1:9")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from llmbench import plugin
+from llmbench.plugin import Registry
+
+KINDS = ("exporters", "launchers", "metrics", "models", "strategies", "tasks")
+TEXTS = (
+    "Summarize the dialogue.\n\n\n\nSummary:",
+    "Anna: Will you come to the party on Sunday? Tom: Yes, with a cake.",
+    "Tom will come to Anna's party on Sunday and bring a cake.",
+)
+END = "</s>"
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """What the built-in plugins register, and nothing else that may be installed."""
+    return plugin.load([EntryPoint(k, f"llmbench_{k}", plugin.GROUP) for k in KINDS])
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Any:
+    """A byte-level tokenizer: every text is representable, rare characters take many tokens."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=320, initial_alphabet=alphabet, special_tokens=[END], show_progress=False
+    )
+    made.train_from_iterator(TEXTS, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=made, eos_token=END, pad_token=END)
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tokenizer: Any) -> Any:
+    """A Llama of two layers, wide enough for bitsandbytes' blocks of 64."""
+    from transformers import LlamaConfig
+
+    return LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        tie_word_embeddings=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def pristine_model(tiny_config: Any) -> Any:
+    """The tiny Llama with random weights; tests take a copy of it, see `model`."""
+    import torch
+    from transformers import LlamaForCausalLM
+
+    torch.manual_seed(0)
+    return LlamaForCausalLM(tiny_config)
+
+
+@pytest.fixture
+def model(pristine_model: Any) -> Any:
+    """A tiny Llama that the test may change."""
+    return copy.deepcopy(pristine_model)
+
+
+@pytest.fixture(scope="session")
+def model_folder(
+    pristine_model: Any, tokenizer: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The tiny Llama and its tokenizer as a folder, as `--model` takes it."""
+    folder = tmp_path_factory.mktemp("models") / "two-layers"
+    pristine_model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
