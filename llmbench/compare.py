@@ -180,7 +180,21 @@ def header(setup: Setup, cells: Plan, store: Store, command: str, inputs: Inputs
         environment=setup.environment,
         plan=cells,
         data_fields=fields,
-        notices=notices(setup),
+        notices=(*notices(setup), *overlap(inputs)),
+    )
+
+
+def overlap(inputs: Inputs) -> tuple[str, ...]:
+    """A notice if examples are evaluated that were trained on."""
+    if inputs.train is None or inputs.evaluate is None:
+        return ()
+    seen = {e.input for e in inputs.train.examples}
+    both = sum(e.input in seen for e in inputs.evaluate.examples)
+    if not both:
+        return ()
+    return (
+        f"{both} of {len(inputs.evaluate.examples)} evaluated examples are in the training data: "
+        "their scores say what was memorised, not what was learnt.",
     )
 
 

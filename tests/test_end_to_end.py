@@ -1,0 +1,206 @@
+"""The main job for real: the shipped model and data, all seven strategies, one report."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from llmbench.record import Record
+from llmbench.store import Comparison, Store
+
+SEVEN = (
+    "full",
+    "lora",
+    "qlora",
+    "lora+8-bit",
+    "lora+4-bit",
+    "full+flash-attention",
+    "full+gradient-checkpointing",
+)
+PUBLIC_COLUMNS = (
+    "strategy,model,task,seed,status,reason,device,rouge1,rouge2,rougeL,rougeLsum,"
+    "peak_memory_bytes,peak_memory_kind,train_tokens_per_second,generate_tokens_per_second,"
+    "trainable_parameters,total_parameters,load_seconds,train_seconds,evaluate_seconds,"
+    "artifact_bytes,first_loss,final_loss,eval_loss"
+)
+
+
+def llmbench(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    command = [sys.executable, "-m", "llmbench", *args]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output directory of a short run of all seven strategies."""
+    folder = tmp_path_factory.mktemp("main-job")
+    short = ("--steps", "8", "--eval-examples", "12", "--max-new-tokens", "24")
+    done = llmbench("compare", *short, "--output", "out", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert "Report: out/report.html" in done.stdout
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def comparison(root: Path) -> Comparison:
+    return Store(root).read()
+
+
+@pytest.fixture(scope="module")
+def trained(comparison: Comparison) -> list[Record]:
+    return [r for r in comparison.records if r.cell.trains]
+
+
+def test_all_seven_run_after_the_base_model(comparison: Comparison) -> None:
+    assert [r.cell.composition for r in comparison.records] == ["base", *SEVEN]
+    assert {r.status for r in comparison.records} == {"ok"}
+
+
+def test_every_step_is_kept(trained: list[Record]) -> None:
+    for record in trained:
+        assert len(record.steps) == 8
+        for step in record.steps:
+            assert step.seconds > 0
+            assert step.loss is not None
+            assert step.supervised_tokens < step.nonpadding_tokens <= step.padded_tokens
+
+
+def test_all_cells_are_fed_the_same(trained: list[Record]) -> None:
+    def fed(record: Record) -> list[tuple[int, int, int]]:
+        return [(s.supervised_tokens, s.nonpadding_tokens, s.padded_tokens) for s in record.steps]
+
+    assert all(fed(r) == fed(trained[0]) for r in trained)
+
+
+def test_every_cell_starts_from_the_base_model(comparison: Comparison) -> None:
+    from llmbench.check import first_loss_problems
+
+    base = comparison.records[0].first_loss
+    assert base is not None
+    assert first_loss_problems(comparison.records) == {}
+    for record in comparison.records:
+        if not record.quantized:
+            assert record.first_loss == pytest.approx(base, rel=1e-4)
+
+
+def test_the_same_training_gives_the_same_losses_whatever_the_attention_kernel(
+    trained: list[Record],
+) -> None:
+    losses = {r.cell.composition: [s.loss for s in r.steps] for r in trained}
+    for other in ("full+flash-attention", "full+gradient-checkpointing"):
+        assert losses[other] == pytest.approx(losses["full"], rel=1e-3)
+
+
+def test_flash_attention_ran_on_a_flash_kernel(trained: list[Record]) -> None:
+    flash = next(r for r in trained if r.cell.composition == "full+flash-attention")
+    assert flash.attention_kernels == ("flash",)
+
+
+def test_parameters_are_counted_alike_quantised_or_not(trained: list[Record]) -> None:
+    counts = {r.cell.composition: r.parameters for r in trained}
+    full, lora = counts["full"], counts["lora"]
+    assert full
+    assert lora
+    assert full.trainable == full.total
+    assert lora.total == full.total + lora.trainable
+    assert counts["qlora"] == counts["lora+4-bit"] == counts["lora+8-bit"] == lora
+
+
+def test_adapters_are_small_on_disk(trained: list[Record]) -> None:
+    sizes = {r.cell.composition: r.artifact_bytes or 0 for r in trained}
+    assert 0 < sizes["lora"] < sizes["full"] / 4
+
+
+def test_rouge_is_what_rouge_score_gives_on_the_stored_predictions(
+    comparison: Comparison,
+) -> None:
+    from rouge_score.rouge_scorer import RougeScorer
+
+    kinds = ["rouge1", "rouge2", "rougeL", "rougeLsum"]
+    scorer = RougeScorer(kinds, use_stemmer=True)
+    for record in comparison.records:
+        assert len(record.examples) == 12
+        for example in record.examples:
+            found = scorer.score_multi(list(example.references), example.prediction)
+            expected = {kind: found[kind].fmeasure for kind in kinds}
+            assert example.scores == pytest.approx(expected, abs=1e-9)
+
+
+def test_memory_on_a_cpu_is_called_host_growth(root: Path) -> None:
+    rows = json.loads((root / "results.json").read_text())
+    assert all(row["peak_memory_kind"] == "host-growth" for row in rows[1:])
+    assert all(row["peak_memory_bytes"] > 0 for row in rows[1:])
+    assert rows[0]["peak_memory_bytes"] is None
+
+
+def test_the_output_directory_is_as_documented(root: Path) -> None:
+    names = {p.name for p in root.iterdir()}
+    public = {"comparison.json", "records", "logs", "results.csv", "results.json", "report.html"}
+    assert names == public | {"data"}
+    with (root / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert ",".join(rows[0]).startswith(PUBLIC_COLUMNS)
+    assert [r["strategy"] for r in rows] == ["base", *SEVEN]
+
+
+def test_the_report_names_every_cell_and_calls_nobody(root: Path) -> None:
+    page = (root / "report.html").read_text()
+    for name in SEVEN:
+        assert name in page
+    assert 'src="http' not in page
+    assert 'href="http' not in page
+
+
+def test_a_second_run_into_the_directory_measures_nothing_again(root: Path) -> None:
+    before = {p: p.read_bytes() for p in (root / "records").iterdir()}
+    short = ("--steps", "8", "--eval-examples", "12", "--max-new-tokens", "24")
+    done = llmbench("compare", *short, "--output", "out", cwd=root.parent)
+    assert done.returncode == 0
+    assert done.stdout.count("(measured before)") == 8
+    assert {p: p.read_bytes() for p in (root / "records").iterdir()} == before
+
+
+def test_report_renders_the_directory_again(root: Path) -> None:
+    page = (root / "report.html").read_bytes()
+    (root / "report.html").unlink()
+    done = llmbench("report", "out", cwd=root.parent)
+    assert done.returncode == 0
+    assert (root / "report.html").read_bytes() == page
+
+
+def test_random_weights_are_measured_and_their_quality_left_empty(tmp_path: Path) -> None:
+    config = {
+        "model_type": "llama",
+        "architectures": ["LlamaForCausalLM"],
+        "vocab_size": 512,
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    }
+    folder = tmp_path / "shape"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    shape = ("--model", "shape", "--weights", "random", "--seq-len", "64", "--steps", "6")
+    done = llmbench(
+        "compare", *shape, "--strategies", "lora,qlora,8-bit", "--output", "out", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    read = Store(tmp_path / "out").read()
+    assert any("random" in n for n in read.header.notices)
+    for row in json.loads((tmp_path / "out" / "results.json").read_text())[1:]:
+        assert row["rougeL"] is None
+        assert row["eval_loss"] is None
+        assert row["train_tokens_per_second"] > 0
+        assert row["generate_tokens_per_second"] > 0
+    for record in read.records[1:]:
+        assert {s.supervised_tokens for s in record.steps} == {4 * 63}
+        assert {s.padded_tokens for s in record.steps} == {4 * 64}
