@@ -120,21 +120,17 @@ def registry() -> Registry:
 
 def load(points: list[EntryPoint]) -> Registry:
     """Import each plugin and let it register; a broken one is noted in `sources`."""
-    manager = pluggy.PluginManager("llmbench")
-    manager.add_hookspecs(hookspecs)
     found = Registry()
     for point in points:
-        found.sources.append(_load_one(manager, point, found))
+        found.sources.append(_load_one(point, found))
     return found
 
 
-def _load_one(manager: pluggy.PluginManager, point: EntryPoint, found: Registry) -> Source:
+def _load_one(point: EntryPoint, found: Registry) -> Source:
     dist = point.dist
     source = Source(point.name, f"{dist.name} {dist.version}" if dist else "an unknown package")
     try:
-        plugin = point.load()
-        manager.register(plugin, name=f"{source.distribution}:{point.name}")
-        staged = _ask(manager, plugin, source)
+        staged = _ask(point.load(), source)
     except (Exception, SystemExit) as error:  # a plugin may do anything; it must not take us down
         return Source(source.name, source.distribution, f"{type(error).__name__}: {error}")
     for hook, items in staged.items():
@@ -143,15 +139,16 @@ def _load_one(manager: pluggy.PluginManager, point: EntryPoint, found: Registry)
     return source
 
 
-def _ask(
-    manager: pluggy.PluginManager, plugin: object, source: Source
-) -> dict[str, list[tuple[str, Any]]]:
+def _ask(plugin: object, source: Source) -> dict[str, list[tuple[str, Any]]]:
     """Call one plugin's hooks; what it registers counts only once all of them have worked."""
-    others = [p for p in manager.get_plugins() if p is not plugin]
+    manager = pluggy.PluginManager("llmbench")
+    manager.add_hookspecs(hookspecs)
+    manager.register(plugin)
+    manager.check_pending()  # a misspelt hook would never be called
     staged: dict[str, list[tuple[str, Any]]] = {}
     for hook, kind in KINDS.items():
         staged[hook] = []
-        manager.subset_hook_caller(hook, others)(register=_collector(staged[hook], kind, source))
+        getattr(manager.hook, hook)(register=_collector(staged[hook], kind, source))
     return staged
 
 
