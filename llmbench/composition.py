@@ -63,7 +63,11 @@ def label(member: Strategy) -> str:
     changed = member.model_dump(exclude_defaults=True)
     if not changed:
         return member.id
-    return f"{member.id}({','.join(f'{k}={v}' for k, v in changed.items())})"
+    return f"{member.id}({','.join(f'{k}={_spell(v)}' for k, v in changed.items())})"
+
+
+def _spell(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def split_list(text: str) -> list[str]:

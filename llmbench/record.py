@@ -119,11 +119,27 @@ class Example(Part):
     scores: dict[str, float] = {}
 
 
-class Generation(Part):
-    """How fast the evaluation generated: all batches together, decoding greedily."""
+class GenerationBatch(Part):
+    """One batch of predictions, decoded greedily; seconds are synchronised with the device."""
 
     seconds: float
     new_tokens: int
+
+
+class Generation(Part):
+    """How fast the evaluation generated."""
+
+    batches: tuple[GenerationBatch, ...]
+
+    @property
+    def seconds(self) -> float:
+        """All batches together."""
+        return sum(b.seconds for b in self.batches)
+
+    @property
+    def new_tokens(self) -> int:
+        """All batches together."""
+        return sum(b.new_tokens for b in self.batches)
 
 
 class Record(Part):

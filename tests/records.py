@@ -13,6 +13,7 @@ from llmbench.record import (
     DataRef,
     Example,
     Generation,
+    GenerationBatch,
     Member,
     Memory,
     ModelRef,
@@ -112,7 +113,7 @@ def ok(
         "attention_kernels": ("flash",) if made.trains else (),
         "optimizer": "AdamW" if made.trains else None,
         "eval_loss": 2.1 if quality is None else 2.6 - quality,
-        "generation": Generation(seconds=4.0, new_tokens=1900),
+        "generation": Generation(batches=(GenerationBatch(seconds=4.0, new_tokens=1900),)),
         "examples": () if quality is None else examples(quality, made.settings, spread, noise),
         "artifact_bytes": 160_000_000 if made.trains else None,
     }

@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from llmbench.record import Generation
+from llmbench.record import Generation, GenerationBatch
 from llmbench.setting import Settings
 from llmbench.worker.batch import Tokens, collate
 from llmbench.worker.train import forward_loss, synchronize
 
-WARM_UP_TOKENS = 2
+WARM_UP_TOKENS = 8
 """New tokens generated before the clock starts, so that no one-off cost is counted."""
 
 
@@ -60,7 +60,7 @@ def generate(
     options = {"do_sample": False, "num_beams": 1, "use_cache": True, "pad_token_id": pad}
     least = settings.max_new_tokens if fixed_length else None
     found: dict[int, tuple[int, ...]] = {}
-    seconds = 0.0
+    timed: list[GenerationBatch] = []
     model.eval()
     with torch.no_grad():
         for group in _groups(order, settings.eval_batch_size):
@@ -76,13 +76,14 @@ def generate(
                 **batch, **options, max_new_tokens=settings.max_new_tokens, min_new_tokens=least
             )
             synchronize(device)
-            seconds += time.perf_counter() - started
+            seconds = time.perf_counter() - started
             ends = None if fixed_length else model.generation_config.eos_token_id
-            for index, row in zip(group, new[:, ids.shape[1] :].tolist(), strict=True):
-                found[index] = until_end(row, ends)
+            rows = [until_end(row, ends) for row in new[:, ids.shape[1] :].tolist()]
+            found |= zip(group, rows, strict=True)
+            timed.append(GenerationBatch(seconds=seconds, new_tokens=sum(map(len, rows))))
             on_batch(len(found))
-    rows = tuple(found[i] for i in range(len(prompts)))
-    return Output(rows, Generation(seconds=seconds, new_tokens=sum(map(len, rows))))
+    ordered = tuple(found[i] for i in range(len(prompts)))
+    return Output(ordered, Generation(batches=tuple(timed)))
 
 
 def pad_left(prompts: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,5 +1,8 @@
 """The untrained model: what fine-tuning is held against."""
 
+from typing import Any
+
+from llmbench.setting import Settings
 from llmbench.strategy import Strategy
 
 
@@ -12,3 +15,8 @@ class Base(Strategy):
     also_claims = frozenset({"quantization", "memory", "attention"})
     in_all = False
     trains = False
+
+    def prepare(self, model: Any, settings: Settings) -> Any:
+        """Everything is frozen."""
+        model.requires_grad_(False)
+        return model

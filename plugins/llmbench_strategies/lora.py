@@ -44,10 +44,24 @@ class Lora(Strategy):
             target_modules=self.target_modules(),
             task_type="CAUSAL_LM",
         )
-        # peft would keep the adapters of a bf16 model in fp32 and compute them there, which
-        # doubles the memory of their inputs.
-        return get_peft_model(model, config, autocast_adapter_dtype=False)
+        adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
+        return in_precision(adapted, settings)
 
     def target_modules(self) -> str | list[str]:
         """The targets as peft takes them."""
         return self.targets if self.targets == "all-linear" else self.targets.split("|")
+
+
+def in_precision(model: Any, settings: Settings) -> Any:
+    """The model with its trained weights in the precision that all cells share.
+
+    peft makes adapters in fp32 on some bases and not on others, and computes them there, which
+    doubles the memory of their inputs: a difference that no strategy declares.
+    """
+    import torch
+
+    dtype = torch.bfloat16 if settings.precision == "bf16" else torch.float32
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(dtype)
+    return model
