@@ -18,7 +18,7 @@ from llmbench.record import DataRef
 from llmbench.task import Task
 
 BUILDERS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(:\w+)?")
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(:\w+)?")
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,9 @@ def read(
     columns = list(rows[0])
     taken_input = _field(name, columns, input_field, task.input_fields, "input")
     taken_target = _field(name, columns, target_field, task.target_fields, "target")
+    ids = _ids(rows)
     examples = tuple(
-        _example(name, i, row, taken_input, taken_target) for i, row in enumerate(rows)
+        _example(name, i, ids[i], row, taken_input, taken_target) for i, row in enumerate(rows)
     )
     return Data(name, examples, taken_input, taken_target)
 
@@ -103,6 +104,8 @@ def _local_rows(path: Path) -> list[dict[str, Any]]:
     except DataError:
         raise
     except Exception as error:  # `datasets` wraps whatever its readers raise
+        if "corresponds to no data" in str(error):  # a table with a header and no rows
+            return []
         for file in files:
             _name_the_line(file)
         cause = error.__cause__ or error
@@ -191,7 +194,15 @@ def _field(
     )
 
 
-def _example(name: str, index: int, row: dict[str, Any], source: str, target: str) -> Example:
+def _ids(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The rows' own ids where each has one that no other has, else their numbers."""
+    own = [str(row["id"]) for row in rows if row.get("id") not in (None, "")]
+    return own if len(set(own)) == len(rows) else [str(i) for i in range(len(rows))]
+
+
+def _example(
+    name: str, index: int, row_id: str, row: dict[str, Any], source: str, target: str
+) -> Example:
     text, wanted = row.get(source), row.get(target)
     references = [wanted] if isinstance(wanted, str) else wanted
     if not isinstance(text, str) or not text.strip():
@@ -200,7 +211,7 @@ def _example(name: str, index: int, row: dict[str, Any], source: str, target: st
         raise DataError(f"'{name}' row {index + 1} has no text in '{target}': mend or remove it.")
     if not all(isinstance(r, str) and r.strip() for r in references):
         raise DataError(f"'{name}' row {index + 1} has an empty target in '{target}': mend it.")
-    return Example(str(row.get("id") or index), text, tuple(references))
+    return Example(row_id, text, tuple(references))
 
 
 def _first_line(error: BaseException) -> str:
