@@ -1,0 +1,63 @@
+"""What the harness costs: LoRA in a bare loop, to hold its tokens per second against.
+
+    python tests/benchmark/bare_loop.py            # on a GPU, Llama-2-7B shape
+    llmbench compare --model llama-2-7b --weights random --strategies lora --steps 20
+
+The loop does the same work as a training step of the harness (forward, backward, clipping, fused
+AdamW, on random tokens) with transformers and peft alone, and prints its tokens per second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoConfig, AutoModelForCausalLM
+
+CONFIGS = Path(__file__).parents[2] / "plugins" / "llmbench_models" / "configs"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="llama-2-7b")
+    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--seq-len", type=int, default=1024)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--burn-in-steps", type=int, default=4)
+    args = parser.parse_args()
+    seconds = loop(args)[args.burn_in_steps :]
+    tokens = args.batch_size * args.seq_len * len(seconds)
+    print(f"bare loop: {tokens / sum(seconds):,.0f} tokens/s over {len(seconds)} steps")  # noqa: T201
+
+
+def loop(args: argparse.Namespace) -> list[float]:
+    """Seconds of each step, from a synchronised device to a synchronised device."""
+    torch.manual_seed(0)
+    config = AutoConfig.from_pretrained(CONFIGS / args.model)
+    with torch.device("cuda"):
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    lora = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
+    model = get_peft_model(model, lora, autocast_adapter_dtype=False)
+    model.train()
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trainable, lr=2e-4, weight_decay=0.0, fused=True)
+    seconds = []
+    for _ in range(args.steps):
+        shape = (args.batch_size, args.seq_len)
+        ids = torch.randint(config.vocab_size, shape, device="cuda")
+        torch.cuda.synchronize()
+        started = time.perf_counter()
+        model(input_ids=ids, labels=ids, use_cache=False).loss.backward()
+        torch.nn.utils.clip_grad_norm_(trainable, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+if __name__ == "__main__":
+    main()
