@@ -103,7 +103,9 @@ def stand(comparison: Comparison) -> Standing:
     problems = first_loss_problems(records)
     score = quality_score(records)
     competing = compete(records, problems, score)
-    best = max(competing, key=lambda r: score_value(score, r) or 0.0) if score and competing else None
+    best = (
+        max(competing, key=lambda r: score_value(score, r) or 0.0) if score and competing else None
+    )
     scored = _highest((r for r in records if score and score_value(score, r) is not None), score)
     rated = _highest((r for r in records if speed(r) is not None), BY_ID["train_tokens_per_second"])
     return Standing(
@@ -196,7 +198,8 @@ def _highest(records: Iterable[Record], figure: Figure | None) -> list[Record]:
     held = list(records)
     if len(held) <= FULL_STATISTICS or figure is None:
         return held
-    return sorted(held, key=lambda r: -(figure.of(r) or 0.0))[:FULL_STATISTICS]
+    ranked = sorted(held, key=lambda r: (r.cell.trains, -(figure.of(r) or 0.0)))
+    return ranked[:FULL_STATISTICS]  # the untrained base first: it is always wanted
 
 
 def _intervals(records: Sequence[Record], score: Figure | None) -> dict[str, Interval]:

@@ -66,7 +66,9 @@ def bounds(figure: Figure, interval: Interval | None) -> str:
     """`[0.58, 0.64]`; empty where nothing is known of the spread."""
     if interval is None or interval.low == interval.high:
         return ""
-    low, high = (figure_value(figure, v).removesuffix(" tok/s") for v in (interval.low, interval.high))
+    low, high = (
+        figure_value(figure, v).removesuffix(" tok/s") for v in (interval.low, interval.high)
+    )
     return f"[{low}, {high}]"
 
 
@@ -91,21 +93,22 @@ def percent(part: float, whole: float) -> str:
 
 def names(records: Sequence[Record]) -> dict[str, str]:
     """A short name per cell id: the composition, and the seed, model or task where they vary."""
-    parts = {
-        "model": {r.cell.model.id for r in records},
-        "task": {r.cell.task for r in records},
-        "seed": {r.cell.seed for r in records},
+    varying = [
+        part for part in (_model, _task, _seed) if len({part(record) for record in records}) > 1
+    ]
+    return {
+        r.cell.id: clean(" · ".join([r.cell.composition, *(part(r) for part in varying)]))
+        for r in records
     }
-    found = {}
-    for record in records:
-        extra = [
-            text
-            for kind, text in (
-                ("model", record.cell.model.id),
-                ("task", record.cell.task),
-                ("seed", f"seed {record.cell.seed}"),
-            )
-            if len(parts[kind]) > 1
-        ]
-        found[record.cell.id] = clean(" · ".join([record.cell.composition, *extra]))
-    return found
+
+
+def _model(record: Record) -> str:
+    return record.cell.model.id
+
+
+def _task(record: Record) -> str:
+    return record.cell.task
+
+
+def _seed(record: Record) -> str:
+    return f"seed {record.cell.seed}"

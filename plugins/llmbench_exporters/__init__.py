@@ -4,11 +4,20 @@ from collections.abc import Callable
 
 from llmbench import hookimpl
 from llmbench.exporter import Exporter
+from llmbench.store import Comparison
 from llmbench_exporters.table import csv, json
 
 
 @hookimpl
 def register_exporters(register: Callable[[Exporter], None]) -> None:
-    """Offer `csv` and `json`."""
+    """Offer `csv`, `json` and `html`."""
     register(Exporter("csv", "a row per cell, for spreadsheets and pandas", "results.csv", csv))
     register(Exporter("json", "the same rows, typed", "results.json", json))
+    register(Exporter("html", "the report, one page that needs no network", "report.html", html))
+
+
+def html(comparison: Comparison) -> str:
+    """The report. Its modules are imported once there is something to render."""
+    from llmbench.report import render
+
+    return render(comparison)

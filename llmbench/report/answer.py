@@ -1,0 +1,254 @@
+"""The answer in a few sentences: what to pick, why, and how sure that is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from llmbench.figure import BY_ID, peak_memory
+from llmbench.format import size
+from llmbench.record import Record
+from llmbench.report import words
+from llmbench.report.standing import Standing, group, least_memory, speed
+from llmbench.statistics import Verdict
+
+SPEED = BY_ID["train_tokens_per_second"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Text in which backticks stand around names."""
+
+    headline: str
+    sentences: tuple[str, ...]
+    rule: str
+    pick: Record | None = None
+
+
+def answer(standing: Standing) -> Answer:
+    """Answer as far as the records allow."""
+    competing = standing.competing
+    if not competing:
+        return _none(standing)
+    if len(competing) == 1:
+        return _only(standing, competing[0])
+    if standing.best is None:
+        return _without_quality(standing)
+    base = untrained(standing)
+    if base is not None and standing.verdicts[base.cell.id].word != "worse":
+        return _nothing_learnt(standing, standing.best, base)
+    return _picked(standing, standing.best)
+
+
+def untrained(standing: Standing) -> Record | None:
+    """The base model's record, where its quality can be held against the best's."""
+    if standing.best is None:
+        return None
+    wanted = group(standing.best)
+    bases = (r for r in standing.records if not r.cell.trains and group(r) == wanted)
+    return next((r for r in bases if r.cell.id in standing.verdicts), None)
+
+
+def _picked(standing: Standing, best: Record) -> Answer:
+    pick = least_memory(standing.level())
+    why = _highest(standing, pick) if pick is best else _level(standing, pick, best)
+    sentences = (why, _on_speed(standing, pick), *_over_base(standing))
+    return Answer(f"Pick {standing.name(pick)}", sentences, rule(standing), pick)
+
+
+def _level(standing: Standing, pick: Record, best: Record) -> str:
+    verdict = standing.verdicts[pick.cell.id]
+    return (
+        f"On {_label(standing)} it is not distinguishable from {standing.name(best)} "
+        f"({_quality(standing, pick)} against {_quality(standing, best)}, "
+        f"{_difference(standing, verdict)}), and it needs {_memory(pick)} of "
+        f"{standing.memory_word} where {standing.name(best)} needs {_memory(best)}."
+    )
+
+
+def _highest(standing: Standing, pick: Record) -> str:
+    figures = f"the highest {_label(standing)}, {_quality(standing, pick)}{_spread(standing, pick)}"
+    others = len(standing.level()) - 1
+    if others:
+        return (
+            f"It has {figures}, and of the {words.plural(others + 1, 'cell')} that cannot be told "
+            f"apart on it, the least {standing.memory_word}: {_memory(pick)}."
+        )
+    rest = [r for r in standing.competing if r is not pick and r.cell.id in standing.verdicts]
+    runner = max(rest, key=lambda r: standing.quality_of(r) or 0.0)
+    return (
+        f"It has {figures}, better than every other cell; next is {standing.name(runner)} with "
+        f"{_quality(standing, runner)} "
+        f"({_difference(standing, standing.verdicts[runner.cell.id])})."
+    )
+
+
+def _on_speed(standing: Standing, pick: Record) -> str:
+    fastest = standing.fastest()
+    own = words.figure_value(SPEED, speed(pick) or 0.0)
+    if pick is fastest[0]:
+        return f"It also trains fastest, at {own}."
+    top = words.figure_value(SPEED, speed(fastest[0]) or 0.0)
+    if pick in fastest:
+        first = standing.name(fastest[0])
+        return f"It trains at {own}, within the spread of the fastest, {first} ({top})."
+    return f"It trains at {own}; the fastest, {standing.name(fastest[0])}, at {top}."
+
+
+def _over_base(standing: Standing) -> Iterator[str]:
+    base = untrained(standing)
+    if base is not None:
+        yield f"The untrained {standing.name(base)} scores {_quality(standing, base)}."
+
+
+def _nothing_learnt(standing: Standing, best: Record, base: Record) -> Answer:
+    verdict = standing.verdicts[base.cell.id]
+    worse = verdict.word == "better"
+    steps = words.plural(best.cell.settings.steps, "step")
+    return Answer(
+        "Nothing to pick: every cell is worse than the untrained model"
+        if worse
+        else "Nothing to pick yet: no cell is better than the untrained model beyond chance",
+        (
+            f"The highest {_label(standing)} is {_quality(standing, best)}, by "
+            f"{standing.name(best)}; the untrained {standing.name(base)} has {_quality(standing, base)} "
+            f"({_difference(standing, verdict)}), which is {verdict.word}.",
+            f"These cells trained for {steps}: more steps, a higher learning rate or more "
+            "evaluated examples may tell them apart.",
+            _speed_and_memory(standing),
+        ),
+        rule(standing),
+    )
+
+
+def _without_quality(standing: Standing) -> Answer:
+    fastest, smallest = standing.fastest(), standing.smallest()
+    because = "Quality was not measured, so this speaks of speed and memory only."
+    if any(r.cell.model.weights == "random" for r in standing.records):
+        because = (
+            "The weights are random, so nothing is known of quality: "
+            "this speaks of speed and memory only."
+        )
+    if smallest in fastest:
+        return Answer(
+            f"Pick {standing.name(smallest)} for speed and memory",
+            (_speed_and_memory(standing), because),
+            rule(standing),
+            smallest,
+        )
+    return Answer(
+        f"{standing.name(smallest)} for memory, {standing.name(fastest[0])} for speed",
+        (_speed_and_memory(standing), because),
+        rule(standing),
+    )
+
+
+def _speed_and_memory(standing: Standing) -> str:
+    fastest, smallest = standing.fastest(), standing.smallest()
+    first = fastest[0]
+    rate = words.figure_value(SPEED, speed(first) or 0.0)
+    if smallest is first:
+        return (
+            f"{standing.name(first)} trains fastest, at {rate}, and needs the least "
+            f"{standing.memory_word}, {_memory(first)}."
+        )
+    tie = ""
+    if len(fastest) > 1:
+        others = words.listed([standing.name(r) for r in fastest[1:]], 4)
+        tie = f" (within its spread: {others})"
+    own = words.figure_value(SPEED, speed(smallest) or 0.0)
+    return (
+        f"{standing.name(first)} trains fastest, at {rate} and {_memory(first)}{tie}; "
+        f"{standing.name(smallest)} needs the least {standing.memory_word}, {_memory(smallest)}, "
+        f"at {own}."
+    )
+
+
+def _only(standing: Standing, record: Record) -> Answer:
+    figures = [f"{_memory(record)} of {standing.memory_word}"]
+    figures.append(words.figure_value(SPEED, speed(record) or 0.0))
+    if standing.score:
+        figures.insert(0, f"{_label(standing)} {_quality(standing, record)}")
+    return Answer(
+        f"Only {standing.name(record)} can be judged",
+        (
+            f"It has {words.listed(figures)}, and there is nothing to hold it against.",
+            *_causes(standing),
+        ),
+        rule(standing),
+    )
+
+
+def _none(standing: Standing) -> Answer:
+    trained = [r for r in standing.records if r.cell.trains]
+    headline = "No cell ended well"
+    if any(r.status == "ok" for r in trained):
+        headline = "No cell has all the figures that an answer needs"
+    if not trained:
+        headline = "Nothing was trained"
+    return Answer(headline, tuple(_causes(standing)), rule(standing))
+
+
+def _causes(standing: Standing) -> Iterator[str]:
+    """How the cells that do not compete ended, the first cause in full."""
+    bad = [r for r in standing.records if r.status != "ok"]
+    if bad:
+        counts = Counter(r.status for r in bad)
+        yield f"Of the others, {words.listed([f'{n} ended as {s}' for s, n in counts.items()])}."
+        yield f"{standing.name(bad[0])}: {words.cut(bad[0].reason or 'no reason is known.', 300)}"
+    wrong = [standing.name(r) for r in standing.records if r.cell.id in standing.problems]
+    if wrong:
+        yield f"{words.listed(wrong)} did not start from the base model's loss."
+
+
+def rule(standing: Standing) -> str:
+    """How the pick is made, in plain words."""
+    count = f"{len(standing.competing)} of {words.plural(len(standing.records), 'cell')}"
+    who = (
+        "A cell competes if it trains, ended well, started from the base model's loss and has "
+        f"every figure that counts; {count} {'does' if len(standing.competing) == 1 else 'do'}."
+    )
+    if standing.score is None:
+        return (
+            f"{who} The fastest has the most non-padding tokens per second; a cell whose interval "
+            "overlaps its interval counts as equally fast."
+        )
+    return (
+        f"{who} The best is the highest mean {standing.score.label}. A cell counts as level with "
+        "it unless a sign-flip test on the same examples, corrected for the number of "
+        "comparisons (Holm), and the 95 % interval of the paired difference both tell them "
+        f"apart. Of those that are level, the one with the least {standing.memory_word} is picked."
+    )
+
+
+def _label(standing: Standing) -> str:
+    return standing.score.label if standing.score else ""
+
+
+def _quality(standing: Standing, record: Record) -> str:
+    value = standing.quality_of(record)
+    return (
+        words.DASH
+        if value is None or not standing.score
+        else words.figure_value(standing.score, value)
+    )
+
+
+def _spread(standing: Standing, record: Record) -> str:
+    found = words.bounds(BY_ID["rougeL"], standing.quality.get(record.cell.id))
+    return f" {found}" if found else ""
+
+
+def _memory(record: Record) -> str:
+    return size(peak_memory(record) or 0.0)
+
+
+def _difference(standing: Standing, verdict: Verdict) -> str:
+    text = f"difference {words.difference(verdict.difference)}"
+    beyond = verdict.difference.low > 0 or verdict.difference.high < 0
+    if beyond and verdict.word == "not distinguishable":
+        # The interval alone would say otherwise: show what the correction did.
+        count = len(standing.verdicts)
+        return f"{text}, p = {verdict.p_value:.2f} after correction for {count} comparisons"
+    return text

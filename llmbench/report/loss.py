@@ -1,0 +1,151 @@
+"""Loss curves: a line per cell, cells whose losses coincide sharing one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from llmbench.record import Record
+from llmbench.report import draw, words
+from llmbench.report.chart import Chart, chart, chosen, left_out
+from llmbench.report.draw import Scale
+from llmbench.report.place import LINE, spread
+from llmbench.report.standing import Standing
+
+MOST_POINTS = 150
+"""Points of a line; longer runs are drawn as means over as many equal parts."""
+COINCIDE = 0.004
+"""Curves are one if they are never further apart than this share of the whole range."""
+
+Curve = tuple[tuple[float, float], ...]
+"""(step, loss), steps counted from 1."""
+
+
+def loss_curves(standing: Standing, pick: Record | None) -> Chart | None:
+    """The chart; None where no cell made two steps."""
+    trained = [r for r in standing.records if len(curve(r)) > 1]
+    if not trained:
+        return None
+    shown = chosen(trained, [*([pick] if pick else []), *standing.level(), *standing.competing])
+    curves = {r.cell.id: curve(r) for r in shown}
+    values = [loss for c in curves.values() for _, loss in c]
+    low, high = min(values), max(values)
+    groups = _groups(shown, curves, (high - low) * COINCIDE)
+    room = (high - low or 1.0) * 0.05
+    x = Scale("Step", 1, max(c[-1][0] for c in curves.values()), "d")
+    y = Scale("Training loss   \N{LEFTWARDS ARROW} less is better", low - room, high + room)
+    alike = [g for g in groups if len(g) > 1]
+    same = [f"{words.listed([standing.name(r) for r in g])} coincide" for g in alike]
+    thinned = any(len(r.steps) > MOST_POINTS for r in shown)
+    caption = (
+        "Loss of each training batch, as it was measured; all cells see the same batches."
+        + (f" Each point is the mean of {_part(shown)} steps." if thinned else "")
+        + (f" {'; '.join(same)}." if same else "")
+        + left_out(trained, shown)
+    )
+    return chart(
+        "loss",
+        "Loss while training",
+        f"Lines of the training loss of {len(shown)} cells over up to {x.high:.0f} steps.",
+        caption,
+        _table(trained, standing),
+        lambda: draw.curves(
+            _lines(groups, curves, standing), _labels(groups, curves, standing, y), x, y
+        ),
+    )
+
+
+def curve(record: Record) -> Curve:
+    """The losses that are numbers, thinned to what a drawing can show."""
+    points = [(float(n), s.loss) for n, s in enumerate(record.steps, 1) if s.loss is not None]
+    part = -(-len(points) // MOST_POINTS)
+    if part < 2:
+        return tuple(points)
+    groups = [points[i : i + part] for i in range(0, len(points), part)]
+    return tuple((fmean(n for n, _ in g), fmean(loss for _, loss in g)) for g in groups)
+
+
+def _part(records: Sequence[Record]) -> int:
+    return max(-(-len(r.steps) // MOST_POINTS) for r in records)
+
+
+def _groups(
+    records: Sequence[Record], curves: dict[str, Curve], tolerance: float
+) -> list[list[Record]]:
+    groups: list[list[Record]] = []
+    for record in records:
+        own = curves[record.cell.id]
+        for group in groups:
+            other = curves[group[0].cell.id]
+            if len(own) == len(other) and all(
+                abs(a[1] - b[1]) <= tolerance for a, b in zip(own, other, strict=True)
+            ):
+                group.append(record)
+                break
+        else:
+            groups.append([record])
+    return groups
+
+
+def _lines(
+    groups: Sequence[Sequence[Record]], curves: dict[str, Curve], standing: Standing
+) -> draw.Data:
+    numbers = {r.cell.id: n for n, r in enumerate(standing.records, start=1)}
+    found = []
+    for series, group in enumerate(groups):
+        names = ", ".join(standing.names[r.cell.id] for r in group)
+        points = curves[group[0].cell.id]
+        says = (
+            f"[{numbers[group[0].cell.id]}] {names}: loss from {points[0][1]:.3f} "
+            f"to {points[-1][1]:.3f}"
+        )
+        found += [{"x": x, "y": y, "series": series, "says": says} for x, y in points]
+    return found
+
+
+def _labels(
+    groups: Sequence[Sequence[Record]], curves: dict[str, Curve], standing: Standing, y: Scale
+) -> draw.Data:
+    """The end of each line, its colour, and a label for as many as there are colours."""
+    ends = [curves[g[0].cell.id][-1] for g in groups]
+    named = range(min(len(groups), len(draw.SERIES)))
+    wanted = [draw.HEIGHT - y.pixels(ends[i][1], draw.HEIGHT) for i in named]
+    placed = spread(wanted, LINE + 1, 6, draw.HEIGHT - 6)
+    # Labels stand in one column, beside the end of the longest line.
+    last = max(e[0] for e in ends)
+    found = []
+    for series, group in enumerate(groups):
+        text, at = "", ends[series][1]
+        if series in named:
+            text = words.cut(standing.names[group[0].cell.id], 34)
+            text += f" (+{len(group) - 1})" if len(group) > 1 else ""
+            at = y.value(draw.HEIGHT - placed[series], draw.HEIGHT)
+        colour = draw.SERIES[series] if series in named else draw.GRID
+        found.append(
+            {
+                "series": series,
+                "x": last,
+                "y": at,
+                "text": text,
+                "colour": colour,
+                "stroke": 2 if series in named else 1,
+            }
+        )
+    return found
+
+
+def _table(records: Sequence[Record], standing: Standing) -> tuple[list[str], list[list[str]]]:
+    rows = []
+    for record in records:
+        losses = [s.loss for s in record.steps if s.loss is not None]
+        rows.append(
+            [
+                standing.names[record.cell.id],
+                str(len(record.steps)),
+                f"{losses[0]:.3f}",
+                f"{losses[len(losses) // 2]:.3f}",
+                f"{losses[-1]:.3f}",
+                words.DASH if record.eval_loss is None else f"{record.eval_loss:.3f}",
+            ]
+        )
+    return ["Cell", "Steps", "First step", "Halfway", "Last step", "On the references"], rows

@@ -1,0 +1,154 @@
+"""What each phase took: memory per phase, and how long the steps were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from llmbench.format import size
+from llmbench.record import PHASES, Memory, Phase, Record
+from llmbench.report import draw, words
+from llmbench.report.chart import Chart, bytes_unit, chart, chosen, left_out
+from llmbench.report.draw import Scale
+from llmbench.report.standing import Standing
+
+MOST_TICKS = 80
+"""Steps drawn per cell; of more, every so manieth."""
+
+
+def phase_bytes(record: Record, phase: Phase) -> int | None:
+    """Peak of a phase in the terms of the headline: allocated, or the host's growth."""
+    found = record.phases.get(phase)
+    if found is None or (phase == "train" and not record.cell.trains):
+        return None
+    return headline_bytes(found.memory)
+
+
+def headline_bytes(memory: Memory) -> int | None:
+    """What tensors held on the GPU; without one, the growth on the host."""
+    if memory.allocated_bytes is not None:
+        return memory.allocated_bytes
+    return memory.host_growth_bytes
+
+
+def memory_per_phase(standing: Standing, pick: Record | None) -> Chart | None:
+    """A bar for each phase of each cell."""
+    measured = [r for r in standing.records if any(phase_bytes(r, p) for p in PHASES)]
+    if not measured:
+        return None
+    shown = chosen(measured, [*([pick] if pick else []), *standing.level(), *standing.competing])
+    peaks = {(r.cell.id, p): phase_bytes(r, p) for r in measured for p in PHASES}
+    largest = max(b for b in peaks.values() if b is not None)
+    unit, factor = bytes_unit(largest)
+    names = _unique([standing.names[r.cell.id] for r in shown])
+    numbers = {r.cell.id: n for n, r in enumerate(standing.records, start=1)}
+    values = [
+        {
+            "name": name,
+            "phase": phase,
+            "x": held / factor,
+            "colour": draw.ACCENT if phase == "train" else draw.SOFT,
+            "says": f"[{numbers[r.cell.id]}] {name}, {phase}: {size(held)}",
+        }
+        for r, name in zip(shown, names, strict=True)
+        for phase in PHASES
+        if (held := peaks[r.cell.id, phase]) is not None
+    ]
+    word = standing.memory_word
+    rows = [
+        [standing.names[r.cell.id], *(_bytes_text(peaks[r.cell.id, p]) for p in PHASES)]
+        for r in measured
+    ]
+    return chart(
+        "phases",
+        "Memory per phase",
+        f"Bars of the {word} of {len(shown)} cells in each phase.",
+        "The peak of each phase on its own, counters reset in between; "
+        "the accent is the train phase, which the headline figure is taken from."
+        + left_out(measured, shown),
+        (["Cell", *PHASES], rows),
+        lambda: draw.bars(values, names, PHASES, Scale(unit, 0, largest / factor * 1.05)),
+    )
+
+
+def step_times(standing: Standing, pick: Record | None) -> Chart | None:
+    """A tick for each step of each cell."""
+    trained = [r for r in standing.records if len(r.steps) > r.cell.settings.burn_in_steps]
+    if not trained:
+        return None
+    shown = chosen(trained, [*([pick] if pick else []), *standing.level(), *standing.competing])
+    longest = max(_typical(r) for r in shown)
+    unit, factor = ("s", 1.0) if longest >= 1 else ("ms", 1000.0)
+    names = _unique([standing.names[r.cell.id] for r in shown])
+    numbers = {r.cell.id: n for n, r in enumerate(standing.records, start=1)}
+    end = max(_far(r) for r in shown) * factor * 1.05
+    values = [
+        {"name": name, "x": seconds * factor, "counts": counts}
+        for r, name in zip(shown, names, strict=True)
+        for seconds, counts in _ticks(r)
+        if seconds * factor <= end
+    ]
+    medians = [
+        {
+            "name": name,
+            "x": _typical(r) * factor,
+            "says": f"[{numbers[r.cell.id]}] {name}: median {words.seconds(_typical(r))} a step",
+        }
+        for r, name in zip(shown, names, strict=True)
+    ]
+    return chart(
+        "steps",
+        "Step times",
+        f"Ticks of the seconds that each optimiser step took, for {len(shown)} cells.",
+        "A tick per step, the dot is the median. Faint ticks are the burn-in, which does not "
+        "count; the slowest of them may lie beyond the axis." + left_out(trained, shown),
+        (
+            ["Cell", "Fastest", "Median", "Slowest", "Burn-in, slowest"],
+            _step_rows(trained, standing),
+        ),
+        lambda: draw.strips(values, medians, names, Scale(f"Time of a step, {unit}", 0, end)),
+    )
+
+
+def _ticks(record: Record) -> list[tuple[float, bool]]:
+    burn_in = record.cell.settings.burn_in_steps
+    every = max(1, len(record.steps) // MOST_TICKS)
+    return [(s.seconds, n >= burn_in) for n, s in enumerate(record.steps) if n % every == 0]
+
+
+def _counted(record: Record) -> list[float]:
+    return [s.seconds for s in record.steps[record.cell.settings.burn_in_steps :]]
+
+
+def _typical(record: Record) -> float:
+    return median(_counted(record))
+
+
+def _far(record: Record) -> float:
+    """The slowest step that counts, unless it is so slow that all others would be squeezed."""
+    return min(max(_counted(record)), 4 * _typical(record))
+
+
+def _step_rows(records: Sequence[Record], standing: Standing) -> list[list[str]]:
+    rows = []
+    for record in records:
+        times = _counted(record)
+        burn_in = [s.seconds for s in record.steps[: record.cell.settings.burn_in_steps]]
+        figures = [min(times), median(times), max(times), *([max(burn_in)] if burn_in else [])]
+        texts = [words.seconds(f) for f in figures]
+        rows.append([standing.names[record.cell.id], *texts, *([] if burn_in else [words.DASH])])
+    return rows
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """The names, numbered where two are the same: Vega tells rows apart by them."""
+    seen: dict[str, int] = {}
+    found = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return found
+
+
+def _bytes_text(value: int | None) -> str:
+    return words.DASH if value is None else size(value)

@@ -1,0 +1,138 @@
+"""What the template reads: the whole page as values, nothing left to work out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from markupsafe import Markup
+
+from llmbench.figure import AFTER_PUBLIC, FIGURES
+from llmbench.report import draw, note, prediction, run, words
+from llmbench.report.answer import Answer, answer
+from llmbench.report.chart import Chart
+from llmbench.report.loss import loss_curves
+from llmbench.report.note import Note
+from llmbench.report.phase import memory_per_phase, step_times
+from llmbench.report.prediction import Shown
+from llmbench.report.run import Detail, Fact
+from llmbench.report.scatter import scatters
+from llmbench.report.standing import Standing, stand
+from llmbench.report.state import state
+from llmbench.report.table import Table, table
+from llmbench.store import Comparison
+
+
+@dataclass(frozen=True)
+class View:
+    """One page."""
+
+    title: str
+    subject: tuple[str, ...]
+    answer: Answer
+    key_figures: tuple[Fact, ...]
+    notes: tuple[Note, ...]
+    table: Table
+    charts: tuple[Chart, ...]
+    undrawn: str
+    """The package whose absence leaves the charts out, if any."""
+    predictions: tuple[Shown, ...]
+    predictions_of: int
+    score_label: str
+    memory_word: str
+    setting_up: tuple[Fact, ...]
+    configuration: tuple[Fact, ...]
+    differing_names: tuple[str, ...]
+    differing: tuple[tuple[str, tuple[str, ...]], ...]
+    details: tuple[Detail, ...]
+    details_left_out: int
+    command: str
+    choosable: bool
+    """Whether there is more than one cell to choose among."""
+    measures: tuple[Fact, ...]
+    version: str
+    state: Markup
+
+
+def view(comparison: Comparison) -> View:
+    """Work out everything that the page says."""
+    header = comparison.header
+    standing = stand(comparison)
+    found = answer(standing)
+    linked = run.detailed(standing)
+    names, differing = run.differing(standing)
+    cells = table(standing, found.pick, linked)
+    examples = max((len(r.examples) for r in standing.records), default=0)
+    return View(
+        title=words.clean(header.name),
+        subject=_subject(comparison),
+        answer=found,
+        key_figures=_key_figures(standing, cells),
+        notes=note.notes(comparison, standing),
+        table=cells,
+        charts=_charts(standing, found),
+        undrawn=draw.missing() or "",
+        predictions=prediction.shown(standing, comparison.inputs),
+        predictions_of=examples,
+        score_label=standing.score.label if standing.score else "",
+        memory_word=standing.memory_word,
+        setting_up=run.setting_up(comparison),
+        configuration=run.configuration(header),
+        differing_names=names,
+        differing=differing,
+        details=run.details(standing, linked),
+        details_left_out=len(standing.records) - len(linked),
+        command=words.clean(header.command),
+        choosable=len(standing.competing) > 1,
+        measures=_measures(standing),
+        version=words.clean(header.environment.versions.get("llmbench", "")),
+        state=state(comparison, standing),
+    )
+
+
+def _subject(comparison: Comparison) -> tuple[str, ...]:
+    """What was compared, on what, when: the line above the answer."""
+    cells = comparison.header.plan.cells
+    models = dict.fromkeys(p.cell.model.id for p in cells)
+    tasks = dict.fromkeys(p.cell.task for p in cells)
+    parts = [", ".join(models), ", ".join(tasks), comparison.header.environment.device_name]
+    return tuple(words.cut(p, 80) for p in [*parts, _day(comparison.header.created_at)] if p)
+
+
+def _day(stamp: str) -> str:
+    try:
+        moment = datetime.fromisoformat(stamp)
+    except ValueError:
+        return stamp
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def _key_figures(standing: Standing, cells: Table) -> tuple[Fact, ...]:
+    """The pick's main figures: name, value, and interval or share."""
+    wanted = {standing.score.id if standing.score else "", "peak_memory_bytes"}
+    wanted |= {"train_tokens_per_second", "trainable_parameters"}
+    return tuple(
+        Fact(column.label, value.text, value.detail)
+        for row in cells.rows
+        if row.picked
+        for column, value in zip(cells.columns, row.values, strict=True)
+        if column.id in wanted and value.text
+    )
+
+
+def _charts(standing: Standing, found: Answer) -> tuple[Chart, ...]:
+    more = (
+        loss_curves(standing, found.pick),
+        memory_per_phase(standing, found.pick),
+        step_times(standing, found.pick),
+    )
+    return (*scatters(standing, found.pick), *(chart for chart in more if chart))
+
+
+def _measures(standing: Standing) -> tuple[Fact, ...]:
+    """Every figure and what it means."""
+    return tuple(
+        Fact(f.label, f.meaning, f.better)
+        for f in (*FIGURES, *AFTER_PUBLIC)
+        if f.unit != "score" or standing.score
+    )
