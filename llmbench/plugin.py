@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 import pluggy
@@ -120,17 +120,18 @@ def registry() -> Registry:
 
 def load(points: list[EntryPoint]) -> Registry:
     """Import each plugin and let it register; a broken one is noted in `sources`."""
+    manager = pluggy.PluginManager("llmbench")
+    manager.add_hookspecs(hookspecs)
     found = Registry()
     for point in points:
-        found.sources.append(_load_one(point, found))
+        found.sources.append(_load_one(manager, point, found))
     return found
 
 
-def _load_one(point: EntryPoint, found: Registry) -> Source:
-    dist = point.dist
-    source = Source(point.name, f"{dist.name} {dist.version}" if dist else "an unknown package")
+def _load_one(manager: pluggy.PluginManager, point: EntryPoint, found: Registry) -> Source:
+    source = Source(point.name, _describe(point.dist) if point.dist else "an unknown package")
     try:
-        staged = _ask(point.load(), source)
+        staged = _ask(manager, point.load(), source)
     except (Exception, SystemExit) as error:  # a plugin may do anything; it must not take us down
         return Source(source.name, source.distribution, f"{type(error).__name__}: {error}")
     for hook, items in staged.items():
@@ -139,16 +140,24 @@ def _load_one(point: EntryPoint, found: Registry) -> Source:
     return source
 
 
-def _ask(plugin: object, source: Source) -> dict[str, list[tuple[str, Any]]]:
+@cache
+def _describe(distribution: Distribution) -> str:
+    return f"{distribution.name} {distribution.version}"
+
+
+def _ask(
+    manager: pluggy.PluginManager, plugin: object, source: Source
+) -> dict[str, list[tuple[str, Any]]]:
     """Call one plugin's hooks; what it registers counts only once all of them have worked."""
-    manager = pluggy.PluginManager("llmbench")
-    manager.add_hookspecs(hookspecs)
-    manager.register(plugin)
-    manager.check_pending()  # a misspelt hook would never be called
     staged: dict[str, list[tuple[str, Any]]] = {}
-    for hook, kind in KINDS.items():
-        staged[hook] = []
-        getattr(manager.hook, hook)(register=_collector(staged[hook], kind, source))
+    manager.register(plugin)
+    try:
+        manager.check_pending()  # a misspelt hook would never be called
+        for hook, kind in KINDS.items():
+            staged[hook] = []
+            getattr(manager.hook, hook)(register=_collector(staged[hook], kind, source))
+    finally:
+        manager.unregister(plugin)  # the next one is asked alone
     return staged
 
 
@@ -176,9 +185,13 @@ KINDS: dict[str, type] = {
 }
 
 
+def _ours(point: EntryPoint) -> bool:
+    return point.dist is not None and _describe(point.dist).startswith("llmbench ")
+
+
 def _chosen(points: Any) -> list[EntryPoint]:
     # Our own plugins come first, so that lists read the same whatever else is installed.
-    ordered = sorted(points, key=lambda p: (p.dist is None or p.dist.name != "llmbench", p.name))
+    ordered = sorted(points, key=lambda p: (not _ours(p), p.name))
     wanted = os.environ.get(CHOICE)
     if wanted is None:
         return ordered
