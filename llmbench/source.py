@@ -10,7 +10,7 @@ from pathlib import Path
 from llmbench.errors import ModelError, nearest
 from llmbench.plugin import Registry
 
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 WANTED = ["*.json", "*.safetensors", "*.model", "*.txt"]
 """Files of a hub model that are fetched: weights as safetensors only, never as pickles."""
 
@@ -52,7 +52,8 @@ def find(name: str, weights: str, revision: str | None, registry: Registry) -> S
         )
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return Source(folder.resolve().name, weights, folder=_checked(folder, weights))
+        whole = folder.resolve()
+        return Source(whole.name, weights, folder=_checked(whole, whole.name, weights))
     if HUB_ID.fullmatch(name):
         return Source(name, weights, revision, hub_id=name)
     raise ModelError(
@@ -73,20 +74,20 @@ def fetch(source: Source, needs_tokenizer: bool) -> Source:
     assert source.hub_id
     patterns = [p for p in WANTED if not (random and p == "*.safetensors")]
     folder = _download(source.hub_id, source.revision, patterns)
-    if not random:
-        _checked(folder, "pretrained")
+    if not random or source.config is None:
+        _checked(folder, source.id, source.weights)
     return replace(source, revision=folder.name, folder=folder)
 
 
-def _checked(folder: Path, weights: str) -> Path:
+def _checked(folder: Path, name: str, weights: str) -> Path:
     if not (folder / "config.json").is_file():
-        raise ModelError(f"'{folder.name}' has no config.json: name a folder that holds a model.")
+        raise ModelError(f"'{name}' has no config.json: name a folder that holds a model.")
     if weights == "pretrained" and not list(folder.glob("*.safetensors")):
         raise ModelError(
-            f"'{folder.name}' has no .safetensors weights: save it with "
+            f"'{name}' has no .safetensors weights: save it with "
             "save_pretrained(safe_serialization=True), or use --weights random."
         )
-    return folder.resolve()
+    return folder
 
 
 def _download(hub_id: str, revision: str | None, patterns: list[str]) -> Path:
@@ -106,6 +107,7 @@ def _download(hub_id: str, revision: str | None, patterns: list[str]) -> Path:
             "is not in the cache and the hub cannot be reached: connect, name a local folder, "
             "or use --weights random with an alias."
         )
-    except (errors.HfHubHTTPError, OSError, ValueError) as error:
-        why = f"cannot be fetched ({str(error).strip().splitlines()[0]}): try again later."
+    except Exception as error:  # the hub's client raises what its network library raises
+        first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        why = f"cannot be fetched ({first}): try again later."
     raise ModelError(f"The model '{hub_id}' {why}") from None
