@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -14,6 +14,8 @@ from llmbench.environment import Environment
 from llmbench.errors import StoreError
 from llmbench.plan import Plan
 from llmbench.record import SCHEMA_VERSION, Record
+
+T = TypeVar("T", bound=BaseModel)
 
 
 class Header(BaseModel):
@@ -78,11 +80,16 @@ class Store:
         """Write a record and return it; one that the cell has is kept as an earlier attempt."""
         path = self.records / f"{record.cell.id}.json"
         if path.exists():
-            held = read_record(path)
-            record = record.model_copy(update={"attempt": held.attempt + 1})
-            path.rename(self.records / f"{record.cell.id}.attempt-{held.attempt}.json")
+            number = self._attempt(record.cell.id)
+            record = record.model_copy(update={"attempt": number + 1})
+            path.rename(self.records / f"{record.cell.id}.attempt-{number}.json")
         write_text(path, record.model_dump_json())
         return record
+
+    def _attempt(self, cell_id: str) -> int:
+        """The number of the cell's latest attempt; counted where its record cannot be read."""
+        held = self.record(cell_id)
+        return held.attempt if held else 1 + len(list(self.records.glob(f"{cell_id}.attempt-*")))
 
     def record(self, cell_id: str) -> Record | None:
         """The cell's latest record, if it has one that can be read."""
@@ -118,24 +125,19 @@ class Store:
                 f"'{self.root}' holds no comparison: "
                 "name a directory that 'llmbench compare' wrote."
             )
-        return Header.model_validate(_checked(path))
+        return _validated(Header, path, "a comparison")
 
     def _inputs(self) -> dict[str, str]:
         path = self.data / "eval.jsonl"
         if not path.is_file():
             return {}
-        rows = (json.loads(line) for line in path.read_text("utf-8").splitlines())
+        rows = (json.loads(line) for line in path.read_text("utf-8").split("\n") if line)
         return {row["id"]: row["input"] for row in rows}
 
 
 def read_record(path: Path) -> Record:
     """Read and validate one record; StoreError, naming the file, where it is not one."""
-    try:
-        return Record.model_validate(_checked(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(p) for p in first["loc"])
-        raise StoreError(f"'{path.name}' is not a record ({where}: {first['msg']}).") from None
+    return _validated(Record, path, "a record")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -153,6 +155,15 @@ def write_text(path: Path, text: str) -> None:
             f"Cannot write '{path.name}' in '{path.parent}' ({error.strerror}): make room there, "
             "or name another directory with --output."
         ) from error
+
+
+def _validated(kind: type[T], path: Path, what: str) -> T:
+    try:
+        return kind.model_validate(_checked(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(p) for p in first["loc"])
+        raise StoreError(f"'{path.name}' is not {what} ({where}: {first['msg']}).") from None
 
 
 def _checked(path: Path) -> dict[str, Any]:
