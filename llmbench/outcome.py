@@ -46,8 +46,11 @@ def death(status: int) -> tuple[Status, str]:
             "try a smaller --batch-size or --seq-len."
         )
     if status < 0:
-        name = signal.Signals(-status).name
-        return "killed", f"The worker ended by {name}: its log has its last words."
+        name = signal.strsignal(-status) or "an unknown signal"
+        return (
+            "killed",
+            f"The worker ended by signal {-status} ({name}): its log has its last words.",
+        )
     return "failed", f"The worker ended with exit status {status}: its log has its last words."
 
 
