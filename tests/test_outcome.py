@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from records import cell, environment, ok
+
+from llmbench import outcome
+from llmbench.job import Job
+from llmbench.launcher import Launcher
+from llmbench.store import write_text
+
+
+@pytest.fixture
+def job(tmp_path):
+    return Job(
+        cell=cell("lora"),
+        environment=environment("cpu"),
+        model_source="model",
+        record_file=tmp_path / "record.json",
+        work_folder=tmp_path,
+        started_at=0.0,
+    )
+
+
+class Idle(Launcher):
+    """Counts what it is told."""
+
+    id, summary = "idle", ""
+
+    def __init__(self):
+        self.interrupted = self.closed = 0
+
+    def run(self, job, log, on_event):
+        return 0
+
+    def interrupt(self):
+        self.interrupted += 1
+
+    def close(self):
+        self.closed += 1
+
+
+def test_the_workers_own_record_is_kept_whatever_its_exit_status(job, tmp_path):
+    record = ok("lora", device="cpu")
+    write_text(job.record_file, record.model_dump_json())
+    assert outcome.record_of(job, -signal.SIGKILL, tmp_path / "log") == record
+
+
+def test_a_worker_that_dies_in_a_phase_leaves_what_is_known_of_it(job, tmp_path):
+    begun = ok("lora", device="cpu", status="running", phase="evaluate")
+    write_text(job.record_file, begun.model_dump_json())
+    found = outcome.record_of(job, -signal.SIGKILL, tmp_path / "log")
+    assert (found.status, found.phase, found.steps) == ("killed", "evaluate", begun.steps)
+    assert "memory" in found.reason
+
+
+def test_a_worker_that_dies_at_once_leaves_a_record_of_its_cell(job, tmp_path):
+    found = outcome.record_of(job, 1, tmp_path / "no-log")
+    assert (found.cell, found.status, found.environment) == (job.cell, "failed", job.environment)
+    assert found.traceback is None
+
+
+def test_a_record_that_was_cut_off_counts_as_none(job, tmp_path):
+    job.record_file.write_text('{"schema_version": 1, "ce')
+    assert outcome.record_of(job, 3, tmp_path / "log").status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("status", "ended", "words"),
+    [
+        (-signal.SIGKILL, "killed", "SIGKILL"),
+        (-signal.SIGSEGV, "killed", "signal 11 (Segmentation fault)"),
+        (-(signal.SIGRTMIN + 3), "killed", "signal 37"),
+        (0, "failed", "exit status 0"),
+        (137, "failed", "exit status 137"),
+    ],
+)
+def test_an_exit_status_says_how_a_worker_died(status, ended, words):
+    found, reason = outcome.death(status)
+    assert found == ended
+    assert words in reason
+
+
+def test_the_end_of_the_log_is_kept_without_the_home_directory(job, tmp_path):
+    log = tmp_path / "log"
+    lines = [f"line {i}" for i in range(100)] + [f"{Path.home()}/model failed \ufffd"]
+    log.write_bytes("\n".join(lines).encode() + b"\xff\n")
+    kept = outcome.record_of(job, 1, log).traceback.splitlines()
+    assert len(kept) == outcome.LOG_LINES
+    assert kept[-1].startswith("~/model failed")
+
+
+def test_ctrl_c_interrupts_the_running_cell_and_is_told():
+    launcher = Idle()
+    with outcome.interruptions(launcher) as stopped:
+        assert not stopped()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stopped()
+    assert (launcher.interrupted, launcher.closed) == (1, 0)
+
+
+def test_being_asked_to_terminate_is_an_interruption_too():
+    launcher = Idle()
+    with outcome.interruptions(launcher) as stopped:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stopped()
+
+
+def test_a_second_ctrl_c_ends_everything():
+    launcher = Idle()
+
+    def twice():
+        with outcome.interruptions(launcher):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        twice()
+    assert (launcher.interrupted, launcher.closed) == (1, 1)
+
+
+def test_afterwards_ctrl_c_does_what_it_did_before():
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with outcome.interruptions(Idle()):
+        pass
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from records import environment
+
+from llmbench import plan
+from llmbench.config import resolve
+from llmbench.record import DataRef, ModelRef
+from llmbench.setup import Setup, compositions
+from llmbench.source import Source
+
+MODEL = ModelRef(id="owner/some model", weights="pretrained", revision="abc")
+DATA = (
+    DataRef(name="train.jsonl", examples=8, sha256="1" * 64),
+    DataRef(name="eval.jsonl", examples=2, sha256="2" * 64),
+)
+
+
+@pytest.fixture
+def make_setup(registry):
+    """A setup of the strategies in an environment, with further values."""
+
+    def make(strategies: str, device: str = "cpu", **values) -> Setup:
+        resolved = resolve([("test", {"strategies": strategies, **values})])
+        return Setup(
+            resolved=resolved,
+            environment=environment(device),
+            source=Source("owner/some model", "pretrained"),
+            registry=registry,
+            compositions=compositions(resolved.config.strategies, registry),
+        )
+
+    return make
+
+
+def ids(setup: Setup, model: ModelRef = MODEL, data=DATA) -> dict[str, str]:
+    return {p.cell.composition: p.cell.id for p in plan.make(setup, model, data).cells}
+
+
+def test_the_base_is_the_first_cell_and_the_rest_are_in_the_order_given(make_setup):
+    cells = plan.make(make_setup("qlora,full,lora"), MODEL, DATA).cells
+    assert [p.cell.composition for p in cells] == ["base", "qlora", "full", "lora"]
+    assert [p.cell.trains for p in cells] == [False, True, True, True]
+
+
+def test_all_means_the_seven_strategies(make_setup):
+    assert list(ids(make_setup("all"))) == [
+        "base",
+        "full",
+        "lora",
+        "qlora",
+        "lora+8-bit",
+        "lora+4-bit",
+        "full+flash-attention",
+        "full+gradient-checkpointing",
+    ]
+
+
+def test_a_cell_that_cannot_run_is_in_the_plan_with_its_reason(make_setup):
+    cells = plan.make(make_setup("full,flash-attention", "cuda"), MODEL, DATA).cells
+    assert [bool(p.skip) for p in cells] == [False, False, True]
+    assert "half precision" in cells[2].skip
+
+
+def test_a_cell_knows_what_its_strategies_declared(make_setup):
+    cells = plan.make(make_setup("full,qlora", "cuda", learning_rate=1e-4), MODEL, DATA).cells
+    full, qlora = cells[1].cell, cells[2].cell
+    assert full.declared == {}
+    assert qlora.declared == {"learning_rate": 1e-3, "optimizer": "paged-adamw-32bit"}
+    assert qlora.settings.optimizer == "paged-adamw-32bit"
+
+
+def test_a_cell_keeps_every_option_of_its_members_and_their_distribution(make_setup):
+    cell = plan.make(make_setup("lora(r=4)"), MODEL, DATA).cells[1].cell
+    (lora,) = cell.members
+    assert lora.options["r"] == 4
+    assert lora.options["alpha"] == 32
+    assert lora.distribution == "an unknown package"
+
+
+def test_an_id_is_readable_and_fits_a_file_name(make_setup):
+    found = ids(make_setup("lora(r=4,dropout=0.1)+4-bit", seed=7))["lora(r=4,dropout=0.1)+4-bit"]
+    assert re.fullmatch(r"lora-r-4-dropout-0-1-\+4-bit\.owner-some-model\.s7\.[0-9a-f]{12}", found)
+
+
+def test_the_same_content_has_the_same_id(make_setup):
+    assert ids(make_setup("full,lora")) == ids(make_setup("full,lora"))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"seed": 1},
+        {"steps": 60},
+        {"learning_rate": 1e-5},
+        {"max_new_tokens": 12},
+        {"task": "another"},
+        {"metrics": "rouge,evaluate:bleu"},
+    ],
+)
+def test_a_changed_configuration_is_another_cell(make_setup, changed):
+    assert ids(make_setup("lora"))["lora"] != ids(make_setup("lora", **changed))["lora"]
+
+
+def test_another_revision_or_data_or_device_is_another_cell(make_setup):
+    setup = make_setup("lora")
+    other_model = MODEL.model_copy(update={"revision": "def"})
+    other_data = (DATA[0], DATA[1].model_copy(update={"sha256": "3" * 64}))
+    elsewhere = replace(setup, environment=environment("cpu", device_name="another processor"))
+    found = {
+        ids(setup)["lora"],
+        ids(setup, model=other_model)["lora"],
+        ids(setup, data=other_data)["lora"],
+        ids(elsewhere)["lora"],
+    }
+    assert len(found) == 4
+
+
+def test_a_slug_is_safe_in_a_path():
+    assert plan.slug("../../etc/pass wd") == "etc-pass-wd"
+    assert len(plan.slug("x" * 300)) <= 60

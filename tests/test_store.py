@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from records import cell, comparison, ended, ok, seven
+
+from llmbench.errors import StoreError
+from llmbench.record import SCHEMA_VERSION
+from llmbench.store import Store, read_record, write_text
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store(tmp_path / "reports" / "mine")
+    made.create()
+    return made
+
+
+def names(folder):
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_everything_that_is_written_reads_back(store):
+    whole = seven()
+    store.write_header(whole.header)
+    for record in whole.records:
+        store.write_record(record)
+    inputs = [{"id": i, "input": text} for i, text in whole.inputs.items()]
+    write_text(store.data / "eval.jsonl", "".join(json.dumps(row) + "\n" for row in inputs))
+    assert store.read() == whole
+
+
+def test_records_come_in_the_order_of_the_plan(store):
+    whole = seven()
+    store.write_header(whole.header)
+    for record in reversed(whole.records):
+        store.write_record(record)
+    assert [r.cell.id for r in store.read().records] == [r.cell.id for r in whole.records]
+
+
+def test_a_record_that_the_plan_does_not_name_comes_last(store):
+    store.write_header(comparison([ok("lora")]).header)
+    for composition in ("base", "lora"):
+        store.write_record(ok(composition))
+    assert [r.cell.composition for r in store.read().records] == ["lora", "base"]
+
+
+def test_a_cell_run_again_is_a_new_attempt_and_the_old_one_stays(store):
+    first, second, third = ended("lora", "oom", "first"), ended("lora", "oom", "2nd"), ok("lora")
+    assert [store.write_record(r).attempt for r in (first, second, third)] == [1, 2, 3]
+    name = first.cell.id
+    assert names(store.records) == [
+        f"{name}.attempt-1.json",
+        f"{name}.attempt-2.json",
+        f"{name}.json",
+    ]
+    assert read_record(store.records / f"{name}.attempt-1.json") == first
+    assert store.record(name).status == "ok"
+
+
+def test_only_the_latest_attempt_is_read(store):
+    store.write_header(comparison([ok("lora")]).header)
+    store.write_record(ended("lora", "failed", "at first"))
+    store.write_record(ok("lora"))
+    assert [r.status for r in store.read().records] == ["ok"]
+
+
+def test_a_record_that_cannot_be_read_is_named_and_left_alone(store):
+    store.write_header(comparison([ok("lora"), ok("full")]).header)
+    store.write_record(ok("full"))
+    broken = store.records / f"{cell('lora').id}.json"
+    broken.write_text('{"schema_version": 1, "cell"')
+    found = store.read()
+    assert [r.cell.composition for r in found.records] == ["full"]
+    assert len(found.problems) == 1
+    assert broken.name in found.problems[0]
+    assert broken.read_text() == '{"schema_version": 1, "cell"'
+
+
+def test_a_record_that_cannot_be_read_counts_as_none(store):
+    (store.records / "lora.json").write_text("not json")
+    assert store.record("lora") is None
+
+
+def test_a_new_record_takes_the_place_of_one_that_cannot_be_read_and_keeps_it(store):
+    record = ok("lora")
+    path = store.records / f"{record.cell.id}.json"
+    path.write_text("not json")
+    store.write_record(record)
+    assert store.record(record.cell.id).status == "ok"
+    assert "not json" in {p.read_text() for p in store.records.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ("", "cannot be read"),
+        ("[]", "is not a file of llmbench's"),
+        ("{}", "is not a file of llmbench's"),
+        (json.dumps({"schema_version": SCHEMA_VERSION + 1}), "written by a newer llmbench"),
+        (json.dumps({"schema_version": 1, "status": "fine"}), "is not a record ("),
+    ],
+)
+def test_what_is_no_record_is_refused_with_the_reason(tmp_path, content, part):
+    path = tmp_path / "lora.json"
+    path.write_text(content)
+    with pytest.raises(StoreError) as caught:
+        read_record(path)
+    assert part in str(caught.value)
+    assert "'lora.json'" in str(caught.value)
+
+
+def test_a_directory_without_a_comparison_is_refused(tmp_path):
+    with pytest.raises(StoreError) as caught:
+        Store(tmp_path / "nothing").read()
+    assert "nothing" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["{}", '{"schema_version": 1}', "not json"])
+def test_a_header_that_is_none_is_refused(store, content):
+    (store.root / "comparison.json").write_text(content)
+    with pytest.raises(StoreError):
+        store.read()
+
+
+def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match=r"name another with --output\.$"):
+        Store(tmp_path / "file" / "mine").create()
+
+
+def test_making_a_directory_that_is_there_keeps_what_it_holds(store):
+    store.write_record(ok("lora"))
+    Store(store.root).create()
+    assert store.record(ok("lora").cell.id) == ok("lora")
+
+
+def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path):
+    path = tmp_path / "text"
+    path.write_text("old")
+    write_text(path, "new ü\n")
+    assert path.read_bytes() == "new ü\n".encode()
+    assert names(tmp_path) == ["text"]
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path):
+    (tmp_path / "target").mkdir()
+    with pytest.raises(StoreError, match="Cannot write 'target'"):
+        write_text(tmp_path / "target", "text")
+    assert names(tmp_path) == ["target"]
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x0b"])
+def test_an_input_may_hold_any_line_separator(store, separator):
+    from llmbench import dataset
+
+    store.write_header(comparison([ok("lora")]).header)
+    example = dataset.Example("a", f"one{separator}two", ("target",))
+    write_text(store.data / "eval.jsonl", dataset.lines([example]))
+    assert store.read().inputs == {"a": example.input}
+
+
+def test_losses_that_are_not_numbers_survive_as_missing(store):
+    record = ok("lora")
+    last = record.steps[-1].model_copy(update={"loss": None})
+    record = record.model_copy(update={"steps": (*record.steps[:-1], last)})
+    store.write_record(record)
+    assert store.record(record.cell.id).steps[-1].loss is None
+
+
+def test_a_comparison_without_kept_inputs_reads_without(store):
+    whole = seven()
+    store.write_header(whole.header)
+    for record in whole.records:
+        store.write_record(record)
+    assert store.read() == replace(whole, inputs={})
