@@ -21,6 +21,9 @@ from llmbench.strategy import CannotRun
 from llmbench.worker.memory import Meter
 from llmbench.worker.train import Diverged
 
+WRITE_INTERVAL_SECONDS = 5.0
+"""How much of a long training a kill may lose; writing happens between steps."""
+
 Say = Callable[[dict[str, Any]], None]
 """Sends an event to the parent."""
 
@@ -34,6 +37,7 @@ class Recorder:
         self._file = job.record_file
         self._probes = probes
         self._began = time.perf_counter()
+        self._written = self._began
         self._steps: list[Step] = []
         self._phases: dict[Phase, PhaseRecord] = {}
         self._record = Record(
@@ -64,11 +68,14 @@ class Recorder:
                 "tokens_per_second": step.nonpadding_tokens / step.seconds,
             }
         )
+        if time.perf_counter() - self._written > WRITE_INTERVAL_SECONDS:
+            self._write()
 
     @contextlib.contextmanager
     def phase(self, phase: Phase) -> Iterator[None]:
         """Measure a phase, and write down what is known once it has ended, well or badly."""
         self.note(phase=phase)
+        self._write()
         self.say({"event": "phase", "phase": phase})
         with self.meter.phase() as peaks:
             for probe in self._probes:
@@ -95,6 +102,7 @@ class Recorder:
         self._write()
 
     def _write(self) -> None:
+        self._written = time.perf_counter()
         self.note(phases=dict(self._phases), steps=tuple(self._steps))
         write_text(self._file, self._record.model_dump_json())
 
