@@ -112,8 +112,9 @@ def _nothing_learnt(standing: Standing, best: Record, base: Record) -> Answer:
         else "Nothing to pick yet: no cell is better than the untrained model beyond chance",
         (
             f"The highest {_label(standing)} is {_quality(standing, best)}, by "
-            f"{standing.name(best)}; the untrained {standing.name(base)} has {_quality(standing, base)} "
-            f"({_difference(standing, verdict)}), which is {verdict.word}.",
+            f"{standing.name(best)}; the untrained {standing.name(base)} has "
+            f"{_quality(standing, base)}, which is {verdict.word} "
+            f"({_difference(standing, verdict)}).",
             f"These cells trained for {steps}: more steps, a higher learning rate or more "
             "evaluated examples may tell them apart.",
             _speed_and_memory(standing),
@@ -185,7 +186,9 @@ def _none(standing: Standing) -> Answer:
     headline = "No cell ended well"
     if any(r.status == "ok" for r in trained):
         headline = "No cell has all the figures that an answer needs"
-    if not trained:
+    if not standing.records:
+        headline = "There are no records"
+    elif not trained:
         headline = "Nothing was trained"
     return Answer(headline, tuple(_causes(standing)), rule(standing))
 

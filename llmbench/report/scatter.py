@@ -172,7 +172,7 @@ def _scale(side: Side, records: Sequence[Record], zero: bool) -> Scale:
 
 
 def _ticks(side: Side) -> str:
-    return ".2f" if side.figure.unit == "score" else ",~r"
+    return {"score": ".2f", "tokens/s": "~s"}.get(side.figure.unit, ",~r")
 
 
 def _unit(side: Side) -> str:

@@ -19,15 +19,18 @@ from llmbench.store import Comparison
 ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
-def state(comparison: Comparison, standing: Standing) -> Markup:
-    """The data as JSON that is safe inside a script element."""
+def state(comparison: Comparison, standing: Standing, judged: bool) -> Markup:
+    """The data as JSON that is safe inside a script element.
+
+    `judged` is whether quality is a ground to choose on.
+    """
     table = rows(comparison)
     columns = list(table[0]) if table else []
     data = {
         "name": words.clean(comparison.header.name),
         "columns": columns,
         "rows": [[_finite(row[c]) for c in columns] for row in table],
-        "choice": _choice(standing),
+        "choice": _choice(standing, judged),
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return Markup(words.clean(text).translate(ESCAPES))
@@ -37,7 +40,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _choice(standing: Standing) -> dict[str, Any]:
+def _choice(standing: Standing, judged: bool) -> dict[str, Any]:
     """Cells that compete, in the order of the table, each with its figures and how they read."""
     numbers = {r.cell.id: n for n, r in enumerate(standing.records, start=1)}
     largest = max((peak_memory(r) or 0.0 for r in standing.competing), default=0.0)
@@ -63,10 +66,10 @@ def _choice(standing: Standing) -> dict[str, Any]:
             }
         )
     return {
-        "score": standing.score.label if standing.score else None,
+        "score": standing.score.label if standing.score and judged else None,
         "memoryWord": standing.memory_word,
         "unit": unit,
         "unitBytes": factor,
         "cells": cells,
-        "level": pairs(standing),
+        "level": pairs(standing) if judged else None,
     }

@@ -200,7 +200,9 @@ def _best(figure: Figure, standing: Standing) -> frozenset[str]:
         return _ids(standing.level())
     if figure.id == "train_tokens_per_second":
         return _ids(standing.fastest())
-    return _ids(_leaders(standing.competing, figure)) if figure.id in _PLAIN else frozenset()
+    leaders = _leaders(standing.competing, figure) if figure.id in _PLAIN else []
+    # Where all are alike, nothing is the best.
+    return _ids(leaders) if len(leaders) < len(standing.competing) else frozenset()
 
 
 _PLAIN = frozenset(

@@ -49,6 +49,8 @@ class View:
     command: str
     choosable: bool
     """Whether there is more than one cell to choose among."""
+    judged: bool
+    """Whether quality is a ground to choose on."""
     measures: tuple[Fact, ...]
     version: str
     state: Markup
@@ -60,6 +62,7 @@ def view(comparison: Comparison) -> View:
     standing = stand(comparison)
     found = answer(standing)
     linked = run.detailed(standing)
+    judged = standing.score is not None and found.pick is not None
     names, differing = run.differing(standing)
     cells = table(standing, found.pick, linked)
     examples = max((len(r.examples) for r in standing.records), default=0)
@@ -83,10 +86,11 @@ def view(comparison: Comparison) -> View:
         details=run.details(standing, linked),
         details_left_out=len(standing.records) - len(linked),
         command=words.clean(header.command),
+        judged=judged,
         choosable=len(standing.competing) > 1,
         measures=_measures(standing),
         version=words.clean(header.environment.versions.get("llmbench", "")),
-        state=state(comparison, standing),
+        state=state(comparison, standing, judged),
     )
 
 

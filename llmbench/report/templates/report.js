@@ -1,0 +1,241 @@
+"use strict";
+// Everything here adds to a page that is complete without it. Text reaches the page through
+// textContent only.
+
+const byId = (id) => document.getElementById(id);
+const data = JSON.parse(byId("data").textContent);
+const table = byId("table");
+const body = table.tBodies[0];
+const rows = [...body.rows];
+const heads = [...table.tHead.rows[0].cells];
+const state = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+
+function remember(name, value) {
+  if (value) state.set(name, value); else state.delete(name);
+  const text = state.toString();
+  history.replaceState(null, "", text ? "#" + text : location.pathname + location.search);
+}
+
+// Sorting. A figure that was not measured comes last, whichever way.
+
+function value(row, index) {
+  const cell = row.cells[index];
+  if (index < 2) return cell.textContent.trim().toLowerCase();
+  return cell.dataset.v === undefined ? null : Number(cell.dataset.v);
+}
+
+function compare(a, b, index, sign) {
+  const x = value(a, index), y = value(b, index);
+  if (x === null || y === null) return (x === null) - (y === null);
+  return sign * (x < y ? -1 : x > y ? 1 : 0);
+}
+
+function sort(index, direction) {
+  const sign = direction === "descending" ? -1 : 1;
+  const order = direction ? [...rows].sort((a, b) => compare(a, b, index, sign)) : rows;
+  body.append(...order);
+  heads.forEach((head, i) => head.setAttribute("aria-sort", i === index && direction ? direction : "none"));
+}
+
+function nextDirection(head) {
+  const first = head.dataset.better === "higher" ? "descending" : "ascending";
+  const second = first === "ascending" ? "descending" : "ascending";
+  const now = head.getAttribute("aria-sort");
+  return now === first ? second : now === second ? "" : first;
+}
+
+heads.forEach((head, index) => {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = head.textContent.trim();
+  button.addEventListener("click", () => {
+    const direction = nextDirection(head);
+    sort(index, direction);
+    remember("sort", direction && `${head.dataset.column}.${direction}`);
+  });
+  head.replaceChildren(button);
+  head.setAttribute("aria-sort", "none");
+});
+
+function restoreSort() {
+  const [column, direction] = (state.get("sort") || "").split(".");
+  const index = heads.findIndex((head) => head.dataset.column === column);
+  if (index >= 0 && /^(a|de)scending$/.test(direction)) sort(index, direction);
+}
+
+// Filter and columns.
+
+const filter = byId("filter");
+
+function applyFilter() {
+  const wanted = filter.value.trim().toLowerCase();
+  let shown = 0;
+  for (const row of rows) {
+    const text = (row.cells[0].textContent + " " + row.cells[1].textContent).toLowerCase();
+    row.hidden = !text.includes(wanted);
+    shown += !row.hidden;
+  }
+  byId("count").textContent = wanted ? `${shown} of ${rows.length} cells` : "";
+  remember("filter", filter.value.trim());
+}
+
+const boxes = [...document.querySelectorAll("[id^=column-]")];
+
+function applyColumns() {
+  const chosen = boxes.filter((box) => box.checked).map((box) => box.dataset.column);
+  const usual = boxes.every((box) => box.checked === box.defaultChecked);
+  remember("columns", usual ? "" : chosen.join(",") || "none");
+}
+
+function restoreColumns() {
+  if (!state.has("columns")) return;
+  const chosen = state.get("columns").split(",");
+  for (const box of boxes) box.checked = chosen.includes(box.dataset.column);
+}
+
+// The reader's own constraints.
+
+const { cells, level, score, memoryWord, unitBytes, unit } = data.choice;
+const inputs = ["most-memory", "least-quality", "matters"].map(byId);
+
+const least = (list) => list.reduce((a, b) => (b.memory < a.memory || (b.memory === a.memory && b.speed > a.speed) ? b : a));
+const most = (list, figure) => list.reduce((a, b) => (b[figure] > a[figure] ? b : a));
+
+function choose(fit, matters) {
+  if (matters === "memory") return { pick: least(fit), why: [`the least ${memoryWord}`] };
+  if (matters === "speed") {
+    const best = most(fit, "speed");
+    const pick = least(fit.filter((cell) => cell === best || cell.fast >= best.slow));
+    return { pick, why: pick === best ? ["the fastest"] : ["within the spread of the fastest, ", best, ` (${best.speedText}), with less ${memoryWord}`] };
+  }
+  const best = most(fit, "quality");
+  const same = level ? level[cells.indexOf(best)].map((i) => cells[i]) : [best];
+  const pick = least(fit.filter((cell) => same.includes(cell)));
+  if (pick !== best) return { pick, why: ["not distinguishable from the highest, ", best, ` (${best.qualityText}), with less ${memoryWord}`] };
+  return { pick, why: [`the highest ${score}`] };
+}
+
+function fitting() {
+  const [memory, quality] = inputs.map((input) => (input && input.value !== "" ? Number(input.value) : null));
+  return cells.filter((cell) =>
+    (memory === null || cell.memory <= memory * unitBytes) && (quality === null || cell.quality >= quality));
+}
+
+function say(parts) {
+  const made = parts.map((part) => {
+    if (typeof part === "string") return part;
+    const code = document.createElement("code");
+    code.textContent = part.name;
+    return code;
+  });
+  byId("chosen").replaceChildren(...made);
+}
+
+function figures(cell) {
+  return [score && `${score} ${cell.qualityText}`, cell.memoryText, cell.speedText].filter(Boolean).join(", ");
+}
+
+function applyChoice() {
+  const fit = fitting();
+  const out = cells.filter((cell) => !fit.includes(cell));
+  if (fit.length) {
+    const { pick, why } = choose(fit, inputs[2].value);
+    const rest = out.length ? ` ${out.length} of ${cells.length} do not fit.` : "";
+    say([pick, ": " + figures(pick) + "; ", ...why, "." + rest]);
+  } else {
+    const small = least(cells);
+    const best = score ? most(cells, "quality") : null;
+    say(["No cell fits. The least memory is ", small, ` with ${small.memoryText}`,
+      ...(best ? [`; the highest ${score}, `, best, ` with ${best.qualityText}`] : []), "."]);
+  }
+  const gone = new Set(out.map((cell) => String(cell.cell)));
+  for (const mark of document.querySelectorAll("tr[data-cell], .chart [data-cell]"))
+    mark.classList.toggle("out", gone.has(mark.dataset.cell));
+  inputs.forEach((input) => input && remember(input.id, input.value === input.dataset.usual ? "" : input.value));
+}
+
+function restoreChoice() {
+  for (const input of inputs.filter(Boolean)) {
+    input.dataset.usual = input.value;
+    if (state.has(input.id)) input.value = state.get(input.id);
+    if (input.selectedIndex < 0) input.value = input.dataset.usual;
+    input.addEventListener("input", applyChoice);
+  }
+  byId("memory-unit").textContent = unit;
+  byId("choose").addEventListener("submit", (event) => event.preventDefault());
+  byId("choose").hidden = false;
+  applyChoice();
+}
+
+// Downloads, made from the data that the page carries.
+
+function quoted(field) {
+  if (field === null) return "";
+  let text = String(field);
+  if (typeof field === "string" && /^[=+\-@\t\r]/.test(text)) text = "'" + text; // no formulas
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+const formats = {
+  csv: () => [data.columns, ...data.rows].map((row) => row.map(quoted).join(",") + "\n").join(""),
+  json: () => JSON.stringify(data.rows.map((row) => Object.fromEntries(data.columns.map((c, i) => [c, row[i]]))), null, 1) + "\n",
+};
+
+function download(format) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([formats[format]()], { type: format === "csv" ? "text/csv" : "application/json" }));
+  link.download = `results.${format}`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+for (const button of document.querySelectorAll("[data-format]"))
+  button.addEventListener("click", () => download(button.dataset.format));
+
+// Charts tell their figures on hover and on focus.
+
+const tip = document.createElement("div");
+tip.id = "tip";
+tip.hidden = true;
+tip.setAttribute("aria-hidden", "true"); // each mark has the same text as its label
+document.body.append(tip);
+
+function tell(mark) {
+  const box = mark.getBoundingClientRect();
+  tip.textContent = mark.getAttribute("aria-label");
+  tip.hidden = false;
+  const left = Math.min(box.left + scrollX + 12, scrollX + document.documentElement.clientWidth - tip.offsetWidth - 8);
+  tip.style.left = Math.max(8, left) + "px";
+  tip.style.top = box.bottom + scrollY + 8 + "px";
+}
+
+for (const svg of document.querySelectorAll(".chart svg")) {
+  const marks = [...svg.querySelectorAll("[data-cell]")];
+  for (const mark of marks) {
+    mark.querySelector("title")?.remove(); // the browser would show it beside the tip
+    if (marks.length <= 60) mark.setAttribute("tabindex", "0");
+    for (const event of ["mouseenter", "focus"]) mark.addEventListener(event, () => tell(mark));
+    for (const event of ["mouseleave", "blur"]) mark.addEventListener(event, () => { tip.hidden = true; });
+  }
+}
+addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
+
+// A link to a cell opens its details; print opens everything.
+
+function open() {
+  const target = /^#cell-\d+$/.test(location.hash) && document.querySelector(location.hash);
+  if (target) { target.open = true; target.scrollIntoView(); }
+}
+
+addEventListener("hashchange", open);
+addEventListener("beforeprint", () => { for (const one of document.querySelectorAll("details")) one.open = true; });
+
+byId("filter-label").hidden = byId("downloads").hidden = false;
+filter.value = state.get("filter") || "";
+filter.addEventListener("input", applyFilter);
+for (const box of boxes) box.addEventListener("change", applyColumns);
+restoreSort();
+restoreColumns();
+if (filter.value) applyFilter();
+if (byId("choose")) restoreChoice();
+open();
