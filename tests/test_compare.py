@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+
+import pytest
+from records import ok
+
+from llmbench import compare
+from llmbench.errors import DataError, StoreError
+from llmbench.job import Job
+from llmbench.launcher import Launcher
+from llmbench.outcome import Interrupted
+from llmbench.plugin import Source
+from llmbench.record import Record
+from llmbench.setup import set_up
+from llmbench.store import Store, read_record, write_text
+
+
+class Scripted(Launcher):
+    """Does what the test says for a composition, and else writes a record that is `ok`."""
+
+    id, summary = "scripted", "no process at all"
+    acts = {}
+
+    def __init__(self):
+        self.jobs, self.interrupted, self.closed = [], 0, 0
+        type(self).latest = self
+
+    @property
+    def ran(self):
+        return [job.cell.composition for job in self.jobs]
+
+    def run(self, job, log, on_event):
+        told = Job.model_validate_json(job.read_text())
+        self.jobs.append(told)
+        on_event({"event": "start"})
+        return self.acts.get(told.cell.composition, finish)(told, log)
+
+    def interrupt(self):
+        self.interrupted += 1
+
+    def close(self):
+        self.closed += 1
+
+
+class Heard:
+    """A listener that keeps what it is told."""
+
+    def __init__(self):
+        self.plan, self.cells, self.events, self.records = None, [], [], []
+
+    def start(self, plan, root):
+        self.plan = plan
+
+    def cell(self, cell):
+        self.cells.append(cell.composition)
+
+    def event(self, event):
+        self.events.append(event)
+
+    def record(self, record, kept):
+        self.records.append((record.cell.composition, record.status, kept))
+
+
+def leave(job: Job, **changes) -> None:
+    record = ok("lora", cell=job.cell, device="cpu", **changes)
+    write_text(job.record_file, record.model_dump_json())
+
+
+def finish(job, log):
+    leave(job)
+    return 0
+
+
+def killed_in_training(job, log):
+    leave(job, status="running", phase="train")
+    log.write_text("the last words\n")
+    return -signal.SIGKILL
+
+
+def gone_at_once(job, log):
+    return 1
+
+
+def ctrl_c(job, log):
+    os.kill(os.getpid(), signal.SIGINT)
+    leave(job, status="interrupted", phase="train")
+    return 0
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A training file and an evaluation file."""
+    for name in ("train", "eval"):
+        rows = [{"id": f"{name}-{i}", "text": f"text {i}", "summary": f"{i}"} for i in range(40)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    return tmp_path / "train.jsonl", tmp_path / "eval.jsonl"
+
+
+@pytest.fixture
+def run(registry, data, tmp_path):
+    """Runs a comparison with the scripted launcher; returns its store, what was heard and run."""
+    registry.launchers.add("scripted", Scripted, Source("test", "test"))
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"")
+
+    def start(acts=None, **values):
+        Scripted.acts = acts or {}
+        asked = {
+            "model": str(folder),
+            "device": "cpu",
+            "launcher": "scripted",
+            "strategies": "full,lora",
+            "data": str(data[0]),
+            "eval_data": str(data[1]),
+            "eval_examples": 5,
+            "output": str(tmp_path / "out"),
+            **values,
+        }
+        heard = Heard()
+        store = compare.run(set_up([("test", asked)], registry), "llmbench compare", heard)
+        return store, heard, Scripted.latest
+
+    return start
+
+
+def statuses(store: Store) -> dict[str, str]:
+    return {r.cell.composition: r.status for r in store.read().records}
+
+
+def record_of(store: Store, composition: str) -> Record:
+    return next(r for r in store.read().records if r.cell.composition == composition)
+
+
+def test_cells_run_one_after_the_other_the_base_first(run):
+    store, heard, launcher = run(strategies="lora,full")
+    assert launcher.ran == ["base", "lora", "full"] == heard.cells
+    assert statuses(store) == dict.fromkeys(["base", "lora", "full"], "ok")
+    assert launcher.closed
+
+
+def test_events_and_records_reach_the_listener_as_they_come(run):
+    _, heard, _ = run()
+    assert heard.events == [{"event": "start"}] * 3
+    assert heard.records == [(c, "ok", False) for c in ("base", "full", "lora")]
+
+
+def test_the_parent_needs_no_torch(run):
+    before = "torch" in sys.modules
+    run()
+    assert ("torch" in sys.modules) == before
+
+
+def test_every_cell_is_given_the_same_examples_in_files(run, data):
+    store, _, launcher = run(steps=5, batch_size=3)
+    assert len({(j.train_file, j.eval_file) for j in launcher.jobs}) == 1
+    job = launcher.jobs[0]
+    assert len(job.train_file.read_text().splitlines()) == 15
+    assert len(job.eval_file.read_text().splitlines()) == 5
+    assert store.read().inputs.keys() <= {f"eval-{i}" for i in range(40)}
+
+
+def test_a_cell_that_is_skipped_has_a_record_and_never_starts(run, registry, monkeypatch):
+    lora = registry.strategies.get("lora")
+    monkeypatch.setattr(lora, "skip", lambda *_: "Not here.")
+    store, heard, launcher = run()
+    assert launcher.ran == ["base", "full"]
+    assert statuses(store)["lora"] == "skipped"
+    assert record_of(store, "lora").reason == "Not here."
+    assert ("lora", "skipped", False) in heard.records
+
+
+def test_a_worker_that_is_killed_leaves_its_phase_and_its_steps_and_the_next_cell_runs(run):
+    store, _, launcher = run({"full": killed_in_training})
+    record = record_of(store, "full")
+    assert (record.status, record.phase) == ("killed", "train")
+    assert record.steps
+    assert record.traceback == "the last words"
+    assert launcher.ran[-1] == "lora"
+
+
+def test_a_worker_that_dies_without_a_word_leaves_a_record_of_that(run):
+    record = record_of(run({"lora": gone_at_once})[0], "lora")
+    assert (record.status, record.phase) == ("failed", None)
+    assert "exit status 1" in record.reason
+
+
+def test_a_cell_with_a_good_record_is_not_run_again(run):
+    run()
+    store, heard, launcher = run()
+    assert launcher.ran == []
+    assert heard.records == [(c, "ok", True) for c in ("base", "full", "lora")]
+    assert all(r.attempt == 1 for r in store.read().records)
+
+
+def test_a_cell_that_ended_badly_is_run_again_and_keeps_its_first_attempt(run):
+    run({"lora": killed_in_training})
+    store, _, launcher = run()
+    assert launcher.ran == ["lora"]
+    record = record_of(store, "lora")
+    assert (record.status, record.attempt) == ("ok", 2)
+    first = read_record(store.records / f"{record.cell.id}.attempt-1.json")
+    assert first.status == "killed"
+
+
+def test_a_changed_setting_is_another_cell(run):
+    first, _, _ = run(strategies="lora", steps=10)
+    before = {r.cell.id for r in first.read().records}
+    second, _, launcher = run(strategies="lora", steps=11)
+    assert launcher.ran == ["base", "lora"]
+    after = {r.cell.id for r in second.read().records}
+    assert before < after
+
+
+def test_another_seed_or_other_data_is_another_cell(run, data):
+    run(strategies="lora")
+    assert run(strategies="lora", seed=1)[2].ran == ["base", "lora"]
+    with data[1].open("a") as file:
+        file.write('{"id": "new", "text": "new", "summary": "new"}\n')
+    assert run(strategies="lora", eval_examples=41)[2].ran == ["base", "lora"]
+
+
+def test_an_added_strategy_runs_alone(run):
+    run(strategies="full")
+    assert run(strategies="full,lora")[2].ran == ["lora"]
+
+
+def test_an_interruption_keeps_what_was_measured_and_starts_nothing_more(run):
+    with pytest.raises(Interrupted) as caught:
+        run({"full": ctrl_c})
+    store, launcher = caught.value.store, Scripted.latest
+    assert statuses(store) == {"base": "ok", "full": "interrupted"}
+    assert launcher.ran == ["base", "full"]
+    assert launcher.interrupted == 1
+    assert launcher.closed
+
+
+def test_after_an_interruption_the_rest_runs(run):
+    with pytest.raises(Interrupted):
+        run({"full": ctrl_c})
+    store, _, launcher = run()
+    assert launcher.ran == ["full", "lora"]
+    assert set(statuses(store).values()) == {"ok"}
+
+
+def test_the_header_holds_the_configuration_the_command_and_the_plan(run):
+    store, heard, _ = run(steps=7)
+    header = store.read_header()
+    assert header.configuration["settings"]["steps"] == 7
+    assert header.origins["steps"] == "test"
+    assert header.command == "llmbench compare"
+    assert header.plan == heard.plan
+    assert header.data_fields == {"input": "text", "target": "summary"}
+    assert header.name == "out"
+
+
+def test_a_workers_folder_is_gone_afterwards(run):
+    store, _, launcher = run({"lora": gone_at_once})
+    assert not store.work.exists()
+    assert not any(job.work_folder.exists() for job in launcher.jobs)
+
+
+def test_random_weights_run_on_random_tokens(run):
+    store, _, launcher = run(weights="random", data=None, eval_data=None)
+    job = launcher.jobs[0]
+    assert (job.train_file, job.eval_file, job.tokenizer_source) == (None, None, None)
+    assert store.read().inputs == {}
+    assert "random tokens" in store.read_header().notices[1]
+
+
+def test_random_weights_with_data_are_fed_text(run):
+    job = run(weights="random")[2].jobs[0]
+    assert job.train_file.name == "train.jsonl"
+    assert job.tokenizer_source
+
+
+def test_own_data_need_held_out_data(run):
+    with pytest.raises(DataError, match="give --eval-data"):
+        run(eval_data=None)
+
+
+@pytest.mark.parametrize("values", [{"data": "no-such.jsonl"}, {"eval_data": "no-such.jsonl"}])
+def test_bad_data_leave_no_output_directory(run, tmp_path, values):
+    with pytest.raises(DataError):
+        run(**values)
+    assert not (tmp_path / "out").exists()
+    assert Scripted.latest.closed
+
+
+def test_an_output_directory_that_cannot_be_made_ends_it_before_any_cell(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError):
+        run(output=str(tmp_path / "file" / "out"))
+    assert Scripted.latest.ran == []
+    assert Scripted.latest.closed
+
+
+def test_without_an_output_directory_one_is_named_after_the_model(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store, _, _ = run(output=None)
+    assert store.root.parent.name == "reports"
+    assert store.root.name.endswith("-model")
