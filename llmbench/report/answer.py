@@ -90,7 +90,7 @@ def _on_speed(standing: Standing, pick: Record) -> str:
     if pick is fastest[0]:
         return f"It also trains fastest, at {own}."
     top = words.figure_value(SPEED, speed(fastest[0]) or 0.0)
-    if pick in fastest:
+    if any(pick is r for r in fastest):
         first = standing.name(fastest[0])
         return f"It trains at {own}, within the spread of the fastest, {first} ({top})."
     return f"It trains at {own}; the fastest, {standing.name(fastest[0])}, at {top}."
@@ -131,7 +131,7 @@ def _without_quality(standing: Standing) -> Answer:
             "The weights are random, so nothing is known of quality: "
             "this speaks of speed and memory only."
         )
-    if smallest in fastest:
+    if any(smallest is r for r in fastest):
         return Answer(
             f"Pick {standing.name(smallest)} for speed and memory",
             (_speed_and_memory(standing), because),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
@@ -36,12 +35,12 @@ def chart(
     description: str,
     caption: str,
     table: tuple[Sequence[str], Sequence[Sequence[str]]],
-    make: Callable[[], Any],
+    make: Callable[[], str],
 ) -> Chart:
     """Draw, where that can be done."""
     drawing = None
     if draw.missing() is None:
-        drawing = svg.finish(draw.to_svg(make()), name, title, description)
+        drawing = svg.finish(make(), name, title, description)
     header, rows = table
     return Chart(
         name, title, description, caption, drawing, tuple(header), tuple(tuple(r) for r in rows)

@@ -14,6 +14,8 @@ from typing import Any
 INK, MUTED, GRID, ACCENT, SOFT, PAGE = (f"#00000{n}" for n in range(1, 7))
 SERIES = tuple(f"#0000a{n}" for n in range(1, 9))
 WIDTH, HEIGHT = 440, 300
+NARROW, PANEL = 330, 128
+"""Width of charts that have text beside them, and of each panel of those that have several."""
 ROW_HEIGHT = 26
 ROW_LABEL, CHARACTER = 230, 7.0
 """The most room for a row's name, and what one of its characters takes."""
@@ -45,161 +47,166 @@ def missing() -> str | None:
     return next((p for p in ("altair", "vl_convert") if find_spec(p) is None), None)
 
 
-def to_svg(chart: Any) -> str:
-    """The chart as Vega's SVG."""
-    import vl_convert
+class Drawing:
+    """A chart in the making, and its data by name.
 
-    # Altair's own validation costs more than all the rest, and the tests draw every chart.
-    spec = _styled(chart).to_dict(validate=False)
-    return str(vl_convert.vegalite_to_svg(spec))
+    Altair copies and checks inline data value by value, which for a thousand cells takes longer
+    than all the rest: it gets names, and Vega the data.
+    """
+
+    def __init__(self) -> None:
+        self.sets: dict[str, Data] = {}
+        self.layers: list[Any] = []
+
+    def data(self, rows: Data) -> Any:
+        """A reference to the rows."""
+        name = f"set{len(self.sets)}"
+        self.sets[name] = rows
+        return _altair().NamedData(name)
+
+    def add(self, rows: Data, mark: str, options: dict[str, Any], **channels: Any) -> None:
+        """One more layer, unless there is nothing in it."""
+        if rows:
+            plain = _altair().Chart(self.data(rows))
+            self.layers.append(getattr(plain, f"mark_{mark}")(**options).encode(**channels))
+
+    def svg(self, chart: Any = None, **size: float) -> str:
+        """The layers as Vega's SVG, or the chart where it is made otherwise."""
+        import vl_convert
+
+        chart = chart if chart is not None else _altair().layer(*self.layers).properties(**size)
+        # Altair's own validation costs more than all the rest, and the tests draw every chart.
+        spec = _styled(chart).to_dict(validate=False)
+        return str(vl_convert.vegalite_to_svg(spec | {"datasets": self.sets}))
 
 
-def scatter(points: Data, frontier: Data, x: Scale, y: Scale) -> Any:
+def scatter(points: Data, frontier: Data, x: Scale, y: Scale) -> str:
     """Points with intervals and labels, and the line of the Pareto frontier."""
-    alt = _altair()
+    alt, drawing = _altair(), Drawing()
     across, up = _axis(alt.X, "x", x), _axis(alt.Y, "y", y)
-    layers = [
-        _rules(points, ("x", "y_low", None, "y_high"), across, up),
-        _rules(points, ("x_low", "y", "x_high", None), across, up),
-        alt.Chart(_data(frontier))
-        .mark_line(interpolate="step-after", color=SOFT, strokeDash=[3, 3], aria=False)
-        .encode(x=across, y=up, order="order:Q"),
-        _rules([p for p in points if p["moved"]], ("x", "y", "label_x", "label_y"), across, up),
-    ]
-    for kind, fill, stroke in (
-        ("plain", PAGE, MUTED),
-        ("frontier", INK, INK),
-        ("pick", ACCENT, ACCENT),
-    ):
-        layers.append(
-            alt.Chart(_data([p for p in points if p["kind"] == kind]))
-            .mark_point(fill=fill, stroke=stroke, size=70, opacity=1, strokeWidth=1.5)
-            .encode(x=across, y=up, description="says:N")
+    rule = {"color": GRID, "strokeWidth": 1.5, "aria": False}
+    drawing.add(
+        [p for p in points if p["y_low"] is not None],
+        "rule",
+        rule,
+        x=across,
+        y=_axis(alt.Y, "y_low", y),
+        y2="y_high:Q",
+    )
+    drawing.add(
+        [p for p in points if p["x_low"] is not None],
+        "rule",
+        rule,
+        x=_axis(alt.X, "x_low", x),
+        x2="x_high:Q",
+        y=up,
+    )
+    dashed = {"interpolate": "step-after", "color": SOFT, "strokeDash": [3, 3], "aria": False}
+    drawing.add(frontier, "line", dashed, x=across, y=up, order="order:Q")
+    drawing.add(
+        [p for p in points if p["moved"]],
+        "rule",
+        rule,
+        x=across,
+        y=up,
+        x2="label_x:Q",
+        y2="label_y:Q",
+    )
+    drawing.add(
+        points,
+        "point",
+        {"size": 70, "opacity": 1, "strokeWidth": 1.5},
+        x=across,
+        y=up,
+        description="says:N",
+        fill=alt.Fill("fill:N", scale=None),
+        stroke=alt.Stroke("stroke:N", scale=None),
+    )
+    for align in ("left", "right"):
+        drawing.add(
+            [p for p in points if p["text"] and p["align"] == align],
+            "text",
+            {"align": align, "fontSize": TEXT_SIZE, "aria": False},
+            x=_axis(alt.X, "label_x", x),
+            y=_axis(alt.Y, "label_y", y),
+            text="text:N",
+            color=alt.Color("ink:N", scale=None),
         )
-        layers += _labels([p for p in points if p["kind"] == kind], across, up, stroke)
-    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
+    return drawing.svg(width=WIDTH, height=HEIGHT)
 
 
-def curves(lines: Data, labels: Data, x: Scale, y: Scale) -> Any:
+def curves(lines: Data, labels: Data, x: Scale, y: Scale) -> str:
     """A line per series, with its label at its end."""
-    alt = _altair()
+    alt, drawing = _altair(), Drawing()
     across, up = _axis(alt.X, "x", x), _axis(alt.Y, "y", y)
-    layers = []
-    for label in labels:
-        own = [p for p in lines if p["series"] == label["series"]]
-        layers.append(
-            alt.Chart(_data(own))
-            .mark_line(color=label["colour"], strokeWidth=label["stroke"], clip=True)
-            .encode(x=across, y=up, description="says:N")
-        )
-    for label in (item for item in labels if item["text"]):
-        layers.append(
-            alt.Chart(_data([label]))
-            .mark_text(align="left", dx=8, color=label["colour"], fontSize=TEXT_SIZE, aria=False)
-            .encode(x=across, y=up, text="text:N")
-        )
-    return alt.layer(*layers).properties(width=WIDTH + 60, height=HEIGHT)
-
-
-def bars(values: Data, rows: Sequence[str], phases: Sequence[str], x: Scale) -> Any:
-    """A row per cell and a column of bars per phase, all on one scale."""
-    alt = _altair()
-    up = alt.Y("name:N", sort=list(rows), title=None, axis=_row_axis(rows))
-    return (
-        alt.Chart(_data(values))
-        .mark_bar(height=10, color=SOFT)
-        .encode(
-            x=alt.X(
-                "x:Q",
-                title=x.title,
-                scale=alt.Scale(domain=[x.low, x.high], nice=False),
-                axis=alt.Axis(tickCount=2, grid=True),
-            ),
+    colour = alt.Color("colour:N", scale=None, legend=None)
+    for strength in (1, 2):
+        drawing.add(
+            [p for p in lines if p["strength"] == strength],
+            "line",
+            {"strokeWidth": strength},
+            x=across,
             y=up,
+            color=colour,
+            detail="series:N",
+            description="says:N",
+        )
+    text = {"align": "left", "dx": 8, "fontSize": TEXT_SIZE, "aria": False}
+    drawing.add(labels, "text", text, x=across, y=up, color=colour, text="text:N")
+    return drawing.svg(width=NARROW, height=HEIGHT)
+
+
+def bars(values: Data, rows: Sequence[str], phases: Sequence[str], x: Scale) -> str:
+    """A row per cell and a column of bars per phase, all on one scale."""
+    alt, drawing = _altair(), Drawing()
+    header = alt.Header(labelColor=INK, labelFontSize=TEXT_SIZE, labelAnchor="start")
+    chart = (
+        alt.Chart(drawing.data(values))
+        .mark_bar(height=10)
+        .encode(
+            x=_axis(alt.X, "x", x, ticks=2),
+            y=_row_axis(rows),
             color=alt.Color("colour:N", scale=None, legend=None),
             description="says:N",
-            column=alt.Column(
-                "phase:N",
-                sort=list(phases),
-                title=None,
-                header=alt.Header(labelColor=INK, labelFontSize=TEXT_SIZE, labelAnchor="start"),
-            ),
+            column=alt.Column("phase:N", sort=list(phases), title=None, header=header),
         )
-        .properties(width=92, height=ROW_HEIGHT * len(rows))
+        .properties(width=PANEL, height=ROW_HEIGHT * len(rows))
     )
+    return drawing.svg(chart)
 
 
-def strips(values: Data, medians: Data, rows: Sequence[str], x: Scale) -> Any:
+def strips(values: Data, medians: Data, rows: Sequence[str], x: Scale) -> str:
     """A row per cell with a tick per step, and the median as a dot."""
-    alt = _altair()
-    across = _axis(alt.X, "x", x)
-    up = alt.Y("name:N", sort=list(rows), title=None, axis=_row_axis(rows))
-    ticks = [
-        alt.Chart(_data([v for v in values if v["counts"] is counts]))
-        .mark_tick(color=colour, height=14, thickness=1.2, opacity=1, aria=False)
-        .encode(x=across, y=up)
-        for counts, colour in ((False, GRID), (True, SOFT))
-    ]
-    dots = (
-        alt.Chart(_data(medians))
-        .mark_point(fill=ACCENT, stroke=ACCENT, size=45, opacity=1)
-        .encode(x=across, y=up, description="says:N")
-    )
-    return alt.layer(*ticks, dots).properties(width=WIDTH + 60, height=ROW_HEIGHT * len(rows))
+    alt, drawing = _altair(), Drawing()
+    across, up = _axis(alt.X, "x", x), _row_axis(rows)
+    tick = {"height": 14, "thickness": 1.2, "opacity": 1, "aria": False}
+    colour = alt.Color("colour:N", scale=None, legend=None)
+    drawing.add(values, "tick", tick, x=across, y=up, color=colour)
+    dot = {"fill": ACCENT, "stroke": ACCENT, "size": 45, "opacity": 1}
+    drawing.add(medians, "point", dot, x=across, y=up, description="says:N")
+    return drawing.svg(width=NARROW, height=ROW_HEIGHT * len(rows))
 
 
-def _labels(points: Data, across: Any, up: Any, colour: str) -> list[Any]:
-    alt = _altair()
-    ink = ACCENT if colour == ACCENT else INK
-    made = []
-    for align in ("left", "right"):
-        own = [
-            {"x": p["label_x"], "y": p["label_y"], "text": p["text"]}
-            for p in points
-            if p["text"] and p["align"] == align
-        ]
-        made.append(
-            alt.Chart(_data(own))
-            .mark_text(align=align, color=ink, fontSize=TEXT_SIZE, aria=False)
-            .encode(x=across, y=up, text="text:N")
-        )
-    return made
-
-
-def _rules(
-    points: Data, ends: tuple[str, str, str | None, str | None], across: Any, up: Any
-) -> Any:
-    alt = _altair()
-    x, y, x2, y2 = ends
-    data = [
-        {"x": p[x], "y": p[y]} | ({"x2": p[x2]} if x2 else {}) | ({"y2": p[y2]} if y2 else {})
-        for p in points
-        if p[x] is not None and p[y] is not None
-    ]
-    channels = {"x": across, "y": up}
-    if x2:
-        channels["x2"] = "x2:Q"
-    if y2:
-        channels["y2"] = "y2:Q"
-    return (
-        alt.Chart(_data(data)).mark_rule(color=GRID, strokeWidth=1.5, aria=False).encode(**channels)
-    )
-
-
-def _axis(channel: Any, field: str, scale: Scale) -> Any:
+def _axis(channel: Any, field: str, scale: Scale, ticks: int = 5) -> Any:
     alt = _altair()
     return channel(
         f"{field}:Q",
         title=scale.title,
         scale=alt.Scale(domain=[scale.low, scale.high], nice=False, zero=False),
-        axis=alt.Axis(format=scale.format, tickCount=5),
+        axis=alt.Axis(tickCount=ticks, labelExpr=_tick(scale.format)),
     )
+
+
+def _tick(form: str) -> str:
+    """How a tick reads: in the given format, but zero without a prefix."""
+    return f"datum.value === 0 ? '0' : format(datum.value, '{form}')"
 
 
 def _row_axis(rows: Sequence[str]) -> Any:
     """Names of rows. The page's typeface may be wider than the one that Vega measures with."""
+    alt = _altair()
     widest = min(ROW_LABEL, max(CHARACTER * len(row) for row in rows) + 16)
-    return _altair().Axis(
+    axis = alt.Axis(
         labelLimit=ROW_LABEL,
         minExtent=widest,
         ticks=False,
@@ -207,10 +214,7 @@ def _row_axis(rows: Sequence[str]) -> Any:
         labelPadding=8,
         labelColor=INK,
     )
-
-
-def _data(rows: Data) -> Any:
-    return _altair().Data(values=rows)
+    return alt.Y("name:N", sort=list(rows), title=None, axis=axis)
 
 
 def _styled(chart: Any) -> Any:

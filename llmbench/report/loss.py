@@ -33,7 +33,7 @@ def loss_curves(standing: Standing, pick: Record | None) -> Chart | None:
     groups = _groups(shown, curves, (high - low) * COINCIDE)
     room = (high - low or 1.0) * 0.05
     x = Scale("Step", 1, max(c[-1][0] for c in curves.values()), "d")
-    y = Scale("Training loss   \N{LEFTWARDS ARROW} less is better", low - room, high + room)
+    y = Scale("Training loss · \N{LEFTWARDS ARROW} less is better", low - room, high + room)
     alike = [g for g in groups if len(g) > 1]
     same = [f"{words.listed([standing.name(r) for r in g])} coincide" for g in alike]
     thinned = any(len(r.steps) > MOST_POINTS for r in shown)
@@ -90,48 +90,42 @@ def _groups(
 def _lines(
     groups: Sequence[Sequence[Record]], curves: dict[str, Curve], standing: Standing
 ) -> draw.Data:
+    """The points of every line. As many lines have a colour as there are colours."""
     numbers = {r.cell.id: n for n, r in enumerate(standing.records, start=1)}
     found = []
     for series, group in enumerate(groups):
         names = ", ".join(standing.names[r.cell.id] for r in group)
         points = curves[group[0].cell.id]
-        says = (
-            f"[{numbers[group[0].cell.id]}] {names}: loss from {points[0][1]:.3f} "
-            f"to {points[-1][1]:.3f}"
-        )
-        found += [{"x": x, "y": y, "series": series, "says": says} for x, y in points]
+        line = {
+            "series": series,
+            "colour": draw.SERIES[series] if series < len(draw.SERIES) else draw.GRID,
+            "strength": 2 if series < len(draw.SERIES) else 1,
+            "says": f"[{numbers[group[0].cell.id]}] {names}: loss from {points[0][1]:.3f} "
+            f"to {points[-1][1]:.3f}",
+        }
+        found += [{"x": x, "y": y, **line} for x, y in points]
     return found
 
 
 def _labels(
     groups: Sequence[Sequence[Record]], curves: dict[str, Curve], standing: Standing, y: Scale
 ) -> draw.Data:
-    """The end of each line, its colour, and a label for as many as there are colours."""
+    """A label for each line that has a colour, in one column beside the end of the longest."""
     ends = [curves[g[0].cell.id][-1] for g in groups]
-    named = range(min(len(groups), len(draw.SERIES)))
-    wanted = [draw.HEIGHT - y.pixels(ends[i][1], draw.HEIGHT) for i in named]
+    named = list(zip(groups, ends, draw.SERIES, strict=False))
+    wanted = [draw.HEIGHT - y.pixels(end[1], draw.HEIGHT) for _, end, _ in named]
     placed = spread(wanted, LINE + 1, 6, draw.HEIGHT - 6)
-    # Labels stand in one column, beside the end of the longest line.
-    last = max(e[0] for e in ends)
-    found = []
-    for series, group in enumerate(groups):
-        text, at = "", ends[series][1]
-        if series in named:
-            text = words.cut(standing.names[group[0].cell.id], 34)
-            text += f" (+{len(group) - 1})" if len(group) > 1 else ""
-            at = y.value(draw.HEIGHT - placed[series], draw.HEIGHT)
-        colour = draw.SERIES[series] if series in named else draw.GRID
-        found.append(
-            {
-                "series": series,
-                "x": last,
-                "y": at,
-                "text": text,
-                "colour": colour,
-                "stroke": 2 if series in named else 1,
-            }
-        )
-    return found
+    last = max(end[0] for end in ends)
+    return [
+        {
+            "x": last,
+            "y": y.value(draw.HEIGHT - at, draw.HEIGHT),
+            "text": words.cut(standing.names[group[0].cell.id], 34)
+            + (f" (+{len(group) - 1})" if len(group) > 1 else ""),
+            "colour": colour,
+        }
+        for (group, _, colour), at in zip(named, placed, strict=True)
+    ]
 
 
 def _table(records: Sequence[Record], standing: Standing) -> tuple[list[str], list[list[str]]]:

@@ -83,7 +83,11 @@ def step_times(standing: Standing, pick: Record | None) -> Chart | None:
     numbers = {r.cell.id: n for n, r in enumerate(standing.records, start=1)}
     end = max(_far(r) for r in shown) * factor * 1.05
     values = [
-        {"name": name, "x": seconds * factor, "counts": counts}
+        {
+            "name": name,
+            "x": seconds * factor,
+            "colour": draw.SOFT if counts else draw.GRID,
+        }
         for r, name in zip(shown, names, strict=True)
         for seconds, counts in _ticks(r)
         if seconds * factor <= end

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 CHARACTER, LINE, GAP = 6.4, 14.0, 8.0
 """Width of a character and height of a line at the charts' type size, and the distance kept."""
+CROWD = 60
+"""Points beyond which labels only keep clear of points that have labels."""
 REACH = (0, 15, 30, 45, 60, 76)
 """How far up or down a label may move to find room."""
 
@@ -44,14 +46,22 @@ class Label:
 
 
 def place(
-    points: Sequence[tuple[float, float]], texts: Sequence[str], width: float, height: float
+    points: Sequence[tuple[float, float]],
+    texts: Sequence[str],
+    size: tuple[float, float],
+    lines: Sequence[Box] = (),
 ) -> list[Label]:
     """A place for each label; points with an empty text get one that nothing is drawn at.
+
+    `size` is the chart's, `lines` are what a label had better not lie on.
 
     Greedy, the crowded first: each takes the cheapest of its candidate places, given what is
     already there. Good enough for the dozen labels that a chart has.
     """
     dots = [Box(x - 5, y - 5, x + 5, y + 5) for x, y in points]
+    if len(dots) > CROWD:  # a label lies on some point wherever it is: mind those with labels
+        dots = [dot for dot, text in zip(dots, texts, strict=True) if text]
+    covered = [*dots, *lines]
     taken: list[Box] = []
     found: dict[int, Label] = {}
     for index in sorted(range(len(points)), key=lambda i: (points[i][1], points[i][0])):
@@ -60,8 +70,7 @@ def place(
             continue
         candidates = list(_candidates(points[index], texts[index]))
         costs = [
-            _cost(box, order, taken, dots, (width, height))
-            for order, (_, box) in enumerate(candidates)
+            _cost(box, order, taken, covered, size) for order, (_, box) in enumerate(candidates)
         ]
         label, box = candidates[costs.index(min(costs))]
         taken.append(box)
@@ -87,11 +96,11 @@ def _candidates(point: tuple[float, float], text: str) -> Iterator[tuple[Label, 
 
 
 def _cost(
-    box: Box, order: int, taken: Sequence[Box], dots: Sequence[Box], size: tuple[float, float]
+    box: Box, order: int, taken: Sequence[Box], covered: Sequence[Box], size: tuple[float, float]
 ) -> float:
     crossed = sum(box.overlap(other) for other in taken) * 4
-    covered = sum(box.overlap(dot) for dot in dots)
-    return crossed + covered + 100 * box.outside(*size) + order
+    hidden = sum(box.overlap(other) for other in covered)
+    return crossed + hidden + 100 * box.outside(*size) + 2 * order
 
 
 def spread(wanted: Sequence[float], least: float, low: float, high: float) -> list[float]:

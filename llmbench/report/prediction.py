@@ -69,13 +69,13 @@ def _shown(
     for record, example in row:
         same.setdefault(example.prediction, []).append((record, example))
     found = [_prediction(group, standing) for group in same.values()]
-    references = row[0][1].references
+    references, apart = row[0][1].references, _spread(row, standing.score)
     return Shown(
         id=words.clean(key),
         input=words.cut(given, LONGEST["input"]),
         references=tuple(words.cut(r, LONGEST["reference"]) for r in references),
         predictions=tuple(found[:ROWS]),
-        spread=f"{_spread(row, standing.score):.3f}" if standing.score else "",
+        spread=f"{apart:.3f}" if standing.score and apart else "",
         left_out=max(0, len(found) - ROWS),
     )
 

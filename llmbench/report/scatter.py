@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from llmbench.figure import BY_ID, Figure, peak_memory
@@ -11,14 +12,14 @@ from llmbench.record import Record
 from llmbench.report import draw, words
 from llmbench.report.chart import Chart, bytes_unit, chart
 from llmbench.report.draw import Scale
-from llmbench.report.place import place
+from llmbench.report.place import Box, Label, place
 from llmbench.report.standing import Standing, speed
 from llmbench.report.table import summary_figures
 from llmbench.statistics import Interval
 
 LABELS = 14
 """Points that get a label; of more, those on the frontier do."""
-MOST_POINTS = 400
+MOST_POINTS = 300
 MEMORY, SPEED = BY_ID["peak_memory_bytes"], BY_ID["train_tokens_per_second"]
 
 
@@ -83,7 +84,7 @@ def _scatter(name: str, up: Side, across: Side, standing: Standing, pick: Record
     caption = (
         f"Filled: on the Pareto frontier, so that no cell is better on both figures ({listed}). "
         "Lines are 95 % intervals."
-        + (" The accent marks the pick." if pick in shown else "")
+        + (" The accent marks the pick." if pick else "")
         + (
             f" {len(standing.competing) - len(shown):,} more are in the table only."
             if len(standing.competing) > len(shown)
@@ -110,50 +111,83 @@ def _points(
     best: Sequence[Record],
     pick: Record | None,
 ) -> draw.Data:
-    x, y = scales
-    width, height = draw.WIDTH, draw.HEIGHT
-    pixels = [
-        (x.pixels(across.scaled(r), width), height - y.pixels(up.scaled(r), height)) for r in shown
-    ]
-    named = shown if len(shown) <= LABELS else [*best, *([pick] if pick else [])][:LABELS]
-    texts = [words.cut(standing.names[r.cell.id], 44) if r in named else "" for r in shown]
+    size = (draw.WIDTH, draw.HEIGHT)
+    pixels = [_pixels(r, up, across, scales) for r in shown]
+    edge, picked = {r.cell.id for r in best}, pick.cell.id if pick else ""
+    named = {r.cell.id for r in shown} if len(shown) <= LABELS else {*sorted(edge)[:LABELS], picked}
+    texts = [words.cut(standing.names[r.cell.id], 44) if r.cell.id in named else "" for r in shown]
+    labels = place(pixels, texts, size, _lines(best, up, across, scales))
     numbers = {r.cell.id: n for n, r in enumerate(standing.records, start=1)}
     found = []
-    for record, text, label in zip(shown, texts, place(pixels, texts, width, height), strict=True):
-        intervals = len(shown) <= 2 * LABELS
-        low_y, high_y = (intervals and up.bounds(record)) or (None, None)
-        low_x, high_x = (intervals and across.bounds(record)) or (None, None)
+    for record, text, label in zip(shown, texts, labels, strict=True):
+        cell = record.cell.id
         point: dict[str, Any] = {
             "x": across.scaled(record),
             "y": up.scaled(record),
-            "x_low": low_x,
-            "x_high": high_x,
-            "y_low": low_y,
-            "y_high": high_y,
-            "text": text,
-            "align": label.align,
-            "moved": bool(text) and label.moved,
-            "label_x": x.value(label.x, width),
-            "label_y": y.value(height - label.y, height),
-            "kind": "pick" if record is pick else "frontier" if record in best else "plain",
-            "says": f"[{numbers[record.cell.id]}] {standing.names[record.cell.id]}: "
+            "says": f"[{numbers[cell]}] {standing.names[cell]}: "
             f"{summary_figures(record, standing)}",
+            **_colours(cell == picked, cell in edge),
+            **_bounds(record, up, across, len(shown) <= 2 * LABELS),
+            **_placed(text, label, scales),
         }
         found.append(point)
+    return found
+
+
+def _pixels(
+    record: Record, up: Side, across: Side, scales: tuple[Scale, Scale]
+) -> tuple[float, float]:
+    x, y = scales
+    left = x.pixels(across.scaled(record), draw.WIDTH)
+    return left, draw.HEIGHT - y.pixels(up.scaled(record), draw.HEIGHT)
+
+
+def _colours(picked: bool, on_edge: bool) -> dict[str, str]:
+    line = draw.ACCENT if picked else draw.INK if on_edge else draw.MUTED
+    fill = line if picked or on_edge else draw.PAGE
+    return {"fill": fill, "stroke": line, "ink": draw.ACCENT if picked else draw.INK}
+
+
+def _bounds(record: Record, up: Side, across: Side, wanted: bool) -> dict[str, float | None]:
+    y_low, y_high = (wanted and up.bounds(record)) or (None, None)
+    x_low, x_high = (wanted and across.bounds(record)) or (None, None)
+    return {"x_low": x_low, "x_high": x_high, "y_low": y_low, "y_high": y_high}
+
+
+def _placed(text: str, label: Label, scales: tuple[Scale, Scale]) -> dict[str, Any]:
+    x, y = scales
+    return {
+        "text": text,
+        "align": label.align,
+        "moved": bool(text) and label.moved,
+        "label_x": x.value(label.x, draw.WIDTH),
+        "label_y": y.value(draw.HEIGHT - label.y, draw.HEIGHT),
+    }
+
+
+def _lines(
+    best: Sequence[Record], up: Side, across: Side, scales: tuple[Scale, Scale]
+) -> list[Box]:
+    """Where the frontier runs: along to the next cell, then up or down to it."""
+    corners = [_pixels(r, up, across, scales) for r in best]
+    found = []
+    for (x1, y1), (x2, y2) in pairwise(corners):
+        found.append(Box(x1, y1 - 1, x2, y1 + 1))
+        found.append(Box(x2 - 1, min(y1, y2), x2 + 1, max(y1, y2)))
     return found
 
 
 def _table(
     shown: Sequence[Record], up: Side, across: Side, best: Sequence[Record], standing: Standing
 ) -> tuple[list[str], list[list[str]]]:
-    rows = []
+    rows, edge = [], {r.cell.id for r in best}
     for record in shown:
         row = [standing.names[record.cell.id]]
         for side in (up, across):
             value = words.figure_value(side.figure, side.of(record) or 0.0)
             spread = words.bounds(side.figure, side.interval(record))
             row.append(f"{value} {spread}".strip())
-        rows.append([*row, "yes" if record in best else "no"])
+        rows.append([*row, "yes" if record.cell.id in edge else "no"])
     return ["Cell", up.title, across.title, "On the frontier"], rows
 
 
@@ -167,12 +201,13 @@ def _scale(side: Side, records: Sequence[Record], zero: bool) -> Scale:
         if side.better == "higher"
         else "\N{LEFTWARDS ARROW} less is better"
     )
-    title = f"{side.title}{_unit(side)}   {arrow}"
-    return Scale(title, low if zero else low - room, high + room, _ticks(side))
+    title = f"{side.title}{_unit(side)} · {arrow}"
+    return Scale(title, low if zero else low - room, high + room, _ticks(side, high - low))
 
 
-def _ticks(side: Side) -> str:
-    return {"score": ".2f", "tokens/s": "~s"}.get(side.figure.unit, ",~r")
+def _ticks(side: Side, span: float) -> str:
+    score = ".2f" if span > 0.06 else ".3f"
+    return {"score": score, "tokens/s": "~s"}.get(side.figure.unit, ",~r")
 
 
 def _unit(side: Side) -> str:

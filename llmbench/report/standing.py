@@ -19,7 +19,7 @@ from llmbench.statistics import (
 )
 from llmbench.store import Comparison
 
-FULL_STATISTICS = 100
+FULL_STATISTICS = 64
 """Beyond so many cells, intervals and verdicts are worked out for the best ones only."""
 PAIRWISE = 16
 """Up to so many competing cells, every pair has its verdict, for the reader's own constraints."""

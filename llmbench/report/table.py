@@ -196,13 +196,15 @@ def _best(figure: Figure, standing: Standing) -> frozenset[str]:
     """Cells to mark in a column: the best of those competing, and all that tie with it."""
     if len(standing.competing) < 2 or figure.better == "neither":
         return frozenset()
+    leaders: Sequence[Record] = ()
     if standing.score and figure.id == standing.score.id:
-        return _ids(standing.level())
-    if figure.id == "train_tokens_per_second":
-        return _ids(standing.fastest())
-    leaders = _leaders(standing.competing, figure) if figure.id in _PLAIN else []
-    # Where all are alike, nothing is the best.
-    return _ids(leaders) if len(leaders) < len(standing.competing) else frozenset()
+        leaders = standing.level()
+    elif figure.id == "train_tokens_per_second":
+        leaders = standing.fastest()
+    elif figure.id in _PLAIN:
+        leaders = _leaders(standing.competing, figure)
+    alike = len(leaders) == len(standing.competing)  # then nothing is the best
+    return frozenset() if alike else frozenset(r.cell.id for r in leaders)
 
 
 _PLAIN = frozenset(
@@ -222,10 +224,6 @@ def _leaders(records: Sequence[Record], figure: Figure) -> list[Record]:
         for r in records
         if r.cell.id in measured and words.figure_value(figure, measured[r.cell.id]) == top
     ]
-
-
-def _ids(records: Sequence[Record]) -> frozenset[str]:
-    return frozenset(r.cell.id for r in records)
 
 
 def summary_figures(record: Record, standing: Standing) -> str:

@@ -127,8 +127,8 @@ def _key_figures(standing: Standing, cells: Table) -> tuple[Fact, ...]:
 def _charts(standing: Standing, found: Answer) -> tuple[Chart, ...]:
     more = (
         loss_curves(standing, found.pick),
-        memory_per_phase(standing, found.pick),
         step_times(standing, found.pick),
+        memory_per_phase(standing, found.pick),
     )
     return (*scatters(standing, found.pick), *(chart for chart in more if chart))
 
