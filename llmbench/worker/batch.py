@@ -90,7 +90,10 @@ class Encoder:
         encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         offsets = encoded["offset_mapping"]
         keep = len(offsets) - excess
-        return text[: offsets[keep - 1][1]] if keep > 0 else ""
+        if keep <= 0:
+            return ""
+        # Several tokens may share a character: cut before it, or nothing would be cut at all.
+        return text[: min(offsets[keep - 1][1], offsets[keep][0], len(text) - 1)]
 
 
 def collate(sequences: Sequence[Tokens], pad: int) -> Batch:
