@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
+from typing import ClassVar
 
 import pytest
 from records import ok
@@ -23,7 +25,7 @@ class Scripted(Launcher):
     """Does what the test says for a composition, and else writes a record that is `ok`."""
 
     id, summary = "scripted", "no process at all"
-    acts = {}
+    acts: ClassVar = {}
 
     def __init__(self):
         self.jobs, self.interrupted, self.closed = [], 0, 0
@@ -150,10 +152,15 @@ def test_events_and_records_reach_the_listener_as_they_come(run):
     assert heard.records == [(c, "ok", False) for c in ("base", "full", "lora")]
 
 
-def test_the_parent_needs_no_torch(run):
-    before = "torch" in sys.modules
-    run()
-    assert ("torch" in sys.modules) == before
+def test_the_parent_imports_neither_torch_nor_transformers():
+    code = """
+import sys
+from llmbench import compare, config, export, figure, plugin, preview, store
+plugin.registry()
+print({"torch", "transformers", "peft", "bitsandbytes"} & sys.modules.keys())
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
 
 
 def test_every_cell_is_given_the_same_examples_in_files(run, data):
