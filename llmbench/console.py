@@ -20,6 +20,8 @@ from llmbench.record import Cell, Record, Status
 from llmbench.store import Store
 
 COLUMNS = ("rougeL", "peak_memory_bytes", "train_tokens_per_second", "trainable_parameters")
+HEADINGS = ("ROUGE-L", "Memory", "Speed", "Trained")
+"""Of the same figures in the final table, short enough for 80 columns."""
 STYLES = {"ok": "green", "skipped": "yellow"}
 
 
@@ -115,9 +117,9 @@ class Console:
 
     def _table(self, records: list[Record]) -> Table:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("Strategy", overflow="fold")
-        for name in COLUMNS:
-            table.add_column(BY_ID[name].label, justify="right")
+        table.add_column("Strategy", no_wrap=True, overflow="ellipsis")
+        for heading in HEADINGS:
+            table.add_column(heading, justify="right", no_wrap=True)
         table.add_column("Status")
         for record in records:
             figures = [figure_text(BY_ID[c], record) or "-" for c in COLUMNS]

@@ -39,7 +39,8 @@ def score(name: str) -> Callable[[Record], float | None]:
 def peak_memory(record: Record) -> float | None:
     """Peak of the train phase: allocated on CUDA, the host's growth on a CPU."""
     phase = record.phases.get("train")
-    if phase is None or not record.cell.trains:
+    ended_before = record.phase in ("load", "prepare", "train")  # no peak of a whole phase
+    if phase is None or ended_before or not record.cell.trains:
         return None
     memory = phase.memory
     return memory.host_growth_bytes if memory.allocated_bytes is None else memory.allocated_bytes

@@ -161,16 +161,9 @@ def prove_kernel(running: Running, first: batch.Batch) -> None:
         with running.context():
             train.forward_loss(model, moved)
 
-    try:
-        with torch.random.fork_rng(devices=[0] if running.device.type == "cuda" else []):
-            attention = getattr(model.config, "_attn_implementation", None)
-            kernels = kernel.observe(forward, attention)
-    except RuntimeError as error:
-        if kernel.no_kernel(error):
-            raise CannotRun(
-                "No flash attention kernel takes this model's attention here."
-            ) from error
-        raise
+    with torch.random.fork_rng(devices=[0] if running.device.type == "cuda" else []):
+        attention = getattr(model.config, "_attn_implementation", None)
+        kernels = kernel.observe(forward, attention)
     running.recorder.note(attention_kernels=tuple(sorted(kernels)))
     for strategy in running.strategies:
         problem = strategy.verify(kernels)

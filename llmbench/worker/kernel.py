@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from llmbench.strategy import CannotRun
 
 KERNELS = {
     "_scaled_dot_product_flash_attention": "flash",
@@ -19,6 +22,9 @@ KERNELS = {
     "flex_attention": "flex",
 }
 """Operator names, torch's own and those of the flash_attn package, to what people call them."""
+
+REFUSALS = ("No available kernel", "No viable backend")
+"""What torch says, on a GPU and on a CPU, where no allowed kernel takes the inputs."""
 
 
 class _Watch(TorchDispatchMode):
@@ -34,16 +40,23 @@ class _Watch(TorchDispatchMode):
 
 
 def observe(run: Callable[[], Any], attention: str | None) -> frozenset[str]:
-    """Names of the attention kernels that `run` uses.
+    """Names of the attention kernels that `run` uses; CannotRun where torch may use none.
 
     `attention` is the model's attention implementation: where no fused operator is seen, it was
     `eager`, or else torch's `math` fallback, which the dispatcher takes apart before we see it.
     """
-    with _Watch() as watch:
-        run()
+    with warnings.catch_warnings(record=True, action="always") as said, _Watch() as watch:
+        try:
+            run()
+        except RuntimeError as error:
+            if any(r in str(error) for r in REFUSALS):
+                raise CannotRun(refusal(said)) from error
+            raise
     return frozenset(watch.seen or {"eager" if attention == "eager" else "math"})
 
 
-def no_kernel(error: BaseException) -> bool:
-    """Whether the error is torch's refusal to run attention on any of the allowed kernels."""
-    return isinstance(error, RuntimeError) and "No available kernel" in str(error)
+def refusal(said: Sequence[warnings.WarningMessage]) -> str:
+    """Why torch ran attention on none of the allowed kernels, in the words of its warnings."""
+    texts = dict.fromkeys(str(w.message).split(" (Triggered")[0].strip() for w in said)
+    reasons = [t for t in texts if "attention" in t.lower() or "kernel" in t.lower()]
+    return " ".join(["No allowed kernel takes this model's attention here.", *reasons])
