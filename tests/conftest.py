@@ -79,6 +79,7 @@ def pristine_model(tiny_config: Any) -> Any:
     import torch
     from transformers import LlamaForCausalLM
 
+    torch.set_num_threads(1)  # threads cost more than such a model has to compute
     torch.manual_seed(0)
     return LlamaForCausalLM(tiny_config)
 

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from llmbench.worker.memory import Meter, resident_bytes
+
+MIB = 2**20
+BLOCK = 64 * MIB
+SLACK = 6 * MIB
+
+
+@pytest.fixture
+def meter():
+    return Meter(torch.device("cpu"))
+
+
+def block() -> torch.Tensor:
+    """64 MiB that are really there: every page written."""
+    return torch.ones(BLOCK // 4, dtype=torch.float32)
+
+
+def test_what_a_phase_holds_at_its_end_is_seen(meter):
+    with meter.phase() as peaks:
+        held = block()
+        found = peaks()
+    assert found.host_growth_bytes == pytest.approx(BLOCK, abs=SLACK)
+    assert held.numel()
+
+
+def test_what_was_freed_before_a_phase_ended_is_seen_where_a_sample_was_taken(meter):
+    with meter.phase() as peaks:
+        held = block()
+        meter.sample()
+        del held
+        found = peaks()
+    assert found.host_growth_bytes == pytest.approx(BLOCK, abs=SLACK)
+
+
+def test_the_sampler_sees_a_peak_that_nobody_points_at(meter):
+    held = None
+    with meter.phase() as peaks:
+        held = block()
+        while peaks().host_growth_bytes < BLOCK - SLACK:
+            pass
+        assert held.numel()
+
+
+def test_the_next_phases_peak_does_not_include_what_was_freed(meter):
+    with meter.phase():
+        held = block()
+        meter.sample()
+        del held
+    with meter.phase() as peaks:
+        found = peaks()
+    assert found.host_growth_bytes < SLACK
+
+
+def test_what_is_kept_counts_in_the_next_phase_too(meter):
+    with meter.phase():
+        held = block()
+    with meter.phase() as peaks:
+        found = peaks()
+    assert found.host_growth_bytes == pytest.approx(BLOCK, abs=SLACK)
+    assert held.numel()
+
+
+def test_memory_from_before_the_meter_is_not_growth():
+    held = block()
+    with Meter(torch.device("cpu")).phase() as peaks:
+        found = peaks()
+    assert found.host_growth_bytes < SLACK
+    assert held.numel()
+
+
+def test_host_memory_is_never_called_device_memory(meter):
+    with meter.phase() as peaks:
+        found = peaks()
+    assert (found.allocated_bytes, found.reserved_bytes, found.process_bytes) == (None,) * 3
+
+
+def test_a_file_that_is_only_mapped_is_not_counted(tmp_path):
+    import mmap
+
+    path = tmp_path / "large"
+    path.write_bytes(bytes(BLOCK))
+    before = resident_bytes()
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert sum(mapped[:: mmap.PAGESIZE]) == 0
+        assert resident_bytes() - before < SLACK
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_the_peak_is_the_allocators():
+    device = torch.device("cuda", 0)
+    meter = Meter(device)
+    with meter.phase() as peaks:
+        before = torch.cuda.memory_allocated()
+        held = torch.ones(BLOCK // 4, device=device)
+        del held
+        found = peaks()
+    assert found.allocated_bytes - before == BLOCK
+    assert found.reserved_bytes >= found.allocated_bytes
+    with meter.phase() as peaks:
+        assert peaks().allocated_bytes == before

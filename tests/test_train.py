@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import copy
+import math
+from contextlib import nullcontext
+
+import pytest
+import torch
+
+from llmbench.setting import Settings
+from llmbench.worker import batch, train
+from llmbench.worker.batch import Tokens
+from llmbench.worker.train import Diverged, schedule
+
+
+def settings(**values) -> Settings:
+    return Settings(**{"steps": 3, "batch_size": 2, "learning_rate": 1e-2, **values})
+
+
+def sequences(count: int = 32) -> list[Tokens]:
+    """Sequences of unlike length and unlike share of supervised tokens."""
+    generator = torch.Generator().manual_seed(0)
+    made = []
+    for index in range(count):
+        ids = torch.randint(1, 300, (6 + index % 9,), generator=generator).tolist()
+        made.append(Tokens(tuple(ids), prompt=2 + index % 4))
+    return made
+
+
+def run(model, wanted: Settings, batches=None, optimizer=None):
+    """Train the model; returns the steps that were reported."""
+    found = []
+    train.train(
+        model,
+        optimizer or train.adamw(model, wanted),
+        batches if batches is not None else batch.steps(sequences(), wanted, seed=0, pad=0),
+        wanted,
+        nullcontext,
+        found.append,
+        lambda: None,
+    )
+    return found
+
+
+def shares(**values) -> list[float]:
+    wanted = settings(**values)
+    share = schedule(wanted)
+    return [share(step) for step in range(wanted.steps)]
+
+
+def test_the_rate_rises_in_even_steps_and_falls_in_a_line():
+    assert shares(steps=6, lr_warmup_ratio=1 / 3, schedule="linear") == pytest.approx(
+        [0.5, 1, 1, 0.75, 0.5, 0.25]
+    )
+
+
+def test_the_cosine_falls_slowly_at_both_ends():
+    assert shares(steps=4, lr_warmup_ratio=0, schedule="cosine") == pytest.approx(
+        [1, (1 + math.cos(math.pi / 4)) / 2, 0.5, (1 + math.cos(3 * math.pi / 4)) / 2]
+    )
+
+
+def test_the_constant_rate_stays_after_its_rise():
+    assert shares(steps=4, lr_warmup_ratio=0.5, schedule="constant") == pytest.approx(
+        [0.5, 1, 1, 1]
+    )
+
+
+@pytest.mark.parametrize("kind", ["linear", "cosine", "constant"])
+@pytest.mark.parametrize("steps", [1, 2, 7])
+@pytest.mark.parametrize("ratio", [0, 0.1, 0.99])
+def test_every_step_learns_something(kind, steps, ratio):
+    found = shares(steps=steps, lr_warmup_ratio=ratio, schedule=kind)
+    assert all(0 < share <= 1 for share in found)
+    assert max(found) == pytest.approx(1)
+
+
+def test_a_step_reports_the_rate_that_it_used(model):
+    found = run(model, settings(steps=4, lr_warmup_ratio=0.5))
+    assert [s.learning_rate for s in found] == pytest.approx([5e-3, 1e-2, 1e-2, 5e-3])
+
+
+def test_a_step_reports_the_tokens_of_all_its_micro_batches(model):
+    wanted = settings(accumulation=3, steps=1)
+    (step,) = batch.steps(sequences(), wanted, 0, 0)
+    (found,) = run(model, wanted, [step])
+    assert found.supervised_tokens == sum(b.supervised_tokens for b in step)
+    assert found.nonpadding_tokens == sum(b.nonpadding_tokens for b in step)
+    assert found.padded_tokens == sum(b.padded_tokens for b in step)
+    assert found.nonpadding_tokens < found.padded_tokens
+
+
+def test_training_learns(model):
+    found = run(model, settings(steps=30, batch_size=4), optimizer=None)
+    assert found[-1].loss < found[0].loss - 0.5
+
+
+def test_the_first_steps_loss_is_the_first_loss(model):
+    batches = batch.steps(sequences(), settings(), 0, 0)
+    before = train.first_loss(model, batches[0][0])
+    assert run(model, settings(), batches)[0].loss == pytest.approx(before, rel=1e-5)
+
+
+def test_the_first_loss_is_the_mean_over_supervised_tokens(model):
+    made = batch.collate(sequences(3), pad=0)
+    logits = model(input_ids=made.input_ids).logits[:, :-1]
+    wanted = made.labels[:, 1:]
+    chosen = wanted != batch.IGNORED
+    by_hand = torch.nn.functional.cross_entropy(logits[chosen], wanted[chosen])
+    assert train.first_loss(model, made) == pytest.approx(by_hand.item(), rel=1e-5)
+
+
+def test_padding_changes_no_loss(model):
+    alone, longer = sequences(9)[0], sequences(9)[8]
+    one = train.first_loss(model, batch.collate([alone], 0))
+    other = train.first_loss(model, batch.collate([longer], 0))
+    counts = [batch.collate([s], 0).supervised_tokens for s in (alone, longer)]
+    together = train.first_loss(model, batch.collate([alone, longer], 0))
+    weighted = (one * counts[0] + other * counts[1]) / sum(counts)
+    assert together == pytest.approx(weighted, rel=1e-5)
+
+
+def test_two_micro_batches_of_four_are_one_of_eight(model):
+    other = copy.deepcopy(model)
+    whole = settings(batch_size=8, accumulation=1)
+    parts = settings(batch_size=4, accumulation=2)
+    # Plain gradient descent: Adam would blow up rounding where gradients are all but zero.
+    first = run(model, whole, optimizer=torch.optim.SGD(model.parameters(), lr=0.1))
+    second = run(other, parts, optimizer=torch.optim.SGD(other.parameters(), lr=0.1))
+    assert [s.loss for s in second] == pytest.approx([s.loss for s in first], rel=1e-5)
+    for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
+
+
+def test_gradients_are_clipped_to_the_norm(model):
+    before = [p.detach().clone() for p in model.parameters()]
+    wanted = settings(steps=1, lr_warmup_ratio=0, max_grad_norm=1e-3)
+    run(model, wanted, optimizer=torch.optim.SGD(model.parameters(), lr=1.0))
+    after = [p.detach() for p in model.parameters()]
+    moved = sum(((p - b) ** 2).sum().item() for p, b in zip(after, before, strict=True))
+    assert math.sqrt(moved) == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_only_what_requires_a_gradient_is_trained(model):
+    model.requires_grad_(False)
+    model.lm_head.requires_grad_(True)
+    before = {n: p.detach().clone() for n, p in model.named_parameters()}
+    run(model, settings())
+    changed = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+    assert changed == {"lm_head.weight"}
+
+
+def test_a_loss_that_is_no_number_is_reported_and_ends_training(model):
+    with torch.no_grad():
+        model.lm_head.weight[0, 0] = math.nan
+    found = []
+    wanted = settings()
+    batches = batch.steps(sequences(), wanted, 0, 0)
+    optimizer = train.adamw(model, wanted)
+    with pytest.raises(Diverged, match="became nan: try a lower learning rate"):
+        train.train(model, optimizer, batches, wanted, nullcontext, found.append, lambda: None)
+    assert [s.loss for s in found] == [None]
+
+
+def test_every_micro_batch_runs_in_the_strategies_context(model):
+    entered = []
+
+    class Context:
+        def __enter__(self):
+            entered.append(torch.is_grad_enabled())
+
+        def __exit__(self, *error):
+            pass
+
+    wanted = settings(accumulation=2)
+    batches = batch.steps(sequences(), wanted, 0, 0)
+    train.train(
+        model,
+        train.adamw(model, wanted),
+        batches,
+        wanted,
+        Context,
+        lambda step: None,
+        lambda: None,
+    )
+    assert entered == [True] * 6
+
+
+def test_memory_is_sampled_after_each_forward_pass(model):
+    sampled = []
+    wanted = settings(accumulation=2)
+    train.train(
+        model,
+        train.adamw(model, wanted),
+        batch.steps(sequences(), wanted, 0, 0),
+        wanted,
+        nullcontext,
+        lambda step: None,
+        lambda: sampled.append(all(p.grad is None for p in model.parameters())),
+    )
+    assert sampled == [True, False] * 3
+
+
+def test_the_first_loss_leaves_dropout_off_and_no_gradient(model):
+    model.train()
+    made = batch.collate(sequences(3), pad=0)
+    train.first_loss(model, made)
+    assert not model.training
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_training_turns_dropout_on(model):
+    model.eval()
+    run(model, settings())
+    assert model.training
+
+
+def test_the_same_seed_trains_to_the_same_weights(model):
+    other = copy.deepcopy(model)
+    run(model, settings())
+    run(other, settings())
+    for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.equal(one, two)
