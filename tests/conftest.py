@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
+import tempfile
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from typing import Any
 import pytest
 
 # Nothing in a test may reach a hub: the address is a port of this machine that nobody serves.
-os.environ.setdefault("HF_ENDPOINT", "http://127.0.0.1:9")
+os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
+CACHE = tempfile.TemporaryDirectory(prefix="llmbench-tests-")
+os.environ["HF_HOME"] = CACHE.name
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from llmbench import plugin
