@@ -70,7 +70,7 @@ class Drawing:
             plain = _altair().Chart(self.data(rows))
             self.layers.append(getattr(plain, f"mark_{mark}")(**options).encode(**channels))
 
-    def svg(self, chart: Any = None, **size: float) -> str:
+    def svg(self, chart: Any = None, **size: Any) -> str:
         """The layers as Vega's SVG, or the chart where it is made otherwise."""
         import vl_convert
 
@@ -153,7 +153,10 @@ def curves(lines: Data, labels: Data, x: Scale, y: Scale) -> str:
         )
     text = {"align": "left", "dx": 8, "fontSize": TEXT_SIZE, "aria": False}
     drawing.add(labels, "text", text, x=across, y=up, color=colour, text="text:N")
-    return drawing.svg(width=NARROW, height=HEIGHT)
+    # Room for the labels in a typeface that is wider than the one Vega measures with.
+    beside = 5 + max((len(label["text"]) for label in labels), default=0)
+    padding = {"left": 5, "top": 5, "bottom": 5, "right": beside}
+    return drawing.svg(width=NARROW, height=HEIGHT, padding=padding)
 
 
 def bars(values: Data, rows: Sequence[str], phases: Sequence[str], x: Scale) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import fmean
 
@@ -120,12 +121,16 @@ def _labels(
         {
             "x": last,
             "y": y.value(draw.HEIGHT - at, draw.HEIGHT),
-            "text": words.cut(standing.names[group[0].cell.id], 34)
+            "text": words.short(standing.names[group[0].cell.id], 32)
             + (f" (+{len(group) - 1})" if len(group) > 1 else ""),
             "colour": colour,
         }
         for (group, _, colour), at in zip(named, placed, strict=True)
     ]
+
+
+def _number(value: float | None) -> str:
+    return words.DASH if value is None or not math.isfinite(value) else f"{value:.3f}"
 
 
 def _table(records: Sequence[Record], standing: Standing) -> tuple[list[str], list[list[str]]]:
@@ -139,7 +144,7 @@ def _table(records: Sequence[Record], standing: Standing) -> tuple[list[str], li
                 f"{losses[0]:.3f}",
                 f"{losses[len(losses) // 2]:.3f}",
                 f"{losses[-1]:.3f}",
-                words.DASH if record.eval_loss is None else f"{record.eval_loss:.3f}",
+                _number(record.eval_loss),
             ]
         )
     return ["Cell", "Steps", "First step", "Halfway", "Last step", "On the references"], rows

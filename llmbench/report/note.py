@@ -11,6 +11,8 @@ from llmbench.report import words
 from llmbench.report.standing import FULL_STATISTICS, Standing
 from llmbench.store import Comparison
 
+MOST_GROUPS = 4
+"""Groups of cells with the same predictions that are named."""
 NEAR_ZERO = 0.05
 """A score below which predictions have next to nothing in common with the references."""
 
@@ -119,9 +121,10 @@ def _same_predictions(standing: Standing) -> Iterator[Note]:
     for record in standing.competing:
         if record.examples:
             alike[tuple(e.prediction for e in record.examples)].append(standing.name(record))
-    for same in alike.values():
-        if len(same) > 1:
-            yield Note("note", f"{words.listed(same)} wrote the same predictions, word for word.")
+    same = [words.listed(names, 4) for names in alike.values() if len(names) > 1]
+    if same:
+        text = "; ".join(same[:MOST_GROUPS]) + ("; and more" if len(same) > MOST_GROUPS else "")
+        yield Note("note", f"Word for word the same predictions: {text}.")
 
 
 def _speed(standing: Standing) -> Iterator[Note]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-CHARACTER, LINE, GAP = 6.4, 14.0, 8.0
+CHARACTER, LINE, GAP = 6.9, 14.0, 8.0
 """Width of a character and height of a line at the charts' type size, and the distance kept."""
 CROWD = 60
 """Points beyond which labels only keep clear of points that have labels."""

@@ -115,7 +115,9 @@ def _points(
     pixels = [_pixels(r, up, across, scales) for r in shown]
     edge, picked = {r.cell.id for r in best}, pick.cell.id if pick else ""
     named = {r.cell.id for r in shown} if len(shown) <= LABELS else {*sorted(edge)[:LABELS], picked}
-    texts = [words.cut(standing.names[r.cell.id], 44) if r.cell.id in named else "" for r in shown]
+    texts = [
+        words.short(standing.names[r.cell.id], 44) if r.cell.id in named else "" for r in shown
+    ]
     labels = place(pixels, texts, size, _lines(best, up, across, scales))
     numbers = {r.cell.id: n for n, r in enumerate(standing.records, start=1)}
     found = []

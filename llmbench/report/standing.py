@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llmbench.check import first_loss_problems
 from llmbench.figure import BY_ID, QUALITY, Figure, peak_memory, peak_memory_kind
@@ -39,6 +39,8 @@ class Standing:
     """Why a cell's figures are not to be used, by cell id."""
     score: Figure | None
     """The score that stands for quality; None where no quality was measured."""
+    scored: tuple[Record, ...]
+    """The cells whose quality is judged, the base among them."""
     competing: tuple[Record, ...]
     quality: dict[str, Interval]
     speed: dict[str, Interval]
@@ -73,8 +75,7 @@ class Standing:
         """Whether the cell is the best, or not distinguishable from it."""
         if self.best is None or record.cell.id == self.best.cell.id:
             return self.best is not None
-        verdict = self.verdicts.get(record.cell.id)
-        return verdict is not None and verdict.word == "not distinguishable"
+        return _same(self.verdicts.get(record.cell.id))
 
     def fastest(self) -> tuple[Record, ...]:
         """The fastest of those competing, then those whose interval overlaps its interval."""
@@ -103,22 +104,37 @@ def stand(comparison: Comparison) -> Standing:
     problems = first_loss_problems(records)
     score = quality_score(records)
     competing = compete(records, problems, score)
-    best = (
-        max(competing, key=lambda r: score_value(score, r) or 0.0) if score and competing else None
-    )
-    scored = _highest((r for r in records if score and score_value(score, r) is not None), score)
-    rated = _highest((r for r in records if speed(r) is not None), BY_ID["train_tokens_per_second"])
-    return Standing(
+    best = _best(competing, score)
+    scored = _highest((r for r in records if score_value(score, r) is not None), score)
+    standing = Standing(
         records=records,
         names=words.names(records),
         problems=problems,
         score=score,
+        scored=tuple(scored),
         competing=competing,
         quality=_intervals(scored, score),
-        speed={r.cell.id: i for r in rated if (i := rate_interval(r))},
+        speed={},
         best=best,
         verdicts=quality_verdicts(scored, best, score.id) if score and best else {},
     )
+    return replace(standing, speed=_rates(standing))
+
+
+def _best(competing: Sequence[Record], score: Figure | None) -> Record | None:
+    if score is None or not competing:
+        return None
+    return max(competing, key=lambda r: score_value(score, r) or 0.0)
+
+
+def _rates(standing: Standing) -> dict[str, Interval]:
+    """Intervals of the speed: of the fastest cells, and of the one to be picked."""
+    measured = (r for r in standing.records if speed(r) is not None)
+    rated = _highest(measured, BY_ID["train_tokens_per_second"])
+    level = standing.level()
+    if level:
+        rated.append(least_memory(level))
+    return {r.cell.id: i for r in rated if (i := rate_interval(r))}
 
 
 def compete(
@@ -169,24 +185,25 @@ def least_memory(records: Sequence[Record]) -> Record:
     return min(records, key=lambda r: (peak_memory(r) or 0.0, -(speed(r) or 0.0)))
 
 
-def pairs(standing: Standing) -> list[list[int]] | None:
-    """For each competing cell, which of them cannot be told from it in quality.
+def pairs(standing: Standing) -> dict[int, list[int]]:
+    """For each competing cell, were it the best, which cells could not be told from it in quality.
 
-    None where there are too many of them to judge every pair.
+    Where there are too many to judge every pair, for the best one only.
     """
     cells, score = standing.competing, standing.score
-    if score is None or len(cells) > PAIRWISE:
-        return None
-    found = []
-    for cell in cells:
-        verdicts = quality_verdicts(cells, cell, score.id)
-        found.append(
-            [
-                i
-                for i, other in enumerate(cells)
-                if other is cell or _same(verdicts.get(other.cell.id))
-            ]
-        )
+    if score is None:
+        return {}
+    found = {}
+    for number, cell in enumerate(cells):
+        if cell is standing.best:
+            verdicts = standing.verdicts
+        elif len(cells) <= PAIRWISE:
+            verdicts = quality_verdicts(standing.scored, cell, score.id)
+        else:
+            continue
+        found[number] = [
+            i for i, c in enumerate(cells) if c is cell or _same(verdicts.get(c.cell.id))
+        ]
     return found
 
 

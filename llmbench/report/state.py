@@ -71,5 +71,5 @@ def _choice(standing: Standing, judged: bool) -> dict[str, Any]:
         "unit": unit,
         "unitBytes": factor,
         "cells": cells,
-        "level": pairs(standing) if judged else None,
+        "level": pairs(standing) if judged else {},
     }

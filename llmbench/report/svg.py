@@ -44,7 +44,7 @@ def finish(text: str, name: str, title: str, description: str) -> Markup:
     _prune(root)
     for element in root.iter():
         _rewrite(element, name)
-    for key in ("width", "height", "version"):
+    for key in ("height", "version"):
         root.attrib.pop(key, None)
     labels = {"title": title, "desc": description}
     for position, (tag, content) in enumerate(labels.items()):

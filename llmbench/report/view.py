@@ -97,7 +97,10 @@ def view(comparison: Comparison) -> View:
 def _subject(comparison: Comparison) -> tuple[str, ...]:
     """What was compared, on what, when: the line above the answer."""
     cells = comparison.header.plan.cells
-    models = dict.fromkeys(p.cell.model.id for p in cells)
+    models = dict.fromkeys(
+        p.cell.model.id + (" with random weights" if p.cell.model.weights == "random" else "")
+        for p in cells
+    )
     tasks = dict.fromkeys(p.cell.task for p in cells)
     parts = [", ".join(models), ", ".join(tasks), comparison.header.environment.device_name]
     return tuple(words.cut(p, 80) for p in [*parts, _day(comparison.header.created_at)] if p)

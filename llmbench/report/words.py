@@ -29,6 +29,11 @@ def cut(text: str, limit: int) -> str:
     return f"{text[:limit].rstrip()} … ({len(text) - limit:,} more characters)"
 
 
+def short(text: str, limit: int) -> str:
+    """The text, or its start and an ellipsis."""
+    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
+
+
 def code(text: str) -> str:
     """A name between backticks, which the page sets as code."""
     return f"`{clean(text).replace('`', chr(39))}`"

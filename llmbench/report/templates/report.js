@@ -109,8 +109,9 @@ function choose(fit, matters) {
     return { pick, why: pick === best ? ["the fastest"] : ["within the spread of the fastest, ", best, ` (${best.speedText}), with less ${memoryWord}`] };
   }
   const best = most(fit, "quality");
-  const same = level ? level[cells.indexOf(best)].map((i) => cells[i]) : [best];
-  const pick = least(fit.filter((cell) => same.includes(cell)));
+  const known = level[cells.indexOf(best)]; // of very many cells, only the best one's ties are
+  if (!known) return { pick: best, why: [`the highest ${score}; which cells are level with it is not worked out`] };
+  const pick = least(fit.filter((cell) => known.includes(cells.indexOf(cell))));
   if (pick !== best) return { pick, why: ["not distinguishable from the highest, ", best, ` (${best.qualityText}), with less ${memoryWord}`] };
   return { pick, why: [`the highest ${score}`] };
 }

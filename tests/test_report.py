@@ -1,0 +1,259 @@
+"""The report: the page as a whole. What it says is tested in test_report_answer.py."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import time
+from html.parser import HTMLParser
+
+import pytest
+import records
+
+from llmbench.figure import rows
+from llmbench.record import Record
+from llmbench.report import draw, render
+from llmbench.store import Comparison
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+DASH = "\N{EN DASH}"
+
+
+class Page(HTMLParser):
+    """A page taken apart: elements with their attributes, and text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.blocks: dict[str, list[str]] = {"script": [], "style": []}
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if self.cdata_elem:
+            self.blocks[self.cdata_elem].append(data)
+        else:
+            self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def cells(self) -> int:
+        return sum(1 for row in self.all("tr") if "data-cell" in row)
+
+
+@pytest.fixture(scope="module")
+def seven() -> str:
+    return render(records.seven())
+
+
+def mixed() -> Comparison:
+    """Cells that ended in every way there is."""
+    trace = 'Traceback (most recent call last):\n  File "x.py", line 3\nValueError: no such layer'
+    return records.comparison(
+        [
+            records.ok("base", 0.18, 14.0),
+            records.ok("full", 0.63, 62.3, 10610),
+            records.ended("lora", "oom", "CUDA out of memory. Tried to allocate 2.00 GiB."),
+            records.ended("qlora", "failed", "ValueError: no such layer", traceback=trace),
+            records.ended("lora+8-bit", "diverged", "The loss of step 7 is not a number."),
+            records.ended("lora+x", "skipped", "Flash kernels need half precision."),
+            records.ended("lora+y", "killed", "The worker was killed (SIGKILL)."),
+            records.ok("lora+4-bit", 0.61, 5.2, 8000, warnings=("3 of 80 examples were cut.",)),
+        ]
+    )
+
+
+def test_the_same_records_give_the_same_bytes(seven: str) -> None:
+    assert render(records.seven()) == seven
+
+
+def test_seven_strategies_take_less_than_300_kib(seven: str) -> None:
+    assert len(seven.encode()) < 300 * 1024
+
+
+def test_every_chart_is_drawn_with_a_title_a_description_and_a_table(seven: str) -> None:
+    page = Page(seven)
+    ids = {attributes["id"] for _, attributes in page.elements if attributes.get("id")}
+    drawings = page.all("svg")
+    assert len(drawings) == len(page.all("figure")) == 5
+    for drawing in drawings:
+        assert set((drawing["aria-labelledby"] or "").split()) <= ids
+    assert len(page.all("table")) > len(drawings)
+
+
+def test_ids_are_unique(seven: str) -> None:
+    ids = [a["id"] for _, a in Page(seven).elements if a.get("id")]
+    assert sorted(set(ids)) == sorted(i for i in ids if i)
+
+
+def test_marks_of_a_chart_say_their_figures(seven: str) -> None:
+    labels = [a.get("aria-label") or "" for a in Page(seven).all("path") if "data-cell" in a]
+    assert any(
+        re.match(r"qlora: ROUGE-L 0\.\d{3} \[.*\], peak memory 5\.1 GiB, ", s) for s in labels
+    )
+
+
+def test_nothing_is_fetched_and_the_policy_allows_only_what_is_inlined(seven: str) -> None:
+    page = Page(seven)
+    policy = next(a["content"] or "" for a in page.all("meta") if "http-equiv" in a)
+    style, script = page.blocks["style"][0], page.blocks["script"][-1]
+    assert policy.startswith("default-src 'none'; ")
+    for kind, content in (("style-src", style), ("script-src", script)):
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{kind} 'sha256-{digest}'" in policy
+    links = [a[k] or "" for _, a in page.elements for k in ("href", "src", "action") if k in a]
+    assert all(link == "data:," or link.startswith("#") for link in links)
+    assert not [a for _, a in page.elements if "style" in a or any(k.startswith("on") for k in a)]
+    assert set(re.findall(r"https?://[^\s\"'<]+", seven)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", seven)
+
+
+def test_links_within_the_page_lead_somewhere(seven: str) -> None:
+    page = Page(seven)
+    ids = {a.get("id") for _, a in page.elements}
+    assert all((a["href"] or "")[1:] in ids for a in page.all("a"))
+
+
+def test_a_cell_that_ended_badly_is_a_row_with_its_cause() -> None:
+    comparison = mixed()
+    page = Page(render(comparison))
+    assert page.cells() == len(comparison.records)
+    for text in (
+        "oom in train",
+        "Tried to allocate 2.00 GiB",
+        "diverged in train",
+        "skipped",
+        "Flash kernels need half precision",
+        "killed in train",
+        'File "x.py", line 3',
+    ):
+        assert text in page.text
+
+
+def test_what_was_not_measured_is_a_dash_and_never_nought() -> None:
+    html = render(records.comparison([records.ended("lora", "oom", "No memory.")]))
+    row = Page(re.findall(r"<tr data-cell.*?</tr>", html, re.DOTALL)[0])
+    figures = [text for text in row.texts if text.strip()][3:]  # after name, cause and status
+    assert set(figures) == {DASH}
+    assert len(figures) == len(row.all("abbr"))
+
+
+def test_random_weights_show_no_quality_and_say_so() -> None:
+    def with_random(record: Record) -> Record:
+        model = record.cell.model.model_copy(update={"weights": "random"})
+        return record.model_copy(update={"cell": record.cell.model_copy(update={"model": model})})
+
+    made = [with_random(records.ok(c, 0.5, m)) for c, m in (("full", 62.0), ("lora", 35.0))]
+    page = Page(render(records.comparison(made)))
+    assert "The weights are random, so nothing is known of quality" in page.text
+    assert "ROUGE-L" not in page.text
+
+
+def test_without_altair_the_tables_stand_in(monkeypatch: pytest.MonkeyPatch, seven: str) -> None:
+    monkeypatch.setattr(draw, "missing", lambda: "altair")
+    plain = Page(render(records.seven()))
+    assert not plain.all("svg")
+    assert "the package altair is not installed" in plain.text
+    assert len(plain.all("table")) == len(Page(seven).all("table"))
+
+
+def test_predictions_are_marked_against_their_reference(seven: str) -> None:
+    page = Page(seven)
+    assert "eval-0009" in page.text
+    assert page.all("del")
+
+
+def test_the_page_carries_the_rows_for_download(seven: str) -> None:
+    state = json.loads(Page(seven).blocks["script"][0])
+    expected = rows(records.seven())
+    assert [dict(zip(state["columns"], r, strict=True)) for r in state["rows"]] == expected
+
+
+def test_a_figure_that_is_not_a_number_does_not_reach_the_page() -> None:
+    broken = records.ok("lora", eval_loss=float("nan"), first_loss=float("inf"))
+    page = Page(render(records.comparison([broken, records.ok("full")])))
+    json.loads(page.blocks["script"][0])
+    assert not {"nan", "inf", "NaN"} & set(page.texts)
+
+
+def test_a_thousand_cells_render_small_and_soon() -> None:
+    render(records.seven())  # whatever is imported on first use
+    many = [records.ok("base", 0.2, 14.0)]
+    for number in range(1, 1000):
+        name = f"lora(r={number})+gradient-checkpointing"
+        quality, memory = 0.3 + number % 37 / 100, 4 + number % 61
+        many.append(records.ok(name, quality, memory, 3000 + 11 * (number % 997)))
+    comparison = records.comparison(many)
+    started = time.process_time()
+    html = render(comparison)
+    assert time.process_time() - started < 6  # about 2 on a quiet machine of 2 cores
+    assert len(html.encode()) < 3 * 2**20
+    page = Page(html)
+    assert page.cells() == 1000
+    assert "the page leaves predictions out" in page.text
+    assert "more cells are in their records" in page.text
+
+
+def browse(html: str, folder: str, fragment: str = "") -> str:
+    """The document after its script has run, as Chromium has it; fails on a console message."""
+    path = f"{folder}/report.html"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(html)
+    command = [
+        str(CHROMIUM),
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        f"--user-data-dir={folder}/profile",
+        "--enable-logging=stderr",
+        "--dump-dom",
+        f"file://{path}{fragment}",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "CONSOLE" not in done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium here")
+def test_in_a_browser_the_choice_without_constraints_is_the_answer(
+    seven: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    dom = browse(seven, str(tmp_path_factory.mktemp("plain")))
+    chosen = re.search(r'<output id="chosen".*?<code>(.*?)</code>', dom)
+    headline = re.search(r"<h1>Pick <code>(.*?)</code>", dom)
+    assert chosen
+    assert headline
+    assert chosen[1] == headline[1].replace("<wbr>", "")
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium here")
+def test_in_a_browser_the_address_holds_order_filter_and_constraints(
+    seven: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    fragment = "#most-memory=30&matters=speed&sort=rougeL.descending&filter=lora&columns=rougeL"
+    dom = browse(seven, str(tmp_path_factory.mktemp("fragment")), fragment)
+    assert re.search(r'<output id="chosen".*?<code>lora\+4-bit</code>', dom)
+    assert 'aria-sort="descending"><button type="button">ROUGE-L' in dom
+    assert "4 of 8 cells" in dom
+    order = re.findall(r'<tr data-cell="(\d)"', dom)
+    assert order[0] == "8"
+    assert order[-1] == "1"

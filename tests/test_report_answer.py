@@ -1,0 +1,204 @@
+"""What the report says: the answer, its notes, and who is marked as best."""
+
+from __future__ import annotations
+
+import pytest
+import records
+
+from llmbench.record import Record
+from llmbench.report.answer import Answer, answer
+from llmbench.report.difference import marked
+from llmbench.report.note import Note, notes
+from llmbench.report.place import Box, place, spread
+from llmbench.report.scatter import scatters
+from llmbench.report.standing import pairs, stand
+from llmbench.report.table import table
+
+
+def answered(made: list[Record]) -> Answer:
+    return answer(stand(records.comparison(made)))
+
+
+def noted(made: list[Record], **changes: object) -> tuple[Note, ...]:
+    comparison = records.comparison(made, **changes)
+    return notes(comparison, stand(comparison))
+
+
+def test_of_cells_level_in_quality_the_one_with_least_memory_is_picked() -> None:
+    found = answered([records.ok("full", 0.63, 62.0), records.ok("qlora", 0.63, 5.1)])
+    assert found.headline == "Pick `qlora`"
+    assert "not distinguishable from `full`" in found.sentences[0] or (
+        "cannot be told apart" in found.sentences[0]
+    )
+    assert "5.1 GiB" in found.sentences[0]
+
+
+def test_a_clear_winner_is_picked_whatever_its_memory() -> None:
+    found = answered([records.ok("full", 0.63, 62.0), records.ok("qlora", 0.40, 5.1)])
+    assert found.headline == "Pick `full`"
+    assert "better than every other cell" in found.sentences[0]
+
+
+def test_the_base_never_competes() -> None:
+    made = [records.ok("base", 0.2, 1.0), records.ok("full", 0.6, 62.0), records.ok("lora", 0.5)]
+    assert "base" not in answered(made).headline
+
+
+def test_a_cell_with_a_wrong_first_loss_cannot_win_and_is_named() -> None:
+    made = [
+        records.ok("base", 0.2, 14.0),
+        records.ok("full", 0.6, 62.0),
+        records.ok("lora", 0.5, 35.0),
+        records.ok("liger", 0.9, 1.0, 90000, first_loss=522.0),
+    ]
+    assert answered(made).headline == "Pick `full`"
+    first = noted(made)[0]
+    assert first.kind == "wrong"
+    assert "`liger`" in first.text
+
+
+def test_training_that_brought_nothing_is_not_an_answer() -> None:
+    made = [records.ok(c, 0.3, spread=0.1) for c in ("base", "full", "lora")]
+    found = answered(made)
+    assert found.headline.startswith("Nothing to pick")
+    assert found.pick is None
+
+
+def test_training_that_did_harm_is_said() -> None:
+    made = [records.ok("base", 0.6), records.ok("full", 0.3), records.ok("lora", 0.2)]
+    assert "worse than the untrained model" in answered(made).headline
+
+
+def test_without_quality_the_answer_is_of_speed_and_memory() -> None:
+    made = [records.ok("full", None, 62.0, 10000), records.ok("qlora", None, 5.1, 9000)]
+    found = answered(made)
+    assert found.headline == "`qlora` for memory, `full` for speed"
+    assert "Quality was not measured" in found.sentences[1]
+
+
+def test_without_a_gpu_memory_is_the_host_s() -> None:
+    made = [
+        records.ok("full", 0.6, 0.2, device="cpu"),
+        records.ok("lora", 0.6, 0.1, device="cpu"),
+    ]
+    found = answered(made)
+    assert "host memory growth" in " ".join(found.sentences)
+    assert "VRAM" not in " ".join([*found.sentences, found.rule])
+    assert any(n.text.startswith("No GPU") for n in noted(made))
+
+
+@pytest.mark.parametrize(
+    ("made", "headline"),
+    [
+        ([records.ended("lora", "oom", "No memory.")], "No cell ended well"),
+        ([records.ok("base", 0.2)], "Nothing was trained"),
+        (
+            [records.ok("lora"), records.ended("full", "oom", "No memory.")],
+            "Only `lora` can be judged",
+        ),
+    ],
+)
+def test_where_there_is_nothing_to_compare_it_says_what_happened(
+    made: list[Record], headline: str
+) -> None:
+    found = answered(made)
+    assert found.headline == headline
+    if any(r.status == "oom" for r in made):
+        assert "oom" in " ".join(found.sentences)
+        assert "No memory." in " ".join(found.sentences)
+
+
+def test_notes_tell_of_the_seed_the_burn_in_and_the_records_warnings() -> None:
+    made = [records.ok("full", 0.6, warnings=("3 were cut.",)), records.ok("lora", 0.5)]
+    texts = [n.text for n in noted(made, notices=("Mind this.",))]
+    assert any(t.startswith("One seed") for t in texts)
+    assert any("first 4 steps of 20" in t for t in texts)
+    assert "`full`: 3 were cut." in texts
+    assert "Mind this." in texts
+
+
+def test_notes_tell_of_cells_without_a_record_and_of_other_machines() -> None:
+    made = [records.ok("full", 0.6), records.ok("lora", 0.5)]
+    whole = records.comparison(made)
+    torn = type(whole)(whole.header, whole.records[:1], whole.inputs, ("'x' cannot be read.",))
+    texts = [n.text for n in notes(torn, stand(torn))]
+    assert "`lora` has no record: the comparison is not complete." in texts
+    assert "'x' cannot be read." in texts
+    other = records.environment(device_name="NVIDIA A100")
+    moved = [made[0], records.ok("lora", 0.5, environment=other)]
+    assert any("different machines" in n.text for n in noted(moved))
+
+
+def test_all_cells_level_with_the_best_are_marked() -> None:
+    standing = stand(records.seven())
+    found = table(standing, None, frozenset())
+    column = [c.id for c in found.columns].index("rougeL")
+    marks = {row.name: row.values[column].mark for row in found.rows}
+    assert marks["full"] == marks["lora"] == "level"
+    assert marks["base"] == marks["lora+8-bit"] == ""
+
+
+def test_nothing_is_marked_where_all_are_alike() -> None:
+    found = table(stand(records.comparison([records.ok("a"), records.ok("b")])), None, frozenset())
+    column = [c.id for c in found.columns].index("artifact_bytes")
+    assert not any(row.values[column].mark for row in found.rows)
+
+
+def test_pairs_agree_with_the_verdicts_on_the_best() -> None:
+    standing = stand(records.seven())
+    assert standing.best
+    number = [r.cell.id for r in standing.competing].index(standing.best.cell.id)
+    level = [standing.competing[i].cell.id for i in pairs(standing)[number]]
+    assert level == [r.cell.id for r in standing.level()]
+
+
+def test_seeds_are_part_of_the_name_where_they_vary() -> None:
+    made = [records.ok("lora", cell=records.cell("lora", seed=s)) for s in (0, 1)]
+    assert list(stand(records.comparison(made)).names.values()) == [
+        "lora · seed 0",
+        "lora · seed 1",
+    ]
+
+
+def test_the_frontier_holds_cells_that_none_beats_on_both() -> None:
+    made = [
+        records.ok("full", 0.7, 60.0, spread=0.01),
+        records.ok("lora", 0.6, 30.0, spread=0.01),
+        records.ok("bad", 0.5, 40.0, spread=0.01),
+        records.ok("qlora", 0.4, 5.0, spread=0.01),
+    ]
+    chart = next(scatters(stand(records.comparison(made)), None))
+    assert {row[0]: row[-1] for row in chart.rows} == {
+        "full": "yes",
+        "lora": "yes",
+        "bad": "no",
+        "qlora": "yes",
+    }
+
+
+def test_differences_are_of_whole_words_and_against_the_closest_reference() -> None:
+    pieces = marked("Mark lost the red big glove.", ["No.", "Mark lost the glove."])
+    assert [(p.kind, p.text) for p in pieces] == [
+        ("same", "Mark lost the "),
+        ("added", "red big "),
+        ("same", "glove."),
+    ]
+    assert [p.kind for p in marked("Ann left", ["Ann left early"])] == ["same", "missing"]
+    assert marked("", ["x"]) == ()
+
+
+def test_labels_keep_clear_of_each_other_and_of_the_edge() -> None:
+    points = [(10.0, 100.0), (14.0, 100.0), (430.0, 100.0), (426.0, 104.0)]
+    texts = ["full+gradient-checkpointing"] * 4
+    boxes = []
+    for label, text in zip(place(points, texts, (440, 300)), texts, strict=True):
+        length = 6.9 * len(text)
+        left = label.x if label.align == "left" else label.x - length
+        boxes.append(Box(left, label.y - 7, left + length, label.y + 7))
+    assert not any(a.overlap(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    assert not any(box.outside(440, 300) for box in boxes)
+
+
+def test_spread_keeps_the_order_and_the_bounds() -> None:
+    assert spread([50, 51, 52], 15, 0, 60) == [30, 45, 60]
+    assert spread([], 15, 0, 60) == []
