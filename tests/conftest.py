@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
+from llmbench import plugin
+from llmbench.plugin import Registry
+
 # Nothing in a test may reach a hub: the address is a port of this machine that nobody serves.
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
 CACHE = tempfile.TemporaryDirectory(prefix="llmbench-tests-")
 os.environ["HF_HOME"] = CACHE.name
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
-from llmbench import plugin
-from llmbench.plugin import Registry
 
 KINDS = ("exporters", "launchers", "metrics", "models", "strategies", "tasks")
 TEXTS = (
