@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from llmbench.environment import Environment
 from llmbench.setting import Settings
@@ -18,6 +19,20 @@ Status = Literal[
 
 Phase = Literal["load", "prepare", "train", "evaluate", "save"]
 PHASES: tuple[Phase, ...] = ("load", "prepare", "train", "evaluate", "save")
+
+
+def _finite(scores: Any) -> Any:
+    if not isinstance(scores, dict):
+        return scores
+    return {
+        name: value
+        for name, value in scores.items()
+        if value is not None and not (isinstance(value, float) and not math.isfinite(value))
+    }
+
+
+Scores = Annotated[dict[str, float], BeforeValidator(_finite)]
+"""Scores by name. One that is not a number says nothing and is left out; JSON has none either."""
 
 
 class Part(BaseModel):
@@ -116,7 +131,7 @@ class Example(Part):
     references: tuple[str, ...]
     prediction: str
     new_tokens: int
-    scores: dict[str, float] = {}
+    scores: Scores = {}
 
 
 class GenerationBatch(Part):
@@ -174,5 +189,5 @@ class Record(Part):
     eval_loss: float | None = None
     generation: Generation | None = None
     examples: tuple[Example, ...] = ()
-    corpus_scores: dict[str, float] = {}
+    corpus_scores: Scores = {}
     artifact_bytes: int | None = None
