@@ -13,7 +13,7 @@ Schedule = Literal["linear", "cosine", "constant"]
 class Settings(BaseModel):
     """How one cell is trained and evaluated. Lengths are in tokens."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", allow_inf_nan=False)
 
     steps: int = Field(50, ge=1, description="Optimiser steps.")
     batch_size: int = Field(4, ge=1, description="Sequences per micro-batch.")

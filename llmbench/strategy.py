@@ -24,7 +24,7 @@ class Strategy(BaseModel):
     and the like inside its worker methods only.
     """
 
-    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", allow_inf_nan=False)
 
     id: ClassVar[str]
     """Kebab-case name, as typed after `--strategies`."""
