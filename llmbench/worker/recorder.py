@@ -24,6 +24,9 @@ from llmbench.worker.train import Diverged
 WRITE_INTERVAL_SECONDS = 5.0
 """How much of a long training a kill may lose; writing happens between steps."""
 
+NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "ALLOC_FAILED")
+"""What a RuntimeError says where memory ran out: torch on a host, CUDA, and cuBLAS."""
+
 Say = Callable[[dict[str, Any]], None]
 """Sends an event to the parent."""
 
@@ -112,7 +115,7 @@ def outcome(error: BaseException | None) -> tuple[Status, str | None]:
     if error is None:
         return "ok", None
     text = str(error).strip() or type(error).__name__
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    if out_of_memory(error):
         return "oom", text.split("\n")[0]
     if isinstance(error, CannotRun):
         return "skipped", text
@@ -121,6 +124,13 @@ def outcome(error: BaseException | None) -> tuple[Status, str | None]:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", "Interrupted by the user."
     return "failed", text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on the device or on the host, whoever noticed."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(w in str(error) for w in NO_MEMORY)
 
 
 def trace(error: BaseException) -> str:
