@@ -43,7 +43,7 @@ def members(text: str) -> list[str]:
         ("flash-attention+lora", "lora+flash-attention"),
         ("qlora+flash-attention", "qlora+flash-attention"),
         (" lora ( r = 4 ) + 4-bit ", "lora(r=4)+4-bit"),
-        ("4-bit(double_quantization=true)", "lora+4-bit(double_quantization=True)"),
+        ("4-bit(double_quantization=true)", "lora+4-bit(double_quantization=true)"),
     ],
 )
 def test_a_composition_is_completed_and_spelt_in_one_way(text, whole):
@@ -121,6 +121,7 @@ def test_nothing_can_be_added_to_the_untrained_base():
         ("lora(rank=4)", "'lora' has no option 'rank': known are: "),
         ("lora(alpah=4)", "did you mean 'alpha'?"),
         ("lora(r=0)", "'lora(r=0)' cannot be: input should be greater than or equal to 1."),
+        ("lora(learning_rate_factor=inf)", "cannot be: input should be a finite number."),
         ("lora(r=many)", "'lora(r=many)' cannot be: input should be a valid integer"),
         ("full(r=4)", "'full' has no option 'r': it takes none."),
         ("lroa", "Unknown strategy 'lroa': did you mean 'lora' or 'qlora'?"),

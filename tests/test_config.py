@@ -41,6 +41,7 @@ def test_lists_are_given_with_commas():
         ({"seed": 2**32}, "--seed cannot be 4294967296 (command line): "),
         ({"lr_warmup_ratio": 1.0}, "--lr-warmup-ratio cannot be 1.0 (command line): "),
         ({"learning_rate": float("nan")}, "--learning-rate cannot be nan (command line): "),
+        ({"learning_rate": float("inf")}, "--learning-rate cannot be inf (command line): "),
         ({"strategies": ","}, "--strategies cannot be "),
         ({"precision": "fp8"}, "--precision cannot be 'fp8' (command line): "),
         ({"weights": "trained"}, "--weights cannot be 'trained' (command line): "),

@@ -170,6 +170,12 @@ def test_losses_that_are_not_numbers_survive_as_missing(store):
     assert store.record(record.cell.id).steps[-1].loss is None
 
 
+def test_scores_that_are_not_numbers_are_left_out(store):
+    record = ok("lora").model_copy(update={"corpus_scores": {"bleu": 0.5, "r": float("nan")}})
+    store.write_record(record)
+    assert store.record(record.cell.id).corpus_scores == {"bleu": 0.5}
+
+
 def test_a_comparison_without_kept_inputs_reads_without(store):
     whole = seven()
     store.write_header(whole.header)
