@@ -134,8 +134,8 @@ def test_a_cell_that_ended_well_names_no_phase_and_no_traceback(recorder, job):
 
 
 def test_out_of_memory_keeps_the_steps_and_no_traceback(recorder, job):
+    recorder.step(STEP)
     with pytest.raises(MemoryError) as caught, recorder.phase("train"):
-        recorder.step(STEP)
         raise MemoryError
     recorder.finish(caught.value)
     held = read_record(job.record_file)
