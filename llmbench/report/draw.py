@@ -17,8 +17,8 @@ WIDTH, HEIGHT = 440, 300
 NARROW, PANEL = 330, 128
 """Width of charts that have text beside them, and of each panel of those that have several."""
 ROW_HEIGHT = 26
-ROW_LABEL, CHARACTER = 230, 7.0
-"""The most room for a row's name, and what one of its characters takes."""
+ROW_LABEL, CHARACTER = 34, 7.2
+"""The most characters of a row's name, and the room that one takes."""
 TEXT_SIZE = 12
 
 Data = list[dict[str, Any]]
@@ -208,9 +208,9 @@ def _tick(form: str) -> str:
 def _row_axis(rows: Sequence[str]) -> Any:
     """Names of rows. The page's typeface may be wider than the one that Vega measures with."""
     alt = _altair()
-    widest = min(ROW_LABEL, max(CHARACTER * len(row) for row in rows) + 16)
+    widest = CHARACTER * max(len(row) for row in rows) + 16
     axis = alt.Axis(
-        labelLimit=ROW_LABEL,
+        labelLimit=0,
         minExtent=widest,
         ticks=False,
         domain=False,

@@ -31,6 +31,7 @@ def notes(comparison: Comparison, standing: Standing) -> tuple[Note, ...]:
         *_wrong(standing),
         *(Note("warning", words.clean(p)) for p in comparison.problems),
         *_missing(comparison),
+        *_ended(standing),
         *_environments(standing),
         *_warnings(standing),
         *(Note("note", words.clean(n)) for n in comparison.header.notices),
@@ -64,6 +65,17 @@ def _missing(comparison: Comparison) -> Iterator[Note]:
         yield Note(
             "warning", f"{words.listed(absent)} {verb} no record: the comparison is not complete."
         )
+
+
+def _ended(standing: Standing) -> Iterator[Note]:
+    """Cells that are not in the running because of how they ended."""
+    bad = [r for r in standing.records if r.status not in {"ok", "skipped"}]
+    skipped = [r for r in standing.records if r.status == "skipped"]
+    if bad:
+        named = words.listed([f"{standing.name(r)} ({r.status})" for r in bad])
+        yield Note("warning", f"Not in the running: {named}. The table says why.")
+    if skipped:
+        yield Note("note", f"Skipped: {words.listed([standing.name(r) for r in skipped])}.")
 
 
 def _environments(standing: Standing) -> Iterator[Note]:

@@ -145,10 +145,10 @@ def _step_rows(records: Sequence[Record], standing: Standing) -> list[list[str]]
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """The names, numbered where two are the same: Vega tells rows apart by them."""
+    """The names, shortened, and numbered where two are the same: Vega tells rows apart by them."""
     seen: dict[str, int] = {}
     found = []
-    for name in names:
+    for name in (words.short(name, draw.ROW_LABEL) for name in names):
         seen[name] = seen.get(name, 0) + 1
         found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return found

@@ -101,7 +101,8 @@ def differing(
     """
     rows = [(r, _declared(r)) for r in standing.records if r.cell.trains and r.status != "skipped"]
     names = list(dict.fromkeys(n for _, values in rows for n in values))
-    differing = [n for n in names if len({values.get(n) for _, values in rows}) > 1]
+    # What a cell never got to say is no difference.
+    differing = [n for n in names if len({v[n] for _, v in rows if v.get(n)}) > 1]
     cells = tuple(
         (standing.names[r.cell.id], tuple(values.get(n) or words.DASH for n in differing))
         for r, values in rows[:MOST_DETAILS]

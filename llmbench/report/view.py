@@ -23,6 +23,13 @@ from llmbench.report.table import Table, table
 from llmbench.store import Comparison
 
 
+MEMORY = {
+    True: "Peak memory is the most that tensors held on the GPU while training (allocated).",
+    False: "Host memory growth is by how much the process grew while training; it is not VRAM.",
+}
+"""What the memory column holds, with a GPU and without."""
+
+
 @dataclass(frozen=True)
 class View:
     """One page."""
@@ -40,6 +47,7 @@ class View:
     predictions_of: int
     score_label: str
     memory_word: str
+    memory_meaning: str
     setting_up: tuple[Fact, ...]
     configuration: tuple[Fact, ...]
     differing_names: tuple[str, ...]
@@ -79,6 +87,7 @@ def view(comparison: Comparison) -> View:
         predictions_of=examples,
         score_label=standing.score.label if standing.score else "",
         memory_word=standing.memory_word,
+        memory_meaning=MEMORY[standing.cuda],
         setting_up=run.setting_up(comparison),
         configuration=run.configuration(header),
         differing_names=names,
