@@ -1,0 +1,177 @@
+"""Whole cells, in this process, on the tiny model."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from records import cell, environment
+
+from llmbench import dataset, plugin
+from llmbench.dataset import Example
+from llmbench.job import Job
+from llmbench.metric import Metric
+from llmbench.record import Member, ModelRef, Record
+from llmbench.store import read_record
+from llmbench.worker import cell as worker
+
+EXAMPLES = [
+    Example(
+        f"e{i}", f"Anna: Will you come on day {i}? Tom: Yes.", (f"Tom comes on day {i}.", "Tom")
+    )
+    for i in range(6)
+]
+SETTINGS = {
+    "steps": 4,
+    "burn_in_steps": 1,
+    "batch_size": 2,
+    "seq_len": 96,
+    "learning_rate": 1e-2,
+    "eval_examples": 4,
+    "eval_batch_size": 4,
+    "max_new_tokens": 4,
+}
+
+
+@pytest.fixture(autouse=True)
+def plugins(registry, monkeypatch):
+    """The built-in plugins, whatever else is installed."""
+    monkeypatch.setattr(plugin, "registry", lambda: registry)
+    return registry
+
+
+@pytest.fixture
+def run(model_folder, tmp_path):
+    """Runs a cell; returns its record and what it said."""
+
+    def start(ids: str, weights="pretrained", text=True, **changes) -> tuple[Record, list]:
+        members = tuple(
+            Member(id=i, options=changes.pop("options", {}), distribution="")
+            for i in ids.split("+")
+        )
+        settings = SETTINGS | changes.pop("settings", {})
+        model = ModelRef(id="tiny", weights=weights)
+        made = cell(ids, members=members, settings=settings, model=model, **changes)
+        data = tmp_path / "data.jsonl"
+        data.write_text(dataset.lines(EXAMPLES))
+        job = Job(
+            cell=made,
+            environment=environment("cpu"),
+            model_source=str(model_folder),
+            tokenizer_source=str(model_folder) if text else None,
+            train_file=data if text else None,
+            eval_file=data if text else None,
+            record_file=tmp_path / "record.json",
+            work_folder=tmp_path,
+            started_at=0.0,
+        )
+        said = []
+        worker.run(job, said.append)
+        return read_record(job.record_file), said
+
+    return start
+
+
+def test_a_cell_trained_on_text_has_all_of_its_figures(run):
+    record, said = run("lora")
+    assert (record.status, record.reason) == ("ok", None)
+    assert list(record.phases) == ["load", "prepare", "train", "evaluate", "save"]
+    assert len(record.steps) == 4
+    assert record.attention_kernels == ("flash",)
+    assert record.optimizer == "AdamW"
+    assert record.artifact_bytes > 0
+    assert record.eval_loss > 0
+    assert [e.id for e in record.examples] == [e.id for e in EXAMPLES]
+    assert all(
+        set(e.scores) == {"rouge1", "rouge2", "rougeL", "rougeLsum"} for e in record.examples
+    )
+    assert [e["phase"] for e in said if e["event"] == "phase"] == list(record.phases)
+    assert json.dumps(said)
+
+
+def test_the_base_is_evaluated_and_nothing_more(run):
+    record, _ = run("base")
+    assert (record.status, record.steps, record.artifact_bytes) == ("ok", (), None)
+    assert record.first_loss > 0
+    assert len(record.examples) == 6
+
+
+def test_random_tokens_measure_speed_and_leave_quality_empty(run):
+    record, _ = run("full", weights="random", text=False)
+    assert record.status == "ok"
+    assert (record.examples, record.eval_loss) == ((), None)
+    assert record.generation.new_tokens == 4 * 4
+    assert {s.padded_tokens for s in record.steps} == {2 * 96}
+
+
+def test_what_was_saved_is_measured_and_removed(run, tmp_path):
+    record, _ = run("lora")
+    whole, _ = run("full")
+    assert record.artifact_bytes < whole.artifact_bytes / 2
+    assert not (tmp_path / "artifact").exists()
+
+
+def test_the_same_seed_gives_the_same_cell(run):
+    first, second, other = run("lora")[0], run("lora")[0], run("lora", seed=1)[0]
+    assert [s.loss for s in first.steps] == [s.loss for s in second.steps]
+    assert first.examples == second.examples
+    assert [s.loss for s in first.steps] != [s.loss for s in other.steps]
+
+
+def test_options_of_a_member_are_in_force(run):
+    small, large = (run("lora", options={"r": r})[0].parameters.trainable for r in (2, 4))
+    assert large == 2 * small
+
+
+def test_inputs_that_do_not_fit_are_counted(run):
+    record, _ = run("lora", settings={"seq_len": 32})
+    assert len(record.warnings) == 2
+    assert record.warnings[0] == "6 of 6 training examples were cut to fit 32 tokens (--seq-len)."
+
+
+def test_a_loss_that_is_no_number_ends_the_cell_as_diverged(run):
+    record, _ = run("full", settings={"learning_rate": 1e30, "max_grad_norm": 1e30})
+    assert (record.status, record.phase) == ("diverged", "train")
+    assert record.steps[-1].loss is None
+    assert all(s.loss is not None for s in record.steps[:-1])
+
+
+def test_a_metric_that_fails_costs_no_prediction(run, plugins):
+    class Failing(Metric):
+        id, summary = "failing", ""
+
+        def score(self, predictions, references):
+            raise ZeroDivisionError("in the metric")
+
+    plugins.metrics.add("failing", Failing, plugin.Source("test", "test"))
+    record, _ = run("lora", metrics=("rouge", "failing"))
+    assert (record.status, record.phase) == ("failed", "evaluate")
+    assert "in the metric" in record.traceback
+    assert len(record.examples) == 6
+    assert record.generation.new_tokens > 0
+
+
+def test_a_strategy_whose_kernel_does_not_run_is_skipped_with_the_reason(run, plugins, monkeypatch):
+    eager = plugins.strategies.get("eager-attention")
+    monkeypatch.setattr(eager, "load_kwargs", lambda *_: {"attn_implementation": "sdpa"})
+    record, _ = run("full+eager-attention")
+    assert (record.status, record.phase) == ("skipped", "train")
+    assert record.reason == "Attention ran on flash, not without a fused kernel."
+    assert record.steps == ()
+
+
+def test_two_strategies_that_set_the_same_for_loading_are_refused(run, plugins, monkeypatch):
+    eager = plugins.strategies.get("eager-attention")
+    monkeypatch.setattr(eager, "load_kwargs", lambda *_: {"quantization_config": None})
+    record, _ = run("4-bit+lora+eager-attention")
+    assert (record.status, record.phase) == ("failed", "load")
+    assert "'eager-attention' sets quantization_config for loading" in record.reason
+
+
+def test_proving_the_kernel_draws_no_random_number(run):
+    record, _ = run("lora", options={"dropout": 0.5})
+    assert record.status == "ok"
+    torch.manual_seed(0)
+    again, _ = run("lora", options={"dropout": 0.5})
+    assert [s.loss for s in record.steps] == [s.loss for s in again.steps]
