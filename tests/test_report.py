@@ -16,7 +16,7 @@ import records
 
 from llmbench.figure import rows
 from llmbench.record import Record
-from llmbench.report import draw, render
+from llmbench.report import canvas, render
 from llmbench.store import Comparison
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -165,7 +165,7 @@ def test_random_weights_show_no_quality_and_say_so() -> None:
 
 
 def test_without_altair_the_tables_stand_in(monkeypatch: pytest.MonkeyPatch, seven: str) -> None:
-    monkeypatch.setattr(draw, "missing", lambda: "altair")
+    monkeypatch.setattr(canvas, "missing", lambda: "altair")
     plain = Page(render(records.seven()))
     assert not plain.all("svg")
     assert "the package altair is not installed" in plain.text

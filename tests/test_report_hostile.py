@@ -9,7 +9,7 @@ import records
 from test_report import Page
 
 from llmbench.record import Record
-from llmbench.report import draw, render
+from llmbench.report import canvas, render
 from llmbench.report.words import clean
 from llmbench.store import Comparison
 
@@ -163,7 +163,7 @@ def check(html: str, text: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_text_stays_text(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draw, "missing", lambda: "altair")  # drawings have a test of their own
+    monkeypatch.setattr(canvas, "missing", lambda: "altair")  # drawings have a test of their own
     check(render(poisoned(text)), text)
 
 

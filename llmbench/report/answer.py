@@ -6,14 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from llmbench.figure import BY_ID, peak_memory
-from llmbench.format import size
 from llmbench.record import Record
-from llmbench.report import words
-from llmbench.report.standing import Standing, group, least_memory, speed
-from llmbench.statistics import Verdict
-
-SPEED = BY_ID["train_tokens_per_second"]
+from llmbench.report import phrase, words
+from llmbench.report.field import group, least_memory, speed
+from llmbench.report.standing import Standing
 
 
 @dataclass(frozen=True)
@@ -54,42 +50,45 @@ def _picked(standing: Standing, best: Record) -> Answer:
     pick = least_memory(standing.level())
     why = _highest(standing, pick) if pick is best else _level(standing, pick, best)
     sentences = (why, _on_speed(standing, pick), *_over_base(standing))
-    return Answer(f"Pick {standing.name(pick)}", sentences, rule(standing), pick)
+    return Answer(f"Pick {standing.name(pick)}", sentences, phrase.rule(standing), pick)
 
 
 def _level(standing: Standing, pick: Record, best: Record) -> str:
     verdict = standing.verdicts[pick.cell.id]
     return (
-        f"On {_label(standing)} it is not distinguishable from {standing.name(best)} "
-        f"({_quality(standing, pick)} against {_quality(standing, best)}, "
-        f"{_difference(standing, verdict)}), and it needs {_memory(pick)} of "
-        f"{standing.memory_word} where {standing.name(best)} needs {_memory(best)}."
+        f"On {phrase.label(standing)} it is not distinguishable from {standing.name(best)} "
+        f"({phrase.quality(standing, pick)} against {phrase.quality(standing, best)}, "
+        f"{phrase.difference(standing, verdict)}), and it needs {phrase.memory(pick)} of "
+        f"{standing.memory_word} where {standing.name(best)} needs {phrase.memory(best)}."
     )
 
 
 def _highest(standing: Standing, pick: Record) -> str:
-    figures = f"the highest {_label(standing)}, {_quality(standing, pick)}{_spread(standing, pick)}"
+    figures = (
+        f"the highest {phrase.label(standing)}, {phrase.quality(standing, pick)}"
+        f"{phrase.spread(standing, pick)}"
+    )
     others = len(standing.level()) - 1
     if others:
         return (
             f"It has {figures}, and of the {words.plural(others + 1, 'cell')} that cannot be told "
-            f"apart on it, the least {standing.memory_word}: {_memory(pick)}."
+            f"apart on it, the least {standing.memory_word}: {phrase.memory(pick)}."
         )
     rest = [r for r in standing.competing if r is not pick and r.cell.id in standing.verdicts]
     runner = max(rest, key=lambda r: standing.quality_of(r) or 0.0)
     return (
         f"It has {figures}, better than every other cell; next is {standing.name(runner)} with "
-        f"{_quality(standing, runner)} "
-        f"({_difference(standing, standing.verdicts[runner.cell.id])})."
+        f"{phrase.quality(standing, runner)} "
+        f"({phrase.difference(standing, standing.verdicts[runner.cell.id])})."
     )
 
 
 def _on_speed(standing: Standing, pick: Record) -> str:
     fastest = standing.fastest()
-    own = words.figure_value(SPEED, speed(pick) or 0.0)
+    own = words.figure_value(phrase.SPEED, speed(pick) or 0.0)
     if pick is fastest[0]:
         return f"It also trains fastest, at {own}."
-    top = words.figure_value(SPEED, speed(fastest[0]) or 0.0)
+    top = words.figure_value(phrase.SPEED, speed(fastest[0]) or 0.0)
     if any(pick is r for r in fastest):
         first = standing.name(fastest[0])
         return f"It trains at {own}, within the spread of the fastest, {first} ({top})."
@@ -99,7 +98,7 @@ def _on_speed(standing: Standing, pick: Record) -> str:
 def _over_base(standing: Standing) -> Iterator[str]:
     base = untrained(standing)
     if base is not None:
-        yield f"The untrained {standing.name(base)} scores {_quality(standing, base)}."
+        yield f"The untrained {standing.name(base)} scores {phrase.quality(standing, base)}."
 
 
 def _nothing_learnt(standing: Standing, best: Record, base: Record) -> Answer:
@@ -111,15 +110,15 @@ def _nothing_learnt(standing: Standing, best: Record, base: Record) -> Answer:
         if worse
         else "Nothing to pick yet: no cell is better than the untrained model beyond chance",
         (
-            f"The highest {_label(standing)} is {_quality(standing, best)}, by "
+            f"The highest {phrase.label(standing)} is {phrase.quality(standing, best)}, by "
             f"{standing.name(best)}; the untrained {standing.name(base)} has "
-            f"{_quality(standing, base)}, which is {verdict.word} "
-            f"({_difference(standing, verdict)}).",
+            f"{phrase.quality(standing, base)}, which is {verdict.word} "
+            f"({phrase.difference(standing, verdict)}).",
             f"These cells trained for {steps}: more steps, a higher learning rate or more "
             "evaluated examples may tell them apart.",
             _speed_and_memory(standing),
         ),
-        rule(standing),
+        phrase.rule(standing),
     )
 
 
@@ -135,49 +134,49 @@ def _without_quality(standing: Standing) -> Answer:
         return Answer(
             f"Pick {standing.name(smallest)} for speed and memory",
             (_speed_and_memory(standing), because),
-            rule(standing),
+            phrase.rule(standing),
             smallest,
         )
     return Answer(
         f"{standing.name(smallest)} for memory, {standing.name(fastest[0])} for speed",
         (_speed_and_memory(standing), because),
-        rule(standing),
+        phrase.rule(standing),
     )
 
 
 def _speed_and_memory(standing: Standing) -> str:
     fastest, smallest = standing.fastest(), standing.smallest()
     first = fastest[0]
-    rate = words.figure_value(SPEED, speed(first) or 0.0)
+    rate = words.figure_value(phrase.SPEED, speed(first) or 0.0)
     if smallest is first:
         return (
             f"{standing.name(first)} trains fastest, at {rate}, and needs the least "
-            f"{standing.memory_word}, {_memory(first)}."
+            f"{standing.memory_word}, {phrase.memory(first)}."
         )
     tie = ""
     if len(fastest) > 1:
         others = words.listed([standing.name(r) for r in fastest[1:]], 4)
         tie = f" (within its spread: {others})"
-    own = words.figure_value(SPEED, speed(smallest) or 0.0)
+    own = words.figure_value(phrase.SPEED, speed(smallest) or 0.0)
     return (
-        f"{standing.name(first)} trains fastest, at {rate} and {_memory(first)}{tie}; "
-        f"{standing.name(smallest)} needs the least {standing.memory_word}, {_memory(smallest)}, "
-        f"at {own}."
+        f"{standing.name(first)} trains fastest, at {rate} and {phrase.memory(first)}{tie}; "
+        f"{standing.name(smallest)} needs the least {standing.memory_word}, "
+        f"{phrase.memory(smallest)}, at {own}."
     )
 
 
 def _only(standing: Standing, record: Record) -> Answer:
-    figures = [f"{_memory(record)} of {standing.memory_word}"]
-    figures.append(words.figure_value(SPEED, speed(record) or 0.0))
+    figures = [f"{phrase.memory(record)} of {standing.memory_word}"]
+    figures.append(words.figure_value(phrase.SPEED, speed(record) or 0.0))
     if standing.score:
-        figures.insert(0, f"{_label(standing)} {_quality(standing, record)}")
+        figures.insert(0, f"{phrase.label(standing)} {phrase.quality(standing, record)}")
     return Answer(
         f"Only {standing.name(record)} can be judged",
         (
             f"It has {words.listed(figures)}, and there is nothing to hold it against.",
             *_causes(standing),
         ),
-        rule(standing),
+        phrase.rule(standing),
     )
 
 
@@ -190,7 +189,7 @@ def _none(standing: Standing) -> Answer:
         headline = "There are no records"
     elif not trained:
         headline = "Nothing was trained"
-    return Answer(headline, tuple(_causes(standing)), rule(standing))
+    return Answer(headline, tuple(_causes(standing)), phrase.rule(standing))
 
 
 def _causes(standing: Standing) -> Iterator[str]:
@@ -203,55 +202,3 @@ def _causes(standing: Standing) -> Iterator[str]:
     wrong = [standing.name(r) for r in standing.records if r.cell.id in standing.problems]
     if wrong:
         yield f"{words.listed(wrong)} did not start from the base model's loss."
-
-
-def rule(standing: Standing) -> str:
-    """How the pick is made, in plain words."""
-    count = f"{len(standing.competing)} of {words.plural(len(standing.records), 'cell')}"
-    who = (
-        "A cell competes if it trains, ended well, started from the base model's loss and has "
-        f"every figure that counts; {count} {'does' if len(standing.competing) == 1 else 'do'}."
-    )
-    if standing.score is None:
-        return (
-            f"{who} The fastest has the most non-padding tokens per second; a cell whose interval "
-            "overlaps its interval counts as equally fast."
-        )
-    return (
-        f"{who} The best is the highest mean {standing.score.label}. A cell counts as level with "
-        "it unless a sign-flip test on the same examples, corrected for the number of "
-        "comparisons (Holm), and the 95 % interval of the paired difference both tell them "
-        f"apart. Of those that are level, the one with the least {standing.memory_word} is picked."
-    )
-
-
-def _label(standing: Standing) -> str:
-    return standing.score.label if standing.score else ""
-
-
-def _quality(standing: Standing, record: Record) -> str:
-    value = standing.quality_of(record)
-    return (
-        words.DASH
-        if value is None or not standing.score
-        else words.figure_value(standing.score, value)
-    )
-
-
-def _spread(standing: Standing, record: Record) -> str:
-    found = words.bounds(BY_ID["rougeL"], standing.quality.get(record.cell.id))
-    return f" {found}" if found else ""
-
-
-def _memory(record: Record) -> str:
-    return size(peak_memory(record) or 0.0)
-
-
-def _difference(standing: Standing, verdict: Verdict) -> str:
-    text = f"difference {words.difference(verdict.difference)}"
-    beyond = verdict.difference.low > 0 or verdict.difference.high < 0
-    if beyond and verdict.word == "not distinguishable":
-        # The interval alone would say otherwise: show what the correction did.
-        count = len(standing.verdicts)
-        return f"{text}, p = {verdict.p_value:.2f} after correction for {count} comparisons"
-    return text

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from llmbench.format import GIB, MIB
 from llmbench.record import Record
-from llmbench.report import draw, svg
+from llmbench.report import canvas, svg
 
 MOST_ROWS = 24
 """Cells in a chart that has a row or a line for each."""
@@ -39,7 +39,7 @@ def chart(
 ) -> Chart:
     """Draw, where that can be done."""
     drawing = None
-    if draw.missing() is None:
+    if canvas.missing() is None:
         drawing = svg.finish(make(), name, title, description)
     header, rows = table
     return Chart(

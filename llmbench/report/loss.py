@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from llmbench.record import Record
-from llmbench.report import draw, words
+from llmbench.report import canvas, draw, words
+from llmbench.report.canvas import Scale
 from llmbench.report.chart import Chart, chart, chosen, left_out
-from llmbench.report.draw import Scale
 from llmbench.report.place import LINE, spread
 from llmbench.report.standing import Standing
 
@@ -90,7 +90,7 @@ def _groups(
 
 def _lines(
     groups: Sequence[Sequence[Record]], curves: dict[str, Curve], standing: Standing
-) -> draw.Data:
+) -> canvas.Data:
     """The points of every line. As many lines have a colour as there are colours."""
     numbers = {r.cell.id: n for n, r in enumerate(standing.records, start=1)}
     found = []
@@ -99,8 +99,8 @@ def _lines(
         points = curves[group[0].cell.id]
         line = {
             "series": series,
-            "colour": draw.SERIES[series] if series < len(draw.SERIES) else draw.GRID,
-            "strength": 2 if series < len(draw.SERIES) else 1,
+            "colour": canvas.SERIES[series] if series < len(canvas.SERIES) else canvas.GRID,
+            "strength": 2 if series < len(canvas.SERIES) else 1,
             "says": f"[{numbers[group[0].cell.id]}] {names}: loss from {points[0][1]:.3f} "
             f"to {points[-1][1]:.3f}",
         }
@@ -110,17 +110,17 @@ def _lines(
 
 def _labels(
     groups: Sequence[Sequence[Record]], curves: dict[str, Curve], standing: Standing, y: Scale
-) -> draw.Data:
+) -> canvas.Data:
     """A label for each line that has a colour, in one column beside the end of the longest."""
     ends = [curves[g[0].cell.id][-1] for g in groups]
-    named = list(zip(groups, ends, draw.SERIES, strict=False))
-    wanted = [draw.HEIGHT - y.pixels(end[1], draw.HEIGHT) for _, end, _ in named]
-    placed = spread(wanted, LINE + 1, 6, draw.HEIGHT - 6)
+    named = list(zip(groups, ends, canvas.SERIES, strict=False))
+    wanted = [canvas.HEIGHT - y.pixels(end[1], canvas.HEIGHT) for _, end, _ in named]
+    placed = spread(wanted, LINE + 1, 6, canvas.HEIGHT - 6)
     last = max(end[0] for end in ends)
     return [
         {
             "x": last,
-            "y": y.value(draw.HEIGHT - at, draw.HEIGHT),
+            "y": y.value(canvas.HEIGHT - at, canvas.HEIGHT),
             "text": words.short(standing.names[group[0].cell.id], 32)
             + (f" (+{len(group) - 1})" if len(group) > 1 else ""),
             "colour": colour,

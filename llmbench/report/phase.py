@@ -7,9 +7,9 @@ from statistics import median
 
 from llmbench.format import size
 from llmbench.record import PHASES, Memory, Phase, Record
-from llmbench.report import draw, words
+from llmbench.report import canvas, draw, words
+from llmbench.report.canvas import Scale
 from llmbench.report.chart import Chart, bytes_unit, chart, chosen, left_out
-from llmbench.report.draw import Scale
 from llmbench.report.standing import Standing
 
 MOST_TICKS = 80
@@ -47,7 +47,7 @@ def memory_per_phase(standing: Standing, pick: Record | None) -> Chart | None:
             "name": name,
             "phase": phase,
             "x": held / factor,
-            "colour": draw.ACCENT if phase == "train" else draw.SOFT,
+            "colour": canvas.ACCENT if phase == "train" else canvas.SOFT,
             "says": f"[{numbers[r.cell.id]}] {name}, {phase}: {size(held)}",
         }
         for r, name in zip(shown, names, strict=True)
@@ -86,7 +86,7 @@ def step_times(standing: Standing, pick: Record | None) -> Chart | None:
         {
             "name": name,
             "x": seconds * factor,
-            "colour": draw.SOFT if counts else draw.GRID,
+            "colour": canvas.SOFT if counts else canvas.GRID,
         }
         for r, name in zip(shown, names, strict=True)
         for seconds, counts in _ticks(r)
@@ -148,7 +148,7 @@ def _unique(names: Sequence[str]) -> list[str]:
     """The names, shortened, and numbered where two are the same: Vega tells rows apart by them."""
     seen: dict[str, int] = {}
     found = []
-    for name in (words.short(name, draw.ROW_LABEL) for name in names):
+    for name in (words.short(name, canvas.ROW_LABEL) for name in names):
         seen[name] = seen.get(name, 0) + 1
         found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return found

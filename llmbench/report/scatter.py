@@ -2,49 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from llmbench.figure import BY_ID, Figure, peak_memory
 from llmbench.record import Record
-from llmbench.report import draw, words
-from llmbench.report.chart import Chart, bytes_unit, chart
-from llmbench.report.draw import Scale
+from llmbench.report import canvas, draw, side, words
+from llmbench.report.canvas import Scale
+from llmbench.report.chart import Chart, chart
 from llmbench.report.place import Box, Label, place
-from llmbench.report.standing import Standing, speed
+from llmbench.report.side import Side
+from llmbench.report.standing import Standing
 from llmbench.report.table import summary_figures
-from llmbench.statistics import Interval
 
 LABELS = 14
 """Points that get a label; of more, those on the frontier do."""
 MOST_POINTS = 300
-MEMORY, SPEED = BY_ID["peak_memory_bytes"], BY_ID["train_tokens_per_second"]
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the two figures of a scatter."""
-
-    figure: Figure
-    of: Callable[[Record], float | None]
-    interval: Callable[[Record], Interval | None]
-    better: str
-    title: str
-    factor: float = 1.0
-    """What a value is divided by for the axis."""
-
-    def scaled(self, record: Record) -> float:
-        """The value on the axis."""
-        return (self.of(record) or 0.0) / self.factor
-
-    def bounds(self, record: Record) -> tuple[float, float] | None:
-        """The interval on the axis."""
-        found = self.interval(record)
-        if found is None or found.low == found.high:
-            return None
-        return found.low / self.factor, found.high / self.factor
 
 
 def scatters(standing: Standing, pick: Record | None) -> Iterator[Chart]:
@@ -52,11 +25,11 @@ def scatters(standing: Standing, pick: Record | None) -> Iterator[Chart]:
     shown = standing.competing
     if len(shown) < 2:
         return
-    memory, rate = _memory(standing), _speed(standing)
+    memory, rate = side.memory(standing), side.training_speed(standing)
     if standing.score is None:
         yield _scatter("speed-memory", rate, memory, standing, pick)
         return
-    quality = _quality(standing, standing.score)
+    quality = side.quality(standing, standing.score)
     yield _scatter("quality-memory", quality, memory, standing, pick)
     yield _scatter("quality-speed", quality, rate, standing, pick)
 
@@ -76,7 +49,7 @@ def frontier(records: Sequence[Record], up: Side, across: Side) -> list[Record]:
 def _scatter(name: str, up: Side, across: Side, standing: Standing, pick: Record | None) -> Chart:
     shown = standing.competing[:MOST_POINTS]
     best = frontier(shown, up, across)
-    x, y = _scale(across, shown, zero=True), _scale(up, shown, zero=standing.score is None)
+    x, y = side.scale(across, shown, zero=True), side.scale(up, shown, zero=standing.score is None)
     edge = [{"x": across.scaled(r), "y": up.scaled(r), "order": i} for i, r in enumerate(best)]
     points = _points(shown, up, across, (x, y), standing, best, pick)
     title = f"{up.title} against {across.title[0].lower()}{across.title[1:]}"
@@ -110,8 +83,8 @@ def _points(
     standing: Standing,
     best: Sequence[Record],
     pick: Record | None,
-) -> draw.Data:
-    size = (draw.WIDTH, draw.HEIGHT)
+) -> canvas.Data:
+    size = (canvas.WIDTH, canvas.HEIGHT)
     pixels = [_pixels(r, up, across, scales) for r in shown]
     edge, picked = {r.cell.id for r in best}, pick.cell.id if pick else ""
     named = {r.cell.id for r in shown} if len(shown) <= LABELS else {*sorted(edge)[:LABELS], picked}
@@ -140,14 +113,14 @@ def _pixels(
     record: Record, up: Side, across: Side, scales: tuple[Scale, Scale]
 ) -> tuple[float, float]:
     x, y = scales
-    left = x.pixels(across.scaled(record), draw.WIDTH)
-    return left, draw.HEIGHT - y.pixels(up.scaled(record), draw.HEIGHT)
+    left = x.pixels(across.scaled(record), canvas.WIDTH)
+    return left, canvas.HEIGHT - y.pixels(up.scaled(record), canvas.HEIGHT)
 
 
 def _colours(picked: bool, on_edge: bool) -> dict[str, str]:
-    line = draw.ACCENT if picked else draw.INK if on_edge else draw.MUTED
-    fill = line if picked or on_edge else draw.PAGE
-    return {"fill": fill, "stroke": line, "ink": draw.ACCENT if picked else draw.INK}
+    line = canvas.ACCENT if picked else canvas.INK if on_edge else canvas.MUTED
+    fill = line if picked or on_edge else canvas.PAGE
+    return {"fill": fill, "stroke": line, "ink": canvas.ACCENT if picked else canvas.INK}
 
 
 def _bounds(record: Record, up: Side, across: Side, wanted: bool) -> dict[str, float | None]:
@@ -162,8 +135,8 @@ def _placed(text: str, label: Label, scales: tuple[Scale, Scale]) -> dict[str, A
         "text": text,
         "align": label.align,
         "moved": bool(text) and label.moved,
-        "label_x": x.value(label.x, draw.WIDTH),
-        "label_y": y.value(draw.HEIGHT - label.y, draw.HEIGHT),
+        "label_x": x.value(label.x, canvas.WIDTH),
+        "label_y": y.value(canvas.HEIGHT - label.y, canvas.HEIGHT),
     }
 
 
@@ -185,61 +158,9 @@ def _table(
     rows, edge = [], {r.cell.id for r in best}
     for record in shown:
         row = [standing.names[record.cell.id]]
-        for side in (up, across):
-            value = words.figure_value(side.figure, side.of(record) or 0.0)
-            spread = words.bounds(side.figure, side.interval(record))
+        for one in (up, across):
+            value = words.figure_value(one.figure, one.of(record) or 0.0)
+            spread = words.bounds(one.figure, one.interval(record))
             row.append(f"{value} {spread}".strip())
         rows.append([*row, "yes" if record.cell.id in edge else "no"])
     return ["Cell", up.title, across.title, "On the frontier"], rows
-
-
-def _scale(side: Side, records: Sequence[Record], zero: bool) -> Scale:
-    values = [side.scaled(r) for r in records]
-    values += [b for r in records for b in side.bounds(r) or ()]
-    low, high = (0.0 if zero else min(values)), max(values)
-    room = (high - low or abs(high) or 1.0) * 0.08
-    arrow = (
-        "more is better \N{RIGHTWARDS ARROW}"
-        if side.better == "higher"
-        else "\N{LEFTWARDS ARROW} less is better"
-    )
-    title = f"{side.title}{_unit(side)} · {arrow}"
-    return Scale(title, low if zero else low - room, high + room, _ticks(side, high - low))
-
-
-def _ticks(side: Side, span: float) -> str:
-    score = ".2f" if span > 0.06 else ".3f"
-    return {"score": score, "tokens/s": "~s"}.get(side.figure.unit, ",~r")
-
-
-def _unit(side: Side) -> str:
-    if side.figure.unit == "bytes":
-        return f", {bytes_unit(side.factor)[0]}"
-    return ", tokens/s" if side.figure.unit == "tokens/s" else ""
-
-
-def _quality(standing: Standing, score: Figure) -> Side:
-    return Side(
-        score,
-        standing.quality_of,
-        lambda r: standing.quality.get(r.cell.id),
-        "higher",
-        score.label,
-    )
-
-
-def _speed(standing: Standing) -> Side:
-    return Side(SPEED, speed, lambda r: standing.speed.get(r.cell.id), "higher", "Training speed")
-
-
-def _memory(standing: Standing) -> Side:
-    largest = max(peak_memory(r) or 0.0 for r in standing.competing)
-    word = standing.memory_word
-    return Side(
-        MEMORY,
-        peak_memory,
-        lambda r: None,
-        "lower",
-        word[0].upper() + word[1:],
-        bytes_unit(largest)[1],
-    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from llmbench.check import first_loss_problems
-from llmbench.figure import BY_ID, QUALITY, Figure, peak_memory, peak_memory_kind
+from llmbench.figure import BY_ID, Figure, peak_memory_kind
 from llmbench.record import Record
 from llmbench.report import words
+from llmbench.report.field import compete, least_memory, quality_score, score_value, speed
 from llmbench.statistics import (
     Interval,
     Verdict,
@@ -23,10 +23,6 @@ FULL_STATISTICS = 64
 """Beyond so many cells, intervals and verdicts are worked out for the best ones only."""
 PAIRWISE = 16
 """Up to so many competing cells, every pair has its verdict, for the reader's own constraints."""
-SCORES = (QUALITY, "rougeLsum", "rouge1", "rouge2")
-"""Scores that can stand for quality: those of which it is known that more is better."""
-
-speed = BY_ID["train_tokens_per_second"].of
 
 
 @dataclass(frozen=True)
@@ -135,54 +131,6 @@ def _rates(standing: Standing) -> dict[str, Interval]:
     if level:
         rated.append(least_memory(level))
     return {r.cell.id: i for r in rated if (i := rate_interval(r))}
-
-
-def compete(
-    records: Sequence[Record], problems: dict[str, str], score: Figure | None
-) -> tuple[Record, ...]:
-    """Cells that ended well, train, start from the base model, and have all their figures.
-
-    Of several models or tasks, those of the most frequent: others do not compare.
-    """
-    able = [
-        r
-        for r in records
-        if r.status == "ok"
-        and r.cell.trains
-        and r.cell.id not in problems
-        and peak_memory(r) is not None
-        and speed(r)
-        and (score is None or score_value(score, r) is not None)
-    ]
-    groups = Counter(group(r) for r in able)
-    chosen = max(groups, key=lambda g: groups[g]) if groups else None
-    return tuple(r for r in able if group(r) == chosen)
-
-
-def group(record: Record) -> tuple[str, str, str]:
-    """What cells must share to be held against each other."""
-    return record.cell.model.id, record.cell.task, record.cell.eval_data.sha256
-
-
-def quality_score(records: Sequence[Record]) -> Figure | None:
-    """The score that stands for quality in these records, if there is one."""
-    trained = [r for r in records if r.cell.trains and r.status == "ok"]
-    for name in SCORES:
-        if any(score_value(BY_ID[name], r) is not None for r in trained):
-            return BY_ID[name]
-    return None
-
-
-def score_value(score: Figure | None, record: Record) -> float | None:
-    """A record's score; None for random weights, where it would mean nothing."""
-    if score is None or record.cell.model.weights == "random":
-        return None
-    return score.of(record)
-
-
-def least_memory(records: Sequence[Record]) -> Record:
-    """The smallest peak; of equals the fastest."""
-    return min(records, key=lambda r: (peak_memory(r) or 0.0, -(speed(r) or 0.0)))
 
 
 def pairs(standing: Standing) -> dict[int, list[int]]:

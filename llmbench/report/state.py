@@ -12,7 +12,8 @@ from llmbench.figure import BY_ID, peak_memory, rows
 from llmbench.format import size
 from llmbench.report import words
 from llmbench.report.chart import bytes_unit
-from llmbench.report.standing import Standing, pairs, speed
+from llmbench.report.field import speed
+from llmbench.report.standing import Standing, pairs
 from llmbench.store import Comparison
 
 # Characters that could end a script element, start a comment in one, or end a line of script.

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from llmbench.figure import (
-    AFTER_PUBLIC,
     BY_ID,
-    FIGURES,
     Figure,
     generate_rate,
     peak_memory,
-    score,
 )
 from llmbench.record import Record
 from llmbench.report import words
-from llmbench.report.standing import Standing, score_value
+from llmbench.report.column import SHOWN, figures, value_of
+from llmbench.report.mark import leading
+from llmbench.report.standing import Standing
 
-SHOWN = (
-    "peak_memory_bytes",
-    "train_tokens_per_second",
-    "generate_tokens_per_second",
-    "trainable_parameters",
-    "train_seconds",
-    "artifact_bytes",
-)
-"""Columns that are there from the start, after quality; the reader can add the others."""
-TRAINING_ONLY = frozenset({"train_seconds"})
 REASON_LENGTH = 300
 
 
@@ -83,16 +70,16 @@ class Table:
 
 def table(standing: Standing, pick: Record | None, linked: frozenset[str]) -> Table:
     """Every record as a row, in the order of the plan."""
-    figures = list(_figures(standing))
-    best = {f.id: _best(f, standing) for f in figures}
+    found = list(figures(standing))
+    best = {f.id: leading(f, standing) for f in found}
     rows = []
     for number, record in enumerate(standing.records, start=1):
-        values = tuple(_value(f, record, standing, best[f.id]) for f in figures)
+        values = tuple(_value(f, record, standing, best[f.id]) for f in found)
         rows.append(_row(number, record, values, standing, pick, linked))
     shown = {standing.score.id if standing.score else "", *SHOWN}
     return Table(
         tuple(
-            Column(f.id, words.clean(f.label), f.meaning, f.better, f.id in shown) for f in figures
+            Column(f.id, words.clean(f.label), f.meaning, f.better, f.id in shown) for f in found
         ),
         tuple(rows),
     )
@@ -127,37 +114,8 @@ def status_text(record: Record, wrong: bool = False) -> str:
     return f"{record.status} in {record.phase}" if record.phase else record.status
 
 
-def _figures(standing: Standing) -> Iterator[Figure]:
-    """Quality first, then the rest in their public order; figures that no cell has are left out."""
-    seen = {n for r in standing.records for e in r.examples[:1] for n in e.scores}
-    extra = (seen | {n for r in standing.records for n in r.corpus_scores}) - BY_ID.keys()
-    further = [Figure(n, n, "score", "neither", score(n), "") for n in sorted(extra)]
-    ordered = [*FIGURES, *further, *AFTER_PUBLIC]
-    head = standing.score.id if standing.score else None
-    for figure in sorted(ordered, key=lambda f: f.id != head):
-        if figure.id in SHOWN or any(_of(figure, r) is not None for r in standing.records):
-            yield _named(figure, standing)
-
-
-def _named(figure: Figure, standing: Standing) -> Figure:
-    if figure.id != "peak_memory_bytes" or standing.cuda:
-        return figure
-    return Figure(
-        figure.id, "Host memory growth", figure.unit, figure.better, figure.of, figure.meaning
-    )
-
-
-def _of(figure: Figure, record: Record) -> float | None:
-    if figure.unit == "score":
-        return score_value(figure, record)
-    if figure.id in TRAINING_ONLY and not record.cell.trains:
-        return None
-    value = figure.of(record)
-    return value if value is None or math.isfinite(value) else None
-
-
 def _value(figure: Figure, record: Record, standing: Standing, best: frozenset[str]) -> Value:
-    value = _of(figure, record)
+    value = value_of(figure, record)
     if value is None:
         return Value("", absent=_absent(figure, record))
     cell = record.cell.id
@@ -190,40 +148,6 @@ def _absent(figure: Figure, record: Record) -> str:
     if not record.cell.trains:
         return "not measured: nothing is trained"
     return "not measured"
-
-
-def _best(figure: Figure, standing: Standing) -> frozenset[str]:
-    """Cells to mark in a column: the best of those competing, and all that tie with it."""
-    if len(standing.competing) < 2 or figure.better == "neither":
-        return frozenset()
-    leaders: Sequence[Record] = ()
-    if standing.score and figure.id == standing.score.id:
-        leaders = standing.level()
-    elif figure.id == "train_tokens_per_second":
-        leaders = standing.fastest()
-    elif figure.id in _PLAIN:
-        leaders = _leaders(standing.competing, figure)
-    alike = len(leaders) == len(standing.competing)  # then nothing is the best
-    return frozenset() if alike else frozenset(r.cell.id for r in leaders)
-
-
-_PLAIN = frozenset(
-    {"peak_memory_bytes", "generate_tokens_per_second", "train_seconds", "artifact_bytes"}
-)
-"""Figures of which the plain extreme is marked: nothing is known of their spread."""
-
-
-def _leaders(records: Sequence[Record], figure: Figure) -> list[Record]:
-    measured = {r.cell.id: v for r in records if (v := _of(figure, r)) is not None}
-    if not measured:
-        return []
-    choose: Callable[..., float] = max if figure.better == "higher" else min
-    top = words.figure_value(figure, choose(measured.values()))
-    return [
-        r
-        for r in records
-        if r.cell.id in measured and words.figure_value(figure, measured[r.cell.id]) == top
-    ]
 
 
 def summary_figures(record: Record, standing: Standing) -> str:

@@ -8,20 +8,20 @@ from datetime import datetime
 from markupsafe import Markup
 
 from llmbench.figure import AFTER_PUBLIC, FIGURES
-from llmbench.report import draw, note, prediction, run, words
+from llmbench.report import canvas, note, prediction, run, words
 from llmbench.report.answer import Answer, answer
 from llmbench.report.chart import Chart
+from llmbench.report.detail import Detail, detailed, details
 from llmbench.report.loss import loss_curves
 from llmbench.report.note import Note
 from llmbench.report.phase import memory_per_phase, step_times
 from llmbench.report.prediction import Shown
-from llmbench.report.run import Detail, Fact
+from llmbench.report.run import Fact
 from llmbench.report.scatter import scatters
 from llmbench.report.standing import Standing, stand
 from llmbench.report.state import state
 from llmbench.report.table import Table, table
 from llmbench.store import Comparison
-
 
 MEMORY = {
     True: "Peak memory is the most that tensors held on the GPU while training (allocated).",
@@ -69,7 +69,7 @@ def view(comparison: Comparison) -> View:
     header = comparison.header
     standing = stand(comparison)
     found = answer(standing)
-    linked = run.detailed(standing)
+    linked = detailed(standing)
     judged = standing.score is not None and found.pick is not None
     names, differing = run.differing(standing)
     cells = table(standing, found.pick, linked)
@@ -82,7 +82,7 @@ def view(comparison: Comparison) -> View:
         notes=note.notes(comparison, standing),
         table=cells,
         charts=_charts(standing, found),
-        undrawn=draw.missing() or "",
+        undrawn=canvas.missing() or "",
         predictions=prediction.shown(standing, comparison.inputs),
         predictions_of=examples,
         score_label=standing.score.label if standing.score else "",
@@ -92,7 +92,7 @@ def view(comparison: Comparison) -> View:
         configuration=run.configuration(header),
         differing_names=names,
         differing=differing,
-        details=run.details(standing, linked),
+        details=details(standing, linked),
         details_left_out=len(standing.records) - len(linked),
         command=words.clean(header.command),
         judged=judged,

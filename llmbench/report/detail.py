@@ -1,0 +1,138 @@
+"""Each cell in detail: how it ended, what it was, what its phases took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from llmbench.format import count, size
+from llmbench.record import Record
+from llmbench.report import words
+from llmbench.report.run import Fact, label, show
+from llmbench.report.standing import Standing
+from llmbench.report.table import status_text
+
+MOST_DETAILS = 40
+"""Cells with details on the page; of more, those that did not end well come first."""
+
+TRACEBACK = 4000
+"""Characters kept of a traceback or a log's end, from its end."""
+
+
+@dataclass(frozen=True)
+class Detail:
+    """All that the page says of one cell."""
+
+    number: int
+    name: str
+    status: str
+    good: bool
+    reason: str
+    traceback: str
+    facts: tuple[Fact, ...]
+    settings: tuple[Fact, ...]
+    phases: tuple[tuple[str, ...], ...]
+    phase_header: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def detailed(standing: Standing) -> frozenset[str]:
+    """Ids of the cells that get details."""
+    ranked = sorted(standing.records, key=lambda r: r.status in {"ok", "skipped"})
+    return frozenset(r.cell.id for r in ranked[:MOST_DETAILS])
+
+
+def details(standing: Standing, linked: frozenset[str]) -> tuple[Detail, ...]:
+    """The cells with details, in their order."""
+    return tuple(
+        _detail(number, record, standing)
+        for number, record in enumerate(standing.records, start=1)
+        if record.cell.id in linked
+    )
+
+
+def _detail(number: int, record: Record, standing: Standing) -> Detail:
+    header, phases = _phases(record)
+    wrong = standing.problems.get(record.cell.id, "")
+    return Detail(
+        number=number,
+        name=standing.names[record.cell.id],
+        status=status_text(record, bool(wrong)),
+        good=record.status == "ok" and not wrong,
+        reason=words.cut(wrong or record.reason or "", 2000),
+        traceback=_end(record.traceback or ""),
+        facts=tuple(_facts(record)),
+        settings=tuple(_changes(record)),
+        phases=phases,
+        phase_header=header,
+        warnings=tuple(words.cut(w, 500) for w in record.warnings),
+    )
+
+
+def _facts(record: Record) -> Iterator[Fact]:
+    yield Fact("Cell", words.clean(record.cell.id))
+    packages = dict.fromkeys(m.distribution for m in record.cell.members)
+    yield Fact("Strategies from", words.clean(", ".join(packages)))
+    for member in record.cell.members:
+        if member.options:
+            options = ", ".join(f"{label(k)} {show(v)}" for k, v in member.options.items())
+            yield Fact(f"Options of {words.clean(member.id)}", options)
+    if record.parameters:
+        trainable, total = record.parameters.trainable, record.parameters.total
+        share = f" ({words.percent(trainable, total)})" if total else ""
+        text = f"{count(trainable)} of {count(total)} trained{share}"
+        yield Fact("Parameters", text if record.cell.trains else f"{count(total)}, none trained")
+    if record.attention_kernels:
+        yield Fact("Attention kernels that ran", words.clean(", ".join(record.attention_kernels)))
+    if record.optimizer:
+        yield Fact("Optimiser class", words.clean(record.optimizer))
+    if record.generation:
+        made = record.generation
+        text = f"{made.new_tokens:,} new tokens in {words.seconds(made.seconds)}"
+        yield Fact("Generated", text)
+    yield from _times(record)
+
+
+def _times(record: Record) -> Iterator[Fact]:
+    if record.started_at:
+        yield Fact("Started", words.clean(record.started_at))
+    if record.start_seconds is not None:
+        yield Fact("Process started in", words.seconds(record.start_seconds))
+    if record.seconds is not None:
+        yield Fact("Took", words.seconds(record.seconds))
+    if record.attempt > 1:
+        yield Fact("Attempt", str(record.attempt))
+
+
+def _changes(record: Record) -> Iterator[Fact]:
+    for name, value in record.cell.declared.items():
+        yield Fact(label(name), show(value), "declared by the strategy")
+
+
+def _phases(record: Record) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Seconds and memory of each phase; only the kinds of memory that were measured."""
+    kinds = {
+        "allocated_bytes": "Allocated",
+        "reserved_bytes": "Reserved",
+        "process_bytes": "Process on the GPU",
+        "host_growth_bytes": "Host memory growth",
+    }
+    held = [
+        k for k in kinds if any(getattr(p.memory, k) is not None for p in record.phases.values())
+    ]
+    rows = []
+    for name, phase in record.phases.items():
+        figures = (getattr(phase.memory, k) for k in held)
+        memory = (words.DASH if f is None else size(f) for f in figures)
+        probes = (f"{k} {show(v)}" for p in phase.probes.values() for k, v in p.items())
+        shown = "train (first loss only)" if name == "train" and not record.cell.trains else name
+        rows.append((shown, words.seconds(phase.seconds), *memory, words.clean(", ".join(probes))))
+    header = ("Phase", "Time", *(kinds[k] for k in held))
+    if any(row[-1] for row in rows):
+        return (*header, "Probes"), tuple(rows)
+    return header, tuple(row[:-1] for row in rows)
+
+
+def _end(text: str) -> str:
+    text = words.clean(text)
+    return text if len(text) <= TRACEBACK else f"…{text[-TRACEBACK:]}"

@@ -1,0 +1,96 @@
+"""The sides of a scatter: what is on an axis, how it reads, and which way is better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from llmbench.figure import BY_ID, Figure, peak_memory
+from llmbench.record import Record
+from llmbench.report.canvas import Scale
+from llmbench.report.chart import bytes_unit
+from llmbench.report.field import speed
+from llmbench.report.standing import Standing
+from llmbench.statistics import Interval
+
+MEMORY, SPEED = BY_ID["peak_memory_bytes"], BY_ID["train_tokens_per_second"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two figures of a scatter."""
+
+    figure: Figure
+    of: Callable[[Record], float | None]
+    interval: Callable[[Record], Interval | None]
+    better: str
+    title: str
+    factor: float = 1.0
+    """What a value is divided by for the axis."""
+
+    def scaled(self, record: Record) -> float:
+        """The value on the axis."""
+        return (self.of(record) or 0.0) / self.factor
+
+    def bounds(self, record: Record) -> tuple[float, float] | None:
+        """The interval on the axis."""
+        found = self.interval(record)
+        if found is None or found.low == found.high:
+            return None
+        return found.low / self.factor, found.high / self.factor
+
+
+def scale(side: Side, records: Sequence[Record], zero: bool) -> Scale:
+    """The axis for a side, with a little room."""
+    values = [side.scaled(r) for r in records]
+    values += [b for r in records for b in side.bounds(r) or ()]
+    low, high = (0.0 if zero else min(values)), max(values)
+    room = (high - low or abs(high) or 1.0) * 0.08
+    arrow = (
+        "more is better \N{RIGHTWARDS ARROW}"
+        if side.better == "higher"
+        else "\N{LEFTWARDS ARROW} less is better"
+    )
+    title = f"{side.title}{_unit(side)} · {arrow}"
+    return Scale(title, low if zero else low - room, high + room, _ticks(side, high - low))
+
+
+def _ticks(side: Side, span: float) -> str:
+    score = ".2f" if span > 0.06 else ".3f"
+    return {"score": score, "tokens/s": "~s"}.get(side.figure.unit, ",~r")
+
+
+def _unit(side: Side) -> str:
+    if side.figure.unit == "bytes":
+        return f", {bytes_unit(side.factor)[0]}"
+    return ", tokens/s" if side.figure.unit == "tokens/s" else ""
+
+
+def quality(standing: Standing, score: Figure) -> Side:
+    """Quality as a side."""
+    return Side(
+        score,
+        standing.quality_of,
+        lambda r: standing.quality.get(r.cell.id),
+        "higher",
+        score.label,
+    )
+
+
+def training_speed(standing: Standing) -> Side:
+    """Training speed as a side."""
+    return Side(SPEED, speed, lambda r: standing.speed.get(r.cell.id), "higher", "Training speed")
+
+
+def memory(standing: Standing) -> Side:
+    """Peak memory as a side, in the unit that suits the largest."""
+    largest = max(peak_memory(r) or 0.0 for r in standing.competing)
+    word = standing.memory_word
+    return Side(
+        MEMORY,
+        peak_memory,
+        lambda r: None,
+        "lower",
+        word[0].upper() + word[1:],
+        bytes_unit(largest)[1],
+    )
