@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +17,8 @@ def csv(comparison: Comparison) -> str:
 
     from llmbench.figure import rows
 
-    table = pd.DataFrame(rows(comparison)).map(_harmless)
+    # As objects: pandas would turn counts into floats where one of them is missing.
+    table = pd.DataFrame(rows(comparison), dtype=object).map(_harmless)
     return str(table.to_csv(index=False, lineterminator="\n"))
 
 
