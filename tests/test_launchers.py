@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from llmbench_launchers import spawn
+from llmbench_launchers.fork import Fork
+from llmbench_launchers.process import end_group, events, worker_environment
+from llmbench_launchers.spawn import Spawn
+
+WORKER = """
+import os, pathlib, signal, sys
+job, log = sys.argv[1:3]
+pathlib.Path(log).write_text("the log\\n")
+print('{"event": "start"}', flush=True)
+print("a library's chatter", flush=True)
+exec(pathlib.Path(job).read_text())
+"""
+WAIT = """
+print('{"event": "waiting"}', flush=True)
+try:
+    signal.pause()
+except KeyboardInterrupt:
+    sys.exit(3)
+"""
+
+
+@pytest.fixture
+def spawned(tmp_path, monkeypatch):
+    """A `Spawn` whose worker executes the job's text; runs it and returns status and events."""
+    module = tmp_path / "stand_in_worker.py"
+    module.write_text(WORKER)
+    launcher = Spawn()
+    popen = subprocess.Popen
+
+    def stand_in(command, **options):
+        return popen([sys.executable, str(module), *command[3:]], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", stand_in)
+
+    def run(code: str, on_event=lambda launcher, event: None):
+        job, heard = tmp_path / "cell.json", []
+        job.write_text(code)
+
+        def hear(event):
+            heard.append(event["event"])
+            on_event(launcher, event)
+
+        return launcher.run(job, tmp_path / "log", hear), heard
+
+    yield run
+    launcher.close()
+
+
+class Told:
+    """A process that has said what it says."""
+
+    def __init__(self, text: bytes):
+        self.stdout = io.BytesIO(text)
+
+
+def test_events_are_the_lines_that_are_events():
+    lines = (
+        b'{"event": "start"}\nloading...\n{"loss": 1}\n[1]\n\xff\n{"event": "step"}\n{"event": "c'
+    )
+    assert list(events(Told(lines))) == [{"event": "start"}, {"event": "step"}]
+
+
+def test_a_worker_inherits_the_environment(monkeypatch):
+    monkeypatch.setenv("MY_VARIABLE", "kept")
+    assert worker_environment()["MY_VARIABLE"] == "kept"
+
+
+def test_spawn_passes_events_on_and_returns_the_exit_status(spawned):
+    assert spawned("sys.exit(5)") == (5, ["start"])
+
+
+def test_spawn_says_which_signal_ended_a_worker(spawned):
+    assert spawned("os.kill(os.getpid(), signal.SIGKILL)")[0] == -signal.SIGKILL
+
+
+def test_spawn_interrupts_a_worker_that_runs(spawned):
+    def interrupt(launcher, event):
+        if event["event"] == "waiting":
+            launcher.interrupt()
+
+    assert spawned(WAIT, interrupt) == (3, ["start", "waiting"])
+
+
+def test_spawn_ends_a_worker_that_still_runs(spawned):
+    def close(launcher, event):
+        if event["event"] == "waiting":
+            launcher.close()
+
+    assert spawned(WAIT, close)[0] == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("method", ["interrupt", "close"])
+def test_a_spawn_that_runs_nothing_has_nothing_to_end(method):
+    getattr(spawn.Spawn(), method)()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forking is for Linux")
+def test_a_fork_whose_process_is_gone_says_why_in_the_log(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "torch.py").write_text("import sys; sys.exit('no torch today')")
+    launcher = Fork()
+    log = tmp_path / "log"
+    assert launcher.run(tmp_path / "cell.json", log, lambda event: None) == 1
+    assert "no torch today" in log.read_text()
+    launcher.close()
+
+
+def test_ending_a_process_ends_what_it_started():
+    started = subprocess.Popen(
+        [sys.executable, "-c", "import os, time; os.fork(); print(flush=True); time.sleep(600)"],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    started.stdout.readline()
+    end_group(started.pid)
+    assert started.stdout.read().strip() == b""  # ends when both have closed it
+    assert started.wait() == -signal.SIGKILL
+
+
+def test_ending_a_process_that_has_ended_is_fine():
+    ended = subprocess.Popen([sys.executable, "-c", ""], start_new_session=True)
+    ended.wait()
+    end_group(ended.pid)
+    assert os.getpid()
