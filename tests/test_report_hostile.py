@@ -74,7 +74,7 @@ ALLOWED = set(
     html head meta title link style body a header main footer section aside article p h1 h2 h3 h4
     div span small strong em code wbr ul li dl dt dd form label input select option output details
     summary fieldset legend button table thead tbody tr th td abbr figure figcaption ins del pre
-    script svg desc g path line text rect defs clippath
+    script noscript svg desc g path line text rect defs clippath
     """.split()  # noqa: SIM905
 )
 

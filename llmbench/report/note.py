@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llmbench.report import words
+from llmbench.report.field import group
 from llmbench.report.standing import FULL_STATISTICS, Standing
 from llmbench.store import Comparison
 
 MOST_GROUPS = 4
 """Groups of cells with the same predictions that are named."""
+WIDE = 0.05
+"""A loss of quality that a reader would mind, and that an interval should rule out."""
 NEAR_ZERO = 0.05
 """A score below which predictions have next to nothing in common with the references."""
 
@@ -35,7 +38,9 @@ def notes(comparison: Comparison, standing: Standing) -> tuple[Note, ...]:
         *_environments(standing),
         *_warnings(standing),
         *(Note("note", words.clean(n)) for n in comparison.header.notices),
+        *_groups(standing),
         *_quality(standing),
+        *_power(standing),
         *_same_predictions(standing),
         *_speed(standing),
         *_memory(standing),
@@ -125,6 +130,30 @@ def _quality(standing: Standing) -> Iterator[Note]:
             "warning",
             f"{standing.score.label} is near zero in every cell: the predictions have next to "
             "nothing in common with the references, and their order means little.",
+        )
+
+
+def _groups(standing: Standing) -> Iterator[Note]:
+    trained = {group(r) for r in standing.records if r.status == "ok" and r.cell.trains}
+    if len(trained) > 1:
+        model, task, _ = group(standing.competing[0]) if standing.competing else min(trained)
+        yield Note(
+            "warning",
+            "Cells of several models, tasks or evaluation sets do not compare: the answer is for "
+            f"{words.code(model)} on {words.code(task)}.",
+        )
+
+
+def _power(standing: Standing) -> Iterator[Note]:
+    """How much quality could be lost by taking a cell for level with the best."""
+    ties = [r.cell.id for r in standing.level() if r.cell.id in standing.verdicts]
+    lost = max((-standing.verdicts[cell].difference.low for cell in ties), default=0.0)
+    if lost > WIDE and standing.best and standing.score:
+        count = words.plural(len(standing.best.examples), "example")
+        yield Note(
+            "warning",
+            f"{count} tell little: a cell that counts as level with the best may be worse by up "
+            f"to {lost:.2f} of {standing.score.label}. More of them (--eval-examples) narrow that.",
         )
 
 

@@ -76,7 +76,9 @@ def table(standing: Standing, pick: Record | None, linked: frozenset[str]) -> Ta
     for number, record in enumerate(standing.records, start=1):
         values = tuple(_value(f, record, standing, best[f.id]) for f in found)
         rows.append(_row(number, record, values, standing, pick, linked))
-    shown = {standing.score.id if standing.score else "", *SHOWN}
+    # Scores of further metrics were asked for, so that they are shown as well.
+    asked = {f.id for f in found if f.unit == "score" and f.id not in BY_ID}
+    shown = {standing.score.id if standing.score else "", *SHOWN, *asked}
     return Table(
         tuple(
             Column(f.id, words.clean(f.label), f.meaning, f.better, f.id in shown) for f in found

@@ -1,11 +1,16 @@
 """The built-in exporters."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from llmbench import hookimpl
 from llmbench.exporter import Exporter
-from llmbench.store import Comparison
 from llmbench_exporters.table import csv, json
+
+if TYPE_CHECKING:
+    from llmbench.store import Comparison
 
 
 @hookimpl

@@ -136,11 +136,16 @@ function figures(cell) {
   return [score && `${score} ${cell.qualityText}`, cell.memoryText, cell.speedText].filter(Boolean).join(", ");
 }
 
+const usual = cells.find((cell) => rows.some((row) => row.classList.contains("pick") && row.dataset.cell === String(cell.cell))) || null;
+const constrained = () => inputs.slice(0, 2).some((input) => input && input.value !== "");
+
 function applyChoice() {
   const fit = fitting();
+  let chosen = null;
   const out = cells.filter((cell) => !fit.includes(cell));
   if (fit.length) {
     const { pick, why } = choose(fit, inputs[2].value);
+    chosen = constrained() || inputs[2].value !== inputs[2].dataset.usual ? pick : usual;
     const rest = out.length ? ` ${out.length} of ${cells.length} do not fit.` : "";
     say([pick, ": " + figures(pick) + "; ", ...why, "." + rest]);
   } else {
@@ -149,6 +154,7 @@ function applyChoice() {
     say(["No cell fits. The least memory is ", small, ` with ${small.memoryText}`,
       ...(best ? [`; the highest ${score}, `, best, ` with ${best.qualityText}`] : []), "."]);
   }
+  for (const row of rows) row.classList.toggle("pick", chosen !== null && row.dataset.cell === String(chosen.cell));
   const gone = new Set(out.map((cell) => String(cell.cell)));
   for (const mark of document.querySelectorAll("tr[data-cell], .chart [data-cell]"))
     mark.classList.toggle("out", gone.has(mark.dataset.cell));
@@ -214,21 +220,47 @@ for (const svg of document.querySelectorAll(".chart svg")) {
   const marks = [...svg.querySelectorAll("[data-cell]")];
   for (const mark of marks) {
     mark.querySelector("title")?.remove(); // the browser would show it beside the tip
-    if (marks.length <= 60) mark.setAttribute("tabindex", "0");
+    mark.setAttribute("tabindex", mark === marks[0] ? "0" : "-1");
     for (const event of ["mouseenter", "focus"]) mark.addEventListener(event, () => tell(mark));
     for (const event of ["mouseleave", "blur"]) mark.addEventListener(event, () => { tip.hidden = true; });
   }
 }
-addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
+// One stop of the tab key per chart; the arrows go from mark to mark.
+
+addEventListener("keydown", (event) => {
+  if (event.key === "Escape") tip.hidden = true;
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  const svg = step && document.activeElement.closest(".chart svg");
+  if (!svg) return;
+  const marks = [...svg.querySelectorAll("[data-cell]")];
+  const next = marks[marks.indexOf(document.activeElement) + step];
+  if (!next) return;
+  document.activeElement.setAttribute("tabindex", "-1");
+  next.setAttribute("tabindex", "0");
+  next.focus();
+  event.preventDefault();
+});
+
+// A region is a stop of the tab key only while there is something to scroll.
+
+const watch = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    const region = target.closest(".scroll");
+    if (region.scrollWidth > region.clientWidth) region.setAttribute("tabindex", "0");
+    else region.removeAttribute("tabindex");
+  }
+});
+for (const region of document.querySelectorAll(".scroll"))
+  for (const one of [region, region.firstElementChild]) watch.observe(one);
 
 // A link to a cell opens its details; print opens everything.
 
-function open() {
+function openTarget() {
   const target = /^#cell-\d+$/.test(location.hash) && document.querySelector(location.hash);
   if (target) { target.open = true; target.scrollIntoView(); }
 }
 
-addEventListener("hashchange", open);
+addEventListener("hashchange", openTarget);
 addEventListener("beforeprint", () => { for (const one of document.querySelectorAll("details")) one.open = true; });
 
 byId("filter-label").hidden = byId("downloads").hidden = false;
@@ -239,4 +271,4 @@ restoreSort();
 restoreColumns();
 if (filter.value) applyFilter();
 if (byId("choose")) restoreChoice();
-open();
+openTarget();
