@@ -74,12 +74,15 @@ def configuration_options() -> list[click.Parameter]:
 
 
 def _option(name: str, field: FieldInfo) -> click.Option:
+    from llmbench.completion import for_option
+
     choices = [c for c in get_args(field.annotation) if isinstance(c, str)]
     kind: Any = field.annotation if field.annotation in (int, float) else str
     # Bounds are the configuration's to check: it knows where each value came from.
     return click.Option(
         [f"--{name.replace('_', '-')}", name],
         type=click.Choice(choices) if choices else kind,
+        shell_complete=for_option(name),
         help=f"{field.description}{_default(field)}",
     )
 

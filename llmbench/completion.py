@@ -1,0 +1,115 @@
+"""What the shell completes: the installed strategies, models, tasks, metrics and launchers.
+
+click asks, each time that somebody presses the key; the script that it installs in the shell is
+click's own (`_LLMBENCH_COMPLETE=bash_source llmbench`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from click import Context, Parameter
+from click.shell_completion import CompletionItem
+
+from llmbench.errors import UserError
+
+if TYPE_CHECKING:
+    from llmbench.plugin import Registry
+    from llmbench.strategy import Strategy
+
+Complete = Callable[[Context, Parameter, str], list[CompletionItem]]
+
+NO_COMMAS_IN_BRACKETS = r"(?![^()]*\))"
+
+
+def strategies(registry: Registry, typed: str) -> list[CompletionItem]:
+    """Strategies for the last of the compositions, those that its members leave room for."""
+    start = _after(typed, f"[,+]{NO_COMMAS_IN_BRACKETS}")
+    members = re.split(r"\+", typed[_after(typed, f",{NO_COMMAS_IN_BRACKETS}") : start])
+    table = registry.strategies.items()
+    held = [table[name] for m in members if (name := m.partition("(")[0]) in table]
+    decided = frozenset[str]().union(*(_claims(strategy) for strategy in held))
+    fitting = {n: s.summary for n, s in table.items() if not _claims(s) & decided}
+    if start == 0:
+        fitting["all"] = "every strategy that is not for reference only"
+    return _starting(typed, start, fitting.items())
+
+
+def metrics(registry: Registry, typed: str) -> list[CompletionItem]:
+    """Metrics for the last of the list."""
+    found = registry.metrics.items()
+    return _starting(typed, _after(typed, ","), ((n, m.summary) for n, m in found.items()))
+
+
+def models(registry: Registry, typed: str) -> list[CompletionItem]:
+    """Aliases, or folders where no alias starts so."""
+    found = [(n, m.summary) for n, m in registry.models.items().items()]
+    return _starting(typed, 0, found) or [CompletionItem(typed, type="dir")]
+
+
+def tasks(registry: Registry, typed: str) -> list[CompletionItem]:
+    """Tasks."""
+    return _starting(typed, 0, ((n, t.summary) for n, t in registry.tasks.items().items()))
+
+
+def launchers(registry: Registry, typed: str) -> list[CompletionItem]:
+    """Launchers, and the choice among them."""
+    found = {n: x.summary for n, x in registry.launchers.items().items()}
+    return _starting(typed, 0, {"auto": "what suits this machine", **found}.items())
+
+
+def files(registry: Registry, typed: str) -> list[CompletionItem]:
+    """Files, which the shell knows best."""
+    return [CompletionItem(typed, type="file")]
+
+
+def folders(registry: Registry, typed: str) -> list[CompletionItem]:
+    """Folders, likewise."""
+    return [CompletionItem(typed, type="dir")]
+
+
+BY_OPTION: dict[str, Callable[[Registry, str], list[CompletionItem]]] = {
+    "strategies": strategies,
+    "metrics": metrics,
+    "model": models,
+    "task": tasks,
+    "launcher": launchers,
+    "data": files,
+    "eval_data": files,
+    "output": folders,
+}
+
+
+def for_option(name: str) -> Complete | None:
+    """What completes the option's value, as click calls it; None where nothing is known."""
+    known = BY_OPTION.get(name)
+    if known is None:
+        return None
+
+    def complete(context: Context, parameter: Parameter, typed: str) -> list[CompletionItem]:
+        from llmbench.plugin import registry
+
+        try:
+            return known(registry(), typed)
+        except UserError:  # nobody wants to read it in the middle of a line that they type
+            return []
+
+    return complete
+
+
+def _claims(strategy: type[Strategy]) -> frozenset[str]:
+    # Of the class: an option that has no default keeps it from being made.
+    return strategy.also_claims | {strategy.group}
+
+
+def _after(typed: str, separator: str) -> int:
+    """Where the text behind the last separator starts."""
+    return max((m.end() for m in re.finditer(separator, typed)), default=0)
+
+
+def _starting(typed: str, start: int, known: Iterable[tuple[str, str]]) -> list[CompletionItem]:
+    """The names that go on from what is typed, with what stands before them."""
+    before, begun = typed[:start], typed[start:]
+    return [CompletionItem(before + n, help=s) for n, s in known if n.startswith(begun)]
