@@ -54,7 +54,7 @@ def test_it_composes_and_is_compared_with_the_built_in_ones(site: Path, tmp_path
     assert lora.parameters
     assert 0 < ia3.parameters.trainable < lora.parameters.trainable / 10
     assert ia3.cell.members[0].distribution == "llmbench-ia3 0.1.0"
-    assert ia3.cell.declared == {"learning_rate": pytest.approx(30 * 0.002)}
+    assert ia3.cell.declared == {"learning_rate": pytest.approx(30 * 0.001)}
 
 
 def test_without_it_the_name_is_unknown(tmp_path: Path) -> None:

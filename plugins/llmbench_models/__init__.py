@@ -20,7 +20,7 @@ TINY = Model(
         "steps": 80,
         "batch_size": 8,
         "seq_len": 192,
-        "learning_rate": 2e-3,
+        "learning_rate": 1e-3,
         "eval_examples": 100,
         "eval_batch_size": 25,
         "max_new_tokens": 40,
