@@ -26,6 +26,7 @@ class Meter:
         self._process = nvml_process_bytes(device) if self.cuda else None
         self._read = self._process or resident_bytes
         self._interval = NVML_INTERVAL_SECONDS if self.cuda else HOST_INTERVAL_SECONDS
+        release_freed()
         self._baseline = resident_bytes()
         self._peak = 0
 
@@ -48,7 +49,6 @@ class Meter:
             self._peak = max(self._peak, self._read())
 
     def _reset(self) -> None:
-        gc.collect()
         release_freed()
         if self.cuda:
             torch.cuda.synchronize()
@@ -89,7 +89,8 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 def release_freed() -> None:
-    """Give freed memory back to the system, so that a phase starts from what is really held."""
+    """Give freed memory back to the system, so that what is counted is what is really held."""
+    gc.collect()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
