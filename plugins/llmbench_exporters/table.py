@@ -17,8 +17,9 @@ def csv(comparison: Comparison) -> str:
 
     from llmbench.figure import rows
 
+    harmless = [{name: _harmless(v) for name, v in row.items()} for row in rows(comparison)]
     # As objects: pandas would turn counts into floats where one of them is missing.
-    table = pd.DataFrame(rows(comparison), dtype=object).map(_harmless)
+    table = pd.DataFrame(harmless, dtype=object)
     return str(table.to_csv(index=False, lineterminator="\n"))
 
 
