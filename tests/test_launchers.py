@@ -22,9 +22,10 @@ print("a library's chatter", flush=True)
 exec(pathlib.Path(job).read_text())
 """
 WAIT = """
-print('{"event": "waiting"}', flush=True)
 try:
-    signal.pause()
+    print('{"event": "waiting"}', flush=True)
+    while True:
+        pass
 except KeyboardInterrupt:
     sys.exit(3)
 """

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 
@@ -37,13 +39,23 @@ def test_what_was_freed_before_a_phase_ended_is_seen_where_a_sample_was_taken(me
     assert found.host_growth_bytes == pytest.approx(BLOCK, abs=SLACK)
 
 
-def test_the_sampler_sees_a_peak_that_nobody_points_at(meter):
-    held = None
+def test_the_sampler_sees_a_peak_that_nobody_points_at(meter, monkeypatch):
+    sampled, read = threading.Event(), resident_bytes
+
+    def watched() -> int:
+        if threading.current_thread() is not threading.main_thread():
+            sampled.set()
+        return read()
+
+    monkeypatch.setattr(meter, "_read", watched)
     with meter.phase() as peaks:
         held = block()
-        while peaks().host_growth_bytes < BLOCK - SLACK:
-            pass
-        assert held.numel()
+        for _ in range(2):  # by the second reading, the first is over and written down
+            sampled.clear()
+            assert sampled.wait(timeout=30)
+        del held
+        found = peaks()
+    assert found.host_growth_bytes == pytest.approx(BLOCK, abs=SLACK)
 
 
 def test_the_next_phases_peak_does_not_include_what_was_freed(meter):
