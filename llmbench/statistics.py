@@ -48,14 +48,16 @@ def quality_interval(record: Record, score: str) -> Interval | None:
     return mean_interval(values) if values else None
 
 
-def rate_interval(record: Record) -> Interval | None:
-    """Interval of the non-padding tokens per second over the measured steps."""
+def rate_interval(record: Record, tokens: str = "nonpadding_tokens") -> Interval | None:
+    """Interval of the tokens of one kind per second over the measured steps."""
     steps = measured_steps(record)
-    if len(steps) < 2:
-        return None
-    tokens = [float(s.nonpadding_tokens) for s in steps]
-    seconds = [s.seconds for s in steps]
-    return _bootstrap((tokens, seconds), lambda t, s, axis: t.sum(axis) / s.sum(axis))
+    return _rate([getattr(s, tokens) for s in steps], [s.seconds for s in steps])
+
+
+def generation_interval(record: Record) -> Interval | None:
+    """Interval of the new tokens per second over the generated batches."""
+    batches = record.generation.batches if record.generation else ()
+    return _rate([b.new_tokens for b in batches], [b.seconds for b in batches])
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
@@ -72,6 +74,11 @@ def quality_verdicts(
         for r in records
         if r.cell.id != reference.cell.id and (paired := paired_differences(r, reference, score))
     }
+    return verdicts(differences)
+
+
+def verdicts(differences: Mapping[str, Sequence[float]]) -> dict[str, Verdict]:
+    """A verdict on each list of paired differences, corrected for how many lists there are."""
     raw = {cell: sign_flip_p(values) for cell, values in differences.items()}
     corrected = holm(raw)
     return {
@@ -81,7 +88,12 @@ def quality_verdicts(
 
 
 def paired_differences(one: Record, other: Record, score: str) -> list[float]:
-    """Score of `one` minus score of `other`, for each example that both have."""
+    """Score of `one` minus score of `other`, for each example that both have.
+
+    Of different data there are none: their ids may be alike, and mean other examples.
+    """
+    if one.cell.eval_data.sha256 != other.cell.eval_data.sha256:
+        return []
     theirs = {e.id: e.scores[score] for e in other.examples if score in e.scores}
     return [
         e.scores[score] - theirs[e.id] for e in one.examples if score in e.scores and e.id in theirs
@@ -120,6 +132,12 @@ def _verdict(difference: Interval, p_value: float) -> Verdict:
     if p_value < SIGNIFICANCE and beyond:
         word = "better" if difference.estimate > 0 else "worse"
     return Verdict(word, difference, p_value)
+
+
+def _rate(tokens: Sequence[float], seconds: Sequence[float]) -> Interval | None:
+    if len(seconds) < 2:
+        return None
+    return _bootstrap((tokens, seconds), lambda t, s, axis: t.sum(axis) / s.sum(axis))
 
 
 def _bootstrap(samples: tuple[Sequence[float], ...], statistic: Callable[..., Any]) -> Interval:
