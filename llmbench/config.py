@@ -72,10 +72,17 @@ def resolve(layers: Sequence[Layer]) -> Resolved:
     for origin, layer in layers:
         for name, value in layer.items():
             if name not in origins:
-                raise ConfigError(f"Unknown option '{name}' ({origin}): {nearest(name, origins)}")
+                raise ConfigError(unknown(name, origin))
             if value is not None:
                 values[name], origins[name] = value, origin
     return Resolved(config=_build(values, origins), origins=origins)
+
+
+def unknown(name: str, origin: str) -> str:
+    """The sentence about a name that no option has, names as they are typed after `--`."""
+    known = [n.replace("_", "-") for n in [*OPTIONS, *SETTINGS]]
+    typed = name.replace("_", "-")
+    return f"Unknown option '{typed}' ({origin}): {nearest(typed, known)}"
 
 
 def _build(values: Mapping[str, Any], origins: Mapping[str, str]) -> Config:

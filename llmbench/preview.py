@@ -26,11 +26,16 @@ def preview(setup: Setup) -> str:
         [
             aligned(("CELL", "WILL", "DECLARES"), cells),
             "",
-            aligned(("OPTION", "VALUE", "FROM"), config.rows(setup.resolved)),
+            configuration(setup),
             "",
             device,
         ]
     )
+
+
+def configuration(setup: Setup) -> str:
+    """Every option with its value and where that came from."""
+    return aligned(("OPTION", "VALUE", "FROM"), config.rows(setup.resolved))
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

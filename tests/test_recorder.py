@@ -147,6 +147,7 @@ def test_the_parent_hears_of_phases_and_steps_in_json(recorder, said):
         recorder.step(STEP)
         recorder.step(STEP.model_copy(update={"loss": None}))
     assert said[0] == {"event": "phase", "phase": "train"}
+    assert said[1].pop("memory_bytes") >= 0
     assert said[1] == {
         "event": "step",
         "step": 1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,41 +13,107 @@ from llmbench import exit_status
 from llmbench.option import ConfiguredCommand
 
 if TYPE_CHECKING:
+    from llmbench.console import Mode
+    from llmbench.plugin import Registry
     from llmbench.setup import Setup
 
 
 @click.command(cls=ConfiguredCommand)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="TOML file of options, over llmbench.toml.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan and every value, and run nothing.")
-def compare(dry_run: bool, **options: Any) -> None:
+@click.option("--show-config", is_flag=True, help="Show every value and where it came from.")
+@click.option("--quiet", "-q", is_flag=True, help="Only the report's path, and failures.")
+@click.option("--verbose", "-v", is_flag=True, help="A plain line for each phase of each cell.")
+@click.option("--jsonl", is_flag=True, help="Every event as a line of JSON, for machines.")
+def compare(
+    config: Path | None,
+    dry_run: bool,
+    show_config: bool,
+    quiet: bool,
+    verbose: bool,
+    jsonl: bool,
+    **options: Any,
+) -> None:
     """Run strategies under one harness and write one HTML report.
 
     A strategy is an id (`lora`), with options in brackets (`lora(r=64,alpha=128)`), or several
-    joined with + (`lora+flash-attention+gradient-checkpointing`). Defaults suit the model;
-    --dry-run shows them all, and where each came from.
+    joined with + (`lora+flash-attention+gradient-checkpointing`).
+
+    \b
+    Examples:
+      llmbench compare                               the shipped model and data, on a CPU
+      llmbench compare --strategies lora,qlora --model llama-2-7b
+      llmbench compare --strategies 'lora(r=8),lora(r=64)' --model ./my-model \\
+          --data train.jsonl --eval-data test.jsonl
+      llmbench compare --model llama-2-7b --weights random     no download
+      llmbench compare --output reports/mine         again: measures only what is missing
+      llmbench compare --dry-run                     the plan, and every value
+
+    Every option can stand in llmbench.toml in the working directory (`seq-len = 512`), in the
+    file of --config, or in a variable (LLMBENCH_SEQ_LEN=512); each lies over the one before, and
+    the command line over all. A model may have defaults of its own, and the shipped one does:
+    --show-config tells where each value came from.
     """
+    from llmbench.layer import layers
     from llmbench.plugin import registry
     from llmbench.setup import set_up
 
-    setup = set_up([("command line", options)], registry())
-    if dry_run:
-        from llmbench.preview import preview
+    how = mode(quiet, verbose, jsonl)
+    installed = registry()
+    setup = set_up(layers(config, options), installed)
+    if dry_run or show_config:
+        from llmbench.preview import configuration, preview
 
-        click.echo(preview(setup))
+        click.echo(preview(setup) if dry_run else configuration(setup))
     else:
-        run(setup)
+        warn_of_broken_plugins(installed)
+        run(setup, how)
 
 
-def run(setup: Setup) -> None:
+def mode(quiet: bool, verbose: bool, jsonl: bool) -> Mode:
+    """What the flags ask for; a mistake where they ask for two things."""
+    names: dict[Mode, bool] = {"quiet": quiet, "verbose": verbose, "jsonl": jsonl}
+    asked = [name for name, given in names.items() if given]
+    if len(asked) > 1:
+        raise click.UsageError(f"--{asked[0]} and --{asked[1]} exclude each other: give one.")
+    return asked[0] if asked else "normal"
+
+
+def warn_of_broken_plugins(registry: Registry) -> None:
+    """A line for each plugin that is installed and cannot be used."""
+    for source in registry.sources:
+        if source.broken:
+            reason = source.broken.splitlines()[0].rstrip(".")
+            click.echo(
+                f"llmbench: the plugin '{source.name}' of {source.distribution} is left out "
+                f"({reason}): repair or uninstall it.",
+                err=True,
+            )
+
+
+def run(setup: Setup, how: Mode) -> None:
     """Run the comparison, show it, and exit with the status that says how it went."""
     from llmbench import compare as comparison
-    from llmbench.console import Console
+    from llmbench.console import view
+    from llmbench.export import export
     from llmbench.outcome import Interrupted
 
     interrupted = False
-    with Console() as console:
+    shown = view(how)
+    with shown:
         try:
-            store = comparison.run(setup, shlex.join(["llmbench", *sys.argv[1:]]), console)
+            store = comparison.run(setup, shlex.join(["llmbench", *sys.argv[1:]]), shown)
         except Interrupted as stop:
             store, interrupted = stop.store, True
-        statuses = console.finish(store)
-    sys.exit(exit_status.INTERRUPTED if interrupted else exit_status.of(statuses))
+        found = store.read()
+        paths = export(found, store.root)
+    statuses = [r.status for r in found.records]
+    status = exit_status.INTERRUPTED if interrupted else exit_status.of(statuses)
+    report = next((p for p in paths if p.suffix == ".html"), store.root)
+    shown.finish(found, report, status)
+    sys.exit(status)

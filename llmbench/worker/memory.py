@@ -48,6 +48,12 @@ class Meter:
         if not self.cuda:
             self._peak = max(self._peak, self._read())
 
+    def peak_so_far(self) -> int:
+        """The phase's peak until now, of the kind that the report shows, for people who watch."""
+        if self.cuda:
+            return torch.cuda.max_memory_allocated()
+        return max(0, self._peak - self._baseline)
+
     def _reset(self) -> None:
         release_freed()
         if self.cuda:

@@ -69,6 +69,7 @@ class Recorder:
                 "steps": self._record.cell.settings.steps,
                 "loss": step.loss,
                 "tokens_per_second": step.nonpadding_tokens / step.seconds,
+                "memory_bytes": self.meter.peak_so_far(),
             }
         )
         if time.perf_counter() - self._written > WRITE_INTERVAL_SECONDS:

@@ -1,0 +1,37 @@
+"""How a comparison looks while it runs: live on a terminal, lines elsewhere, JSON for machines."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Literal, Protocol
+
+from llmbench.compare import Listener
+from llmbench.store import Comparison
+
+Mode = Literal["normal", "quiet", "verbose", "jsonl"]
+
+
+class View(Listener, AbstractContextManager["View"], Protocol):
+    """A listener that shows what it hears, from before the first cell until after the last."""
+
+    def finish(self, comparison: Comparison, report: Path, status: int) -> None:
+        """The report is written; `status` is the command's exit status."""
+
+
+def view(mode: Mode) -> View:
+    """What suits the mode, and what standard output goes to."""
+    from rich.console import Console
+
+    out, err = Console(highlight=False), Console(highlight=False, stderr=True)
+    if mode == "jsonl":
+        from llmbench.console.jsonl import JsonLines
+
+        return JsonLines()
+    if mode == "normal" and out.is_terminal and not out.is_dumb_terminal:
+        from llmbench.console.live import LiveView
+
+        return LiveView(out)
+    from llmbench.console.lines import Lines, Quiet
+
+    return Quiet(out, err) if mode == "quiet" else Lines(out, verbose=mode == "verbose")

@@ -1,0 +1,138 @@
+"""Plain lines: what a log keeps, and what a person reads above the live display."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.text import Text
+
+from llmbench.console.state import State
+from llmbench.console.table import style, table
+from llmbench.figure import BY_ID
+from llmbench.format import clock, figure_text
+from llmbench.launcher import Event
+from llmbench.plan import Plan
+from llmbench.record import Cell, Record
+from llmbench.store import Comparison
+
+WIDTHS = {"rougeL": 13, "peak_memory_bytes": 9, "train_tokens_per_second": 13}
+"""Characters of each figure in the line of a cell: with the name, it fits 80 columns."""
+
+
+class Lines:
+    """A line when a cell starts and one when it has ended; if verbose, one for each phase."""
+
+    def __init__(self, out: Console, verbose: bool = False) -> None:
+        self.out = out
+        self.verbose = verbose
+        self.state = State()
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing is held open."""
+
+    def start(self, plan: Plan, root: Path) -> None:
+        """Say what will run and where it lands."""
+        self.state.start(plan)
+        self.say(f"{cells(self.state.total)} into {root}")
+
+    def cell(self, cell: Cell) -> None:
+        """Say which cell runs."""
+        self.state.cell(cell)
+        self.say(f"{self.state.number(self.state.done + 1)} {cell.composition} ...")
+
+    def event(self, event: Event) -> None:
+        """If verbose, a line for the phase that has ended."""
+        if event["event"] == "phase":
+            self._phase_ended()
+        self.state.event(event)
+
+    def record(self, record: Record, kept: bool) -> None:
+        """A line with the cell's figures."""
+        if not kept:
+            self._phase_ended()
+        taken = None if kept or record.status == "skipped" else self.state.pace.spent()
+        self.state.record(record)
+        line = Text(f"{self.state.number(self.state.done)} ")
+        line.append(ended(record, taken, self.state.longest), style(record.status))
+        self.say(line)
+
+    def finish(self, comparison: Comparison, report: Path, status: int) -> None:
+        """The table, where the logs of what failed are, and where the report is."""
+        self.out.print(table(comparison.records, self.out.width))
+        bad = sum(r.status not in ("ok", "skipped") for r in comparison.records)
+        if bad:
+            self.say(f"{cells(bad)} did not end well: see {report.parent / 'logs'}")
+        self.say(Text(f"Report: {report}", style="bold"))
+
+    def say(self, text: str | Text) -> None:
+        """Print a line; a long one is left to the terminal to break."""
+        self.out.print(text, soft_wrap=True, markup=False)
+
+    def _phase_ended(self) -> None:
+        state = self.state
+        if not self.verbose or state.running is None or state.phase == "starts":
+            return
+        count = f"{state.count[0]}/{state.count[1]}" if state.count else ""
+        parts = [state.running.composition, state.phase, count, state.figures]
+        said = "  ".join(p for p in parts if p)
+        number = state.number(state.done + 1)
+        self.say(f"{number} {said}  {clock(state.pace.phase_spent())}")
+
+
+class Quiet(Lines):
+    """The report's path on standard output, failures on standard error, and nothing else."""
+
+    def __init__(self, out: Console, err: Console) -> None:
+        super().__init__(out)
+        self.err = err
+
+    def start(self, plan: Plan, root: Path) -> None:
+        """Say nothing."""
+        self.state.start(plan)
+
+    def cell(self, cell: Cell) -> None:
+        """Say nothing."""
+        self.state.cell(cell)
+
+    def record(self, record: Record, kept: bool) -> None:
+        """A line for a cell that did not end well."""
+        self.state.record(record)
+        if record.status not in ("ok", "skipped"):
+            self.err.print(ended(record, None, 0), soft_wrap=True, markup=False)
+
+    def finish(self, comparison: Comparison, report: Path, status: int) -> None:
+        """The path alone, for `$(...)` to take."""
+        self.say(str(report))
+
+
+def ended(record: Record, seconds: float | None, longest: int) -> str:
+    """A cell's end in one line; None for the seconds of one that was measured before."""
+    name = record.cell.composition.ljust(longest)
+    if record.status != "ok":
+        where = f" in {record.phase}" if record.phase else ""
+        return f"{name}  {record.status}{where}: {record.reason}"
+    figures = [_figure(column, record) for column in WIDTHS]
+    time = "measured before" if seconds is None else clock(seconds)
+    return "  ".join([name, *figures, time])
+
+
+def cells(count: int) -> str:
+    """`1 cell`, `8 cells`."""
+    return f"{count} cell{'s' if count != 1 else ''}"
+
+
+def _figure(column: str, record: Record) -> str:
+    text = figure_text(BY_ID[column], record)
+    if column == "rougeL" and text:
+        text = f"ROUGE-L {text}"
+    return text.rjust(WIDTHS[column])
