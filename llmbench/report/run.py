@@ -79,8 +79,8 @@ def differing(
 def _declared(record: Record) -> dict[str, str]:
     settings = record.cell.settings.model_dump()
     values = {name: show(value) for name, value in settings.items()}
-    values["optimizer_class"] = words.clean(record.optimizer or "")
-    values["attention_kernels"] = words.clean(", ".join(record.attention_kernels))
+    values["optimiser_that_ran"] = words.clean(record.optimizer or "")
+    values["attention_kernels_that_ran"] = words.clean(", ".join(record.attention_kernels))
     return values
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from llmbench.figure import Figure
-from llmbench.format import clock, value_text
+from llmbench.format import value_text
 from llmbench.record import Record
 from llmbench.statistics import Interval
 
@@ -55,7 +55,10 @@ def seconds(value: float) -> str:
     """Seconds from milliseconds to hours."""
     if value < 1:
         return f"{value * 1000:.0f} ms" if value >= 0.001 else f"{value * 1000:.2g} ms"
-    return f"{value:.1f} s" if value < 60 else clock(value)
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def figure_value(figure: Figure, value: float) -> str:

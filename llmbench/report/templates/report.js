@@ -147,7 +147,8 @@ function applyChoice() {
     const { pick, why } = choose(fit, inputs[2].value);
     chosen = constrained() || inputs[2].value !== inputs[2].dataset.usual ? pick : usual;
     const rest = out.length ? ` ${out.length} of ${cells.length} do not fit.` : "";
-    say([pick, ": " + figures(pick) + "; ", ...why, "." + rest]);
+    const among = out.length && fit.length > 1 ? " among those that fit" : "";
+    say([pick, ": " + figures(pick) + "; ", ...(fit.length > 1 ? why : ["the only one that fits"]), among + "." + rest]);
   } else {
     const small = least(cells);
     const best = score ? most(cells, "quality") : null;
@@ -252,6 +253,16 @@ const watch = new ResizeObserver((entries) => {
 });
 for (const region of document.querySelectorAll(".scroll"))
   for (const one of [region, region.firstElementChild]) watch.observe(one);
+
+// A row under the mouse shows its cell in the charts.
+
+for (const row of rows) {
+  const light = (on) => {
+    for (const mark of document.querySelectorAll(`.chart [data-cell="${row.dataset.cell}"]`)) mark.classList.toggle("hot", on);
+  };
+  row.addEventListener("mouseenter", () => light(true));
+  row.addEventListener("mouseleave", () => light(false));
+}
 
 // A link to a cell opens its details; print opens everything.
 
