@@ -23,7 +23,8 @@ def test_what_is_asked_for_lies_over_the_models_own_defaults(registry):
     resolved = set_up([config], registry).resolved
     assert resolved.origins["steps"] == "command line"
     assert resolved.origins["learning_rate"] == "default for llmbench-tiny"
-    assert resolved.config.settings.learning_rate == 2e-3
+    expected = registry.models.get("llmbench-tiny").defaults["learning_rate"]
+    assert resolved.config.settings.learning_rate == expected
 
 
 def test_random_weights_evaluate_less(settle):
