@@ -9,6 +9,7 @@ import click
 
 from llmbench import __version__, exit_status
 from llmbench.command.compare import compare
+from llmbench.command.doctor import doctor
 from llmbench.command.list import list_
 from llmbench.command.report import report
 from llmbench.errors import UserError
@@ -27,7 +28,7 @@ def cli() -> None:
     """
 
 
-for command in (compare, report, list_):
+for command in (compare, report, list_, doctor):
     cli.add_command(command)
 
 

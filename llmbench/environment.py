@@ -7,7 +7,7 @@ import platform
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -49,8 +49,7 @@ def collect(device: str = "auto") -> Environment:
     gpus = gpu_facts()
     if device == "cuda" and not gpus:
         raise ConfigError(
-            "No NVIDIA GPU can be used here: "
-            "run with --device cpu, or install a CUDA build of torch."
+            "No NVIDIA GPU can be used here: run with --device cpu, or ask 'llmbench doctor' why."
         )
     memory, cpus = host_memory_bytes(), usable_cpus()
     shared: dict[str, Any] = {
@@ -62,13 +61,13 @@ def collect(device: str = "auto") -> Environment:
         "versions": package_versions(),
     }
     if gpus and device != "cpu":
-        name, gpu_memory, driver = gpus[0]
+        first = gpus[0]
         return Environment(
             device="cuda",
-            device_name=name,
-            device_memory_bytes=gpu_memory,
+            device_name=first.name,
+            device_memory_bytes=first.memory_bytes,
             device_count=len(gpus),
-            driver=driver,
+            driver=first.driver,
             **shared,
         )
     label = f"{cpu_name()}, {cpus} core{'s' if cpus != 1 else ''}"
@@ -86,17 +85,29 @@ def package_versions() -> dict[str, str]:
     return found
 
 
+class GpuFacts(NamedTuple):
+    """What NVML says of a GPU."""
+
+    name: str
+    memory_bytes: int
+    free_bytes: int
+    driver: str
+
+
 @cache
-def gpu_facts() -> tuple[tuple[str, int, str], ...]:
-    """(name, memory in bytes, driver version) of every GPU that this process may use."""
+def gpu_facts() -> tuple[GpuFacts, ...]:
+    """Every GPU that this process may use, and that this build of torch can."""
+    if "+cpu" in package_versions().get("torch", ""):
+        return ()
+    return visible_gpus()
+
+
+def visible_gpus() -> tuple[GpuFacts, ...]:
+    """Every GPU that the driver shows and CUDA_VISIBLE_DEVICES leaves."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and visible.strip() in {"", "-1"}:
         return ()
-    if not _has_device_file():
-        return ()
-    if "+cpu" in package_versions().get("torch", ""):
-        return ()
-    return _nvml_facts(visible)
+    return _nvml_facts(visible) if _has_device_file() else ()
 
 
 def _has_device_file() -> bool:
@@ -106,7 +117,7 @@ def _has_device_file() -> bool:
     return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/dxg").exists()
 
 
-def _nvml_facts(visible: str | None) -> tuple[tuple[str, int, str], ...]:
+def _nvml_facts(visible: str | None) -> tuple[GpuFacts, ...]:
     try:
         import pynvml
 
@@ -115,18 +126,18 @@ def _nvml_facts(visible: str | None) -> tuple[tuple[str, int, str], ...]:
         return ()
     try:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-        order = visible_indices(visible, len(handles))
         driver = str(pynvml.nvmlSystemGetDriverVersion())
-        return tuple(
-            (
-                str(pynvml.nvmlDeviceGetName(handles[i])),
-                int(pynvml.nvmlDeviceGetMemoryInfo(handles[i]).total),
-                driver,
-            )
-            for i in order
-        )
+        return tuple(_facts(handles[i], driver) for i in visible_indices(visible, len(handles)))
     finally:
         pynvml.nvmlShutdown()
+
+
+def _facts(handle: Any, driver: str) -> GpuFacts:
+    import pynvml
+
+    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    name = str(pynvml.nvmlDeviceGetName(handle))
+    return GpuFacts(name, int(memory.total), int(memory.free), driver)
 
 
 def visible_indices(visible: str | None, count: int) -> list[int]:

@@ -16,7 +16,10 @@ def no_gpu(monkeypatch):
 
 @pytest.fixture
 def two_gpus(monkeypatch):
-    facts = (("NVIDIA H200", 140 * 2**30, "580"), ("NVIDIA L4", 24 * 2**30, "580"))
+    facts = (
+        environment.GpuFacts("NVIDIA H200", 140 * 2**30, 139 * 2**30, "580"),
+        environment.GpuFacts("NVIDIA L4", 24 * 2**30, 23 * 2**30, "580"),
+    )
     monkeypatch.setattr(environment, "gpu_facts", lambda: facts)
 
 

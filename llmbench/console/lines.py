@@ -8,6 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.text import Text
 
+from llmbench.console.pace import STARTING
 from llmbench.console.state import State
 from llmbench.console.table import style, table
 from llmbench.figure import BY_ID
@@ -17,7 +18,7 @@ from llmbench.plan import Plan
 from llmbench.record import Cell, Record
 from llmbench.store import Comparison
 
-WIDTHS = {"rougeL": 13, "peak_memory_bytes": 9, "train_tokens_per_second": 13}
+WIDTHS = {"rougeL": 13, "peak_memory_bytes": 8, "train_tokens_per_second": 12}
 """Characters of each figure in the line of a cell: with the name, it fits 80 columns."""
 
 
@@ -80,7 +81,7 @@ class Lines:
 
     def _phase_ended(self) -> None:
         state = self.state
-        if not self.verbose or state.running is None or state.phase == "starts":
+        if not self.verbose or state.running is None or state.phase == STARTING:
             return
         count = f"{state.count[0]}/{state.count[1]}" if state.count else ""
         parts = [state.running.composition, state.phase, count, state.figures]

@@ -6,11 +6,12 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
+from rich.text import Text
 
 from llmbench.console.lines import Lines
 from llmbench.format import clock
@@ -18,12 +19,11 @@ from llmbench.plan import Plan
 from llmbench.record import Cell
 
 REFRESHES_PER_SECOND = 8
-WIDEST_BAR, NARROWEST_BAR = 40, 8
-GAP = 2
+WIDEST_BAR = 40
 
 
 class LiveView(Lines):
-    """Two lines that change in place, and a line above them for every cell that has ended."""
+    """Lines that change in place, and a line above them for every cell that has ended."""
 
     def __init__(self, out: Console) -> None:
         super().__init__(out)
@@ -63,40 +63,41 @@ class LiveView(Lines):
         """What the terminal shows now; called from the display's own thread."""
         cell = self.state.running
         if cell is None:
-            self.spinner.text = "Writing the report" if self.started else "Reading model and data"
-            return self.spinner
-        heads = self._cell_head(cell), f"{self.state.done} of {self.state.total} done"
-        notes = self._cell_note(), self._whole_note()
-        room = self.out.width - 2 - 2 * GAP - max(map(len, heads)) - max(map(len, notes))
-        width = max(NARROWEST_BAR, min(WIDEST_BAR, room))
-        bars = self._bars(width)
-        grid = Table.grid(padding=(0, GAP, 0, 0))
-        grid.add_column(width=1)
-        for _ in range(3):
-            grid.add_column(no_wrap=True)
-        grid.add_row(self.spinner, heads[0], bars[0], notes[0])
-        grid.add_row("", heads[1], bars[1], notes[1])
-        return grid
+            doing = "Writing the report" if self.started else "Reading model and data"
+            return _row(self.spinner, Text(doing))
+        bars = Table.grid(padding=(0, 2, 0, 0))
+        for bar, note in zip(self._bars(), (self._cell_note(), self._whole_note()), strict=True):
+            bars.add_row("", bar, Text(note, no_wrap=True, overflow="ellipsis"))
+        return Group(_row(self.spinner, self._head(cell)), bars)
 
-    def _bars(self, width: int) -> tuple[ProgressBar, ProgressBar]:
+    def _head(self, cell: Cell) -> Text:
         state = self.state
+        count = f" {state.count[0]}/{state.count[1]}" if state.count else ""
+        head = Text(cell.composition, style="bold", no_wrap=True, overflow="ellipsis")
+        return head.append(f"  {state.phase}{count}  {state.figures}", style="not bold")
+
+    def _bars(self) -> tuple[ProgressBar, ProgressBar]:
+        state = self.state
+        width = min(WIDEST_BAR, self.out.width // 2)
         known = state.count is not None
         cell = ProgressBar(1.0 if known else None, state.share(), width, pulse=not known)
-        return cell, ProgressBar(max(1, state.total), state.done, width)
-
-    def _cell_head(self, cell: Cell) -> str:
-        count = self.state.count
-        progress = f" {count[0]}/{count[1]}" if count else ""
-        return f"{cell.composition}  {self.state.phase}{progress}"
+        return cell, ProgressBar(
+            max(1, state.total), state.done + state.pace.share_of_cell(), width
+        )
 
     def _cell_note(self) -> str:
-        left = self.state.pace.cell_left()
-        return "  ".join(p for p in (self.state.figures, _left(left)) if p)
+        return _joined("this cell", clock(self.state.pace.spent()), self.state.pace.cell_left())
 
     def _whole_note(self) -> str:
-        spent = clock(time.monotonic() - self.began)
-        return "  ".join(p for p in (spent, _left(self.state.pace.left())) if p)
+        done = f"{self.state.done} of {self.state.total} done"
+        return _joined(done, clock(time.monotonic() - self.began), self.state.pace.left())
 
 
-def _left(seconds: float | None) -> str:
-    return "" if seconds is None else f"about {clock(seconds)} left"
+def _row(spinner: Spinner, text: Text) -> Table:
+    row = Table.grid(padding=(0, 1, 0, 0))
+    row.add_row(spinner, text)
+    return row
+
+
+def _joined(head: str, spent: str, left: float | None) -> str:
+    return f"{head}  {spent}" + ("" if left is None else f"  {clock(left)} left")

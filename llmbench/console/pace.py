@@ -9,7 +9,7 @@ from statistics import fmean
 from llmbench.plan import Plan
 from llmbench.record import PHASES, Cell, Record
 
-STARTING = "start"
+STARTING = "starting"
 ORDER = (STARTING, *PHASES)
 LONG = frozenset({"load", "train", "evaluate"})
 """Phases without which an estimate would be worth nothing; the others are over in a moment."""
@@ -34,6 +34,10 @@ class Pace:
         """A cell starts."""
         self.waiting.pop(cell.id, None)
         self.trains, self.cell_began = cell.trains, self.now()
+        self._enter(STARTING)
+
+    def ready(self) -> None:
+        """What only the first cell waits for is over: no later one has to be expected to."""
         self._enter(STARTING)
 
     def phase(self, name: str) -> None:
@@ -70,6 +74,12 @@ class Pace:
         return (
             None if whole is None or rest is None else max(0.0, whole - self.phase_spent()) + rest
         )
+
+    def share_of_cell(self) -> float:
+        """How much of the running cell's time is over; 0 where nobody can tell."""
+        left = self.cell_left()
+        spent = 0.0 if self.current is None else self.spent()
+        return spent / (spent + left) if left is not None and spent else 0.0
 
     def left(self) -> float | None:
         """Seconds that all cells will take yet; None where nobody can tell."""

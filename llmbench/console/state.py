@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from llmbench.console.pace import Pace
+from llmbench.console.pace import STARTING, Pace
 from llmbench.format import size
 from llmbench.launcher import Event
 from llmbench.plan import Plan
 from llmbench.record import Cell, Record
+
+SMOOTHING = 0.8
+"""How much of the speed shown is that of the steps before: single steps jump about."""
+
+NAME_WIDTH = 27
+"""`full+gradient-checkpointing`, with which a cell's line takes 80 columns."""
 
 
 class State:
@@ -17,24 +23,26 @@ class State:
         self.total = 0
         self.done = 0
         self.longest = 0
-        """Characters of the longest composition, so that lines stand in columns."""
+        """Characters of the longest composition up to a bound, so that lines stand in columns."""
         self.running: Cell | None = None
-        self.phase = "starts"
+        self.phase = STARTING
         self.count: tuple[int, int] | None = None
         """Steps or examples done in this phase, and of how many."""
         self.figures = ""
+        self.speed = 0.0
 
     def start(self, plan: Plan) -> None:
         """The plan is made."""
         self.total = len(plan.cells)
-        self.longest = max((len(p.cell.composition) for p in plan.cells), default=0)
+        names = [len(p.cell.composition) for p in plan.cells]
+        self.longest = min(NAME_WIDTH, max(names, default=0))
         self.pace.start(plan)
 
     def cell(self, cell: Cell) -> None:
         """A cell starts."""
         self.running = cell
         self.pace.cell(cell)
-        self._enter("starts")
+        self._enter(STARTING)
 
     def event(self, event: Event) -> None:
         """The worker says something."""
@@ -42,11 +50,10 @@ class State:
         if kind == "phase":
             self.pace.phase(event["phase"])
             self._enter(event["phase"])
+        elif kind == "ready":
+            self.pace.ready()
         elif kind == "step":
-            memory = event.get("memory_bytes")
-            held = f"  {size(memory)}" if memory is not None else ""
-            self.figures = f"{event['tokens_per_second']:,.0f} tok/s{held}"
-            self._count(event["step"], event["steps"])
+            self._step(event)
         elif kind == "generate":
             self._count(event["done"], event["total"])
 
@@ -65,7 +72,15 @@ class State:
         return self.count[0] / max(1, self.count[1]) if self.count else 0.0
 
     def _enter(self, phase: str) -> None:
-        self.phase, self.count, self.figures = phase, None, ""
+        self.phase, self.count, self.figures, self.speed = phase, None, "", 0.0
+
+    def _step(self, event: Event) -> None:
+        speed = event["tokens_per_second"]
+        self.speed = SMOOTHING * (self.speed or speed) + (1 - SMOOTHING) * speed
+        memory = event.get("memory_bytes")
+        held = "" if memory is None else f"  {size(memory)}"
+        self.figures = f"{self.speed:,.0f} tok/s{held}"
+        self._count(event["step"], event["steps"])
 
     def _count(self, done: int, total: int) -> None:
         self.count = done, total

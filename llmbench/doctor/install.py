@@ -1,0 +1,105 @@
+"""The installation: configuration, room for reports, versions, plugins, strategies."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from llmbench import composition, environment
+from llmbench.config import resolve
+from llmbench.doctor.finding import Finding, absent, ok, problem
+from llmbench.errors import UserError
+from llmbench.format import GIB, size
+from llmbench.layer import layers
+from llmbench.plugin import Registry, Table, clash
+
+LEAST_DISK_BYTES = GIB
+"""Records are small; what a cell saves, to measure its size, is as large as the model."""
+
+
+def configuration() -> list[Finding]:
+    """Whether files and variables can be read, and whether there is room where reports land."""
+    try:
+        resolved = resolve(layers(None, {}))
+    except UserError as error:
+        return [problem("configuration", str(error), "correct it"), disk(Path("reports"))]
+    origins = sorted({o for o in resolved.origins.values() if o != "default"})
+    text = f"from {', '.join(origins)}" if origins else "defaults alone"
+    return [ok("configuration", text), disk(Path(resolved.config.output or "reports"))]
+
+
+def disk(folder: Path) -> Finding:
+    """Whether there is room, and leave to write."""
+    there = next(p for p in (folder.resolve(), *folder.resolve().parents) if p.exists())
+    free = shutil.disk_usage(there).free
+    text = f"{size(free)} free for {folder}"
+    if not os.access(there, os.W_OK):
+        return problem("disk", f"{folder} cannot be written", "name another with --output")
+    if free < LEAST_DISK_BYTES:
+        return problem("disk", text, "make room, or name another directory with --output")
+    return ok("disk", text)
+
+
+def requirements() -> list[Finding]:
+    """Whether what is installed is what llmbench asks for."""
+    from packaging.requirements import Requirement
+
+    wrong = []
+    for text in requires("llmbench") or ():
+        wanted = Requirement(text)
+        if wanted.marker and not wanted.marker.evaluate():
+            continue
+        try:
+            installed = version(wanted.name)
+        except PackageNotFoundError:
+            wrong.append(problem(wanted.name, "is not installed", f"pip install '{wanted}'"))
+            continue
+        if not wanted.specifier.contains(installed, prereleases=True):
+            said = f"{installed} is not {wanted.specifier}"
+            wrong.append(problem(wanted.name, said, f"pip install '{wanted}'"))
+    shown = ("transformers", "peft", "accelerate")
+    versions = environment.package_versions()
+    known = ", ".join(f"{name} {versions[name]}" for name in shown if name in versions)
+    return wrong or [ok("versions", f"as llmbench wants them: {known}")]
+
+
+def plugins(registry: Registry) -> list[Finding]:
+    """The plugins that are broken, and the ids that two of them claim."""
+    wrong = [
+        problem(
+            "plugin",
+            f"'{s.name}' of {s.distribution} is broken ({s.broken.splitlines()[0]})",
+            "repair or uninstall it",
+        )
+        for s in registry.sources
+        if s.broken
+    ]
+    tables: list[Table[object]] = list(registry.tables().values())
+    for table in tables:
+        for name, sources in table.taken.items():
+            sentence, _, fix = clash(table.kind, name, sources).partition(": ")
+            wrong.append(problem("plugin", sentence, fix.rstrip(".")))
+    packages = sorted({s.distribution for s in registry.sources})
+    return wrong or [ok("plugins", f"{len(registry.sources)} of {', '.join(packages)}")]
+
+
+def strategies(registry: Registry) -> list[Finding]:
+    """Which strategies can run on this machine by their own word, with the default settings."""
+    here = environment.collect()
+    settings = resolve(
+        [("", {"precision": "bf16" if here.device == "cuda" else None})]
+    ).config.settings
+    able, unable = [], []
+    for name in registry.strategies.entries:
+        try:
+            wanted = composition.read(name, registry.strategies.get)
+            reason = wanted.skip(wanted.adjust(settings, here), here)
+        except UserError as error:
+            reason = str(error)
+        if reason:
+            unable.append(absent(name, reason))
+        else:
+            able.append(name)
+    return [ok("strategies", f"can run: {', '.join(able)}"), *unable]

@@ -1,0 +1,91 @@
+"""`python -m llmbench.doctor.probe`: what torch, bitsandbytes and the flash kernels say.
+
+Each answer is a line of JSON, written as soon as it is known: what crashes takes only its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+Answer = dict[str, Any]
+
+
+def main() -> None:
+    """Ask everything, in an order in which the likeliest crash comes last."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # libraries print what they like
+    for name, ask in ASKED.items():
+        answers.write(json.dumps({"about": name, **answered(ask)}) + "\n")
+        answers.flush()
+
+
+def answered(ask: Callable[[], Answer]) -> Answer:
+    """The answer, or the error in a line."""
+    try:
+        return ask()
+    except Exception as error:
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        return {"error": f"{type(error).__name__}: {said}"}
+
+
+def torch_build() -> Answer:
+    """Which build it is, and whether it computes."""
+    import torch
+
+    torch.ones(2).sum().item()
+    return {"cuda_build": torch.version.cuda}
+
+
+def cuda() -> Answer:
+    """Whether a GPU computes, in bf16 too."""
+    import torch
+
+    if not torch.version.cuda:
+        return {"works": False}
+    torch.cuda.init()
+    ones = torch.ones(64, 64, device="cuda", dtype=torch.bfloat16)
+    (ones @ ones).sum().item()
+    return {"works": True, "bf16": torch.cuda.is_bf16_supported(including_emulation=False)}
+
+
+def flash() -> Answer:
+    """Whether torch's own flash kernel runs."""
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    heads = torch.ones(1, 2, 64, 64, device=device, dtype=torch.bfloat16)
+    with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+        torch.nn.functional.scaled_dot_product_attention(heads, heads, heads, is_causal=True)
+    return {"device": device}
+
+
+def flash_package() -> Answer:
+    """Whether the `flash_attn` package loads."""
+    import_module("flash_attn")
+    return {}
+
+
+def bitsandbytes() -> Answer:
+    """Whether its native library loads, which it only warns of."""
+    from bitsandbytes.cextension import ErrorHandlerMockBNBNativeLibrary, lib
+
+    if isinstance(lib, ErrorHandlerMockBNBNativeLibrary):
+        return {"error": "its native library does not load"}
+    return {"cuda": lib.compiled_with_cuda}
+
+
+ASKED: dict[str, Callable[[], Answer]] = {
+    "torch": torch_build,
+    "cuda": cuda,
+    "flash": flash,
+    "bitsandbytes": bitsandbytes,
+    "flash_attn": flash_package,
+}
+
+if __name__ == "__main__":
+    main()
