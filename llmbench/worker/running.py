@@ -1,0 +1,50 @@
+"""A cell on its way through its phases: what they hand on to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from llmbench.job import Job
+from llmbench.strategy import Strategy
+from llmbench.worker import batch
+from llmbench.worker.recorder import Recorder
+
+
+@dataclass
+class Running:
+    """What the phases hand on to each other."""
+
+    job: Job
+    strategies: tuple[Strategy, ...]
+    device: torch.device
+    recorder: Recorder
+    model: Any = None
+    tokenizer: Any = None
+    encoder: batch.Encoder | None = None
+
+    @property
+    def pad(self) -> int:
+        """The padding token's id."""
+        return int(self.tokenizer.pad_token_id) if self.tokenizer else 0
+
+    @contextmanager
+    def context(self) -> Iterator[None]:
+        """Every strategy's context around a training step."""
+        with ExitStack() as stack:
+            for strategy in self.strategies:
+                stack.enter_context(strategy.training())
+            yield
+
+
+def warn_of_cuts(running: Running, examples: int, role: str) -> None:
+    """Say how many inputs did not fit into the sequence length."""
+    if running.encoder and running.encoder.cut:
+        count, length = len(running.encoder.cut), running.job.cell.settings.seq_len
+        running.recorder.warn(
+            f"{count} of {examples} {role} examples were cut to fit {length} tokens (--seq-len)."
+        )

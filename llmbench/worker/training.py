@@ -1,0 +1,93 @@
+"""The train phase of a cell: what comes before the loop, and the loop."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from llmbench import dataset
+from llmbench.strategy import CannotRun
+from llmbench.worker import batch, kernel, train
+from llmbench.worker.running import Running, warn_of_cuts
+from llmbench.worker.seed import seed_everything
+
+
+def train_phase(running: Running) -> None:
+    """Loss and kernels before anything is learnt, then the training steps."""
+    cell, recorder, model = running.job.cell, running.recorder, running.model
+    batches = training_batches(running)
+    recorder.note(first_loss=train.first_loss(model, batches[0][0]))
+    if not cell.trains:
+        return
+    prove_kernel(running, batches[0][0])
+    optimizer = make_optimizer(running)
+    recorder.note(optimizer=type(optimizer).__name__)
+    seed_everything(cell.seed)
+    with quiet_collector():
+        train.train(
+            model,
+            optimizer,
+            batches,
+            cell.settings,
+            running.context,
+            recorder.step,
+            recorder.meter.sample,
+        )
+
+
+def training_batches(running: Running) -> list[list[batch.Batch]]:
+    """The batches of every step, made before the clock starts."""
+    job, settings = running.job, running.job.cell.settings
+    if running.encoder is None or job.train_file is None:
+        vocabulary = running.model.config.vocab_size
+        return batch.random_steps(vocabulary, settings, job.cell.seed)
+    examples = dataset.load_lines(job.train_file)
+    sequences = [running.encoder.sequence(e) for e in examples]
+    warn_of_cuts(running, len(examples), "training")
+    return batch.steps(sequences, settings, job.cell.seed, running.pad)
+
+
+def make_optimizer(running: Running) -> Any:
+    """The optimiser that a strategy brings, or AdamW."""
+    settings = running.job.cell.settings
+    parameters = [p for p in running.model.parameters() if p.requires_grad]
+    for strategy in running.strategies:
+        own = strategy.optimizer(parameters, settings)
+        if own is not None:
+            return own
+    return train.adamw(running.model, settings)
+
+
+def prove_kernel(running: Running, first: batch.Batch) -> None:
+    """Run one forward pass as in training, see which attention kernel ran, and let all judge."""
+    model = running.model
+    model.train()
+    moved = first.to(running.device)
+
+    def forward() -> None:
+        with running.context():
+            train.forward_loss(model, moved)
+
+    with torch.random.fork_rng(devices=[0] if running.device.type == "cuda" else []):
+        attention = getattr(model.config, "_attn_implementation", None)
+        kernels = kernel.observe(forward, attention)
+    running.recorder.note(attention_kernels=tuple(sorted(kernels)))
+    for strategy in running.strategies:
+        problem = strategy.verify(kernels)
+        if problem:
+            raise CannotRun(problem)
+
+
+@contextmanager
+def quiet_collector() -> Iterator[None]:
+    """Keep Python's cycle collector from running inside a timed step."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
