@@ -14,8 +14,28 @@ from llmbench.command.list import list_
 from llmbench.command.report import report
 from llmbench.errors import UserError
 
+EPILOG = """
+\b
+Exit status:
+  0    all went well
+  1    some cells failed, or the doctor found a problem
+  2    a mistake in what was asked for, or a directory that cannot be written
+  3    an internal error
+  4    nothing ran
+  130  interrupted; what was measured is kept
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+\b
+The shell completes options, strategies and models after
+  eval "$(_LLMBENCH_COMPLETE=bash_source llmbench)"            in ~/.bashrc
+  eval "$(_LLMBENCH_COMPLETE=zsh_source llmbench)"             in ~/.zshrc
+  _LLMBENCH_COMPLETE=fish_source llmbench | source             in config.fish
+"""
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EPILOG,
+)
 @click.version_option(__version__, prog_name="llmbench")
 def cli() -> None:
     """Compare ways of fine-tuning a language model on your model, your data and your GPU.
@@ -25,6 +45,7 @@ def cli() -> None:
     llmbench compare --strategies lora,qlora --model llama-2-7b
     llmbench compare --data train.jsonl --eval-data test.jsonl --model ./my-model
     llmbench list strategies
+    llmbench doctor                                   what this machine can run, and why not
     """
 
 

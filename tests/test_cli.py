@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,9 +16,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Run:
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """Runs llmbench in an empty directory: exit status, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
 
@@ -173,6 +172,89 @@ def test_report_of_a_directory_without_a_comparison_is_refused(run: Run, tmp_pat
     status, _, err = run("report", str(tmp_path))
     assert status == 2
     assert "holds no comparison" in err
+
+
+def test_strategies_are_listed_for_machines_with_their_options(run: Run) -> None:
+    status, out, _ = run("list", "strategies", "--json")
+    found = {item["id"]: item for item in json.loads(out)}
+    assert status == 0
+    assert found["lora"]["package"].startswith("llmbench 0.")
+    assert found["lora"]["options"][0] == {
+        "name": "r",
+        "type": "int",
+        "default": 16,
+        "required": False,
+        "description": "Rank of the adapters.",
+    }
+    assert (found["8-bit"]["group"], found["8-bit"]["stands_on"]) == ("quantization", "lora")
+    assert (found["qlora"]["also_claims"], found["qlora"]["stands_on"]) == (["quantization"], None)
+
+
+@pytest.mark.parametrize(
+    "kind", ["models", "tasks", "metrics", "probes", "launchers", "exporters", "plugins"]
+)
+def test_every_kind_is_listed_for_machines(run: Run, kind: str) -> None:
+    _, out, _ = run("list", kind, "--json")
+    listed = json.loads(out)
+    assert all({"id", "package"} <= item.keys() for item in listed)
+    assert bool(listed) == (kind != "probes")
+
+
+def test_show_config_tells_where_each_value_came_from_and_runs_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "llmbench.toml").write_text('seed = 3\nstrategies = ["lora", "full"]\n')
+    (tmp_path / "mine.toml").write_text("batch-size = 2\n")
+    monkeypatch.setenv("LLMBENCH_SEQ_LEN", "64")
+    asked = ("--show-config", "--config", "mine.toml", "--steps", "7")
+    status, out, err = run("compare", *asked)
+    assert (status, err) == (0, "")
+    lines = [line.split() for line in out.splitlines()]
+    assert ["seed", "3", "llmbench.toml"] in lines
+    assert ["strategies", "lora,full", "llmbench.toml"] in lines
+    assert ["batch-size", "2", "mine.toml"] in lines
+    assert ["seq-len", "64", "LLMBENCH_SEQ_LEN"] in lines
+    assert ["steps", "7", "command", "line"] in lines
+    assert {path.name for path in tmp_path.iterdir()} == {"llmbench.toml", "mine.toml"}
+
+
+def test_a_mistake_in_a_file_ends_as_one_on_the_command_line_does(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "llmbench.toml").write_text("seqlen = 3\n")
+    status, out, err = run("compare")
+    assert (status, out) == (2, "")
+    assert err.startswith("llmbench: Unknown option 'seqlen' (llmbench.toml): did you mean ")
+    assert err.count("\n") == 1
+
+
+def test_two_ways_of_showing_exclude_each_other(run: Run) -> None:
+    status, _, err = run("compare", "--quiet", "--jsonl")
+    assert status == 2
+    assert "--quiet and --jsonl exclude each other" in err
+
+
+def test_a_broken_plugin_is_a_line_on_standard_error_when_comparing_and_only_then(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from llmbench import plugin
+
+    bad = plugin.Source("bad", "bad-package 1.0", "ImportError: no such thing\nand more")
+    monkeypatch.setattr(plugin.registry(), "sources", [bad])
+    monkeypatch.setattr("llmbench.command.compare.run", lambda setup, how: None)
+    _, out, err = run("compare")
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "'bad' of bad-package 1.0 is left out (ImportError: no such thing)" in err
+    assert run("compare", "--dry-run")[2] == ""
+    assert run("list", "strategies")[2] == ""
+
+
+def test_the_help_lists_every_exit_status(run: Run) -> None:
+    from llmbench import exit_status
+
+    _, out, _ = run("--help")
+    words = {line.split()[0] for line in out.splitlines() if line.strip()}
+    statuses = {str(v) for n, v in vars(exit_status).items() if n.isupper()}
+    assert statuses <= words
 
 
 def test_every_option_of_the_configuration_is_under_a_heading() -> None:

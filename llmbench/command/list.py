@@ -4,14 +4,36 @@ from __future__ import annotations
 
 import click
 
-KINDS = ("strategies", "models", "tasks", "metrics", "launchers", "exporters", "plugins")
+KINDS = (
+    "strategies",
+    "models",
+    "tasks",
+    "metrics",
+    "probes",
+    "launchers",
+    "exporters",
+    "plugins",
+)
 
 
 @click.command("list")
 @click.argument("kind", type=click.Choice(KINDS))
-def list_(kind: str) -> None:
-    """List what is installed, with the package that each comes from."""
-    from llmbench.listing import listing
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON, with every detail.")
+def list_(kind: str, as_json: bool) -> None:
+    """List what is installed, with the package that each comes from.
+
+    --json tells more: of strategies, for instance, the options with type, default and
+    description, the group that each decides, and what it stands on alone.
+    """
     from llmbench.plugin import registry
 
-    click.echo(listing(kind, registry()))
+    if as_json:
+        import json
+
+        from llmbench.listing import items
+
+        click.echo(json.dumps(items(kind, registry()), indent=2, default=str))
+    else:
+        from llmbench.listing import listing
+
+        click.echo(listing(kind, registry()))
