@@ -174,8 +174,21 @@ def test_without_altair_the_tables_stand_in(monkeypatch: pytest.MonkeyPatch, sev
 
 def test_predictions_are_marked_against_their_reference(seven: str) -> None:
     page = Page(seven)
-    assert "eval-0009" in page.text
+    assert len(page.all("article")) == 6
+    assert "This is dialogue eval-00" in page.text
     assert page.all("del")
+
+
+def test_examples_on_which_trained_cells_disagree_come_first() -> None:
+    made = [records.ok(name, 0.5, spread=0.0) for name in ("base", "full", "lora")]
+    odd = made[2].examples[7].model_copy(update={"scores": {"rougeL": 0.1}})
+    of_base = made[0].examples[3].model_copy(update={"scores": {"rougeL": 0.0}})
+    for number, at, example in ((2, 7, odd), (0, 3, of_base)):
+        changed = list(made[number].examples)
+        changed[at] = example
+        made[number] = made[number].model_copy(update={"examples": tuple(changed)})
+    page = render(records.comparison(made))
+    assert re.findall(r"<h3>(eval-\d+)", page)[0] == "eval-0007"
 
 
 def test_the_page_carries_the_rows_for_download(seven: str) -> None:

@@ -81,7 +81,8 @@ ALLOWED = set(
 
 def poisoned(text: str) -> Comparison:
     """A comparison with the text wherever a record and a header hold free text."""
-    cell = records.cell("lora", members=(), metrics=(text,), task=text)
+    few = {"eval_examples": 2, "steps": 6}
+    cell = records.cell("lora", members=(), metrics=(text,), task=text, settings=few)
     member = {
         "id": text,
         "options": {text: text, "list": [text, {text: text}]},
@@ -168,10 +169,9 @@ def test_hostile_text_stays_text(text: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_hostile_text_stays_text_in_drawings() -> None:
-    made = [
-        records.ok("x", 0.4 + n / 200, 10 + n, cell=records.cell(text, id=f"{n}", members=()))
-        for n, text in enumerate(HOSTILE)
-    ]
+    few = {"eval_examples": 2, "steps": 6}
+    cells = [records.cell(t, id=f"{n}", members=(), settings=few) for n, t in enumerate(HOSTILE)]
+    made = [records.ok("x", 0.4 + n / 200, 10 + n, cell=c) for n, c in enumerate(cells)]
     page = Page(render(records.comparison(made)))
     assert page.all("svg")
     assert {tag for tag, _ in page.elements} <= ALLOWED

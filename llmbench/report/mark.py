@@ -26,10 +26,8 @@ def leading(figure: Figure, standing: Standing) -> frozenset[str]:
     return frozenset() if alike else frozenset(r.cell.id for r in leaders)
 
 
-PLAIN = frozenset(
-    {"peak_memory_bytes", "generate_tokens_per_second", "train_seconds", "artifact_bytes"}
-)
-"""Figures of which the plain extreme is marked: nothing is known of their spread."""
+PLAIN = frozenset({"peak_memory_bytes", "artifact_bytes"})
+"""Figures of which the plain extreme is marked. The others scatter, nobody knows how much."""
 
 
 def _leaders(records: Sequence[Record], figure: Figure) -> list[Record]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llmbench.report import words
-from llmbench.report.field import group
+from llmbench.report.field import group, least_memory
 from llmbench.report.standing import FULL_STATISTICS, Standing
 from llmbench.store import Comparison
 
@@ -145,15 +145,16 @@ def _groups(standing: Standing) -> Iterator[Note]:
 
 
 def _power(standing: Standing) -> Iterator[Note]:
-    """How much quality could be lost by taking a cell for level with the best."""
-    ties = [r.cell.id for r in standing.level() if r.cell.id in standing.verdicts]
-    lost = max((-standing.verdicts[cell].difference.low for cell in ties), default=0.0)
-    if lost > WIDE and standing.best and standing.score:
+    """How much quality could be lost by picking a cell for level with the best."""
+    level = standing.level()
+    verdict = standing.verdicts.get(least_memory(level).cell.id) if level else None
+    if verdict and standing.best and standing.score and -verdict.difference.low > WIDE:
         count = words.plural(len(standing.best.examples), "example")
         yield Note(
             "warning",
-            f"{count} tell little: a cell that counts as level with the best may be worse by up "
-            f"to {lost:.2f} of {standing.score.label}. More of them (--eval-examples) narrow that.",
+            f"{count} leave room: the pick counts as level with the best, and may yet be worse by "
+            f"{-verdict.difference.low:.2f} of {standing.score.label}. More of them "
+            "(--eval-examples) narrow that.",
         )
 
 

@@ -38,7 +38,7 @@ class Shown:
     references: tuple[str, ...]
     predictions: tuple[Prediction, ...]
     spread: str
-    """How far apart the lowest and the highest score are."""
+    """How far apart the lowest and the highest score of a trained cell are."""
     left_out: int = 0
 
 
@@ -58,7 +58,8 @@ def shown(standing: Standing, inputs: Mapping[str, str]) -> tuple[Shown, ...]:
 def _spread(row: Sequence[tuple[Record, Example]], score: Figure | None) -> float:
     if score is None:
         return float(len({example.prediction for _, example in row}))
-    values = [e.scores[score.id] for _, e in row if score.id in e.scores]
+    trained = [e for r, e in row if r.cell.trains] or [e for _, e in row]
+    values = [e.scores[score.id] for e in trained if score.id in e.scores]
     return max(values) - min(values) if values else 0.0
 
 
