@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Protocol
 
 from llmbench import dataset, outcome, plan, source
 from llmbench.dataset import Data
-from llmbench.errors import DataError
+from llmbench.errors import DataError, StoreError
 from llmbench.job import Job
 from llmbench.launcher import Event, Launcher
 from llmbench.plan import Plan, Planned
@@ -85,16 +87,32 @@ def run(setup: Setup, command: str, listener: Listener) -> Store:
         write_inputs(store, inputs)
         store.write_header(header(setup, cells, store, command, inputs))
         listener.start(cells, store.root)
-        with outcome.interruptions(launcher) as stopped:
+        with outcome.interruptions(launcher) as stopped, cleared(store):
             for planned in cells.cells:
                 if not stopped():
                     run_cell(planned, setup, fetched, inputs, store, launcher, listener)
     finally:
         launcher.close()
-    shutil.rmtree(store.work, ignore_errors=True)
     if stopped():
         raise outcome.Interrupted(store)
     return store
+
+
+@contextlib.contextmanager
+def cleared(store: Store) -> Iterator[None]:
+    """Leave no work folder behind, and say how to go on where a record could not be written.
+
+    Such a comparison ends at once: whatever the next cells found would be lost as well.
+    """
+    try:
+        yield
+    except StoreError as error:
+        raise StoreError(
+            f"{str(error).rstrip('.')}; what was measured before is kept, "
+            f"and --output {store.root} goes on from there."
+        ) from error
+    finally:
+        shutil.rmtree(store.work, ignore_errors=True)
 
 
 def run_cell(

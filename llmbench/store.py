@@ -79,11 +79,17 @@ class Store:
     def write_record(self, record: Record) -> Record:
         """Write a record and return it; one that the cell has is kept as an earlier attempt."""
         path = self.records / f"{record.cell.id}.json"
-        if path.exists():
-            number = self._attempt(record.cell.id)
-            record = record.model_copy(update={"attempt": number + 1})
-            path.rename(self.records / f"{record.cell.id}.attempt-{number}.json")
-        write_text(path, record.model_dump_json())
+        if not path.exists():
+            write_text(path, record.model_dump_json())
+            return record
+        number = self._attempt(record.cell.id)
+        earlier = path.rename(self.records / f"{record.cell.id}.attempt-{number}.json")
+        record = record.model_copy(update={"attempt": number + 1})
+        try:
+            write_text(path, record.model_dump_json())
+        except StoreError:
+            earlier.rename(path)  # it is the latest still
+            raise
         return record
 
     def _attempt(self, cell_id: str) -> int:

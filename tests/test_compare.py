@@ -312,3 +312,48 @@ def test_without_an_output_directory_one_is_named_after_the_model(run, tmp_path,
     store, _, _ = run(output=None)
     assert store.root.parent.name == "reports"
     assert store.root.name.endswith("-model")
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """A disk without room for the record of the composition named."""
+
+    def fill(composition):
+        def write(path, text):
+            if path.parent.name == "records" and path.name.startswith(f"{composition}."):
+                raise StoreError("Cannot write: make room there.")
+            write_text(path, text)
+
+        monkeypatch.setattr("llmbench.store.write_text", write)
+
+    return fill
+
+
+def test_a_full_disk_ends_it_at_once_and_loses_no_earlier_record(run, full_disk, tmp_path):
+    full_disk("full")
+    with pytest.raises(StoreError, match=r"make room there; .* --output .*out goes on from there"):
+        run()
+    assert statuses(Store(tmp_path / "out")) == {"base": "ok"}
+    assert Scripted.latest.ran == ["base", "full"]
+    assert Scripted.latest.closed
+    assert not (tmp_path / "out" / ".work").exists()
+
+
+def test_what_a_full_disk_cost_is_measured_when_there_is_room_again(run, full_disk, monkeypatch):
+    full_disk("full")
+    with pytest.raises(StoreError):
+        run()
+    monkeypatch.undo()
+    store, _, launcher = run()
+    assert launcher.ran == ["full", "lora"]
+    assert set(statuses(store).values()) == {"ok"}
+
+
+def test_an_earlier_attempt_stays_the_latest_where_the_next_cannot_be_written(
+    run, full_disk, tmp_path
+):
+    run({"full": killed_in_training})
+    full_disk("full")
+    with pytest.raises(StoreError):
+        run()
+    assert statuses(Store(tmp_path / "out"))["full"] == "killed"
