@@ -216,10 +216,9 @@ def test_a_thousand_cells_render_small_and_soon() -> None:
     html = render(comparison)
     assert time.process_time() - started < 6  # about 2 on a quiet machine of 2 cores
     assert len(html.encode()) < 3 * 2**20
-    page = Page(html)
-    assert page.cells() == 1000
-    assert "the page leaves predictions out" in page.text
-    assert "more cells are in their records" in page.text
+    assert html.count("<tr data-cell=") == 1000
+    assert "the page leaves predictions out" in html
+    assert "more cells are in their records" in html
 
 
 def browse(html: str, folder: str, fragment: str = "") -> str:

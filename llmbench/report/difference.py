@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
 
-WORD = re.compile(r"\s+|\w+|[^\w\s]")
+TOKEN = re.compile(r"\s*(?:\w+|[^\w\s])\s*")
+"""A word or a sign with the white space behind it; the first one also with that before it."""
 SHOW_MISSING = 0.5
 """Words that a prediction lacks are shown if it shares at least this much with the reference."""
 
@@ -20,13 +21,23 @@ class Piece:
     kind: Literal["same", "added", "missing"]
     text: str
 
+    @property
+    def head(self) -> str:
+        """What is to be marked: the text without the white space at its end."""
+        return self.text.rstrip()
+
+    @property
+    def tail(self) -> str:
+        """The white space at its end."""
+        return self.text[len(self.head) :]
+
 
 def marked(prediction: str, references: Sequence[str]) -> tuple[Piece, ...]:
     """The prediction in pieces, against the reference that it is closest to."""
-    if not prediction or not references:
-        return (Piece("added", prediction),) if prediction else ()
-    said = WORD.findall(prediction)
-    compared = [(_matcher(wanted, said), wanted) for wanted in map(WORD.findall, references)]
+    said = TOKEN.findall(prediction)
+    if not said or not references:
+        return (Piece("added", prediction),) if said else ()
+    compared = [(_matcher(wanted, said), wanted) for wanted in map(TOKEN.findall, references)]
     matcher, wanted = max(compared, key=lambda pair: pair[0].ratio())
     return tuple(_joined(_pieces(matcher, wanted, said)))
 
@@ -35,8 +46,8 @@ def _matcher(wanted: Sequence[str], said: Sequence[str]) -> SequenceMatcher[str]
     return SequenceMatcher(None, _folded(wanted), _folded(said), autojunk=False)
 
 
-def _folded(words: Sequence[str]) -> list[str]:
-    return [word.casefold() for word in words]
+def _folded(tokens: Sequence[str]) -> list[str]:
+    return [token.strip().casefold() for token in tokens]
 
 
 def _pieces(
@@ -44,26 +55,19 @@ def _pieces(
 ) -> Iterator[Piece]:
     missing = matcher.ratio() >= SHOW_MISSING
     for kind, wanted_from, wanted_to, said_from, said_to in matcher.get_opcodes():
-        lacking = "".join(wanted[wanted_from:wanted_to]).strip()
+        lacking = "".join(wanted[wanted_from:wanted_to])
         if kind != "equal" and lacking and missing:
             yield Piece("missing", lacking)
-        text = "".join(said[said_from:said_to])
-        if text:
-            yield Piece("added" if kind != "equal" and text.strip() else "same", text)
+        if said_to > said_from:
+            yield Piece("same" if kind == "equal" else "added", "".join(said[said_from:said_to]))
 
 
 def _joined(pieces: Iterable[Piece]) -> list[Piece]:
-    """One piece of what is of a kind, and of two that only white space is between."""
+    """The pieces with a space wherever a missing word would touch the word before it."""
     found: list[Piece] = []
     for piece in pieces:
-        if (
-            len(found) > 1
-            and piece.kind == found[-2].kind == "added"
-            and not found[-1].text.strip()
-        ):
-            blank, before = found.pop(), found.pop()
-            piece = Piece("added", before.text + blank.text + piece.text)
-        elif found and found[-1].kind == piece.kind != "missing":
-            piece = Piece(piece.kind, found.pop().text + piece.text)
+        touches = found and not found[-1].tail and piece.text[:1].isalnum()
+        if touches and "missing" in {piece.kind, found[-1].kind}:
+            found.append(Piece(found[-1].kind, found.pop().text + " "))
         found.append(piece)
     return found
