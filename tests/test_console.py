@@ -1,0 +1,295 @@
+"""How a comparison looks: every view is told the same story and asked what it shows."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+from records import cell, comparison, ended, ok
+from rich.console import Console
+
+from llmbench import console
+from llmbench.console.jsonl import JsonLines
+from llmbench.console.lines import Lines, Quiet
+from llmbench.console.live import LiveView
+from llmbench.console.pace import Pace
+from llmbench.console.table import folded, table
+from llmbench.plan import Plan, Planned
+
+ROOT = Path("reports/mine")
+RECORDS = (
+    ok("base"),
+    ok("full+gradient-checkpointing"),
+    ended("lora", "oom", "CUDA is out of memory."),
+)
+
+
+class Time:
+    """A clock that stands still until it is told."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def terminal(width: int = 80, **options) -> tuple[Console, io.StringIO]:
+    out = io.StringIO()
+    return Console(file=out, width=width, highlight=False, **options), out
+
+
+def tell(view, records=RECORDS, kept=()):
+    """A whole comparison, from the plan to the report."""
+    with view:
+        view.start(Plan(cells=tuple(Planned(cell=r.cell) for r in records)), ROOT)
+        for record in records:
+            if record in kept:
+                view.record(record, True)
+                continue
+            view.cell(record.cell)
+            view.event({"event": "start"})
+            view.event({"event": "phase", "phase": "load"})
+            view.event({"event": "phase", "phase": "train"})
+            for step in (1, 2):
+                view.event(
+                    {
+                        "event": "step",
+                        "step": step,
+                        "steps": 2,
+                        "loss": 2.0,
+                        "tokens_per_second": 1234.0,
+                        "memory_bytes": 3 * 2**30,
+                    }
+                )
+            view.event({"event": "phase", "phase": "evaluate"})
+            view.event({"event": "generate", "done": 8, "total": 8})
+            view.record(record, False)
+    view.finish(comparison(records), ROOT / "report.html", 1)
+
+
+def told(view, out, *args):
+    tell(view, *args)
+    return out.getvalue().splitlines()
+
+
+def test_lines_say_start_end_and_where_the_report_is():
+    screen, out = terminal()
+    lines = told(Lines(screen), out)
+    assert lines[0] == "3 cells into reports/mine"
+    assert lines[1] == "[1/3] base ..."
+    assert lines[4].startswith("[2/3] full+gradient-checkpointing  ROUGE-L 0.")
+    assert lines[4].endswith("s")
+    assert "30.0 GiB" in lines[4]
+    assert " ".join(lines[6].split()) == "[3/3] lora oom in train: CUDA is out of memory."
+    assert lines[-2] == "1 cell did not end well: see reports/mine/logs"
+    assert lines[-1] == "Report: reports/mine/report.html"
+
+
+def test_every_line_of_a_built_in_composition_fits_80_columns():
+    screen, out = terminal()
+    assert max(len(line) for line in told(Lines(screen), out)) <= 80
+
+
+def test_verbose_has_a_line_for_each_phase_with_its_figures():
+    screen, out = terminal(width=120)
+    lines = told(Lines(screen, verbose=True), out)
+    phases = [line for line in lines if line.startswith("[2/3] full+gradient-checkpointing  ")]
+    assert [line.split()[2] for line in phases] == ["load", "train", "evaluate", "ROUGE-L"]
+    assert "train  2/2  1,234 tok/s  3.0 GiB" in phases[1]
+
+
+def test_what_was_measured_before_says_so():
+    screen, out = terminal()
+    lines = told(Lines(screen), out, RECORDS, RECORDS[:1])
+    assert lines[1].startswith("[1/3] base")
+    assert lines[1].endswith("measured before")
+
+
+def test_quiet_prints_the_reports_path_and_failures_apart():
+    (screen, out), (errors, err) = terminal(), terminal()
+    assert told(Quiet(screen, errors), out) == ["reports/mine/report.html"]
+    assert err.getvalue().splitlines() == ["lora  oom in train: CUDA is out of memory."]
+
+
+def test_machines_get_every_event_as_json_and_nothing_else():
+    out = io.StringIO()
+    lines = [json.loads(line) for line in told(JsonLines(out), out)]
+    assert [x["event"] for x in lines[:5]] == ["plan", "cell", "start", "phase", "phase"]
+    assert lines[0]["output"] == "reports/mine"
+    assert [c["composition"] for c in lines[0]["cells"]] == [r.cell.composition for r in RECORDS]
+    step = next(x for x in lines if x["event"] == "step")
+    assert (step["cell"], step["memory_bytes"]) == (RECORDS[0].cell.id, 3 * 2**30)
+    good, bad = (x for x in lines if x["event"] == "record" and x["composition"] != "base")
+    assert good["figures"]["peak_memory_bytes"] == 30 * 2**30
+    assert (bad["status"], bad["phase"], bad["reason"]) == (
+        "oom",
+        "train",
+        "CUDA is out of memory.",
+    )
+    assert lines[-1]["event"] == "end"
+    assert (lines[-1]["report"], lines[-1]["exit_status"]) == ("reports/mine/report.html", 1)
+    assert all("seconds" in x for x in lines)
+
+
+def test_a_workers_event_cannot_pass_for_another_cells():
+    out = io.StringIO()
+    view = JsonLines(out)
+    view.cell(RECORDS[0].cell)
+    view.event({"event": "step", "cell": "another", "seconds": -1})
+    assert json.loads(out.getvalue().splitlines()[1])["cell"] == RECORDS[0].cell.id
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_live_display_fits_the_terminal(width):
+    screen, _ = terminal(width, force_terminal=True)
+    view = LiveView(screen)
+    view.start(Plan(cells=tuple(Planned(cell=r.cell) for r in RECORDS)), ROOT)
+    view.cell(RECORDS[1].cell)
+    view.event({"event": "phase", "phase": "train"})
+    step = {"event": "step", "step": 1999, "steps": 2500, "loss": 1.0}
+    view.event({**step, "tokens_per_second": 123456.0, "memory_bytes": 139 * 2**30})
+    shown, out = terminal(width)
+    shown.print(view.draw())
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 3
+    assert "train 1999/2500  123,456 tok/s  139 GiB" in lines[0]
+    assert "0 of 3 done" in lines[2]
+    assert max(len(line) for line in lines) <= width
+
+
+def test_the_live_display_keeps_a_line_for_each_cell_that_has_ended():
+    screen, out = terminal(force_terminal=True)
+    tell(LiveView(screen))
+    shown = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", out.getvalue())
+    assert "[2/3] full+gradient-checkpointing  ROUGE-L" in shown
+    assert "..." not in shown
+    assert out.getvalue().rindex("\x1b[?25h") > out.getvalue().index("\x1b[?25l")
+
+
+def test_no_colour_is_written_where_none_is_wanted(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    screen, out = terminal(force_terminal=True)
+    tell(Lines(screen))
+    assert "\x1b[3" not in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("mode", "terminal", "kind"),
+    [
+        ("normal", True, LiveView),
+        ("normal", False, Lines),
+        ("verbose", True, Lines),
+        ("quiet", True, Quiet),
+        ("jsonl", True, JsonLines),
+    ],
+)
+def test_the_view_suits_the_mode_and_the_terminal(monkeypatch, mode, terminal, kind):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("rich.console.Console.is_terminal", terminal)
+    assert type(console.view(mode)) is kind
+
+
+def test_a_dumb_terminal_gets_plain_lines(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    assert type(console.view("normal")) is Lines
+
+
+LONG = "lora(r=64,alpha=128,dropout=0.1)+4-bit+gradient-checkpointing+flash-attention"
+
+
+def test_a_long_composition_is_folded_in_the_table_and_nothing_of_it_is_lost():
+    screen, out = terminal()
+    screen.print(table([ok(LONG), ok("base")], 80))
+    lines = out.getvalue().splitlines()
+    assert max(len(line) for line in lines) <= 80
+    assert all(part in out.getvalue() for part in ("4-bit+", "gradient-checkpointing+"))
+    assert folded(LONG, 30).plain.replace("\n  ", "") == LONG
+
+
+def test_a_short_composition_stays_in_a_line():
+    assert folded("lora+4-bit", 30).plain == "lora+4-bit"
+
+
+@pytest.fixture
+def clock():
+    return Time()
+
+
+def planned(*names):
+    return Plan(cells=tuple(Planned(cell=cell(name)) for name in names))
+
+
+def pass_phases(pace, clock, name, **seconds):
+    pace.cell(cell(name))
+    for phase, spent in seconds.items():
+        pace.phase(phase)
+        clock.now += spent
+    pace.record(ok(name))
+
+
+def test_nothing_is_estimated_before_anything_is_measured(clock):
+    pace = Pace(clock)
+    pace.start(planned("base", "lora"))
+    pace.cell(cell("base"))
+    assert pace.left() is None
+    assert pace.cell_left() is None
+
+
+def test_time_left_is_what_the_measured_cells_took(clock):
+    pace = Pace(clock)
+    pace.start(planned("base", "lora", "full", "8-bit"))
+    pass_phases(pace, clock, "base", load=2, prepare=0, train=1, evaluate=10)
+    assert pace.left() is None  # nobody knows yet how long training takes
+    pass_phases(pace, clock, "lora", load=4, prepare=0, train=20, evaluate=12, save=1)
+    assert pace.left() == 2 * (3 + 20 + 11 + 1)
+
+
+def test_the_first_training_is_estimated_from_its_own_steps(clock):
+    pace = Pace(clock)
+    pace.start(planned("base", "lora", "full"))
+    pass_phases(pace, clock, "base", load=2, prepare=0, train=1, evaluate=10)
+    pace.cell(cell("lora"))
+    pace.phase("load")
+    clock.now += 2
+    pace.phase("train")
+    clock.now += 5
+    pace.progress(0.25)
+    assert pace.cell_left() == 15 + 10
+    assert pace.left() == 25 + (2 + 20 + 10)
+
+
+def test_a_phase_that_takes_longer_than_expected_leaves_no_negative_time(clock):
+    pace = Pace(clock)
+    pace.start(planned("lora", "full"))
+    pass_phases(pace, clock, "lora", load=1, train=1, evaluate=1)
+    pace.cell(cell("full"))
+    pace.phase("evaluate")
+    clock.now += 60
+    assert pace.cell_left() == 0
+
+
+def test_what_only_the_first_cell_waits_for_is_expected_of_no_other(clock):
+    pace = Pace(clock)
+    pace.start(planned("lora", "full"))
+    pace.cell(cell("lora"))
+    clock.now += 20
+    pace.ready()
+    for phase in ("load", "train", "evaluate"):
+        pace.phase(phase)
+        clock.now += 1
+    pace.record(ok("lora"))
+    assert pace.left() == 3
+
+
+def test_skipped_and_kept_cells_take_no_time(clock):
+    pace = Pace(clock)
+    skipped = Planned(cell=cell("8-bit"), skip="Not here.")
+    pace.start(Plan(cells=(*planned("lora", "full").cells, skipped)))
+    pass_phases(pace, clock, "lora", load=1, train=1, evaluate=1)
+    pace.record(ok("full"))
+    assert pace.left() == 0
