@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
+from llmbench import exit_status
 from llmbench.errors import StoreError
 from llmbench.job import Job
 from llmbench.launcher import Launcher
@@ -40,6 +41,8 @@ def record_of(job: Job, status: int, log: Path) -> Record:
 
 def death(status: int) -> tuple[Status, str]:
     """What an exit status says of a worker that left no finished record."""
+    if status in (exit_status.INTERRUPTED, -signal.SIGINT):
+        return "interrupted", "Interrupted by the user."
     if status == -signal.SIGKILL:
         return "killed", (
             "The worker was killed (SIGKILL), as the system does when memory runs out: "

@@ -13,6 +13,8 @@ from llmbench.plugin import Registry
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 WANTED = ["*.json", "*.safetensors", "*.model", "*.txt"]
 """Files of a hub model that are fetched: weights as safetensors only, never as pickles."""
+TWICE = ["consolidated*", "original/*"]
+"""The same weights once more, in their authors' own format."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,11 @@ def _download(hub_id: str, revision: str | None, patterns: list[str]) -> Path:
     from huggingface_hub import errors
 
     try:
-        return Path(hub.snapshot_download(hub_id, revision=revision, allow_patterns=patterns))
+        return Path(
+            hub.snapshot_download(
+                hub_id, revision=revision, allow_patterns=patterns, ignore_patterns=TWICE
+            )
+        )
     except errors.GatedRepoError:
         why = "is gated: ask for access on its hub page, then log in with 'hf auth login'."
     except errors.RevisionNotFoundError:

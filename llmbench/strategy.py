@@ -76,6 +76,6 @@ class Strategy(BaseModel):
         """What is wrong with the attention kernels that ran in a training step. Worker.
 
         `kernels` holds names such as `flash`, `efficient`, `cudnn`, `math` and `eager`. A sentence
-        ends the cell as failed: a strategy that promises a kernel proves it here.
+        has the cell skipped for that reason: a strategy that promises a kernel proves it here.
         """
         return None

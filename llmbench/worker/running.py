@@ -30,7 +30,7 @@ class Running:
     @property
     def pad(self) -> int:
         """The padding token's id."""
-        return int(self.tokenizer.pad_token_id) if self.tokenizer else 0
+        return int(self.tokenizer.pad_token_id or 0) if self.tokenizer else 0
 
     @contextmanager
     def context(self) -> Iterator[None]:

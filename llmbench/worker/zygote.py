@@ -57,21 +57,24 @@ def serve(request: dict[str, Any]) -> None:
     child = os.fork()
     if child == 0:
         os._exit(run_child(request))
-    say({"event": "child", "pid": child})
     status = wait(child)
     say({"event": "exit", "status": os.waitstatus_to_exitcode(status)})
 
 
 def run_child(request: dict[str, Any]) -> int:
     """Be the worker of one cell; returns the exit status."""
+    from llmbench import exit_status
     from llmbench.worker import __main__ as worker
 
     os.setpgid(0, 0)
     die_with_parent()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    say({"event": "child", "pid": os.getpid()})  # from now on it takes Ctrl-C
     try:
         worker.main(Path(request["job"]), Path(request["log"]))
+    except KeyboardInterrupt:
+        return exit_status.INTERRUPTED
     except BaseException:
         import traceback
 

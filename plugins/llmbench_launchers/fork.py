@@ -33,6 +33,7 @@ class Fork(Launcher):
             start_new_session=True,
         )
         self._child: int | None = None
+        self._interrupted = False
 
     def run(self, job: Path, log: Path, on_event: Callable[[Event], None]) -> int:
         """Have a child forked for the job, and follow it to its end."""
@@ -47,6 +48,8 @@ class Fork(Launcher):
         for event in events(self._zygote):
             if event["event"] == "child":
                 self._child = event["pid"]
+                if self._interrupted:  # asked for before there was a child to send it to
+                    self.interrupt()
             elif event["event"] == "exit":
                 self._child = None
                 return int(event["status"])
@@ -56,6 +59,7 @@ class Fork(Launcher):
 
     def interrupt(self) -> None:
         """Ask the running child to end and write its record."""
+        self._interrupted = True
         if self._child:
             os.kill(self._child, signal.SIGINT)
 

@@ -14,6 +14,7 @@ from llmbench.launcher import Event
 if TYPE_CHECKING:
     import subprocess
 
+
 def worker_environment() -> dict[str, str]:
     """Environment variables of a worker."""
     return {
