@@ -8,6 +8,7 @@ the same records give the same numbers.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -148,15 +149,16 @@ def _bootstrap(samples: tuple[Sequence[float], ...], statistic: Callable[..., An
     estimate = float(statistic(*arrays, axis=0))
     if len(arrays[0]) < 2 or all(np.ptp(a) == 0 for a in arrays):
         return Interval(estimate, estimate, estimate)
-    found = bootstrap(
-        arrays,
-        statistic,
-        paired=len(arrays) > 1,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        method="BCa",
-        rng=np.random.default_rng(SEED),
-    ).confidence_interval
+    with warnings.catch_warnings(action="ignore"):  # of degenerate data, which are seen to below
+        found = bootstrap(
+            arrays,
+            statistic,
+            paired=len(arrays) > 1,
+            vectorized=True,
+            n_resamples=RESAMPLES,
+            method="BCa",
+            rng=np.random.default_rng(SEED),
+        ).confidence_interval
     if math.isnan(found.low) or math.isnan(found.high):  # BCa has none for some degenerate data
         return Interval(estimate, estimate, estimate)
     return Interval(estimate, float(found.low), float(found.high))
