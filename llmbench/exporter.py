@@ -19,3 +19,7 @@ class Exporter:
     filename: str
     render: Callable[[Comparison], str]
     """The file's text, a pure function of the comparison."""
+    always: bool = True
+    """Whether every output directory gets the file, or only who asks for it."""
+    printed: bool = True
+    """Whether it goes to standard output when it is asked for, and no file is named."""

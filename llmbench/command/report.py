@@ -1,21 +1,95 @@
-"""`llmbench report`: render a comparison again."""
+"""`llmbench report`: render a comparison again, or several as one, in any format."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from llmbench.exporter import Exporter
+    from llmbench.store import Comparison
+
+
+PATH = click.Path(path_type=Path)
+
+
+def formats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The formats that are installed, for the shell to complete."""
+    from llmbench.plugin import registry
+
+    found = registry().exporters.items().values()
+    return [CompletionItem(e.id, help=e.summary) for e in found if e.id.startswith(incomplete)]
 
 
 @click.command()
-@click.argument("directory", type=click.Path(path_type=Path))
-def report(directory: Path) -> None:
-    """Render the report and the tables of DIRECTORY again, from its records."""
-    from llmbench.export import export
+@click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=PATH)
+@click.option(
+    "--format",
+    "form",
+    shell_complete=formats,
+    metavar="FORMAT",
+    help="html, markdown, csv, json, latex, or another that 'llmbench list exporters' shows.",
+)
+@click.option(
+    "--output",
+    type=click.Path(allow_dash=True),
+    metavar="FILE",
+    help="Write to this file, or to standard output for -; its suffix stands in for --format.",
+)
+def report(directories: tuple[Path, ...], form: str | None, output: str | None) -> None:
+    """Render the comparison in DIR from its records.
+
+    Without options, all its files in DIR are written again. Several directories are merged into
+    one comparison, which says what differs between them, and does not touch the directories.
+
+    \b
+    llmbench report DIR                               report.html, results.csv, results.json
+    llmbench report DIR --format markdown             a table for a pull request
+    llmbench report DIR --format latex                a table for a paper
+    llmbench report A B C --output merged.html        several comparisons in one report
+
+    With --format, text goes to standard output unless --output names a file; html goes to
+    report.html, in DIR or for several in the current directory.
+    """
+    from llmbench.export import chosen, export
+    from llmbench.merge import merge
+
+    directories = tuple({d.resolve(): d for d in directories}.values())
+    comparison = merge([read(d) for d in directories])
+    if len(directories) > 1:
+        for notice in comparison.header.notices:
+            click.echo(f"Note: {notice}", err=True)
+    if len(directories) == 1 and not form and not output:
+        for path in export(comparison, directories[0]):
+            click.echo(path)
+    else:
+        write(comparison, chosen(form, output), output, directories)
+
+
+def read(directory: Path) -> Comparison:
+    """The comparison in a directory; what cannot be read of it is said."""
     from llmbench.store import Store
 
     comparison = Store(directory).read()
     for problem in comparison.problems:
         click.echo(f"Left out: {problem}", err=True)
-    for path in export(comparison, directory):
-        click.echo(path)
+    return comparison
+
+
+def write(
+    comparison: Comparison, exporter: Exporter, output: str | None, directories: tuple[Path, ...]
+) -> None:
+    """Render one format to where it belongs."""
+    from llmbench.store import write_text
+
+    text = exporter.render(comparison)
+    if output == "-" or (not output and exporter.printed):
+        click.echo(text, nl=False)
+        return
+    alone = len(directories) == 1
+    path = Path(output) if output else (directories[0] if alone else Path()) / exporter.filename
+    write_text(path, text)
+    click.echo(path)
