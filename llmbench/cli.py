@@ -9,6 +9,7 @@ import click
 
 from llmbench import __version__, exit_status
 from llmbench.command.compare import compare
+from llmbench.command.diff import diff
 from llmbench.command.doctor import doctor
 from llmbench.command.list import list_
 from llmbench.command.report import report
@@ -49,7 +50,7 @@ def cli() -> None:
     """
 
 
-for command in (compare, report, list_, doctor):
+for command in (compare, report, diff, list_, doctor):
     cli.add_command(command)
 
 

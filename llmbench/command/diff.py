@@ -1,0 +1,87 @@
+"""`llmbench diff`: what changed between two comparisons, for people and for CI."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from llmbench import exit_status
+
+if TYPE_CHECKING:
+    from llmbench.diff import Diff
+    from llmbench.diff.rule import Outcome
+
+
+@click.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option(
+    "--fail-if",
+    "bounds",
+    multiple=True,
+    metavar="BOUND",
+    help="Exit with status 1 on such a change: peak_memory>+5%, speed<-3%, rougeL<-0.02, "
+    "peak_memory>+512MiB. Can be given several times.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("text", "markdown", "json")),
+    default="text",
+    help="How to write it.  [default: text]",
+)
+def diff(old: Path, new: Path, bounds: tuple[str, ...], form: str) -> None:
+    """Hold the comparison in NEW against the one in OLD, cell by cell.
+
+    A cell is the same composition, model, task and seed. What else differs between the two is
+    said first.
+
+    A bound is a figure (a column of results.csv, or peak_memory, speed, generation_speed,
+    trainable, artifact), < or >, and the change with its sign: in percent of the old value, in
+    KiB, MiB or GiB, or in the figure's own unit. Quote it, for the shell.
+
+    A change counts only if it is more than chance. Scores are paired example by example
+    (sign-flip test, corrected for the number of cells); speeds must have 95 % intervals over
+    steps that do not overlap; GPU memory, parameters and sizes on disk are exact, and any change
+    of them counts. Of host memory, phase times and losses one run does not tell the spread:
+    there the bound alone decides, so leave room in it.
+
+    \b
+    Exit status, which is 0 without --fail-if:
+      0  no bound is broken
+      1  a bound is broken, or a cell that was well no longer is
+      2  a bound, or a directory, that cannot be read
+      4  nothing to judge: no cell in both, or a bound that could be judged nowhere
+    """
+    from llmbench.command.report import read
+    from llmbench.diff import diff as compared
+    from llmbench.diff import rule
+
+    found = compared(read(old), read(new))
+    rules = [rule.read(b, rule.known_figures(found)) for b in bounds]
+    outcomes = rule.judge(rules, found)
+    click.echo(write(found, outcomes, form), nl=False)
+    sys.exit(status(found, outcomes))
+
+
+def write(found: Diff, outcomes: list[Outcome], form: str) -> str:
+    """The diff in that format."""
+    from llmbench.diff.data import data
+    from llmbench.diff.markdown import markdown
+    from llmbench.diff.text import text
+
+    return {"text": text, "markdown": markdown, "json": data}[form](found, outcomes)
+
+
+def status(found: Diff, outcomes: list[Outcome]) -> int:
+    """The exit status: a broken bound counts for more than one that could not be judged."""
+    if not outcomes:
+        return exit_status.OK
+    if any(o.broken_by for o in outcomes) or any(c.broken for c in found.cells):
+        return exit_status.SOME_FAILED
+    apart = not found.cells and found.missing
+    blind = any(o.blind for o in outcomes)
+    return exit_status.NOTHING_RAN if apart or blind else exit_status.OK

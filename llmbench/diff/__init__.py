@@ -1,0 +1,107 @@
+"""Two comparisons held against each other, cell by cell: what changed, and is it more than chance?
+
+A pure function of both. `llmbench.diff.rule` decides on it, the other modules write it down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from llmbench import fact
+from llmbench.check import first_loss_problems
+from llmbench.diff.change import Change, changes
+from llmbench.diff.pair import Pair, pairs, unpaired
+from llmbench.record import Record
+from llmbench.report import words
+from llmbench.store import Comparison
+
+OLD, NEW = "old", "new"
+
+
+@dataclass(frozen=True)
+class CellDiff:
+    """One cell that both comparisons hold."""
+
+    name: str
+    pair: Pair
+    changes: tuple[Change, ...]
+    broken: str
+    """How it came to be of no use in the new comparison; empty where it did not."""
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What changed from the old comparison to the new one."""
+
+    old: str
+    new: str
+    notices: tuple[str, ...]
+    """What else differs between the two, and how that bears on the figures."""
+    cells: tuple[CellDiff, ...]
+    missing: tuple[str, ...]
+    """Cells that only the old one holds."""
+    added: tuple[str, ...]
+    """Cells that only the new one holds."""
+
+
+def diff(old: Comparison, new: Comparison) -> Diff:
+    """Hold the new comparison against the old one."""
+    found = pairs(old.records, new.records)
+    gone, come = (unpaired(a, b) for a, b in ((old, new), (new, old)))
+    names = words.names([*(p.new for p in found), *gone, *come])
+    changed = changes(found)
+    broken = _broken(found, old, new)
+    return Diff(
+        old=_title(old),
+        new=_title(new),
+        notices=tuple(_guard(found, names)),
+        cells=tuple(
+            CellDiff(names[p.new.cell.id], p, tuple(changed[p.key]), broken.get(p.key, ""))
+            for p in found
+        ),
+        missing=_names(gone, names),
+        added=_names(come, names),
+    )
+
+
+def _title(comparison: Comparison) -> str:
+    header = comparison.header
+    day = header.created_at.partition("T")[0]
+    return words.clean(f"{header.name}, {day}, {header.environment.device_name}")
+
+
+def _names(records: Sequence[Record], names: dict[str, str]) -> tuple[str, ...]:
+    return tuple(names[r.cell.id] for r in records)
+
+
+def _guard(found: Sequence[Pair], names: dict[str, str]) -> Iterator[str]:
+    """What else differs between the two records of a cell, and in which cells."""
+    cells: dict[str, list[str]] = {}
+    differences = []
+    for pair in found:
+        for difference in fact.differences({OLD: [pair.old], NEW: [pair.new]}):
+            cells.setdefault(str(difference), []).append(names[pair.new.cell.id])
+            differences.append(difference)
+    for sentence, of in cells.items():
+        yield sentence if len(of) == len(found) else f"{words.listed(of)}: {sentence}"
+    yield from fact.consequences(differences)
+
+
+def _broken(found: Sequence[Pair], old: Comparison, new: Comparison) -> dict[tuple[str, ...], str]:
+    """Why each cell that was well in the old comparison is not in the new one."""
+    before, after = first_loss_problems(old.records), first_loss_problems(new.records)
+    return {
+        pair.key: sentence
+        for pair in found
+        if pair.old.status == "ok" and pair.old.cell.id not in before
+        for sentence in _ending(pair.new, after)
+    }
+
+
+def _ending(record: Record, problems: dict[str, str]) -> Iterator[str]:
+    if record.status != "ok":
+        where = f" in {record.phase}" if record.phase else ""
+        yield words.cut(f"{record.status}{where}: {record.reason or 'no reason is known.'}", 300)
+    elif record.cell.id in problems:
+        yield problems[record.cell.id]
