@@ -197,7 +197,8 @@ def _causes(standing: Standing) -> Iterator[str]:
     bad = [r for r in standing.records if r.status != "ok"]
     if bad:
         counts = Counter(r.status for r in bad)
-        yield f"Of the others, {words.listed([f'{n} ended as {s}' for s, n in counts.items()])}."
+        ended = words.listed([f"{n} ended as {status}" for status, n in counts.items()])
+        yield f"Of {words.plural(len(standing.records), 'cell')}, {ended}."
         yield f"{standing.name(bad[0])}: {words.cut(bad[0].reason or 'no reason is known.', 300)}"
     wrong = [standing.name(r) for r in standing.records if r.cell.id in standing.problems]
     if wrong:

@@ -19,6 +19,8 @@ def rule(standing: Standing) -> str:
         "A cell competes if it trains, ended well, started from the base model's loss and has "
         f"every figure that counts; {count} {'does' if len(standing.competing) == 1 else 'do'}."
     )
+    if not standing.competing:
+        return who
     if standing.score is None:
         return (
             f"{who} The fastest has the most non-padding tokens per second; a cell whose interval "

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from llmbench.check import first_loss_problems
-from llmbench.figure import BY_ID, Figure, peak_memory_kind
+from llmbench.figure import BY_ID, Figure
 from llmbench.record import Record
 from llmbench.report import words
 from llmbench.report.field import compete, least_memory, quality_score, score_value, speed
@@ -48,7 +48,7 @@ class Standing:
     @property
     def cuda(self) -> bool:
         """Whether memory is a GPU's."""
-        return any(peak_memory_kind(r) == "cuda-allocated" for r in self.records)
+        return any(r.environment and r.environment.device == "cuda" for r in self.records)
 
     @property
     def memory_word(self) -> str:
