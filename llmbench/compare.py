@@ -87,7 +87,7 @@ def run(setup: Setup, command: str, listener: Listener) -> Store:
         write_inputs(store, inputs)
         store.write_header(header(setup, cells, store, command, inputs))
         listener.start(cells, store.root)
-        with outcome.interruptions(launcher) as stopped, cleared(store):
+        with outcome.interruptions(launcher, listener.event) as stopped, cleared(store):
             for planned in cells.cells:
                 if not stopped():
                     run_cell(planned, setup, fetched, inputs, store, launcher, listener)

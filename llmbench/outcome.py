@@ -11,11 +11,13 @@ from types import FrameType
 from llmbench import exit_status
 from llmbench.errors import StoreError
 from llmbench.job import Job
-from llmbench.launcher import Launcher
+from llmbench.launcher import Event, Launcher
 from llmbench.record import Record, Status
 from llmbench.store import Store, read_record
 
 LOG_LINES = 20
+INTERRUPT = "interrupt"
+"""The event of a first Ctrl-C, upon which the running cell is asked to end."""
 
 
 class Interrupted(Exception):
@@ -35,7 +37,10 @@ def record_of(job: Job, status: int, log: Path) -> Record:
     if record.status != "running":
         return record
     ended, reason = death(status)
-    update = {"status": ended, "reason": reason, "traceback": last_lines(log)}
+    words = last_lines(log)
+    if ended == "failed" and words:
+        reason = f"The worker ended with exit status {status}: {words.splitlines()[-1].strip()}"
+    update = {"status": ended, "reason": reason, "traceback": words}
     return record.model_copy(update=update)
 
 
@@ -67,10 +72,13 @@ def last_lines(log: Path) -> str | None:
 
 
 @contextlib.contextmanager
-def interruptions(launcher: Launcher) -> Iterator[Callable[[], bool]]:
+def interruptions(
+    launcher: Launcher, on_event: Callable[[Event], None] = lambda event: None
+) -> Iterator[Callable[[], bool]]:
     """While the block runs, Ctrl-C or SIGTERM ends the running cell; a second one, everything.
 
-    Hands out a function that tells whether there was one.
+    Tells `on_event`, from within the signal handler: no place to write to a file. Hands out a
+    function that tells whether there was one.
     """
     count = 0
 
@@ -80,6 +88,7 @@ def interruptions(launcher: Launcher) -> Iterator[Callable[[], bool]]:
         if count > 1:
             launcher.close()
             raise KeyboardInterrupt
+        on_event({"event": INTERRUPT})
         launcher.interrupt()
 
     before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}

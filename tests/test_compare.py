@@ -197,6 +197,16 @@ def test_a_worker_that_dies_without_a_word_leaves_a_record_of_that(run):
     assert "exit status 1" in record.reason
 
 
+def test_the_last_words_of_a_worker_that_fails_are_its_reason(run):
+    def out_of_room(job, log):
+        log.write_text("Traceback\n  somewhere\nStoreError: Cannot write: make room there.\n")
+        return 1
+
+    record = record_of(run({"lora": out_of_room})[0], "lora")
+    said = "The worker ended with exit status 1: StoreError: Cannot write: make room there."
+    assert record.reason == said
+
+
 def test_a_cell_with_a_good_record_is_not_run_again(run):
     run()
     store, heard, launcher = run()

@@ -293,3 +293,21 @@ def test_skipped_and_kept_cells_take_no_time(clock):
     pass_phases(pace, clock, "lora", load=1, train=1, evaluate=1)
     pace.record(ok("full"))
     assert pace.left() == 0
+
+
+def test_a_first_ctrl_c_is_answered_in_the_live_display():
+    screen, _ = terminal(force_terminal=True)
+    view = LiveView(screen)
+    view.start(planned("lora"), ROOT)
+    view.cell(cell("lora"))
+    view.event({"event": "interrupt"})
+    shown, out = terminal()
+    shown.print(view.draw())
+    assert "lora  interrupted, ends (Ctrl-C again" in out.getvalue()
+
+
+def test_figures_that_nobody_has_take_no_column():
+    screen, out = terminal()
+    screen.print(table([ok("base", quality=None), ok("lora", quality=None)], 80))
+    assert "ROUGE-L" not in out.getvalue()
+    assert "Memory" in out.getvalue()

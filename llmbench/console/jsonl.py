@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from llmbench.figure import FIGURES
 from llmbench.launcher import Event
+from llmbench.outcome import INTERRUPT
 from llmbench.plan import Plan
 from llmbench.record import Cell, Record
 from llmbench.store import Comparison
@@ -50,6 +51,8 @@ class JsonLines:
 
     def event(self, event: Event) -> None:
         """What the worker says, as it says it: `start`, `phase`, `step`, `generate`."""
+        if event["event"] == INTERRUPT:
+            return  # comes in the middle of whatever is written; the cell's record will tell
         self.say(
             event["event"], cell=self.running, **{k: v for k, v in event.items() if k not in OURS}
         )

@@ -69,7 +69,9 @@ class Lines:
 
     def finish(self, comparison: Comparison, report: Path, status: int) -> None:
         """The table, where the logs of what failed are, and where the report is."""
+        self.out.print()
         self.out.print(table(comparison.records, self.out.width))
+        self.out.print()
         bad = sum(r.status not in ("ok", "skipped") for r in comparison.records)
         if bad:
             self.say(f"{cells(bad)} did not end well: see {report.parent / 'logs'}")
@@ -122,7 +124,8 @@ def ended(record: Record, seconds: float | None, longest: int) -> str:
     if record.status != "ok":
         where = f" in {record.phase}" if record.phase else ""
         return f"{name}  {record.status}{where}: {record.reason}"
-    figures = [_figure(column, record) for column in WIDTHS]
+    scored = record.cell.eval_data.examples > 0
+    figures = [_figure(column, record) for column in WIDTHS if scored or column != "rougeL"]
     time = "measured before" if seconds is None else clock(seconds)
     return "  ".join([name, *figures, time])
 

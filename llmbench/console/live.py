@@ -74,6 +74,8 @@ class LiveView(Lines):
         state = self.state
         count = f" {state.count[0]}/{state.count[1]}" if state.count else ""
         head = Text(cell.composition, style="bold", no_wrap=True, overflow="ellipsis")
+        if state.interrupted:
+            return head.append("  interrupted, ends (Ctrl-C again ends it at once)", "not bold red")
         return head.append(f"  {state.phase}{count}  {state.figures}", style="not bold")
 
     def _bars(self) -> tuple[ProgressBar, ProgressBar]:

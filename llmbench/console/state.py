@@ -5,6 +5,7 @@ from __future__ import annotations
 from llmbench.console.pace import STARTING, Pace
 from llmbench.format import size
 from llmbench.launcher import Event
+from llmbench.outcome import INTERRUPT
 from llmbench.plan import Plan
 from llmbench.record import Cell, Record
 
@@ -28,6 +29,7 @@ class State:
         self.phase = STARTING
         self.count: tuple[int, int] | None = None
         """Steps or examples done in this phase, and of how many."""
+        self.interrupted = False
         self.figures = ""
         self.speed = 0.0
 
@@ -50,6 +52,8 @@ class State:
         if kind == "phase":
             self.pace.phase(event["phase"])
             self._enter(event["phase"])
+        elif kind == INTERRUPT:
+            self.interrupted = True
         elif kind == "ready":
             self.pace.ready()
         elif kind == "step":

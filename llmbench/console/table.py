@@ -23,17 +23,22 @@ GAP = 2
 
 
 def table(records: Sequence[Record], width: int) -> Table:
-    """A row per cell. A composition that is too long goes on in the next line, after a `+`."""
-    rows = [_figures(r) for r in records]
+    """A row per cell, and the columns in which there is something.
+
+    A composition that is too long goes on in the next line, after a `+`.
+    """
+    texts = {c: [figure_text(BY_ID[c], r) for r in records] for c in COLUMNS}
+    columns = {c: [t or "-" for t in found] for c, found in texts.items() if any(found)}
     statuses = [r.status for r in records]
-    widths = [max(map(len, column)) for column in zip(COLUMNS.values(), *rows, strict=True)]
+    widths = [max(map(len, [COLUMNS[c], *found])) for c, found in columns.items()]
     taken = sum(widths) + max(map(len, ["Status", *statuses])) + GAP * (len(widths) + 1)
     made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     made.add_column("Strategy", overflow="fold")
-    for heading in COLUMNS.values():
-        made.add_column(heading, justify="right", no_wrap=True)
+    for column in columns:
+        made.add_column(COLUMNS[column], justify="right", no_wrap=True)
     made.add_column("Status", no_wrap=True)
-    for record, figures in zip(records, rows, strict=True):
+    for number, record in enumerate(records):
+        figures = [found[number] for found in columns.values()]
         name = folded(record.cell.composition, max(8, width - taken))
         made.add_row(name, *figures, Text(record.status, style=style(record.status)))
     return made
@@ -52,7 +57,3 @@ def folded(composition: str, width: int) -> Text:
             lines.append("  ")
         lines[-1] += part
     return Text("\n".join(lines))
-
-
-def _figures(record: Record) -> list[str]:
-    return [figure_text(BY_ID[column], record) or "-" for column in COLUMNS]
