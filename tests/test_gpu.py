@@ -26,7 +26,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
     root = tmp_path_factory.mktemp("gpu") / "out"
     command = [
         *(sys.executable, "-m", "llmbench", "compare", "--model", ALIAS, "--weights", "random"),
-        *("--strategies", STRATEGIES, "--batch-size", "2", "--seq-len", "512", "--steps", "8"),
+        *("--strategies", STRATEGIES, "--batch-size", "4", "--seq-len", "1024", "--steps", "8"),
         *("--max-new-tokens", "16", "--output", str(root)),
     ]
     done = subprocess.run(command, capture_output=True, text=True)

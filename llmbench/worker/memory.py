@@ -15,7 +15,9 @@ import torch
 from llmbench.record import Memory
 
 HOST_INTERVAL_SECONDS = 0.005
-NVML_INTERVAL_SECONDS = 0.1
+NVML_INTERVAL_SECONDS = 1.0
+"""Long: the driver answers under a lock that kernel launches take too, and what a process holds
+only grows within a phase, so that the reading at its end finds nearly all there is."""
 
 
 class Meter:
