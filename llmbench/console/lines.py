@@ -72,7 +72,7 @@ class Lines:
         self.out.print()
         self.out.print(table(comparison.records, self.out.width))
         self.out.print()
-        bad = sum(r.status not in ("ok", "skipped") for r in comparison.records)
+        bad = sum(r.status not in ("ok", "skipped", "interrupted") for r in comparison.records)
         if bad:
             self.say(f"{cells(bad)} did not end well: see {report.parent / 'logs'}")
         self.say(Text(f"Report: {report}", style="bold"))
