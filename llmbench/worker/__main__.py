@@ -6,6 +6,7 @@ Events go to standard output as JSON lines; whatever the libraries print goes to
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -16,10 +17,27 @@ from llmbench import exit_status
 from llmbench.job import Job
 
 
+class Once(logging.Filter):
+    """Lets a message through once: bitsandbytes warns at every layer of every step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the message is new."""
+        message = record.getMessage()
+        new = message not in self._seen
+        self._seen.add(message)
+        return new
+
+
 def main(job_file: Path, log: Path) -> None:
     """Run the job, its output going to the log and its events to what was standard output."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     events = redirect(log)
+    if logging.lastResort:
+        logging.lastResort.addFilter(Once())
 
     def say(event: dict[str, Any]) -> None:
         # One write a line, shorter than PIPE_BUF: no other writer can come in between.

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
 
 from llmbench.errors import PluginError
 from llmbench.job import Job
@@ -16,6 +17,9 @@ from llmbench.strategy import Strategy
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 BASE_SEED = 0
 """Seed of random base weights: the same in every cell, whatever the cell's own seed."""
+
+
+logging.disable_progress_bar()  # a log is no terminal
 
 
 def load_model(job: Job, strategies: Sequence[Strategy], device: torch.device) -> Any:
