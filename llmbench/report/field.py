@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from llmbench.figure import BY_ID, QUALITY, Figure, peak_memory
 from llmbench.record import Record
+from llmbench.setting import ADJUSTABLE
 
 SCORES = (QUALITY, "rougeLsum", "rouge1", "rouge2")
 """Scores that can stand for quality: those of which it is known that more is better."""
@@ -19,7 +20,8 @@ def compete(
 ) -> tuple[Record, ...]:
     """Cells that ended well, train, start from the base model, and have all their figures.
 
-    Of several models or tasks, those of the most frequent: others do not compare.
+    Of several models, data, settings or devices, those of the most frequent: others do not
+    compare.
     """
     able = [
         r
@@ -36,9 +38,15 @@ def compete(
     return tuple(r for r in able if group(r) == chosen)
 
 
-def group(record: Record) -> tuple[str, str, str]:
-    """What cells must share to be held against each other."""
-    return record.cell.model.id, record.cell.task, record.cell.eval_data.sha256
+def group(record: Record) -> tuple[object, ...]:
+    """What cells must share to be held against each other: all but strategy and seed."""
+    cell = record.cell
+    shared = cell.settings.model_dump(exclude=set(cell.declared))
+    device = record.environment.device_name if record.environment else None
+    data = (cell.train_data.sha256, cell.eval_data.sha256)
+    # A setting that a strategy declares is its own affair, and is in no other cell's way.
+    settings = tuple((name, shared[name]) for name in sorted(shared) if name not in ADJUSTABLE)
+    return (cell.model, cell.task, *data, device, settings)
 
 
 def quality_score(records: Sequence[Record]) -> Figure | None:

@@ -136,11 +136,12 @@ def _quality(standing: Standing) -> Iterator[Note]:
 def _groups(standing: Standing) -> Iterator[Note]:
     trained = {group(r) for r in standing.records if r.status == "ok" and r.cell.trains}
     if len(trained) > 1:
-        model, task, _ = group(standing.competing[0]) if standing.competing else min(trained)
+        cells = [r.cell for r in standing.competing or standing.records if r.cell.trains]
         yield Note(
             "warning",
-            "Cells of several models, tasks or evaluation sets do not compare: the answer is for "
-            f"{words.code(model)} on {words.code(task)}.",
+            "Cells of several models, data sets, settings or devices do not compare: the answer "
+            f"is for {words.plural(len(cells), 'cell')} of {words.code(cells[0].model.id)} on "
+            f"{words.code(cells[0].task)} that share all of them.",
         )
 
 

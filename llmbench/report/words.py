@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from llmbench.figure import Figure
@@ -99,14 +100,26 @@ def percent(part: float, whole: float) -> str:
     return f"{share:.0f} %" if share >= 10 or share == 0 else f"{share:.2g} %"
 
 
+DIGITS = 4
+"""Of a cell's id, enough to tell cells apart that are otherwise named alike."""
+
+
 def names(records: Sequence[Record]) -> dict[str, str]:
-    """A short name per cell id: the composition, and the seed, model or task where they vary."""
+    """A short name per cell id: the composition, and the seed, model or task where they vary.
+
+    Cells that are still alike differ in settings or device: the id's last digits tell them apart.
+    """
     varying = [
         part for part in (_model, _task, _seed) if len({part(record) for record in records}) > 1
     ]
-    return {
+    found = {
         r.cell.id: clean(" · ".join([r.cell.composition, *(part(r) for part in varying)]))
         for r in records
+    }
+    alike = Counter(found.values())
+    return {
+        cell: name if alike[name] == 1 else f"{name} · {cell[-DIGITS:]}"
+        for cell, name in found.items()
     }
 
 
