@@ -102,11 +102,11 @@ def test_verbose_has_a_line_for_each_phase_with_its_figures():
     assert "train  2/2  1,234 tok/s  3.0 GiB" in phases[1]
 
 
-def test_what_was_measured_before_says_so():
+def test_a_record_that_was_there_before_is_said_to_be_kept():
     screen, out = terminal()
     lines = told(Lines(screen), out, RECORDS, RECORDS[:1])
     assert lines[1].startswith("[1/3] base")
-    assert lines[1].endswith("measured before")
+    assert lines[1].endswith("  kept")
 
 
 def test_quiet_prints_the_reports_path_and_failures_apart():

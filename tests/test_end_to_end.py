@@ -163,7 +163,7 @@ def test_a_second_run_into_the_directory_measures_nothing_again(root: Path) -> N
     short = ("--steps", "8", "--eval-examples", "12", "--max-new-tokens", "24")
     done = llmbench("compare", *short, "--output", "out", cwd=root.parent)
     assert done.returncode == 0
-    assert done.stdout.count("(measured before)") == 8
+    assert done.stdout.count("  kept\n") == 8
     assert {p: p.read_bytes() for p in (root / "records").iterdir()} == before
 
 

@@ -126,7 +126,7 @@ def ended(record: Record, seconds: float | None, longest: int) -> str:
         return f"{name}  {record.status}{where}: {record.reason}"
     scored = record.cell.eval_data.examples > 0
     figures = [_figure(column, record) for column in WIDTHS if scored or column != "rougeL"]
-    time = "measured before" if seconds is None else clock(seconds)
+    time = "kept" if seconds is None else clock(seconds)
     return "  ".join([name, *figures, time])
 
 
