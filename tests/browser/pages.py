@@ -1,0 +1,83 @@
+"""The comparisons whose reports the browser opens."""
+
+from __future__ import annotations
+
+import injection
+import records
+
+from llmbench.record import Record
+from llmbench.store import Comparison
+
+STEPS = 200
+EXAMPLES = 100
+SIZES = {
+    "base": (0.18, 14.0, 9000),
+    "full": (0.63, 62.3, 10610),
+    "lora": (0.62, 35.3, 12993),
+    "qlora": (0.61, 5.1, 9290),
+    "lora+8-bit": (0.52, 71.6, 2771),
+    "lora+4-bit": (0.60, 6.2, 9400),
+    "full+flash-attention": (0.63, 60.1, 11020),
+    "full+gradient-checkpointing": (0.63, 50.9, 8403),
+}
+TRACEBACK = """Traceback (most recent call last):
+  File "/opt/llmbench/worker/run.py", line 214, in attempt
+    strategy.prepare(model, settings)
+  File "/opt/llmbench_strategies/qlora.py", line 88, in prepare
+    raise ValueError("the weight model.layers.0.self_attn.q_proj.weight has 3 dimensions")
+ValueError: the weight model.layers.0.self_attn.q_proj.weight has 3 dimensions"""
+DIALOGUE = (
+    "Anna: Will you come to the party on Sunday?\r\nTom: Yes, and I bring a cake, as I said.\r\n"
+)
+
+
+def good(composition: str, seed: int = 0) -> Record:
+    """A cell as long as a real one: many steps and many examples."""
+    settings = {"steps": STEPS, "eval_examples": EXAMPLES}
+    cell = records.cell(composition, seed, settings=settings)
+    return records.ok(composition, *SIZES[composition], cell=cell)
+
+
+def all_well() -> Comparison:
+    """The base and all seven strategies, none failed, with inputs of a real length."""
+    made = records.comparison([good(c) for c in SIZES])
+    inputs = {key: DIALOGUE * (8 + n % 9) for n, key in enumerate(made.inputs)}
+    return Comparison(made.header, made.records, inputs)
+
+
+def failed() -> Comparison:
+    """A few that went well, and one of each way not to."""
+    made = [
+        good("base"),
+        good("full"),
+        good("lora"),
+        records.ended(
+            "lora+8-bit", "oom", "CUDA out of memory. Tried to allocate 2.00 GiB: try `qlora`."
+        ),
+        records.ended("qlora", "failed", TRACEBACK.splitlines()[-1], traceback=TRACEBACK),
+        records.ended("full+flash-attention", "skipped", "Flash kernels need half precision."),
+        records.ended("full+gradient-checkpointing", "diverged", "The loss of step 7 is NaN."),
+        records.ended("lora+4-bit", "killed", "The worker was killed (SIGKILL): out of memory?"),
+        records.ended("full+8-bit-adam", "timeout", "It took longer than 60 seconds."),
+        records.ended("dora", "interrupted", "Interrupted from the keyboard."),
+    ]
+    notices = ("The data have no test split: every 10th example was held out.",)
+    return records.comparison(made, notices=notices)
+
+
+def thousand() -> Comparison:
+    """As many cells as a page must carry; some failed."""
+    made = [good("base")]
+    for number in range(1, 1000):
+        name = f"lora(r={number})+gradient-checkpointing"
+        if number % 50 == 0:
+            made.append(records.ended(name, "oom", "CUDA out of memory."))
+            continue
+        quality, memory = 0.3 + number % 37 / 100, 4 + number % 61
+        made.append(records.ok(name, quality, memory, 3000 + 11 * (number % 997)))
+    return records.comparison(made)
+
+
+def hostile() -> Comparison:
+    """Strings that want to be markup, script or layout, wherever a comparison holds text."""
+    return injection.comparison(injection.STRINGS[:8] + injection.LONG)
