@@ -311,3 +311,9 @@ def test_figures_that_nobody_has_take_no_column():
     screen.print(table([ok("base", quality=None), ok("lora", quality=None)], 80))
     assert "ROUGE-L" not in out.getvalue()
     assert "Memory" in out.getvalue()
+
+
+def test_a_figure_that_is_no_number_is_null_for_machines():
+    out = io.StringIO()
+    JsonLines(out).record(ok("lora", eval_loss=float("nan")), False)
+    assert json.loads(out.getvalue(), parse_constant=pytest.fail)["figures"]["eval_loss"] is None

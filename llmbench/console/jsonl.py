@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -68,7 +69,7 @@ class JsonLines:
             phase=record.phase,
             reason=record.reason,
             kept=kept,
-            figures={f.id: f.of(record) for f in FIGURES},
+            figures={f.id: finite(f.of(record)) for f in FIGURES},
         )
 
     def finish(self, comparison: Comparison, report: Path, status: int) -> None:
@@ -80,6 +81,11 @@ class JsonLines:
         line = {"event": event, "seconds": round(time.monotonic() - self.began, 3), **fields}
         self.out.write(json.dumps(line) + "\n")
         self.out.flush()
+
+
+def finite(value: float | None) -> float | None:
+    """The value, or None for NaN and infinity, which JSON does not have."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 OURS = frozenset({"event", "seconds", "cell"})

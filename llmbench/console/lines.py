@@ -89,7 +89,8 @@ class Lines:
         parts = [state.running.composition, state.phase, count, state.figures]
         said = "  ".join(p for p in parts if p)
         number = state.number(state.done + 1)
-        self.say(f"{number} {said}  {clock(state.pace.phase_spent())}")
+        spent = state.pace.phase_spent()
+        self.say(f"{number} {said}  {f'{spent:.1f} s' if spent < 10 else clock(spent)}")
 
 
 class Quiet(Lines):
