@@ -45,15 +45,17 @@ def train(
     model.train()
     for step in batches:
         micro_batches = [batch.to(device) for batch in step]
+        # Counted on the host: asking the device would have every step wait for it.
         supervised = sum(b.supervised_tokens for b in step)
+        shares = [b.supervised_tokens / supervised for b in step]
         learning_rate = float(scheduler.get_last_lr()[0])
 
         synchronize(device)
         started = time.perf_counter()
         total = torch.zeros((), device=device)
-        for batch in micro_batches:
+        for batch, share in zip(micro_batches, shares, strict=True):
             with context():
-                loss = forward_loss(model, batch) * (batch.supervised_tokens / supervised)
+                loss = forward_loss(model, batch) * share
                 on_peak()
                 accelerator.backward(loss)
             total += loss.detach()
