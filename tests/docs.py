@@ -1,0 +1,81 @@
+"""Writes the parts of the README that the code knows best: `python tests/docs.py`.
+
+A part stands between `<!-- generated: NAME -->` and `<!-- end -->`. `tests/test_docs.py` fails
+where a part is not what the code says.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from llmbench import setup
+from llmbench.cli import cli
+from llmbench.composition import read
+from llmbench.plugin import Registry, registry
+
+QUOTE = '"'
+README = Path(__file__).parents[1] / "README.md"
+PART = re.compile(
+    r"(<!-- generated: (?P<name>[\w -]+) -->\n)(?P<text>.*?)(<!-- end -->)", re.DOTALL
+)
+
+
+def updated(text: str, installed: Registry) -> str:
+    """The text with every generated part made anew."""
+    return PART.sub(lambda m: f"{m[1]}{part(m['name'], installed)}{m[4]}", text)
+
+
+def part(name: str, installed: Registry) -> str:
+    """One generated part."""
+    if name.startswith("help"):
+        return help_block(name.split()[1:])
+    return {"strategies": strategies, "metrics": metrics, "models": models}[name](installed)
+
+
+def strategies(installed: Registry) -> str:
+    """Each strategy, what it does, what it is alone, and its options."""
+    find = installed.strategies.get
+    rows = []
+    for name, strategy in installed.strategies.items().items():
+        options = ", ".join(
+            f"`{option}={json.dumps(field.default).strip(QUOTE)}`"
+            for option, field in strategy.model_fields.items()
+        )
+        alone = name if name == setup.BASE else read(name, find).id
+        rows.append((f"`{name}`", strategy.summary, f"`{alone}`", options))
+    return table(("id", "what it does", "alone, it is", "options"), rows)
+
+
+def metrics(installed: Registry) -> str:
+    """Each metric and what it gives."""
+    rows = [(f"`{name}`", m.summary) for name, m in installed.metrics.items().items()]
+    return table(("id", "what it gives"), rows)
+
+
+def models(installed: Registry) -> str:
+    """Each alias and where its weights come from."""
+    rows = [
+        (f"`{name}`", m.summary, f"`{m.hub_id}`" if m.hub_id else "in the package")
+        for name, m in installed.models.items().items()
+    ]
+    return table(("alias", "what it is", "weights"), rows)
+
+
+def help_block(words: list[str]) -> str:
+    """The help of a command, as it is printed."""
+    shown = CliRunner().invoke(cli, [*words, "--help"], prog_name="llmbench", terminal_width=90)
+    return f"```\n{shown.output}```\n"
+
+
+def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    README.write_text(updated(README.read_text("utf-8"), registry()), "utf-8")
