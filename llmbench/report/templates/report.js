@@ -11,6 +11,7 @@ const heads = [...table.tHead.rows[0].cells];
 const state = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
 
 function remember(name, value) {
+  if ((state.get(name) || "") === value) return; // a link to a cell stays what it is
   if (value) state.set(name, value); else state.delete(name);
   const text = state.toString();
   history.replaceState(null, "", text ? "#" + text : location.pathname + location.search);
