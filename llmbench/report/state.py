@@ -34,7 +34,7 @@ def state(comparison: Comparison, standing: Standing, judged: bool) -> Markup:
         "choice": _choice(standing, judged),
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Markup(words.clean(text).translate(ESCAPES))
+    return Markup(words.clean(text.translate(ESCAPES)))
 
 
 def _finite(value: Any) -> Any:

@@ -11,6 +11,8 @@ from llmbench.format import value_text
 from llmbench.record import Record
 from llmbench.statistics import Interval
 
+LINE_ENDS = re.compile("\r\n|[\u2028\u2029]")
+"""What ends a line besides a line feed. In names, the last two break Vega's expressions."""
 # Control characters have no place in HTML or SVG; a line break and a tab do.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 MINUS = "\N{MINUS SIGN}"
@@ -19,7 +21,7 @@ DASH = "\N{EN DASH}"
 
 def clean(text: str) -> str:
     """The text without characters that a page cannot hold."""
-    return UNPRINTABLE.sub("\ufffd", text.replace("\r\n", "\n"))
+    return UNPRINTABLE.sub("\ufffd", LINE_ENDS.sub("\n", text))
 
 
 def cut(text: str, limit: int) -> str:
