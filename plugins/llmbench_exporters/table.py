@@ -17,7 +17,7 @@ def csv(comparison: Comparison) -> str:
 
     from llmbench.figure import rows
 
-    harmless = [{name: _harmless(v) for name, v in row.items()} for row in rows(comparison)]
+    harmless = [{_harmless(n): _harmless(v) for n, v in row.items()} for row in rows(comparison)]
     # As objects: pandas would turn counts into floats where one of them is missing.
     table = pd.DataFrame(harmless, dtype=object)
     return str(table.to_csv(index=False, lineterminator="\n"))
