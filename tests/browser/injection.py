@@ -122,7 +122,7 @@ def comparison(texts: Sequence[str]) -> Comparison:
         python=_all(texts),
         versions={"llmbench": texts[0]} | dict(zip(texts, texts, strict=True)),
     )
-    cells = [_cell(number, text) for number, text in enumerate(texts)]
+    cells = [_cell(number, text, texts) for number, text in enumerate(texts)]
     good = [
         records.ok(
             "lora",
@@ -174,11 +174,12 @@ def _all(texts: Sequence[str]) -> str:
     return " ".join(texts)
 
 
-def _cell(number: int, text: str) -> Cell:
+def _cell(number: int, text: str, texts: Sequence[str]) -> Cell:
+    """A cell named with the text, on a model and data that all cells share."""
     values: dict[str, Any] = {
         "id": f"{number}.{text}",
         "composition": text,
-        "task": text,
+        "task": _all(texts),
         "metrics": [text],
         "members": [
             {
@@ -187,9 +188,9 @@ def _cell(number: int, text: str) -> Cell:
                 "distribution": text,
             }
         ],
-        "model": {"id": text, "weights": "pretrained", "revision": text},
-        "train_data": {"name": text, "examples": 3, "sha256": text},
-        "eval_data": {"name": text, "examples": 3, "sha256": text},
+        "model": {"id": _all(texts), "weights": "pretrained", "revision": texts[0]},
+        "train_data": {"name": _all(texts), "examples": 3, "sha256": texts[0]},
+        "eval_data": {"name": _all(texts), "examples": 3, "sha256": texts[-1]},
         "declared": {text: text},
     }
     return Cell.model_validate(records.cell("lora", members=()).model_dump() | values)
