@@ -26,7 +26,7 @@ ROW_TOKENS = 160
 BATCH_ROWS = 8
 WARMUP_STEPS = 100
 PEAK_LR = 3e-3
-STEPS = 3500
+STEPS = 3000
 
 README = """\
 # llmbench-tiny

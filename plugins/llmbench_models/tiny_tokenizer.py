@@ -6,7 +6,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import PreTrainedTokenizerFast
 
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
-VOCABULARY = 1024
+VOCABULARY = 1536
 
 
 def make_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:

@@ -11,83 +11,93 @@ class Reason(NamedTuple):
 
 
 NAMES = (
-    "Adam", "Alice", "Anna", "Ben", "Carla", "Chen", "Clara", "David", "Elena", "Emma", "Felix",
-    "Grace", "Hugo", "Ida", "Ivan", "Jack", "Jana", "Julia", "Karim", "Kate", "Leo", "Lucy",
-    "Maria", "Mark", "Nina", "Noah", "Omar", "Peter", "Rosa", "Sam", "Tom", "Zoe",
+    "Adam", "Alice", "Amir", "Anna", "Ben", "Bruno", "Carla", "Chen", "Clara", "Daniel", "David",
+    "Diana", "Elena", "Emma", "Eric", "Eva", "Felix", "Fiona", "Frank", "Grace", "Hanna", "Henry",
+    "Hugo", "Ida", "Iris", "Ivan", "Jack", "Jana", "Jonas", "Julia", "Karim", "Kate", "Laura",
+    "Lena", "Leo", "Lucas", "Lucy", "Maria", "Mark", "Mia", "Mila", "Nadia", "Nina", "Noah", "Nora",
+    "Oliver", "Omar", "Oscar", "Paula", "Peter", "Priya", "Rosa", "Ruth", "Sam", "Sara", "Simon",
+    "Sofia", "Tara", "Theo", "Tom", "Vera", "Victor", "Yuki", "Zoe",
 )  # fmt: skip
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 # In the order of the clock: the scripts rely on it to pick a later time.
 TIMES = (
-    "nine", "half past nine", "ten", "eleven", "noon", "one", "two", "half past two", "three",
-    "four", "five", "half past five", "six", "seven",
+    "nine", "half past nine", "ten", "half past ten", "eleven", "noon", "one", "two",
+    "half past two", "three", "four", "half past four", "five", "six", "half past six", "seven",
 )  # fmt: skip
 
 PLACES = (
-    "bakery", "beach", "bridge", "cafe", "castle", "cinema", "fountain", "garden", "harbour",
-    "library", "market", "museum", "park", "station", "theatre", "zoo",
+    "bakery", "beach", "bridge", "bus stop", "cafe", "castle", "church", "cinema", "fountain",
+    "gallery", "garden", "gym", "harbour", "hotel", "library", "lake", "market", "museum",
+    "office", "park", "school", "stadium", "station", "theatre", "tower", "zoo",
 )  # fmt: skip
 
 THINGS = (
-    "bike", "camera", "chess set", "drill", "drum", "flute", "guitar", "hammer", "kayak", "ladder",
-    "lamp", "suitcase", "telescope", "tent", "toolbox", "violin",
+    "atlas", "bike", "blender", "camera", "chess set", "cookbook", "drill", "drum", "flute",
+    "guitar", "hammer", "helmet", "iron", "kayak", "ladder", "lamp", "mixer", "projector",
+    "raincoat", "sewing machine", "sledge", "suitcase", "surfboard", "telescope", "tent",
+    "toolbox", "violin", "wheelbarrow",
 )  # fmt: skip
 
 LOSABLE = (
-    "diary", "glove", "hat", "key", "mug", "notebook", "passport", "pen", "phone", "ring", "scarf",
-    "ticket", "umbrella", "wallet",
+    "badge", "bracelet", "diary", "glove", "hat", "key", "mug", "necklace", "notebook",
+    "passport", "pen", "phone", "purse", "ring", "scarf", "ticket", "umbrella", "wallet",
 )  # fmt: skip
 
 SPOTS = (
-    "behind the curtain", "behind the door", "in the basket", "in the drawer", "in the garage",
-    "in the hall", "next to the bed", "next to the radio", "on the balcony", "on the desk",
-    "on the piano", "on the shelf", "under the blanket", "under the chair", "under the sofa",
+    "behind the curtain", "behind the door", "in the basket", "in the bathroom", "in the car",
+    "in the drawer", "in the fridge", "in the garage", "in the hall", "next to the bed",
+    "next to the radio", "on the balcony", "on the desk", "on the piano", "on the shelf",
+    "on the stairs", "under the blanket", "under the chair", "under the sofa",
 )  # fmt: skip
 
 GIFTS = (
-    "a board game", "a box of chocolates", "a bunch of roses", "a calendar", "a candle", "a clock",
-    "a kite", "a novel", "a plant", "a poster", "a silk tie", "a sweater", "a teapot", "a vase",
+    "a board game", "a box of chocolates", "a bunch of roses", "a calendar", "a candle",
+    "a clock", "a cushion", "a jigsaw puzzle", "a kite", "a novel", "a pair of slippers",
+    "a plant", "a poster", "a silk tie", "a sweater", "a teapot", "a toy train", "a vase",
 )  # fmt: skip
 
 OCCASIONS = ("birthday", "farewell party", "graduation", "housewarming", "wedding")
 
 GROCERIES = (
-    "apples", "beans", "bread", "butter", "carrots", "cheese", "coffee", "eggs", "flour", "honey",
-    "lemons", "milk", "onions", "pasta", "rice", "sugar",
+    "apples", "beans", "bread", "butter", "carrots", "cheese", "coffee", "eggs", "flour", "grapes",
+    "honey", "lemons", "milk", "mushrooms", "oats", "onions", "pasta", "pears", "rice", "salt",
+    "spinach", "sugar", "tea", "tomatoes",
 )  # fmt: skip
 
 DISHES = (
-    "bean stew", "carrot soup", "dumplings", "fish curry", "fried rice", "lasagne", "lentil soup",
-    "noodles", "onion soup", "paella", "pancakes", "pizza", "roast chicken", "tacos",
+    "a mushroom pie", "bean stew", "carrot soup", "dumplings", "fish curry", "fried rice",
+    "grilled salmon", "lasagne", "lentil soup", "noodles", "onion soup", "paella", "pancakes",
+    "pizza", "roast chicken", "tacos",
 )  # fmt: skip
 
 CITIES = (
-    "Athens", "Bergen", "Berlin", "Dublin", "Geneva", "Lisbon", "London", "Madrid", "Naples",
-    "Oslo", "Paris", "Prague", "Rome", "Venice", "Vienna", "Warsaw",
+    "Athens", "Bergen", "Berlin", "Bilbao", "Bordeaux", "Bruges", "Dublin", "Florence", "Geneva",
+    "Ghent", "Hamburg", "Helsinki", "Krakow", "Lisbon", "London", "Lyon", "Madrid", "Milan",
+    "Munich", "Naples", "Oslo", "Paris", "Porto", "Prague", "Rome", "Seville", "Turin", "Venice",
+    "Vienna", "Warsaw",
 )  # fmt: skip
 
 VEHICLES = ("bus", "car", "coach", "ferry", "plane", "train")
 
-PETS = (
-    "canary", "cat", "dog", "goldfish", "hamster", "parrot", "rabbit", "tortoise",
-)  # fmt: skip
+PETS = ("canary", "cat", "dog", "goldfish", "hamster", "parrot", "pony", "rabbit", "tortoise")
 
 EVENTS = (
-    "barbecue", "birthday party", "book club", "concert", "costume party", "exhibition",
-    "garden party", "picnic", "poetry reading", "quiz night",
+    "barbecue", "birthday party", "book club", "concert", "costume party", "dance show",
+    "exhibition", "garden party", "picnic", "poetry reading", "quiz night", "tennis match",
 )  # fmt: skip
 
 CHORES = (
-    "bake the cake", "clean the attic", "fix the gate", "hang the pictures", "mend the roof",
-    "move the wardrobe", "mow the lawn", "pack the boxes", "paint the fence", "pick the cherries",
-    "plant the hedge", "sort the books", "wash the windows",
+    "bake the cake", "build the shed", "clean the attic", "fix the gate", "hang the pictures",
+    "mend the roof", "move the wardrobe", "mow the lawn", "pack the boxes", "paint the fence",
+    "pick the cherries", "plant the hedge", "sort the books", "wash the windows",
 )  # fmt: skip
 
 ACTIVITIES = (
     "fly kites", "go bowling", "go climbing", "go dancing", "go fishing", "go hiking", "go sailing",
-    "go skating", "go swimming", "play cards", "play chess", "play golf", "play tennis",
-    "ride horses",
+    "go skating", "go swimming", "listen to records", "play cards", "play chess", "play golf",
+    "play tennis", "ride horses", "watch a comedy", "watch the match", "watch the stars",
 )  # fmt: skip
 
 # Why somebody cannot come.
