@@ -35,7 +35,7 @@ def page(view: View) -> str:
 
 def column_rules(count: int) -> str:
     """Style that hides each column whose box is not ticked, so that choosing needs no script."""
-    rule = "body:has(#column-{}:not(:checked)) .cells :is(th,td):nth-child({}){{display:none}}\n"
+    rule = "section:has(#column-{}:not(:checked)) .cells :is(th,td):nth-child({}){{display:none}}\n"
     return "".join(rule.format(n, n + FIRST_FIGURE - 1) for n in range(1, count + 1))
 
 
