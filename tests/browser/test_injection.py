@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -110,6 +111,9 @@ def test_text_of_the_address_never_runs(window: Any, report: Any, usual: list[st
     window.run(USE_IT_ALL)
     hashes = "for (const text of arguments[0]) location.hash = text"
     window.run(hashes, [*injection.STRINGS, *(f"cell-1{text}" for text in injection.STRINGS)])
+    time.sleep(0.3)  # the page hears of it afterwards, and may load anew
+    loaded = "return document.readyState === 'complete'"
+    window.wait(lambda: window.run(loaded), "the page of the last address")
     check(window, usual, title)
 
 

@@ -185,6 +185,12 @@ def test_a_link_restores_what_the_reader_set(page: Any, report: Any) -> None:
     assert page.run(STATE) != seen
 
 
+def test_a_link_pasted_over_the_address_is_followed(page: Any) -> None:
+    page.run("location.hash = '#filter=qlora&sort=cell.descending'")
+    page.wait(lambda: page.text("#count") == "1 of 8 cells", "what the link asks for")
+    assert head(page, "cell").get_attribute("aria-sort") == "descending"
+
+
 def test_an_address_that_makes_no_sense_is_ignored(window: Any, report: Any) -> None:
     window.open(report("all_well"))
     usual = window.run(STATE)

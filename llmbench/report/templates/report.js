@@ -8,7 +8,8 @@ const table = byId("table");
 const body = table.tBodies[0];
 const rows = [...body.rows];
 const heads = [...table.tHead.rows[0].cells];
-const state = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+const address = () => new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+const state = address();
 
 function remember(name, value) {
   if ((state.get(name) || "") === value) return; // a link to a cell stays what it is
@@ -272,7 +273,12 @@ function openTarget() {
   if (target) { target.open = true; target.scrollIntoView(); }
 }
 
-addEventListener("hashchange", openTarget);
+// A link pasted over this page's address is followed as if it had been opened.
+
+addEventListener("hashchange", () => {
+  if (location.hash.includes("=") && address().toString() !== state.toString()) location.reload();
+  else openTarget();
+});
 addEventListener("beforeprint", () => { for (const one of document.querySelectorAll("details")) one.open = true; });
 
 byId("filter-label").hidden = byId("downloads").hidden = false;
