@@ -6,8 +6,6 @@ import base64
 import hashlib
 import json
 import re
-import shutil
-import subprocess
 import time
 from html.parser import HTMLParser
 
@@ -19,7 +17,6 @@ from llmbench.record import Record
 from llmbench.report import canvas, render
 from llmbench.store import Comparison
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DASH = "\N{EN DASH}"
 
 
@@ -219,53 +216,3 @@ def test_a_thousand_cells_render_small_and_soon() -> None:
     assert html.count("<tr data-cell=") == 1000
     assert "the page leaves predictions out" in html
     assert "more cells are in their records" in html
-
-
-def browse(html: str, folder: str, fragment: str = "") -> str:
-    """The document after its script has run, as Chromium has it; fails on a console message."""
-    path = f"{folder}/report.html"
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(html)
-    command = [
-        str(CHROMIUM),
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        f"--user-data-dir={folder}/profile",
-        "--enable-logging=stderr",
-        "--dump-dom",
-        f"file://{path}{fragment}",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert "CONSOLE" not in done.stderr
-    return done.stdout
-
-
-@pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium here")
-def test_in_a_browser_the_choice_without_constraints_is_the_answer(
-    seven: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    dom = browse(seven, str(tmp_path_factory.mktemp("plain")))
-    chosen = re.search(r'<output id="chosen".*?<code>(.*?)</code>', dom)
-    headline = re.search(r"<h1>Pick <code>(.*?)</code>", dom)
-    assert chosen
-    assert headline
-    assert chosen[1] == headline[1].replace("<wbr>", "")
-
-
-@pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium here")
-def test_in_a_browser_the_address_holds_order_filter_and_constraints(
-    seven: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    fragment = "#most-memory=30&matters=speed&sort=rougeL.descending&filter=lora&columns=rougeL"
-    dom = browse(seven, str(tmp_path_factory.mktemp("fragment")), fragment)
-    assert re.search(r'<output id="chosen".*?<code>lora\+4-bit</code>', dom)
-    assert 'aria-sort="descending"><button type="button">ROUGE-L' in dom
-    assert "4 of 8 cells" in dom
-    order = re.findall(r'<tr data-cell="(\d)"', dom)
-    assert order[0] == "8"
-    assert order[-1] == "1"
