@@ -1,6 +1,6 @@
 """Pre-train the shipped tiny Llama: `python -m llmbench_models.make_tiny`.
 
-It takes about a quarter of an hour on two CPU cores. The model then knows the little world of
+It takes about a quarter of an hour on one CPU core. The model then knows the little world of
 `tiny_corpus` and how to copy words out of its context, and has never seen a summary.
 """
 
@@ -34,8 +34,8 @@ README = """\
 A Llama of {parameters:,} parameters with a byte-level BPE tokenizer of its own, for trying llmbench
 on a CPU. It is good for nothing else. Licence: Apache-2.0, like the package.
 
-- Written by `python -m llmbench_models.make_tiny`, from random weights (with a start that favours
-  copying) and one seed.
+- Written by `OMP_NUM_THREADS={threads} python -m llmbench_models.make_tiny`, from one seed and random
+  weights, with a start that favours copying.
 - Trained on {tokens:,} tokens ({steps:,} steps of AdamW in fp32, the rate falling along a cosine)
   of the text that `tiny_corpus.py` generates: dialogues with questions on who said what and which
   words occur, facts to recall, and words to repeat.
@@ -126,6 +126,7 @@ def write_readme(folder: Path, model: LlamaForCausalLM, losses: list[float]) -> 
         steps=len(losses),
         tokens=len(losses) * BATCH_ROWS * ROW_TOKENS,
         loss=loss,
+        threads=torch.get_num_threads(),
         python=platform.python_version(),
         torch=torch.__version__,
         transformers=transformers.__version__,
