@@ -34,8 +34,8 @@ README = """\
 A Llama of {parameters:,} parameters with a byte-level BPE tokenizer of its own, for trying llmbench
 on a CPU. It is good for nothing else. Licence: Apache-2.0, like the package.
 
-- Written by `OMP_NUM_THREADS={threads} python -m llmbench_models.make_tiny`, from one seed and random
-  weights, with a start that favours copying.
+- Written by `OMP_NUM_THREADS={threads} python -m llmbench_models.make_tiny`, from one seed and
+  random weights, with a start that favours copying.
 - Trained on {tokens:,} tokens ({steps:,} steps of AdamW in fp32, the rate falling along a cosine)
   of the text that `tiny_corpus.py` generates: dialogues with questions on who said what and which
   words occur, facts to recall, and words to repeat.
