@@ -23,7 +23,7 @@ TINY = Model(
         "learning_rate": 1e-3,
         "eval_examples": 100,
         "eval_batch_size": 25,
-        "max_new_tokens": 40,
+        "max_new_tokens": 32,
     },
 )
 
