@@ -70,19 +70,22 @@ def collect(device: str = "auto") -> Environment:
             driver=first.driver,
             **shared,
         )
-    label = f"{cpu_name()}, {cpus} core{'s' if cpus != 1 else ''}"
+    label = f"{shared['cpu_name']}, {cpus} core{'s' if cpus != 1 else ''}"
     return Environment(device="cpu", device_name=label, device_memory_bytes=memory, **shared)
 
 
 def package_versions() -> dict[str, str]:
     """Versions of the packages that decide a figure; a missing package is left out."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    found = {name: package_version(name) for name in PACKAGES}
+    return {name: held for name, held in found.items() if held is not None}
+
+
+def package_version(name: str) -> str | None:
+    """The version of an installed package; None where there is none."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 class GpuFacts(NamedTuple):
@@ -97,7 +100,7 @@ class GpuFacts(NamedTuple):
 @cache
 def gpu_facts() -> tuple[GpuFacts, ...]:
     """Every GPU that this process may use, and that this build of torch can."""
-    if "+cpu" in package_versions().get("torch", ""):
+    if "+cpu" in (package_version("torch") or ""):
         return ()
     return visible_gpus()
 

@@ -20,6 +20,12 @@ class Score(BaseModel):
     """Figures that only the whole set has."""
 
 
+def split(name: str) -> tuple[str, str | None]:
+    """Id and argument of what `--metrics` names: `rouge`, or `evaluate:NAME`."""
+    head, colon, argument = name.partition(":")
+    return head, argument if colon else None
+
+
 class Metric(ABC):
     """Base class of every metric. Created in the worker, once per cell."""
 

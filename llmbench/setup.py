@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llmbench import composition, source
+from llmbench import composition, metric, source
 from llmbench.composition import Composition
 from llmbench.config import Config, Layer, Resolved, resolve
 from llmbench.environment import Environment, collect
@@ -71,8 +71,8 @@ def defaults(config: Config, environment: Environment, found: Source) -> list[La
 def check_metrics(names: Sequence[str], registry: Registry) -> None:
     """ConfigError for a metric that is unknown, or whose argument will not do."""
     for name in names:
-        head, colon, argument = name.partition(":")
-        problem = registry.metrics.get(head).check(argument if colon else None)
+        head, argument = metric.split(name)
+        problem = registry.metrics.get(head).check(argument)
         if problem:
             raise ConfigError(problem)
 

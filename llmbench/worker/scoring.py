@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from llmbench import dataset, plugin
+from llmbench import dataset, metric, plugin
 from llmbench.metric import Metric
 from llmbench.record import Example
 from llmbench.worker import evaluate
@@ -87,5 +87,5 @@ def score(
 
 def make_metric(name: str) -> Metric:
     """The metric of `id` or `id:argument`."""
-    head, colon, argument = name.partition(":")
-    return plugin.registry().metrics.get(head)(argument if colon else None)
+    head, argument = metric.split(name)
+    return plugin.registry().metrics.get(head)(argument)
