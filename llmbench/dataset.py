@@ -89,7 +89,8 @@ def _rows(source: str) -> tuple[str, list[dict[str, Any]]]:
         return path.name, _local_rows(path)
     if HUB_ID.fullmatch(source) and not path.suffix:
         return source, _hub_rows(source)
-    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()
+    siblings = [p.name for p in beside if p.suffix.lower() in BUILDERS]
     hint = f" {nearest(path.name, siblings)}" if siblings else " check the path."
     raise DataError(f"There is no data file '{source}':{hint}")
 
