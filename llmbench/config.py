@@ -20,6 +20,26 @@ def _listed(value: object) -> object:
 
 Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
+MOST_SEEDS = 1000
+
+
+def _seeds(value: object) -> object:
+    """A number says how many seeds; anything with a comma, and a list, which ones."""
+    if isinstance(value, str):
+        parts = [p.strip() for p in value.split(",")]
+        return parts[0] if len(parts) == 1 else [p for p in parts if p]
+    return value
+
+
+Seeds = Annotated[
+    Annotated[int, Field(ge=1, le=MOST_SEEDS)]
+    | Annotated[
+        tuple[Annotated[int, Field(ge=0, lt=2**32)], ...],
+        Field(min_length=1, max_length=MOST_SEEDS),
+    ],
+    BeforeValidator(_seeds),
+]
+
 
 class Config(BaseModel):
     """What is to be compared. The settings that all cells share are in `settings`."""
@@ -39,10 +59,20 @@ class Config(BaseModel):
     target_field: str | None = Field(None, description="Field of the target; likewise.")
     metrics: Listed = Field(("rouge",), min_length=1, description="Metrics, with commas.")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of data order, adapters and dropout.")
+    seeds: Seeds = Field(
+        1, description="How many seeds, counted from --seed; or which ones, with commas."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to run.")
     launcher: str = Field("auto", description="How a cell's process is started.")
     output: str | None = Field(None, description="Output directory; a new one in reports/ else.")
     settings: Settings = Settings()
+
+    @property
+    def every_seed(self) -> tuple[int, ...]:
+        """The seeds that each composition is run with, in their order, each once."""
+        if isinstance(self.seeds, int):
+            return tuple((self.seed + n) % 2**32 for n in range(self.seeds))
+        return tuple(dict.fromkeys(self.seeds))
 
 
 Layer = tuple[str, Mapping[str, Any]]
@@ -106,6 +136,8 @@ def rows(resolved: Resolved) -> list[tuple[str, str, str]]:
 
 
 def _show(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, list | tuple):
         return ",".join(str(v) for v in value)
     return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -16,6 +16,8 @@ from llmbench.plugin import CHOICE
 FILE = Path("llmbench.toml")
 """Read where it is in the working directory, without being asked for."""
 PREFIX = "LLMBENCH_"
+FLAGS = frozenset(n for n, f in {**OPTIONS, **SETTINGS}.items() if f.annotation is bool)
+"""Options that are on or off."""
 
 
 def layers(chosen: Path | None, options: Mapping[str, Any]) -> list[Layer]:
@@ -78,6 +80,8 @@ def _malformed(path: Path, problem: str) -> str:
 
 def _plain(path: Path, key: str, value: Any) -> Any:
     # A table is a heading that no option has; True would pass for the number 1.
+    if isinstance(value, bool) and key.replace("-", "_") in FLAGS:
+        return value
     if isinstance(value, bool | dict) or not isinstance(value, str | int | float | list):
         kind = "a table" if isinstance(value, dict) else repr(value)
         raise ConfigError(f"'{key}' cannot be {kind} ({path}): give a number, a text or a list.")

@@ -35,6 +35,8 @@ GROUPS = {
         "max_grad_norm",
         "precision",
         "seed",
+        "seeds",
+        "deterministic",
         "burn_in_steps",
     ),
     "Running": ("device", "launcher", "output"),
@@ -76,6 +78,10 @@ def configuration_options() -> list[click.Parameter]:
 def _option(name: str, field: FieldInfo) -> click.Option:
     from llmbench.completion import for_option
 
+    if field.annotation is bool:
+        # None where it is not given, so that a file or a variable can have set it.
+        flag = f"--{name.replace('_', '-')}/--no-{name.replace('_', '-')}"
+        return click.Option([flag, name], default=None, help=field.description)
     choices = [c for c in get_args(field.annotation) if isinstance(c, str)]
     kind: Any = field.annotation if field.annotation in (int, float) else str
     # Bounds are the configuration's to check: it knows where each value came from.

@@ -35,16 +35,20 @@ class Plan(BaseModel):
 
 
 def make(setup: Setup, model: ModelRef, data: tuple[DataRef, DataRef]) -> Plan:
-    """Lay out the cells. `data` is what to train on and what to evaluate on."""
+    """Lay out the cells, seed by seed, so that whatever drifts while they run hits all alike.
+
+    `data` is what to train on and what to evaluate on.
+    """
     planned = []
-    for wanted in setup.compositions:
-        cell = make_cell(setup, wanted, model, data)
-        planned.append(Planned(cell=cell, skip=wanted.skip(cell.settings, setup.environment)))
+    for seed in setup.config.every_seed:
+        for wanted in setup.compositions:
+            cell = make_cell(setup, wanted, seed, model, data)
+            planned.append(Planned(cell=cell, skip=wanted.skip(cell.settings, setup.environment)))
     return Plan(cells=tuple(planned))
 
 
 def make_cell(
-    setup: Setup, wanted: Composition, model: ModelRef, data: tuple[DataRef, DataRef]
+    setup: Setup, wanted: Composition, seed: int, model: ModelRef, data: tuple[DataRef, DataRef]
 ) -> Cell:
     """One cell, its id made from its content."""
     config = setup.config
@@ -58,12 +62,12 @@ def make_cell(
         "train_data": data[0],
         "eval_data": data[1],
         "metrics": config.metrics,
-        "seed": config.seed,
+        "seed": seed,
         "settings": settings,
         "declared": difference(config.settings, settings),
     }
     content = Cell(id="", **fields).model_dump(mode="json")
-    name = cell_id(wanted.id, model.id, config.seed, content, setup.environment)
+    name = cell_id(wanted.id, model.id, seed, content, setup.environment)
     return Cell(id=name, **fields)
 
 

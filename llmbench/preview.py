@@ -11,7 +11,8 @@ from llmbench.setup import Setup
 
 def preview(setup: Setup) -> str:
     """The plan and the configuration as text, without colour, for terminals and pipes alike."""
-    shared = setup.config.settings
+    shared, seeds = setup.config.settings, len(setup.config.every_seed)
+    will = "run" if seeds == 1 else f"run, {seeds} seeds"
     cells = []
     for wanted in setup.compositions:
         settings = wanted.adjust(shared, setup.environment)
@@ -20,7 +21,7 @@ def preview(setup: Setup) -> str:
             for k, v in difference(shared, settings).items()
         )
         reason = wanted.skip(settings, setup.environment)
-        cells.append((wanted.id, f"skipped: {reason}" if reason else "run", changes))
+        cells.append((wanted.id, f"skipped: {reason}" if reason else will, changes))
     device = f"On {setup.environment.device_name}. Nothing was run."
     return "\n".join(
         [

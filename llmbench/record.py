@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from llmbench.environment import Environment
 from llmbench.setting import Settings
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Status = Literal[
     "ok", "oom", "diverged", "failed", "timeout", "killed", "interrupted", "skipped", "running"
@@ -65,6 +65,13 @@ class DataRef(Part):
     sha256: str
 
 
+class Budget(Part):
+    """How much memory a cell of the frontier may need, and what is stretched to need it."""
+
+    bytes: int
+    stretched: Literal["batch_size", "seq_len"] = "batch_size"
+
+
 class Cell(Part):
     """One composition on one model, one task and one seed. The id is made from the content."""
 
@@ -82,6 +89,29 @@ class Cell(Part):
     """What is in force for this cell, the strategies' changes included."""
     declared: dict[str, Any] = {}
     """The settings that its strategies changed, with their values here."""
+    fit: Budget | None = None
+    """For a cell of the frontier: what it may need, and which size it stretches to need it.
+    Such a cell measures speed and memory alone, and is never mixed with those of equal batches."""
+
+
+class MemoryParts(Part):
+    """What a peak is made of, in bytes: what was held at the moment of the peak."""
+
+    weights_bytes: int
+    """The base model's weights and buffers, quantisation states included."""
+    adapter_bytes: int = 0
+    """Weights that the strategies added."""
+    gradients_bytes: int = 0
+    """Gradients of the trained weights, as far as they were there by then."""
+    optimizer_bytes: int = 0
+    """The optimiser's states, as far as they lie on the device."""
+    activations_bytes: int = 0
+    """Activations, the loss and its gradient, work space, and the rest."""
+
+    @property
+    def total_bytes(self) -> int:
+        """The peak itself."""
+        return sum(getattr(self, name) for name in type(self).model_fields)
 
 
 class Memory(Part):
@@ -95,6 +125,31 @@ class Memory(Part):
     """CUDA: the most that the process held on the device, from NVML, sampled."""
     host_growth_bytes: int | None = None
     """The most by which the process's resident private memory grew over the cell's start."""
+    parts: MemoryParts | None = None
+    """What the peak of allocated bytes was made of; for the train phase on CUDA."""
+    outside_bytes: int | None = None
+    """CUDA: what the process held at its most beyond torch's allocator, from NVML: the context,
+    and memory that libraries take by themselves."""
+    paged_bytes: int | None = None
+    """Optimiser states in managed memory, which the allocator does not count."""
+
+
+class Conditions(Part):
+    """What the GPU was like over a phase, from NVML, sampled. Each None where NVML cannot tell."""
+
+    samples: int
+    clock_mhz: tuple[int, int, int] | None = None
+    """Clock of the multiprocessors: lowest, median, highest."""
+    clock_limit_mhz: int | None = None
+    """The highest clock that the GPU may take."""
+    temperature_celsius: int | None = None
+    """The highest."""
+    power_watts: float | None = None
+    """The mean."""
+    throttle_reasons: tuple[str, ...] = ()
+    """Why the clock was held down, as NVML names it; idling is none."""
+    other_processes: int = 0
+    """The most processes beside this one that held memory on the GPU."""
 
 
 class PhaseRecord(Part):
@@ -103,6 +158,7 @@ class PhaseRecord(Part):
     seconds: float
     memory: Memory
     probes: dict[str, dict[str, float | int | None]] = {}
+    conditions: Conditions | None = None
 
 
 class Step(Part):
@@ -157,6 +213,15 @@ class Generation(Part):
         return sum(b.new_tokens for b in self.batches)
 
 
+class Fit(Part):
+    """What a cell of the frontier found to be the largest size within its budget."""
+
+    size: int
+    """Sequences per micro-batch, or tokens per sequence: what the cell stretched."""
+    tried: tuple[tuple[int, int], ...]
+    """Every size that was tried, and the peak bytes that it needed; -1 where memory ran out."""
+
+
 class Record(Part):
     """All that is known of one attempt at a cell."""
 
@@ -186,6 +251,11 @@ class Record(Part):
     """Attention kernels that ran in a training step, as torch's dispatcher saw them."""
     optimizer: str | None = None
     """The class of the optimiser that ran."""
+    effective: dict[str, str] = {}
+    """What was in force as the worker saw it, whatever was asked for: types, kernels, padding."""
+    predicted: MemoryParts | None = None
+    """The train phase's peak as it was predicted from shapes alone before the cell ran."""
+    fit: Fit | None = None
     eval_loss: float | None = None
     generation: Generation | None = None
     examples: tuple[Example, ...] = ()

@@ -33,6 +33,9 @@ class Settings(BaseModel):
     burn_in_steps: int = Field(
         4, ge=0, description="First steps, trained but left out of the throughput."
     )
+    deterministic: bool = Field(
+        False, description="Equal bits in every run; slower, so that no speed is given."
+    )
     eval_examples: int = Field(100, ge=1, description="Examples to evaluate.")
     eval_batch_size: int = Field(8, ge=1, description="Examples generated at a time.")
     max_new_tokens: int = Field(128, ge=1, description="Longest prediction, in tokens.")

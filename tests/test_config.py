@@ -84,3 +84,23 @@ def test_a_difference_holds_the_changed_settings_alone():
 
 def test_what_a_strategy_may_change_are_settings():
     assert SETTINGS.keys() >= ADJUSTABLE
+
+
+@pytest.mark.parametrize(
+    ("given", "every"),
+    [
+        ({}, (0,)),
+        ({"seeds": "3"}, (0, 1, 2)),
+        ({"seeds": "2", "seed": 7}, (7, 8)),
+        ({"seeds": "5,0,5"}, (5, 0)),
+        ({"seeds": [4, 2]}, (4, 2)),
+    ],
+)
+def test_seeds_are_a_number_or_a_list(given, every):
+    assert resolve([("test", given)]).config.every_seed == every
+
+
+@pytest.mark.parametrize("given", ["0", "0,x", "-1,2", "many"])
+def test_seeds_that_cannot_be_are_a_mistake(given):
+    with pytest.raises(ConfigError, match="--seeds cannot be"):
+        resolve([("test", {"seeds": given})])

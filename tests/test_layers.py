@@ -98,3 +98,10 @@ def test_variables_that_are_empty_or_no_options_are_left_alone():
 def test_a_variable_that_cannot_be_is_named():
     with pytest.raises(ConfigError, match=r"--steps cannot be 'ten' \(LLMBENCH_STEPS\)"):
         resolve(variables({"LLMBENCH_STEPS": "ten"}))
+
+
+@pytest.mark.parametrize("text", ["deterministic = true\n", "deterministic = 1\n"])
+def test_a_flag_can_stand_in_a_file(tmp_path, text):
+    path = tmp_path / "x.toml"
+    path.write_text(text)
+    assert resolve([from_file(path)]).config.settings.deterministic is True

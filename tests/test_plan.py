@@ -46,6 +46,14 @@ def test_the_base_is_the_first_cell_and_the_rest_are_in_the_order_given(make_set
     assert [p.cell.trains for p in cells] == [False, True, True, True]
 
 
+def test_seeds_are_interleaved_so_that_drift_hits_all_alike(make_setup):
+    cells = [p.cell for p in plan.make(make_setup("lora,full", seeds=2), MODEL, DATA).cells]
+    assert [(c.seed, c.composition) for c in cells] == [
+        (seed, name) for seed in (0, 1) for name in ("base", "lora", "full")
+    ]
+    assert len({c.id for c in cells}) == 6
+
+
 def test_all_means_the_seven_strategies(make_setup):
     assert list(ids(make_setup("all"))) == [
         "base",
