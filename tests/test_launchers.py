@@ -22,6 +22,7 @@ print("a library's chatter", flush=True)
 exec(pathlib.Path(job).read_text())
 """
 WAIT = """
+signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     print('{"event": "waiting"}', flush=True)
     while True:

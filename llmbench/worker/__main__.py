@@ -34,6 +34,8 @@ class Once(logging.Filter):
 
 def main(job_file: Path, log: Path) -> None:
     """Run the job, its output going to the log and its events to what was standard output."""
+    # Both by name: a shell that starts llmbench in the background has it ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     events = redirect(log)
     if logging.lastResort:
