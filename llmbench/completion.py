@@ -22,10 +22,15 @@ if TYPE_CHECKING:
 Complete = Callable[[Context, Parameter, str], list[CompletionItem]]
 
 NO_COMMAS_IN_BRACKETS = r"(?![^()]*\))"
+OPEN = re.compile(r"([A-Za-z0-9][\w.-]*)\(([^()]*)$")
+"""A member whose brackets are still open, and what stands in them."""
 
 
 def strategies(registry: Registry, typed: str) -> list[CompletionItem]:
     """Strategies for the last of the compositions, those that its members leave room for."""
+    inside = OPEN.search(typed)
+    if inside:
+        return _options(registry.strategies.get(inside[1]), typed, inside[2])
     start = _after(typed, f"[,+]{NO_COMMAS_IN_BRACKETS}")
     members = re.split(r"\+", typed[_after(typed, f",{NO_COMMAS_IN_BRACKETS}") : start])
     table = registry.strategies.items()
@@ -97,6 +102,19 @@ def for_option(name: str) -> Complete | None:
             return []
 
     return complete
+
+
+def _options(strategy: type[Strategy], typed: str, within: str) -> list[CompletionItem]:
+    """The options of a member that it has not been given yet; after `=`, what one may be."""
+    given = {part.partition("=")[0].strip() for part in within.split(",")[:-1]}
+    start = len(typed) - len(within) + _after(within, ",")
+    name, equals, _ = typed[start:].partition("=")
+    fields = strategy.model_fields
+    if not equals:
+        known = {f"{n}=": f.description or "" for n, f in fields.items() if n not in given}
+        return _starting(typed, start, known.items())
+    flag = name in fields and fields[name].annotation is bool
+    return _starting(typed, start + len(name) + 1, [("true)", ""), ("false)", "")] if flag else [])
 
 
 def _claims(strategy: type[Strategy]) -> frozenset[str]:

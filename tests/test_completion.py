@@ -28,6 +28,11 @@ def values(items):
         ("lora(r=4,alpha=8)+4", {"lora(r=4,alpha=8)+4-bit"}, set()),
         ("full,qlora+", {"full,qlora+gradient-checkpointing"}, {"full,qlora+4-bit"}),
         ("poetry", set(), {"lora"}),
+        ("lora(", {"lora(r=", "lora(alpha="}, {"lora(full"}),
+        ("full,lora(r=4,", {"full,lora(r=4,alpha="}, {"full,lora(r=4,r="}),
+        ("lora(dr", {"lora(dropout="}, {"lora(r="}),
+        ("qlora(paged=", {"qlora(paged=true)", "qlora(paged=false)"}, set()),
+        ("lora(r=", set(), {"lora(r=r="}),
     ],
 )
 def test_strategies_are_completed_after_a_comma_and_a_plus(registry, typed, offered, withheld):
