@@ -76,6 +76,11 @@ def split_list(text: str) -> list[str]:
     return [p.strip() for p in parts if p.strip()]
 
 
+def split_members(text: str) -> list[str]:
+    """The labels of a composition's members: `lora(r=64)` and `4-bit` of `lora(r=64)+4-bit`."""
+    return re.split(r"\+(?![^()]*\))", text)
+
+
 def read(text: str, find: Find) -> Composition:
     """One composition from its text, completed and checked; CompositionError where it cannot be."""
     members = [_member(m["id"], m["options"], find) for m in _scan(text)]

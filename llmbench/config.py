@@ -49,6 +49,9 @@ class Config(BaseModel):
     strategies: Listed = Field(
         ("all",), min_length=1, description="Strategies or compositions, with commas; or 'all'."
     )
+    ablate: bool = Field(
+        False, description="Also run what tells what each part of a composition does."
+    )
     model: str = Field("llmbench-tiny", description="Alias, hub id or folder.")
     weights: Weights = Field("pretrained", description="Real weights, or the shape alone.")
     revision: str | None = Field(None, description="Branch, tag or commit of a hub model.")

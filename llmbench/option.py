@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 GROUPS = {
-    "What to compare": ("strategies", "model", "weights", "revision"),
+    "What to compare": ("strategies", "ablate", "model", "weights", "revision"),
     "Data and quality": (
         "task",
         "data",

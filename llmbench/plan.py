@@ -78,6 +78,8 @@ def member(strategy: Any, registry: Registry) -> Member:
         id=strategy.id,
         options=strategy.model_dump(mode="json"),
         distribution=source.distribution,
+        group=strategy.group,
+        bundle=strategy.bundle(),
     )
 
 

@@ -13,6 +13,7 @@ def preview(setup: Setup) -> str:
     """The plan and the configuration as text, without colour, for terminals and pipes alike."""
     shared, seeds = setup.config.settings, len(setup.config.every_seed)
     will = "run" if seeds == 1 else f"run, {seeds} seeds"
+    ablated = {c.id for c in setup.ablated}
     cells = []
     for wanted in setup.compositions:
         settings = wanted.adjust(shared, setup.environment)
@@ -21,7 +22,8 @@ def preview(setup: Setup) -> str:
             for k, v in difference(shared, settings).items()
         )
         reason = wanted.skip(settings, setup.environment)
-        cells.append((wanted.id, f"skipped: {reason}" if reason else will, changes))
+        why = ", for --ablate" if wanted.id in ablated else ""
+        cells.append((wanted.id, f"skipped: {reason}" if reason else f"{will}{why}", changes))
     device = f"On {setup.environment.device_name}. Nothing was run."
     return "\n".join(
         [

@@ -47,6 +47,10 @@ class Member(Part):
     id: str
     options: dict[str, Any]
     distribution: str
+    group: str = ""
+    """What it decides; a composition has one member of each group."""
+    bundle: tuple[str, ...] = ()
+    """What it joins, where it is more than one thing."""
 
 
 class ModelRef(Part):

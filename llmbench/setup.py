@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llmbench import composition, metric, source
+from llmbench import ablation, composition, metric, source
 from llmbench.composition import Composition
 from llmbench.config import Config, Layer, Resolved, resolve
 from llmbench.environment import Environment, collect
@@ -26,6 +26,8 @@ class Setup:
     source: Source
     registry: Registry
     compositions: Sequence[Composition]
+    ablated: Sequence[Composition] = ()
+    """Those among them that only `--ablate` asks for."""
 
     @property
     def config(self) -> Config:
@@ -54,7 +56,9 @@ def set_up(layers: Sequence[Layer], registry: Registry) -> Setup:
             f"{config.settings.burn_in_steps} burn-in steps: take more, or lower --burn-in-steps."
         )
     wanted = compositions(config.strategies, registry)
-    return Setup(resolved, environment, found, registry, wanted)
+    find, seeds = registry.strategies.get, len(config.every_seed)
+    added = ablation.missing(wanted, seeds, find) if config.ablate else []
+    return Setup(resolved, environment, found, registry, [*wanted, *added], added)
 
 
 def defaults(config: Config, environment: Environment, found: Source) -> list[Layer]:

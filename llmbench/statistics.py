@@ -55,6 +55,33 @@ def rate_interval(record: Record, tokens: str = "nonpadding_tokens") -> Interval
     return _rate([getattr(s, tokens) for s in steps], [s.seconds for s in steps])
 
 
+def rate_change(new: Sequence[Record], old: Sequence[Record]) -> Interval | None:
+    """Interval of by how many percent the tokens of `rate_interval` grew, over all measured steps.
+
+    The records are of the same seeds in the same order. Steps are drawn in pairs, since step n of
+    both had the same batch; None where there are not two of them.
+    """
+    steps = [
+        pair
+        for after, before in zip(new, old, strict=True)
+        for pair in zip(measured_steps(after), measured_steps(before), strict=False)
+    ]
+    if len(steps) < 2:
+        return None
+    sides = [[pair[side] for pair in steps] for side in (0, 1)]
+    columns = [
+        [float(getattr(step, name)) for step in side]
+        for side in sides
+        for name in ("nonpadding_tokens", "seconds")
+    ]
+    return _bootstrap(
+        tuple(columns),
+        lambda t, s, u, r, axis: (
+            100 * (t.sum(axis) / s.sum(axis) / (u.sum(axis) / r.sum(axis)) - 1)
+        ),
+    )
+
+
 def generation_interval(record: Record) -> Interval | None:
     """Interval of the new tokens per second over the generated batches."""
     batches = record.generation.batches if record.generation else ()

@@ -45,6 +45,13 @@ class Strategy(BaseModel):
         """The groups that this strategy decides."""
         return self.also_claims | {self.group}
 
+    def bundle(self) -> tuple[str, ...]:
+        """What this strategy joins, in words, where it is more than one thing. Parent.
+
+        The report says what each part of a composition does, and counts a strategy as one part.
+        """
+        return ()
+
     def skip(self, settings: Settings, environment: Environment) -> str | None:
         """Why this strategy cannot run there, in a sentence; None where it can. Parent."""
         return None

@@ -25,6 +25,7 @@ from llmbench.record import (
 )
 from llmbench.setting import Settings
 from llmbench.store import Comparison, Header
+from llmbench_strategies import STRATEGIES
 
 GIB = 2**30
 TOTAL = 6_738_415_616
@@ -36,6 +37,7 @@ PHASE_SHARES: dict[Phase, float] = {
     "evaluate": 0.6,
     "save": 0.3,
 }
+GROUPS = {s.id: s.group for s in STRATEGIES}
 SENTENCES = (
     "Anna moved the meeting to Tuesday because Tom is ill.",
     "Paula and Diana will go climbing on Monday.",
@@ -71,7 +73,10 @@ def cell(composition: str, seed: int = 0, **changes: Any) -> Cell:
     values: dict[str, Any] = {
         "id": f"{composition}.llama.s{seed}",
         "composition": composition,
-        "members": tuple(Member(id=i, options={}, distribution="llmbench 0.1.0") for i in ids),
+        "members": tuple(
+            Member(id=i, options={}, distribution="llmbench 0.1.0", group=GROUPS.get(i, ""))
+            for i in ids
+        ),
         "trains": composition != "base",
         "model": ModelRef(id="llama-2-7b", weights="pretrained"),
         "task": "summarization",

@@ -119,6 +119,14 @@ def test_dry_run_shows_the_plan_and_where_values_came_from(run: Run, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_dry_run_shows_what_an_ablation_adds(run: Run) -> None:
+    command = ("compare", "--dry-run", "--strategies", "lora+gradient-checkpointing", "--ablate")
+    status, out, _ = run(*command)
+    assert status == 0
+    found = [line.split()[0] for line in out.splitlines() if "run, for --ablate" in line]
+    assert found == ["full", "lora"]
+
+
 def test_dry_run_names_what_a_strategy_declares(run: Run) -> None:
     _, out, _ = run("compare", "--dry-run", "--strategies", "lora", "--learning-rate", "0.001")
     assert "learning_rate 0.01" in next(x for x in out.splitlines() if x.startswith("lora"))

@@ -9,6 +9,9 @@ from llmbench import statistics
 from llmbench.record import Example, Step
 from llmbench.statistics import holm, mean_interval, quality_verdicts, sign_flip_p
 
+WOBBLE = (0.80, 0.82, 0.79, 0.78, 0.81)
+"""Shares of their old time that steps take; about 0.8, so that the rate grows by a quarter."""
+
 
 def scored(composition: str, scores: dict[str, float]):
     examples = tuple(
@@ -77,6 +80,26 @@ def test_a_rate_is_of_the_measured_steps_alone():
 def test_a_rate_of_one_step_has_no_interval():
     made = cell("lora", settings={"burn_in_steps": 1})
     assert statistics.rate_interval(ok("lora", cell=made, steps=steps(1.0, 1.0))) is None
+
+
+def test_a_change_of_rate_is_in_percent_and_pairs_the_steps():
+    made = cell("lora", settings={"burn_in_steps": 1})
+    times = (2.0, 1.0, 3.0, 1.5, 2.5)
+    old = ok("lora", cell=made, steps=steps(99.0, *times))
+    later = (t * share for t, share in zip(times, WOBBLE, strict=True))
+    new = ok("full", cell=made, steps=steps(1.0, *later))
+    found = statistics.rate_change([new], [old])
+    assert found.low < found.estimate < found.high
+    assert found.estimate == pytest.approx(25, abs=2)
+    # Steps scatter threefold, and each pair by a few percent only.
+    assert found.high - found.low < 8
+
+
+def test_a_change_of_rate_of_one_step_has_no_interval():
+    made = cell("lora", settings={"burn_in_steps": 1})
+    one = ok("lora", cell=made, steps=steps(1.0, 1.0))
+    assert statistics.rate_change([one], [one]) is None
+    assert statistics.rate_change([], []) is None
 
 
 def test_holm_corrects_as_by_hand():
