@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from llmbench import dataset, outcome, plan, source
+from llmbench import dataset, outcome, plan, resume, source
 from llmbench.dataset import Data
 from llmbench.errors import DataError, StoreError
 from llmbench.job import Job
@@ -76,7 +76,7 @@ def read_inputs(setup: Setup) -> Inputs:
 
 
 def run(setup: Setup, command: str, listener: Listener) -> Store:
-    """Run every cell of the comparison that has no good record yet; returns its directory."""
+    """Run every cell of the comparison that has no result yet; returns its directory."""
     launcher = make_launcher(setup.config.launcher, setup.registry)
     try:
         fetched = source.fetch(setup.source, needs_tokenizer=setup.has_text)
@@ -84,6 +84,7 @@ def run(setup: Setup, command: str, listener: Listener) -> Store:
         cells = plan.make(setup, model_ref(fetched), inputs.refs)
         store = Store(Path(setup.config.output) if setup.config.output else default_output(setup))
         store.create()
+        resume.recover(store)
         write_inputs(store, inputs)
         store.write_header(header(setup, cells, store, command, inputs))
         listener.start(cells, store.root)
@@ -124,10 +125,10 @@ def run_cell(
     launcher: Launcher,
     listener: Listener,
 ) -> None:
-    """Run one cell, unless it is skipped or was measured before, and store its record."""
+    """Run one cell, unless it is skipped or has a result, and store its record."""
     cell = planned.cell
     held = store.record(cell.id)
-    if held and held.status == "ok":
+    if held and resume.stands(held, planned.skip, setup.config.retry):
         listener.record(held, True)
         return
     listener.cell(cell)
@@ -138,6 +139,7 @@ def run_cell(
     else:
         record = launch(make_job(cell, setup, fetched, inputs, store), store, launcher, listener)
     listener.record(store.write_record(record), False)
+    shutil.rmtree(store.work / cell.id, ignore_errors=True)
 
 
 def make_job(cell: Cell, setup: Setup, fetched: Source, inputs: Inputs, store: Store) -> Job:
@@ -155,6 +157,7 @@ def make_job(cell: Cell, setup: Setup, fetched: Source, inputs: Inputs, store: S
         eval_file=store.data.resolve() / "eval.jsonl" if inputs.evaluate else None,
         record_file=folder / "record.json",
         work_folder=folder,
+        attempt=store.attempts(cell.id) + 1,
         started_at=time.time(),
     )
 
@@ -163,11 +166,9 @@ def launch(job: Job, store: Store, launcher: Launcher, listener: Listener) -> Re
     """Run the job's worker and make its record, also when the worker could not."""
     job_file = job.work_folder / "cell.json"
     write_text(job_file, job.model_dump_json())
-    log = store.logs.resolve() / f"{job.cell.id}.log"
+    log = store.log(job.cell.id)
     status = launcher.run(job_file, log, listener.event)
-    record = outcome.record_of(job, status, log)
-    shutil.rmtree(job.work_folder, ignore_errors=True)
-    return record
+    return outcome.record_of(job, status, log)
 
 
 def make_launcher(name: str, registry: Registry) -> Launcher:

@@ -12,6 +12,8 @@ from llmbench.errors import ConfigError, nearest
 from llmbench.setting import Settings
 
 Weights = Literal["pretrained", "random"]
+Retry = Literal["failed", "oom", "diverged", "timeout", "skipped", "all"]
+"""Which cells are run again that a run before this one has a result of."""
 
 
 def _listed(value: object) -> object:
@@ -68,6 +70,11 @@ class Config(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to run.")
     launcher: str = Field("auto", description="How a cell's process is started.")
     output: str | None = Field(None, description="Output directory; a new one in reports/ else.")
+    retry: Annotated[tuple[Retry, ...], BeforeValidator(_listed)] = Field(
+        (),
+        description="Cells of --output to run again, by how they ended: failed, oom, diverged, "
+        "timeout, skipped, with commas; or 'all'. Interrupted and killed ones always are.",
+    )
     settings: Settings = Settings()
 
     @property
@@ -142,5 +149,5 @@ def _show(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):
-        return ",".join(str(v) for v in value)
+        return ",".join(str(v) for v in value) or "-"
     return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -24,5 +24,7 @@ class Job(Part):
     """Where the record goes; written after every phase, so that a kill loses none before it."""
     work_folder: Path
     """The worker's own folder, to write artifacts into; the parent removes it."""
+    attempt: int = 1
+    """How often the cell is tried, this time included."""
     started_at: float
     """When the launcher was called, as `time.time()`."""

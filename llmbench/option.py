@@ -39,7 +39,7 @@ GROUPS = {
         "deterministic",
         "burn_in_steps",
     ),
-    "Running": ("device", "launcher", "output"),
+    "Running": ("device", "launcher", "output", "retry"),
 }
 """Heading in the help to the options under it; every field of the configuration is in one."""
 
@@ -95,6 +95,6 @@ def _option(name: str, field: FieldInfo) -> click.Option:
 
 def _default(field: FieldInfo) -> str:
     value = field.default
-    if value is None:
+    if value in (None, ()):
         return ""
     return f"  [default: {','.join(value) if isinstance(value, tuple) else value}]"

@@ -16,6 +16,12 @@ from llmbench.record import Record, Status
 from llmbench.store import Store, read_record
 
 LOG_LINES = 20
+CRASHES = frozenset(
+    getattr(signal, name)
+    for name in ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP")
+    if hasattr(signal, name)
+)
+"""Signals that a process brings on itself: such an end is a failure of its cell."""
 INTERRUPT = "interrupt"
 """The event of a first Ctrl-C, upon which the running cell is asked to end."""
 
@@ -56,7 +62,7 @@ def death(status: int) -> tuple[Status, str]:
     if status < 0:
         name = signal.strsignal(-status) or "an unknown signal"
         return (
-            "killed",
+            "failed" if -status in CRASHES else "killed",
             f"The worker ended by signal {-status} ({name}): its log has its last words.",
         )
     return "failed", f"The worker ended with exit status {status}: its log has its last words."

@@ -226,12 +226,23 @@ class Fit(Part):
     """Every size that was tried, and the peak bytes that it needed; -1 where memory ran out."""
 
 
+class Attempt(Part):
+    """How an earlier attempt at a cell ended; its own record and log stand beside the latest."""
+
+    attempt: int
+    status: Status
+    phase: Phase | None = None
+    reason: str | None = None
+
+
 class Record(Part):
     """All that is known of one attempt at a cell."""
 
     schema_version: int = SCHEMA_VERSION
     cell: Cell
     attempt: int = 1
+    earlier: tuple[Attempt, ...] = ()
+    """The attempts before this one, the first one first."""
     status: Status
     phase: Phase | None = None
     """Where it ended, if not well."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from llmbench.environment import Environment
 from llmbench.errors import StoreError
 from llmbench.plan import Plan
-from llmbench.record import SCHEMA_VERSION, Record
+from llmbench.record import SCHEMA_VERSION, Attempt, Record
 
 T = TypeVar("T", bound=BaseModel)
+TEMPORARY = ".llmbench"
+"""How the name of a file ends that is not whole yet."""
 
 
 class Header(BaseModel):
@@ -77,25 +80,42 @@ class Store:
         write_text(self.root / "comparison.json", header.model_dump_json(indent=1))
 
     def write_record(self, record: Record) -> Record:
-        """Write a record and return it; one that the cell has is kept as an earlier attempt."""
-        path = self.records / f"{record.cell.id}.json"
-        if not path.exists():
-            write_text(path, record.model_dump_json())
-            return record
-        number = self._attempt(record.cell.id)
-        earlier = path.rename(self.records / f"{record.cell.id}.attempt-{number}.json")
-        record = record.model_copy(update={"attempt": number + 1})
-        try:
-            write_text(path, record.model_dump_json())
-        except StoreError:
-            earlier.rename(path)  # it is the latest still
-            raise
+        """Write a record and return it; one that the cell has is kept as an earlier attempt.
+
+        The earlier one is copied before it is replaced: at every moment the cell has a record.
+        """
+        name = record.cell.id
+        path, number = self.records / f"{name}.json", self.attempts(name)
+        record = record.model_copy(
+            update={"attempt": number + 1, "earlier": _and_before(self.record(name))}
+        )
+        if number:
+            write_bytes(self.records / f"{name}.attempt-{number}.json", _content(path))
+        write_text(path, record.model_dump_json())
         return record
 
-    def _attempt(self, cell_id: str) -> int:
-        """The number of the cell's latest attempt; counted where its record cannot be read."""
+    def attempts(self, cell_id: str) -> int:
+        """How often the cell was tried; counted where its record cannot be read."""
         held = self.record(cell_id)
-        return held.attempt if held else 1 + len(list(self.records.glob(f"{cell_id}.attempt-*")))
+        if held:
+            return held.attempt
+        earlier = len(list(self.records.glob(f"{cell_id}.attempt-*.json")))
+        return earlier + (self.records / f"{cell_id}.json").exists()
+
+    def remove_temporaries(self) -> None:
+        """Remove what a process that was killed had begun to write."""
+        for folder in (self.root, self.records, self.data):
+            for path in folder.glob(f".*{TEMPORARY}"):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def log(self, cell_id: str) -> Path:
+        """Where the cell's next attempt is to be logged; the log of its latest is kept beside."""
+        path, number = self.logs.resolve() / f"{cell_id}.log", self.attempts(cell_id)
+        earlier = path.with_name(f"{cell_id}.attempt-{number}.log")
+        if number and path.exists() and not earlier.exists():
+            path.rename(earlier)
+        return path
 
     def record(self, cell_id: str) -> Record | None:
         """The cell's latest record, if it has one that can be read."""
@@ -147,20 +167,43 @@ def read_record(path: Path) -> Record:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text so that a reader sees the old one or the new one, never a part."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old one or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise StoreError(
             f"Cannot write '{path.name}' in '{path.parent}' ({error.strerror}): make room there, "
             "or name another directory with --output."
         ) from error
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StoreError(
+            f"'{path.name}' is to be kept and cannot be read ({error.strerror}): move it away."
+        ) from error
+
+
+def _and_before(held: Record | None) -> tuple[Attempt, ...]:
+    """The attempt that a record tells of, after those before it."""
+    if held is None:
+        return ()
+    last = Attempt(attempt=held.attempt, status=held.status, phase=held.phase, reason=held.reason)
+    return (*held.earlier, last)
 
 
 def _validated(kind: type[T], path: Path, what: str) -> T:

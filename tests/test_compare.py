@@ -215,7 +215,42 @@ def test_a_cell_with_a_good_record_is_not_run_again(run):
     assert all(r.attempt == 1 for r in store.read().records)
 
 
-def test_a_cell_that_ended_badly_is_run_again_and_keeps_its_first_attempt(run):
+def test_a_cell_that_failed_is_a_result_and_run_again_only_if_asked_for(run):
+    run({"full": gone_at_once, "lora": gone_at_once})
+    store, heard, launcher = run()
+    assert launcher.ran == []
+    assert heard.records[1:] == [("full", "failed", True), ("lora", "failed", True)]
+    assert run(retry="oom")[2].ran == []
+    assert run(retry="failed,oom")[2].ran == ["full", "lora"]
+    assert set(statuses(store).values()) == {"ok"}
+
+
+def test_a_cell_that_is_still_to_be_skipped_keeps_its_record(run, registry, monkeypatch):
+    lora = registry.strategies.get("lora")
+    with monkeypatch.context() as patch:
+        patch.setattr(lora, "skip", lambda *_: "Not here.")
+        assert [run()[1].records[-1] for _ in range(2)] == [
+            ("lora", "skipped", False),
+            ("lora", "skipped", True),
+        ]
+    assert run()[2].ran == ["lora"]
+
+
+def test_a_worker_is_told_which_attempt_it_is(run):
+    run({"lora": killed_in_training})
+    assert [job.attempt for job in run()[2].jobs] == [2]
+
+
+def test_what_a_killed_run_left_behind_is_taken_over(run):
+    store, _, first = run({"lora": killed_in_training})
+    job = first.jobs[-1]
+    job.work_folder.mkdir(parents=True)
+    leave(job, attempt=2)
+    assert run()[2].ran == []
+    assert record_of(store, "lora").status == "ok"
+
+
+def test_a_cell_that_was_killed_is_run_again_and_keeps_its_first_attempt(run):
     run({"lora": killed_in_training})
     store, _, launcher = run()
     assert launcher.ran == ["lora"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from llmbench import console
 from llmbench.console.jsonl import JsonLines
-from llmbench.console.lines import Lines, Quiet
+from llmbench.console.lines import Lines, Quiet, again
 from llmbench.console.live import LiveView
 from llmbench.console.pace import Pace
 from llmbench.console.table import folded, table
@@ -100,6 +101,16 @@ def test_verbose_has_a_line_for_each_phase_with_its_figures():
     phases = [line for line in lines if line.startswith("[2/3] full+gradient-checkpointing  ")]
     assert [line.split()[2] for line in phases] == ["load", "train", "evaluate", "ROUGE-L"]
     assert "train  2/2  1,234 tok/s  3.0 GiB" in phases[1]
+
+
+def test_what_was_kept_though_it_did_not_end_well_can_be_run_again():
+    screen, out = terminal()
+    lines = told(Lines(screen), out, RECORDS, RECORDS)
+    assert "[3/3] lora" in lines[3]
+    assert lines[3].endswith("  kept")
+    assert lines[-2] == "Kept from an earlier run: 1 oom. --retry oom runs it again."
+    found = again(Counter(failed=3, oom=1))
+    assert found == "Kept from an earlier run: 3 failed, 1 oom. --retry failed,oom runs them again."
 
 
 def test_a_record_that_was_there_before_is_said_to_be_kept():

@@ -72,7 +72,9 @@ def test_a_record_that_was_cut_off_counts_as_none(job, tmp_path):
     ("status", "ended", "words"),
     [
         (-signal.SIGKILL, "killed", "SIGKILL"),
-        (-signal.SIGSEGV, "killed", "signal 11 (Segmentation fault)"),
+        (-signal.SIGSEGV, "failed", "signal 11 (Segmentation fault)"),
+        (-signal.SIGABRT, "failed", "signal 6 (Aborted)"),
+        (-signal.SIGHUP, "killed", "signal 1 (Hangup)"),
         (-(signal.SIGRTMIN + 3), "killed", "signal 37"),
         (0, "failed", "exit status 0"),
         (137, "failed", "exit status 137"),

@@ -13,7 +13,7 @@ import pytest
 import records
 
 from llmbench.figure import rows
-from llmbench.record import Record
+from llmbench.record import Attempt, Record
 from llmbench.report import canvas, render
 from llmbench.store import Comparison
 
@@ -216,3 +216,12 @@ def test_a_thousand_cells_render_small_and_soon() -> None:
     assert html.count("<tr data-cell=") == 1000
     assert "the page leaves predictions out" in html
     assert "more cells are in their records" in html
+
+
+def test_the_details_tell_of_earlier_attempts() -> None:
+    before = (
+        Attempt(attempt=1, status="oom", phase="train"),
+        Attempt(attempt=2, status="killed"),
+    )
+    html = render(records.comparison([records.ok("lora", attempt=3, earlier=before)]))
+    assert "3; attempt 1 ended oom in train, attempt 2 ended killed" in html

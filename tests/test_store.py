@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from records import cell, comparison, ended, ok, seven
 
+import llmbench.store
 from llmbench.errors import StoreError
 from llmbench.record import SCHEMA_VERSION
 from llmbench.store import Store, read_record, write_text
@@ -58,6 +59,34 @@ def test_a_cell_run_again_is_a_new_attempt_and_the_old_one_stays(store):
     ]
     assert read_record(store.records / f"{name}.attempt-1.json") == first
     assert store.record(name).status == "ok"
+
+
+def test_a_cell_has_a_record_whenever_its_next_one_is_written(store, monkeypatch):
+    """At no moment would a kill leave the cell without one, or lose an earlier one."""
+    first = store.write_record(ended("lora", "oom", "first"))
+    seen = []
+
+    def look(path, content):
+        seen.append(store.record(first.cell.id))
+        return write(path, content)
+
+    write = llmbench.store.write_bytes
+    monkeypatch.setattr("llmbench.store.write_bytes", look)
+    store.write_record(ok("lora"))
+    assert seen == [first, first]
+
+
+def test_the_log_of_an_earlier_attempt_is_kept_beside_the_next_one(store):
+    record = ended("lora", "oom", "first")
+    log = store.log(record.cell.id)
+    log.write_text("first")
+    store.write_record(record)
+    assert store.log(record.cell.id) == log
+    log.write_text("second")
+    assert names(store.logs) == [f"{record.cell.id}.attempt-1.log", f"{record.cell.id}.log"]
+    # Killed before it had a record: the next one goes on below it, and the first one stays.
+    assert store.log(record.cell.id).read_text() == "second"
+    assert log.with_name(f"{record.cell.id}.attempt-1.log").read_text() == "first"
 
 
 def test_only_the_latest_attempt_is_read(store):
@@ -135,6 +164,12 @@ def test_making_a_directory_that_is_there_keeps_what_it_holds(store):
     store.write_record(ok("lora"))
     Store(store.root).create()
     assert store.record(ok("lora").cell.id) == ok("lora")
+
+
+def test_a_file_that_cannot_be_made_is_one_sentence(tmp_path):
+    """On a read-only disk, removing what was never made fails as well."""
+    with pytest.raises(StoreError, match="Cannot write 'file'"):
+        write_text(tmp_path / "nowhere" / "file", "text")
 
 
 def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path):

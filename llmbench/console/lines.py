@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 
@@ -62,9 +63,11 @@ class Lines:
         if not kept:
             self._phase_ended()
         taken = None if kept or record.status == "skipped" else self.state.pace.spent()
-        self.state.record(record)
+        self.state.record(record, kept)
         line = Text(f"{self.state.number(self.state.done)} ")
         line.append(ended(record, taken, self.state.longest), style(record.status))
+        if kept and record.status != "ok":
+            line.append("  kept")
         self.say(line)
 
     def finish(self, comparison: Comparison, report: Path, status: int) -> None:
@@ -75,6 +78,8 @@ class Lines:
         bad = sum(r.status not in ("ok", "skipped", "interrupted") for r in comparison.records)
         if bad:
             self.say(f"{cells(bad)} did not end well: see {report.parent / 'logs'}")
+        if self.state.kept:
+            self.say(again(self.state.kept))
         self.say(Text(f"Report: {report}", style="bold"))
 
     def say(self, text: str | Text) -> None:
@@ -110,7 +115,7 @@ class Quiet(Lines):
 
     def record(self, record: Record, kept: bool) -> None:
         """A line for a cell that did not end well."""
-        self.state.record(record)
+        self.state.record(record, kept)
         if record.status not in ("ok", "skipped"):
             self.err.print(ended(record, None, 0), soft_wrap=True, markup=False)
 
@@ -129,6 +134,13 @@ def ended(record: Record, seconds: float | None, longest: int) -> str:
     figures = [_figure(column, record) for column in WIDTHS if scored or column != "rougeL"]
     time = "kept" if seconds is None else clock(seconds)
     return "  ".join([name, *figures, time])
+
+
+def again(kept: Counter[str]) -> str:
+    """`Kept from an earlier run: 3 failed, 1 oom. --retry failed,oom runs them again.`"""
+    ends = ", ".join(f"{count} {status}" for status, count in kept.items())
+    them = "it" if kept.total() == 1 else "them"
+    return f"Kept from an earlier run: {ends}. --retry {','.join(kept)} runs {them} again."
 
 
 def cells(count: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from llmbench.console.pace import STARTING, Pace
 from llmbench.format import size
 from llmbench.launcher import Event
@@ -30,6 +32,8 @@ class State:
         self.count: tuple[int, int] | None = None
         """Steps or examples done in this phase, and of how many."""
         self.interrupted = False
+        self.kept: Counter[str] = Counter()
+        """How many cells kept a result of an earlier run that is not a good one, by status."""
         self.figures = ""
         self.speed = 0.0
 
@@ -61,9 +65,11 @@ class State:
         elif kind == "generate":
             self._count(event["done"], event["total"])
 
-    def record(self, record: Record) -> None:
-        """A cell has its record."""
+    def record(self, record: Record, kept: bool) -> None:
+        """A cell has its record; `kept` if it had it before."""
         self.done += 1
+        if kept and record.status not in ("ok", "skipped"):
+            self.kept[record.status] += 1
         self.running = None
         self.pace.record(record)
 

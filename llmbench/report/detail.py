@@ -101,7 +101,16 @@ def _times(record: Record) -> Iterator[Fact]:
     if record.seconds is not None:
         yield Fact("Took", words.seconds(record.seconds))
     if record.attempt > 1:
-        yield Fact("Attempt", str(record.attempt))
+        yield Fact("Attempt", _attempts(record))
+
+
+def _attempts(record: Record) -> str:
+    """`3; attempt 1 ended oom in train, attempt 2 ended killed in load`."""
+    ends = (
+        f"attempt {a.attempt} ended {a.status}" + (f" in {a.phase}" if a.phase else "")
+        for a in record.earlier
+    )
+    return "; ".join(filter(None, [str(record.attempt), ", ".join(ends)]))
 
 
 def _changes(record: Record) -> Iterator[Fact]:

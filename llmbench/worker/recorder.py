@@ -45,6 +45,7 @@ class Recorder:
         self._phases: dict[Phase, PhaseRecord] = {}
         self._record = Record(
             cell=job.cell,
+            attempt=job.attempt,
             status="running",
             started_at=datetime.fromtimestamp(job.started_at, UTC).isoformat(timespec="seconds"),
             start_seconds=time.time() - job.started_at,
