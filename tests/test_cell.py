@@ -90,6 +90,33 @@ def test_a_cell_trained_on_text_has_all_of_its_figures(run):
     assert json.dumps(said)
 
 
+def test_what_was_in_force_is_written_down_as_it_was_seen(run):
+    record, _ = run("lora+gradient-checkpointing")
+    assert record.effective == {
+        "base_weights": "float32",
+        "trained_weights": "float32",
+        "optimizer_states": "float32",
+        "attention": "sdpa",
+        "autocast": "off",
+        "gradient_checkpointing": "on",
+        "micro_batch": "2",
+        "accumulation": "1",
+        "longest_sequence": record.effective["longest_sequence"],
+        "padding": record.effective["padding"],
+        "matmul_precision": "highest",
+        "cudnn_tf32": "on",
+        "deterministic": "off",
+    }
+    padded = max(s.padded_tokens for s in record.steps)
+    assert 2 * int(record.effective["longest_sequence"]) == padded
+
+
+def test_without_a_gpu_nothing_is_said_of_one(run):
+    phase = run("lora", settings={"burn_in_steps": 3})[0].phases["train"]
+    assert phase.conditions is None
+    assert phase.memory.model_dump(exclude_none=True).keys() == {"host_growth_bytes"}
+
+
 def test_the_base_is_evaluated_and_nothing_more(run):
     record, _ = run("base")
     assert (record.status, record.steps, record.artifact_bytes) == ("ok", (), None)

@@ -113,6 +113,32 @@ def test_a_finished_phase_is_on_disk_with_seconds_memory_and_probes(recorder, jo
     assert held.steps == (STEP,)
 
 
+def test_memory_is_read_while_probes_hold_theirs(recorder, job, monkeypatch):
+    order = []
+    read, leave = recorder.meter._peaks, Counter.leave
+
+    def peaks():
+        order.append("memory")
+        return read()
+
+    def left(probe, phase):
+        order.append("probe")
+        return leave(probe, phase)
+
+    monkeypatch.setattr(recorder.meter, "_peaks", peaks)
+    monkeypatch.setattr(Counter, "leave", left)
+    with recorder.phase("load"):
+        pass
+    assert order == ["memory", "probe"]
+
+
+def test_what_was_in_force_adds_up(recorder, job):
+    recorder.observe(autocast="off", attention="sdpa")
+    recorder.observe(attention="eager")
+    recorder.finish(None)
+    assert read_record(job.record_file).effective == {"autocast": "off", "attention": "eager"}
+
+
 def test_a_phase_that_fails_is_measured_and_named(recorder, job):
     with pytest.raises(ZeroDivisionError) as caught, recorder.phase("prepare"):
         raise ZeroDivisionError(f"in {Path.home()}/model")

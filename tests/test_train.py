@@ -27,19 +27,28 @@ def sequences(count: int = 32) -> list[Tokens]:
     return made
 
 
+class Watcher(train.Observer):
+    """Keeps the steps that it is told of."""
+
+    def __init__(self):
+        self.steps = []
+
+    def after_step(self, step):
+        self.steps.append(step)
+
+
 def run(model, wanted: Settings, batches=None, optimizer=None):
     """Train the model; returns the steps that were reported."""
-    found = []
+    watcher = Watcher()
     train.train(
         model,
         optimizer or train.adamw(model, wanted),
         batches if batches is not None else batch.steps(sequences(), wanted, seed=0, pad=0),
         wanted,
         nullcontext,
-        found.append,
-        lambda: None,
+        watcher,
     )
-    return found
+    return watcher.steps
 
 
 def shares(**values) -> list[float]:
@@ -153,13 +162,13 @@ def test_only_what_requires_a_gradient_is_trained(model):
 def test_a_loss_that_is_no_number_is_reported_and_ends_training(model):
     with torch.no_grad():
         model.lm_head.weight[0, 0] = math.nan
-    found = []
+    watcher = Watcher()
     wanted = settings()
     batches = batch.steps(sequences(), wanted, 0, 0)
     optimizer = train.adamw(model, wanted)
     with pytest.raises(Diverged, match="became nan: try a lower learning rate"):
-        train.train(model, optimizer, batches, wanted, nullcontext, found.append, lambda: None)
-    assert [s.loss for s in found] == [None]
+        train.train(model, optimizer, batches, wanted, nullcontext, watcher)
+    assert [s.loss for s in watcher.steps] == [None]
 
 
 def test_every_micro_batch_runs_in_the_strategies_context(model):
@@ -180,25 +189,38 @@ def test_every_micro_batch_runs_in_the_strategies_context(model):
         batches,
         wanted,
         Context,
-        lambda step: None,
-        lambda: None,
+        train.Observer(),
     )
     assert entered == [True] * 6
 
 
-def test_memory_is_sampled_after_each_forward_pass(model):
-    sampled = []
-    wanted = settings(accumulation=2)
-    train.train(
-        model,
-        train.adamw(model, wanted),
-        batch.steps(sequences(), wanted, 0, 0),
-        wanted,
-        nullcontext,
-        lambda step: None,
-        lambda: sampled.append(all(p.grad is None for p in model.parameters())),
-    )
-    assert sampled == [True, False] * 3
+def test_an_observer_is_told_where_the_training_is(model):
+    class Diary(train.Observer):
+        def __init__(self):
+            self.pages = []
+
+        def write(self, page):
+            gradients = {p.grad is not None for p in model.parameters()}
+            self.pages.append((page, *gradients))
+
+        def before_step(self, number):
+            self.write(number)
+
+        def after_forward(self):
+            self.write("forward")
+
+        def before_clearing(self):
+            self.write("stepped")
+
+        def after_step(self, step):
+            self.write("ended")
+
+    diary = Diary()
+    wanted = settings(steps=2, accumulation=2)
+    batches = batch.steps(sequences(), wanted, 0, 0)
+    train.train(model, train.adamw(model, wanted), batches, wanted, nullcontext, diary)
+    parts = [("forward", False), ("forward", True), ("stepped", True), ("ended", False)]
+    assert diary.pages == [(0, False), *parts, (1, False), *parts]
 
 
 def test_the_first_loss_leaves_dropout_off_and_no_gradient(model):

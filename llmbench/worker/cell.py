@@ -10,7 +10,7 @@ import torch
 from llmbench import plugin
 from llmbench.job import Job
 from llmbench.strategy import Strategy
-from llmbench.worker import batch, load
+from llmbench.worker import batch, load, tensor
 from llmbench.worker.memory import Meter
 from llmbench.worker.recorder import Recorder, Say
 from llmbench.worker.running import Running
@@ -65,6 +65,7 @@ def load_phase(running: Running) -> None:
         task = plugin.registry().tasks.get(job.cell.task)
         running.encoder = batch.Encoder(running.tokenizer, task, job.cell.settings.seq_len)
     running.model = load.load_model(job, running.strategies, running.device)
+    running.base = tensor.base_of(running.model)
 
 
 def prepare_phase(running: Running) -> None:

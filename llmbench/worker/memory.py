@@ -12,7 +12,9 @@ from pathlib import Path
 
 import torch
 
-from llmbench.record import Memory
+from llmbench.record import Conditions, Memory, MemoryParts
+from llmbench.worker import gpu
+from llmbench.worker.anatomy import grown
 
 HOST_INTERVAL_SECONDS = 0.005
 NVML_INTERVAL_SECONDS = 1.0
@@ -25,19 +27,19 @@ class Meter:
 
     def __init__(self, device: torch.device) -> None:
         self.cuda = device.type == "cuda"
-        self._process = nvml_process_bytes(device) if self.cuda else None
-        self._read = self._process or resident_bytes
+        self._gpu = gpu.find(device) if self.cuda else None
         self._interval = NVML_INTERVAL_SECONDS if self.cuda else HOST_INTERVAL_SECONDS
+        self._read = resident_bytes
         release_freed()
         self._baseline = resident_bytes()
-        self._peak = 0
+        self._begin()
 
     @contextlib.contextmanager
     def phase(self) -> Iterator[Callable[[], Memory]]:
         """Reset the peaks, sample while the block runs, and hand out a function that reads them."""
         self._reset()
         stop = threading.Event()
-        sampler = threading.Thread(target=self._sample, args=(stop,), daemon=True)
+        sampler = threading.Thread(target=self._run, args=(stop,), daemon=True)
         sampler.start()
         try:
             yield self._peaks
@@ -48,7 +50,11 @@ class Meter:
     def sample(self) -> None:
         """Take a sample now: where memory is known to be highest, no sampler should miss it."""
         if not self.cuda:
-            self._peak = max(self._peak, self._read())
+            self._take()
+
+    def conditions(self) -> Conditions | None:
+        """What the GPU was like over the phase; None without one, or without NVML."""
+        return self._watch.conditions() if self._watch else None
 
     def peak_so_far(self) -> int:
         """The phase's peak until now, of the kind that the report shows, for people who watch."""
@@ -56,27 +62,47 @@ class Meter:
             return torch.cuda.max_memory_allocated()
         return max(0, self._peak - self._baseline)
 
+    def _begin(self) -> None:
+        """Forget the phase before."""
+        self._peak = 0
+        self._watch = gpu.Watch(self._gpu, torch.cuda.memory_reserved) if self._gpu else None
+        self.parts: MemoryParts | None = None
+        """What a peak of the phase was made of, for who finds that out to set."""
+        self.paged_bytes: int | None = None
+        """What lies in managed memory, likewise."""
+
     def _reset(self) -> None:
         release_freed()
         if self.cuda:
             torch.cuda.synchronize()
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
-        self._peak = self._read()
+        self._begin()
+        self._take()
 
-    def _sample(self, stop: threading.Event) -> None:
-        while not stop.wait(self._interval):
+    def _take(self) -> None:
+        if self._watch:
+            self._watch.sample()
+        elif not self.cuda:
             self._peak = max(self._peak, self._read())
 
+    def _run(self, stop: threading.Event) -> None:
+        while not stop.wait(self._interval):
+            self._take()
+
     def _peaks(self) -> Memory:
-        self._peak = max(self._peak, self._read())
+        self._take()
         if not self.cuda:
             return Memory(host_growth_bytes=max(0, self._peak - self._baseline))
         torch.cuda.synchronize()
+        allocated = torch.cuda.max_memory_allocated()
         return Memory(
-            allocated_bytes=torch.cuda.max_memory_allocated(),
+            allocated_bytes=allocated,
             reserved_bytes=torch.cuda.max_memory_reserved(),
-            process_bytes=self._peak if self._process else None,
+            process_bytes=self._watch.process_bytes if self._watch else None,
+            outside_bytes=self._watch.outside_bytes if self._watch else None,
+            paged_bytes=self.paged_bytes,
+            parts=grown(self.parts, allocated),
         )
 
 
@@ -101,25 +127,3 @@ def release_freed() -> None:
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-
-
-def nvml_process_bytes(device: torch.device) -> Callable[[], int] | None:
-    """A function that reads what this process holds on the GPU; None where NVML cannot tell."""
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-        uuid = str(torch.cuda.get_device_properties(device).uuid)
-        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid.removeprefix('GPU-')}")
-        pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
-    except Exception:  # no NVML, or one that refuses: the figure stays empty
-        return None
-    own = os.getpid()
-
-    def read() -> int:
-        for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle):
-            if process.pid == own:
-                return int(process.usedGpuMemory or 0)
-        return 0
-
-    return read

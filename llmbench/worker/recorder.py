@@ -60,6 +60,10 @@ class Recorder:
         """Add a warning to the record."""
         self.note(warnings=(*self._record.warnings, sentence))
 
+    def observe(self, **facts: str) -> None:
+        """Add to what was in force, as it was seen."""
+        self.note(effective={**self._record.effective, **facts})
+
     def step(self, step: Step) -> None:
         """Add a training step."""
         self._steps.append(step)
@@ -89,9 +93,12 @@ class Recorder:
             try:
                 yield
             finally:
-                seconds = time.perf_counter() - began
-                found = {p.id: p.leave(phase) for p in self._probes}
-                self._phases[phase] = PhaseRecord(seconds=seconds, memory=peaks(), probes=found)
+                self._phases[phase] = PhaseRecord(
+                    seconds=time.perf_counter() - began,
+                    memory=peaks(),
+                    probes={p.id: p.leave(phase) for p in self._probes},
+                    conditions=self.meter.conditions(),
+                )
                 self._write()
 
     def finish(self, error: BaseException | None) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from llmbench.job import Job
 from llmbench.strategy import Strategy
-from llmbench.worker import batch
+from llmbench.worker import batch, tensor
 from llmbench.worker.recorder import Recorder
 
 
@@ -24,6 +24,8 @@ class Running:
     device: torch.device
     recorder: Recorder
     model: Any = None
+    base: tensor.Base = field(default_factory=dict)
+    """The parameters that the model had before the strategies made it ready."""
     tokenizer: Any = None
     encoder: batch.Encoder | None = None
 

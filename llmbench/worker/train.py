@@ -23,16 +23,31 @@ class Diverged(Exception):
     """The loss is not a finite number."""
 
 
+class Observer:
+    """Is told where the training is, and may look. Does nothing by itself."""
+
+    def before_step(self, number: int) -> None:
+        """The step's batches are on the device; its clock has not started."""
+
+    def after_forward(self) -> None:
+        """A micro-batch's activations are all there. The clock runs."""
+
+    def before_clearing(self) -> None:
+        """The optimiser has stepped, and the gradients are still there. The clock runs."""
+
+    def after_step(self, step: Step) -> None:
+        """The step has ended, and its clock has stopped."""
+
+
 def train(
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
     batches: Sequence[Sequence[Batch]],
     settings: Settings,
     context: Context,
-    on_step: Callable[[Step], None],
-    on_peak: Callable[[], None],
+    observer: Observer,
 ) -> None:
-    """Train for `len(batches)` optimiser steps of micro-batches, and report each as it ends.
+    """Train for `len(batches)` optimiser steps of micro-batches, and tell the observer.
 
     A step's seconds run from a synchronised device to a synchronised device and hold forward,
     backward, clipping and the optimiser; making and moving the batch is left out. Raises
@@ -43,12 +58,13 @@ def train(
     scheduler = LambdaLR(optimizer, schedule(settings))
     trainable = [p for p in model.parameters() if p.requires_grad]
     model.train()
-    for step in batches:
+    for number, step in enumerate(batches):
         micro_batches = [batch.to(device) for batch in step]
         # Counted on the host: asking the device would have every step wait for it.
         supervised = sum(b.supervised_tokens for b in step)
         shares = [b.supervised_tokens / supervised for b in step]
         learning_rate = float(scheduler.get_last_lr()[0])
+        observer.before_step(number)
 
         synchronize(device)
         started = time.perf_counter()
@@ -56,18 +72,19 @@ def train(
         for batch, share in zip(micro_batches, shares, strict=True):
             with context():
                 loss = forward_loss(model, batch) * share
-                on_peak()
+                observer.after_forward()
                 accelerator.backward(loss)
             total += loss.detach()
         accelerator.clip_grad_norm_(trainable, settings.max_grad_norm)
         optimizer.step()
+        observer.before_clearing()
         optimizer.zero_grad(set_to_none=True)
         synchronize(device)
         seconds = time.perf_counter() - started
 
         scheduler.step()
         mean = total.item()
-        on_step(
+        observer.after_step(
             Step(
                 seconds=seconds,
                 loss=mean if math.isfinite(mean) else None,

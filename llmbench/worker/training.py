@@ -11,9 +11,10 @@ import torch
 
 from llmbench import dataset
 from llmbench.strategy import CannotRun
-from llmbench.worker import batch, kernel, train
+from llmbench.worker import anatomy, batch, effective, kernel, train
 from llmbench.worker.running import Running, warn_of_cuts
 from llmbench.worker.seed import seed_everything
+from llmbench.worker.witness import Witness
 
 
 def train_phase(running: Running) -> None:
@@ -26,17 +27,15 @@ def train_phase(running: Running) -> None:
     prove_kernel(running, batches[0][0])
     optimizer = make_optimizer(running)
     recorder.note(optimizer=type(optimizer).__name__)
+    recorder.observe(
+        **effective.of_weights(model, running.base),
+        **effective.of_batches(batches),
+        **effective.of_torch(),
+    )
+    witness = Witness(running, optimizer, anatomy.step_to_record(batches, cell.settings))
     seed_everything(cell.seed)
     with quiet_collector():
-        train.train(
-            model,
-            optimizer,
-            batches,
-            cell.settings,
-            running.context,
-            recorder.step,
-            recorder.meter.sample,
-        )
+        train.train(model, optimizer, batches, cell.settings, running.context, witness)
 
 
 def training_batches(running: Running) -> list[list[batch.Batch]]:
@@ -72,10 +71,12 @@ def prove_kernel(running: Running, first: batch.Batch) -> None:
         with running.context():
             train.forward_loss(model, moved)
 
-    with torch.random.fork_rng(devices=[0] if running.device.type == "cuda" else []):
-        attention = getattr(model.config, "_attn_implementation", None)
+    devices = [0] if running.device.type == "cuda" else []
+    attention = getattr(model.config, "_attn_implementation", None)
+    with torch.random.fork_rng(devices), effective.seen_in(model, running.device) as facts:
         kernels = kernel.observe(forward, attention)
     running.recorder.note(attention_kernels=tuple(sorted(kernels)))
+    running.recorder.observe(attention=str(attention), **facts)
     for strategy in running.strategies:
         problem = strategy.verify(kernels)
         if problem:

@@ -1,0 +1,82 @@
+"""Which tensors a model in training holds, and what each is there for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from weakref import WeakValueDictionary
+
+import torch
+from torch import nn
+
+DEEPEST = 5
+"""How far into attributes of attributes tensors are looked for: quantised scales are two down."""
+
+Base = Mapping[int, nn.Parameter]
+"""The parameters of the base model, by identity; holds none of them back."""
+
+
+def base_of(model: nn.Module) -> Base:
+    """Remember the parameters that are there before the strategies add theirs."""
+    return WeakValueDictionary({id(p): p for p in model.parameters()})
+
+
+def split(model: nn.Module, base: Base) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The base model's parameters, and those that were added."""
+    ours: list[nn.Parameter] = []
+    added: list[nn.Parameter] = []
+    for parameter in model.parameters():
+        (ours if base.get(id(parameter)) is parameter else added).append(parameter)
+    return ours, added
+
+
+def owned(model: nn.Module, base: Base, optimizer: torch.optim.Optimizer) -> dict[str, list[int]]:
+    """Addresses of tensors by the field of MemoryParts that they count for."""
+    ours, added = split(model, base)
+    gradients = [p.grad for p in (*ours, *added) if p.grad is not None]
+    groups = {
+        "adapter_bytes": [t for p in added for t in inside(p)],
+        "gradients_bytes": gradients,
+        "optimizer_bytes": list(states(optimizer)),
+        "weights_bytes": [*(t for p in ours for t in inside(p)), *attached(model)],
+    }
+    return {name: [_address(t) for t in held] for name, held in groups.items()}
+
+
+def attached(model: nn.Module) -> Iterator[torch.Tensor]:
+    """Buffers, and what bitsandbytes keeps beside an 8-bit weight."""
+    yield from model.buffers()
+    for module in model.modules():
+        yield from inside(vars(module).get("state"))
+
+
+def states(optimizer: torch.optim.Optimizer) -> Iterator[torch.Tensor]:
+    """The optimiser's states."""
+    for state in optimizer.state.values():
+        yield from inside(state)
+
+
+def inside(value: Any, depth: int = DEEPEST) -> Iterator[torch.Tensor]:
+    """The tensors that a value is or holds, modules left out: quantisation states among them."""
+    if isinstance(value, nn.Module) or depth == 0:
+        return
+    if isinstance(value, torch.Tensor):
+        yield from _pieces(value)
+    held = value if isinstance(value, dict) else getattr(value, "__dict__", {})
+    listed = value if isinstance(value, list | tuple) else ()
+    for part in (*held.values(), *listed):
+        yield from inside(part, depth - 1)
+
+
+def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
+    """The tensor, or those that a wrapper such as torchao's is made of."""
+    if not hasattr(tensor, "__tensor_flatten__"):
+        yield tensor
+        return
+    names, _ = tensor.__tensor_flatten__()
+    for name in names:
+        yield from _pieces(getattr(tensor, name))
+
+
+def _address(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
