@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from llmbench import dataset, outcome, plan, resume, source
+from llmbench import dataset, lock, outcome, plan, resume, source
 from llmbench.dataset import Data
 from llmbench.errors import DataError, StoreError
 from llmbench.job import Job
@@ -77,13 +77,16 @@ def read_inputs(setup: Setup) -> Inputs:
 
 def run(setup: Setup, command: str, listener: Listener) -> Store:
     """Run every cell of the comparison that has no result yet; returns its directory."""
-    launcher = make_launcher(setup.config.launcher, setup.registry)
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(lock.device(setup, listener.event))
+        launcher = make_launcher(setup.config.launcher, setup.registry)
+        stack.callback(launcher.close)
         fetched = source.fetch(setup.source, needs_tokenizer=setup.has_text)
         inputs = read_inputs(setup)
         cells = plan.make(setup, model_ref(fetched), inputs.refs)
         store = Store(Path(setup.config.output) if setup.config.output else default_output(setup))
         store.create()
+        stack.enter_context(lock.directory(store.root, setup.config.wait, listener.event))
         resume.recover(store)
         write_inputs(store, inputs)
         store.write_header(header(setup, cells, store, command, inputs))
@@ -92,8 +95,6 @@ def run(setup: Setup, command: str, listener: Listener) -> Store:
             for planned in cells.cells:
                 if not stopped():
                     run_cell(planned, setup, fetched, inputs, store, launcher, listener)
-    finally:
-        launcher.close()
     if stopped():
         raise outcome.Interrupted(store)
     return store

@@ -75,6 +75,9 @@ class Config(BaseModel):
         description="Cells of --output to run again, by how they ended: failed, oom, diverged, "
         "timeout, skipped, with commas; or 'all'. Interrupted and killed ones always are.",
     )
+    wait: bool = Field(
+        False, description="Wait for a directory or a GPU that another llmbench is using."
+    )
     settings: Settings = Settings()
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -95,6 +96,7 @@ class GpuFacts(NamedTuple):
     memory_bytes: int
     free_bytes: int
     driver: str
+    uuid: str = ""
 
 
 @cache
@@ -130,7 +132,8 @@ def _nvml_facts(visible: str | None) -> tuple[GpuFacts, ...]:
     try:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
         driver = str(pynvml.nvmlSystemGetDriverVersion())
-        return tuple(_facts(handles[i], driver) for i in visible_indices(visible, len(handles)))
+        facts = [_facts(handle, driver) for handle in handles]
+        return tuple(facts[i] for i in visible_indices(visible, [f.uuid for f in facts]))
     finally:
         pynvml.nvmlShutdown()
 
@@ -140,15 +143,21 @@ def _facts(handle: Any, driver: str) -> GpuFacts:
 
     memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
     name = str(pynvml.nvmlDeviceGetName(handle))
-    return GpuFacts(name, int(memory.total), int(memory.free), driver)
+    uuid = str(pynvml.nvmlDeviceGetUUID(handle))
+    return GpuFacts(name, int(memory.total), int(memory.free), driver, uuid)
 
 
-def visible_indices(visible: str | None, count: int) -> list[int]:
-    """Which GPUs CUDA_VISIBLE_DEVICES leaves, in its order; all where it names them otherwise."""
-    parts = (visible or "").split(",")
-    if visible and all(p.strip().isdigit() for p in parts):
-        return [int(p) for p in parts if int(p) < count]
-    return list(range(count))
+def visible_indices(visible: str | None, uuids: Sequence[str]) -> list[int]:
+    """Which GPUs CUDA_VISIBLE_DEVICES leaves, in its order; all where none is named that is known.
+
+    It names them by number, or by the start of a UUID.
+    """
+    everything = range(len(uuids))
+    parts = [p.strip() for p in (visible or "").split(",")]
+    if all(p.isdigit() for p in parts):
+        return [int(p) for p in parts if int(p) in everything]
+    named = [i for p in parts for i in everything if p and uuids[i].startswith(p)]
+    return named or list(everything)
 
 
 def usable_cpus() -> int:

@@ -38,6 +38,10 @@ class StoreError(UserError):
     """An output directory that cannot be written, or a record that cannot be read."""
 
 
+class BusyError(UserError):
+    """A directory or a GPU that another llmbench holds."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: the nearest known ones, or all of them."""
     names = sorted(known)

@@ -10,8 +10,8 @@ from typing import ClassVar
 import pytest
 from records import ok
 
-from llmbench import compare
-from llmbench.errors import DataError, StoreError
+from llmbench import compare, lock
+from llmbench.errors import BusyError, DataError, StoreError
 from llmbench.job import Job
 from llmbench.launcher import Launcher
 from llmbench.outcome import Interrupted
@@ -350,6 +350,16 @@ def test_an_output_directory_that_cannot_be_made_ends_it_before_any_cell(run, tm
         run(output=str(tmp_path / "file" / "out"))
     assert Scripted.latest.ran == []
     assert Scripted.latest.closed
+
+
+def test_a_directory_that_another_run_holds_is_left_alone(run, tmp_path):
+    root = tmp_path / "out"
+    root.mkdir()
+    with lock.directory(root, False, print), pytest.raises(BusyError, match="in use by another"):
+        run()
+    assert Scripted.latest.ran == []
+    assert Scripted.latest.closed
+    assert not (root / "comparison.json").exists()
 
 
 def test_without_an_output_directory_one_is_named_after_the_model(run, tmp_path, monkeypatch):

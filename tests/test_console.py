@@ -103,6 +103,14 @@ def test_verbose_has_a_line_for_each_phase_with_its_figures():
     assert "train  2/2  1,234 tok/s  3.0 GiB" in phases[1]
 
 
+def test_waiting_is_said_and_leaves_quiet_output_alone():
+    waiting = {"event": "waiting", "reason": "The GPU is in use: waiting for it to end."}
+    (screen, out), (errors, err) = terminal(), terminal()
+    Lines(screen).event(waiting)
+    Quiet(screen, errors).event(waiting)
+    assert out.getvalue() == err.getvalue() == "The GPU is in use: waiting for it to end.\n"
+
+
 def test_what_was_kept_though_it_did_not_end_well_can_be_run_again():
     screen, out = terminal()
     lines = told(Lines(screen), out, RECORDS, RECORDS)

@@ -58,10 +58,17 @@ def test_hidden_gpus_are_not_looked_for(monkeypatch, visible):
 
 @pytest.mark.parametrize(
     ("visible", "indices"),
-    [(None, [0, 1, 2]), ("2,0", [2, 0]), ("1", [1]), ("7", []), ("GPU-abc", [0, 1, 2])],
+    [
+        (None, [0, 1, 2]),
+        ("2,0", [2, 0]),
+        ("1", [1]),
+        ("7", []),
+        ("GPU-c,GPU-a2", [2, 0]),
+        ("MIG-abc", [0, 1, 2]),
+    ],
 )
 def test_visible_gpus_come_in_the_order_asked_for(visible, indices):
-    assert environment.visible_indices(visible, 3) == indices
+    assert environment.visible_indices(visible, ["GPU-a2", "GPU-b4", "GPU-c6"]) == indices
 
 
 @pytest.mark.parametrize(

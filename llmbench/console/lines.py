@@ -15,6 +15,7 @@ from llmbench.console.table import style, table
 from llmbench.figure import BY_ID
 from llmbench.format import clock, figure_text
 from llmbench.launcher import Event
+from llmbench.lock import WAITING
 from llmbench.plan import Plan
 from llmbench.record import Cell, Record
 from llmbench.store import Comparison
@@ -53,9 +54,11 @@ class Lines:
         self.say(f"{self.state.number(self.state.done + 1)} {cell.composition} ...")
 
     def event(self, event: Event) -> None:
-        """If verbose, a line for the phase that has ended."""
+        """If verbose, a line for the phase that has ended; and what there is to wait for."""
         if event["event"] == "phase":
             self._phase_ended()
+        elif event["event"] == WAITING:
+            self.notice(event["reason"])
         self.state.event(event)
 
     def record(self, record: Record, kept: bool) -> None:
@@ -81,6 +84,10 @@ class Lines:
         if self.state.kept:
             self.say(again(self.state.kept))
         self.say(Text(f"Report: {report}", style="bold"))
+
+    def notice(self, sentence: str) -> None:
+        """Something to know at once."""
+        self.say(sentence)
 
     def say(self, text: str | Text) -> None:
         """Print a line; a long one is left to the terminal to break."""
@@ -118,6 +125,10 @@ class Quiet(Lines):
         self.state.record(record, kept)
         if record.status not in ("ok", "skipped"):
             self.err.print(ended(record, None, 0), soft_wrap=True, markup=False)
+
+    def notice(self, sentence: str) -> None:
+        """On standard error: the path stays alone on standard output."""
+        self.err.print(sentence, soft_wrap=True, markup=False)
 
     def finish(self, comparison: Comparison, report: Path, status: int) -> None:
         """The path alone, for `$(...)` to take."""

@@ -1,0 +1,125 @@
+"""Locks against a second llmbench on one directory or one GPU.
+
+The kernel holds them for as long as their holder lives, however it ends: none is ever stale. What
+stands in the file tells people who holds it and decides nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from llmbench.environment import gpu_facts
+from llmbench.errors import BusyError
+from llmbench.launcher import Event
+from llmbench.setup import Setup
+
+WAITING = "waiting"
+"""The event of waiting for a lock; its `reason` is a sentence."""
+SHARED = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+"""Where all users of the machine find a GPU's lock, whatever their TMPDIR."""
+
+Hear = Callable[[Event], None]
+
+
+@contextlib.contextmanager
+def directory(root: Path, wait: bool, on_event: Hear) -> Iterator[None]:
+    """Hold a comparison's directory, which has to be there; BusyError if another process does."""
+    instead = "wait for it to end (--wait), or name another directory with --output"
+    with _held(root / ".lock", f"'{root}'", instead, wait, on_event):
+        yield
+
+
+@contextlib.contextmanager
+def device(setup: Setup, on_event: Hear) -> Iterator[None]:
+    """Hold the GPU that cells will run on, if there is one; BusyError if another llmbench does."""
+    if setup.environment.device != "cuda":
+        yield
+        return
+    gpu = gpu_facts()[0]
+    path = SHARED / f"llmbench-{gpu.uuid}.lock"
+    instead = "wait for it to end (--wait), or choose another with CUDA_VISIBLE_DEVICES"
+    with _held(path, f"The GPU '{gpu.name}'", instead, setup.config.wait, on_event):
+        yield
+
+
+@contextlib.contextmanager
+def _held(path: Path, what: str, instead: str, wait: bool, on_event: Hear) -> Iterator[None]:
+    file = _open(path)
+    if file is None:
+        yield
+        return
+    try:
+        if not _taken(file, wait=False):
+            busy = f"{what} is in use by {_holder(file)}"
+            if not wait:
+                raise BusyError(f"{busy}: {instead}.")
+            on_event({"event": WAITING, "reason": f"{busy}: waiting for it to end."})
+            _taken(file, wait=True)
+        with _signed(file):
+            yield
+    finally:
+        os.close(file)
+
+
+def _open(path: Path) -> int | None:
+    """The lock's file, made if need be; None where there can be no lock."""
+    if sys.platform == "win32":
+        return None
+    flags = os.O_RDWR | os.O_NOFOLLOW
+    with contextlib.suppress(OSError):
+        # Without O_CREAT first: some kernels forbid it for somebody else's file in /tmp.
+        return os.open(path, flags)
+    with contextlib.suppress(OSError):
+        file = os.open(path, flags | os.O_CREAT, 0o666)
+        with contextlib.suppress(OSError):
+            os.fchmod(file, 0o666)  # for every user, whatever the umask
+        return file
+    return None
+
+
+def _taken(file: int, wait: bool) -> bool:
+    """Whether the lock is ours now; a file system that knows no locks has none to refuse."""
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def _signed(file: int) -> Iterator[None]:
+    """Have the file tell, while the block runs, who holds the lock and since when."""
+    since = datetime.now().isoformat(sep=" ", timespec="seconds")
+    _write(file, json.dumps({"pid": os.getpid(), "since": since}).encode())
+    try:
+        yield
+    finally:
+        _write(file, b"")
+
+
+def _write(file: int, content: bytes) -> None:
+    with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
+        os.truncate(file, 0)
+        os.pwrite(file, content, 0)
+
+
+def _holder(file: int) -> str:
+    """Who holds the lock, as far as the file tells."""
+    try:
+        said = json.loads(os.pread(file, 1000, 0))
+        return f"another llmbench (process {int(said['pid'])}, since {said['since']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another llmbench"
