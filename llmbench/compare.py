@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from llmbench import dataset, lock, outcome, plan, resume, source
+from llmbench import dataset, lock, neighbour, outcome, plan, resume, source
 from llmbench.dataset import Data
 from llmbench.errors import DataError, StoreError
 from llmbench.job import Job
@@ -79,6 +79,7 @@ def run(setup: Setup, command: str, listener: Listener) -> Store:
     """Run every cell of the comparison that has no result yet; returns its directory."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(lock.device(setup, listener.event))
+        seen = neighbour.check(setup)
         launcher = make_launcher(setup.config.launcher, setup.registry)
         stack.callback(launcher.close)
         fetched = source.fetch(setup.source, needs_tokenizer=setup.has_text)
@@ -89,7 +90,7 @@ def run(setup: Setup, command: str, listener: Listener) -> Store:
         stack.enter_context(lock.directory(store.root, setup.config.wait, listener.event))
         resume.recover(store)
         write_inputs(store, inputs)
-        store.write_header(header(setup, cells, store, command, inputs))
+        store.write_header(header(setup, cells, store, command, inputs, seen))
         listener.start(cells, store.root)
         with outcome.interruptions(launcher, listener.event) as stopped, cleared(store):
             for planned in cells.cells:
@@ -186,8 +187,15 @@ def write_inputs(store: Store, inputs: Inputs) -> None:
             write_text(store.data / f"{name}.jsonl", dataset.lines(data.examples))
 
 
-def header(setup: Setup, cells: Plan, store: Store, command: str, inputs: Inputs) -> Header:
-    """What `comparison.json` says."""
+def header(
+    setup: Setup,
+    cells: Plan,
+    store: Store,
+    command: str,
+    inputs: Inputs,
+    seen: tuple[str, ...] = (),
+) -> Header:
+    """What `comparison.json` says; `seen` are notices of the machine."""
     fields = {}
     if inputs.train:
         fields = {"input": inputs.train.input_field, "target": inputs.train.target_field}
@@ -200,7 +208,7 @@ def header(setup: Setup, cells: Plan, store: Store, command: str, inputs: Inputs
         environment=setup.environment,
         plan=cells,
         data_fields=fields,
-        notices=(*notices(setup), *overlap(inputs)),
+        notices=(*notices(setup), *overlap(inputs), *seen),
     )
 
 

@@ -78,6 +78,9 @@ class Config(BaseModel):
     wait: bool = Field(
         False, description="Wait for a directory or a GPU that another llmbench is using."
     )
+    shared_gpu: bool = Field(
+        False, description="Run on a GPU that others use as well, and mark every cell."
+    )
     settings: Settings = Settings()
 
     @property

@@ -97,6 +97,8 @@ class GpuFacts(NamedTuple):
     free_bytes: int
     driver: str
     uuid: str = ""
+    processes: tuple[int | None, ...] | None = None
+    """What each process that computes on it holds; None where NVML does not say."""
 
 
 @cache
@@ -144,7 +146,18 @@ def _facts(handle: Any, driver: str) -> GpuFacts:
     memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
     name = str(pynvml.nvmlDeviceGetName(handle))
     uuid = str(pynvml.nvmlDeviceGetUUID(handle))
-    return GpuFacts(name, int(memory.total), int(memory.free), driver, uuid)
+    free, processes = int(memory.free), _processes(handle)
+    return GpuFacts(name, int(memory.total), free, driver, uuid, processes)
+
+
+def _processes(handle: Any) -> tuple[int | None, ...] | None:
+    import pynvml
+
+    try:
+        found = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+    except pynvml.NVMLError:  # some containers and virtual GPUs do not say
+        return None
+    return tuple(None if p.usedGpuMemory is None else int(p.usedGpuMemory) for p in found)
 
 
 def visible_indices(visible: str | None, uuids: Sequence[str]) -> list[int]:

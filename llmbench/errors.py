@@ -39,7 +39,7 @@ class StoreError(UserError):
 
 
 class BusyError(UserError):
-    """A directory or a GPU that another llmbench holds."""
+    """A directory or a GPU that somebody else uses."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 from records import ok
 
-from llmbench import compare, lock
+from llmbench import compare, lock, neighbour
 from llmbench.errors import BusyError, DataError, StoreError
 from llmbench.job import Job
 from llmbench.launcher import Launcher
@@ -360,6 +360,22 @@ def test_a_directory_that_another_run_holds_is_left_alone(run, tmp_path):
     assert Scripted.latest.ran == []
     assert Scripted.latest.closed
     assert not (root / "comparison.json").exists()
+
+
+def test_what_the_machine_is_like_is_known_before_a_cell_runs(run, monkeypatch):
+    monkeypatch.setattr(neighbour, "check", lambda setup: ("Others are here.",))
+    store, _, _ = run()
+    assert "Others are here." in store.read().header.notices
+
+
+def test_on_a_gpu_that_others_use_no_cell_runs_and_nothing_is_written(run, tmp_path, monkeypatch):
+    def refuse(setup):
+        raise BusyError("Others are here.")
+
+    monkeypatch.setattr(neighbour, "check", refuse)
+    with pytest.raises(BusyError):
+        run()
+    assert not (tmp_path / "out").exists()
 
 
 def test_without_an_output_directory_one_is_named_after_the_model(run, tmp_path, monkeypatch):

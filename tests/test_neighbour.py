@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+from records import GIB, environment
+
+from llmbench import environment as machine
+from llmbench import neighbour
+from llmbench.environment import GpuFacts
+from llmbench.errors import BusyError
+
+
+def gpu(processes: tuple[int | None, ...] | None = (), used: int = 0) -> GpuFacts:
+    return GpuFacts("NVIDIA H200", 140 * GIB, 140 * GIB - used, "580", "GPU-a", processes)
+
+
+@pytest.fixture
+def check(monkeypatch):
+    """Looks at a machine whose GPUs are these."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    def check(*gpus, device="cuda", shared=False):
+        monkeypatch.setattr(neighbour, "visible_gpus", lambda: gpus)
+        config = SimpleNamespace(shared_gpu=shared)
+        return neighbour.check(SimpleNamespace(environment=environment(device), config=config))
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("processes", "said"),
+    [
+        ((12 * GIB,), "1 other process holds 12.0 GiB of the GPU 'NVIDIA H200': wait until"),
+        ((12 * GIB, GIB), "2 other processes hold 13.0 GiB of the GPU"),
+        ((None, None), "2 other processes hold an unknown part of the GPU"),
+        ((None, GIB), "2 other processes hold 1.0 GiB of the GPU"),
+    ],
+)
+def test_a_gpu_on_which_others_compute_is_refused_with_the_ways_out(check, processes, said):
+    with pytest.raises(BusyError) as caught:
+        check(gpu(processes))
+    assert str(caught.value).startswith(said)
+    assert "CUDA_VISIBLE_DEVICES" in str(caught.value)
+    assert "--shared-gpu" in str(caught.value)
+
+
+def test_beside_others_one_runs_if_one_says_so_and_the_report_says_it(check):
+    assert check(gpu((GIB,)), shared=True) == (
+        "1 other process holds 1.0 GiB of the GPU 'NVIDIA H200': what they do is in every figure.",
+    )
+
+
+@pytest.mark.parametrize("processes", [(), None])
+@pytest.mark.parametrize(("used", "notices"), [(0, 0), (GIB, 0), (3 * GIB, 1)])
+def test_where_nobody_is_seen_nobody_is_refused_but_memory_in_use_is_named(
+    check, processes, used, notices
+):
+    found = check(gpu(processes, used))
+    assert len(found) == notices
+    assert all("3.0 GiB of the GPU 'NVIDIA H200' was in use" in n for n in found)
+
+
+def test_only_the_gpu_that_cells_run_on_counts(check):
+    assert check(gpu(), gpu((GIB,))) == ()
+
+
+def test_a_comparison_on_the_processor_has_no_neighbours_on_a_gpu(check):
+    assert check(gpu((GIB,)), device="cpu") == ()
+
+
+def test_a_part_of_a_gpu_is_not_judged_by_the_other_parts(check, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-4d2c")
+    assert check(gpu((GIB,))) == ()
+
+
+class NvmlError(Exception):
+    """What NVML raises."""
+
+
+def silent(handle):
+    raise NvmlError
+
+
+def listing(handle):
+    return [SimpleNamespace(usedGpuMemory=5), SimpleNamespace(usedGpuMemory=None)]
+
+
+@pytest.mark.parametrize(
+    ("ask", "found"), [(listing, (5, None)), (lambda _: [], ()), (silent, None)]
+)
+def test_a_gpus_processes_are_those_that_nvml_shows(monkeypatch, ask, found):
+    nvml = SimpleNamespace(
+        NVMLError=NvmlError,
+        nvmlInit=lambda: None,
+        nvmlShutdown=lambda: None,
+        nvmlDeviceGetCount=lambda: 1,
+        nvmlDeviceGetHandleByIndex=lambda index: "handle",
+        nvmlSystemGetDriverVersion=lambda: "580",
+        nvmlDeviceGetMemoryInfo=lambda handle: SimpleNamespace(total=10, free=4),
+        nvmlDeviceGetName=lambda handle: "NVIDIA H200",
+        nvmlDeviceGetUUID=lambda handle: "GPU-a",
+        nvmlDeviceGetComputeRunningProcesses=ask,
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    monkeypatch.setattr(machine, "_has_device_file", lambda: True)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert machine.visible_gpus() == (GpuFacts("NVIDIA H200", 10, 4, "580", "GPU-a", found),)
