@@ -19,8 +19,10 @@ EPILOG = """
 \b
 Exit status:
   0    all went well
-  1    some cells failed, a bound of diff is broken, or the doctor found a problem
-  2    a mistake in what was asked for, or a directory or a GPU that cannot be had
+  1    some cells failed, a plugin could not write its file, a bound of diff is broken,
+       or the doctor found a problem
+  2    a mistake in what was asked for, a directory or a GPU that cannot be had, or a
+       broken plugin with --strict-plugins
   3    an internal error
   4    nothing ran, or nothing could be judged
   130  interrupted; what was measured is kept

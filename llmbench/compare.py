@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from llmbench import dataset, lock, neighbour, outcome, plan, resume, source
+from llmbench.blame import Watched
 from llmbench.dataset import Data
 from llmbench.errors import DataError, StoreError
 from llmbench.job import Job
@@ -134,9 +135,12 @@ def run_cell(
         listener.record(held, True)
         return
     listener.cell(cell)
-    if planned.skip:
+    if planned.skip or planned.broken:
         record = Record(
-            cell=cell, status="skipped", reason=planned.skip, environment=setup.environment
+            cell=cell,
+            status="failed" if planned.broken else "skipped",
+            reason=planned.broken or planned.skip,
+            environment=setup.environment,
         )
     else:
         record = launch(make_job(cell, setup, fetched, inputs, store), store, launcher, listener)
@@ -177,7 +181,7 @@ def make_launcher(name: str, registry: Registry) -> Launcher:
     """The launcher by that name; `auto` forks where that can be had."""
     if name == "auto":
         name = "fork" if platform.system() == "Linux" else "spawn"
-    return registry.launchers.get(name)()
+    return Watched(name, registry.launchers.get(name))
 
 
 def write_inputs(store: Store, inputs: Inputs) -> None:

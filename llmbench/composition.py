@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from llmbench.blame import Amiss, blamed
 from llmbench.environment import Environment
 from llmbench.errors import CompositionError, PluginError, nearest
 from llmbench.setting import ADJUSTABLE, Settings, difference
@@ -20,6 +21,17 @@ Find = Callable[[str], type[Strategy]]
 
 MEMBER = re.compile(r"\s*(?P<id>[A-Za-z0-9][\w.-]*)\s*(?:\((?P<options>[^()]*)\))?\s*")
 GROUP_ORDER = ("quantization", "adaptation", "memory", "attention")
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is known of a composition before it runs: its settings, and why it will not run."""
+
+    settings: Settings
+    skip: str | None = None
+    """Why it cannot run there, by its members' word."""
+    broken: str | None = None
+    """Why its members cannot even be asked."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,8 @@ class Composition:
         """The settings with what the members declare to change."""
         changed = settings
         for member in self.members:
-            changed = member.adjust(changed, environment)
+            with blamed("strategy", member.id, "adjust"):
+                changed = _settings(member.adjust(changed, environment))
         unfair = difference(settings, changed).keys() - ADJUSTABLE
         if unfair:
             raise PluginError(
@@ -54,8 +67,31 @@ class Composition:
 
     def skip(self, settings: Settings, environment: Environment) -> str | None:
         """The first member's reason not to run, if any."""
-        reasons = (m.skip(settings, environment) for m in self.members)
+        reasons = (_reason(m, settings, environment) for m in self.members)
         return next((r for r in reasons if r), None)
+
+    def outlook(self, settings: Settings, environment: Environment) -> Outlook:
+        """Both of these, also where a plugin fails at them."""
+        try:
+            changed = self.adjust(settings, environment)
+            return Outlook(changed, self.skip(changed, environment))
+        except PluginError as error:
+            return Outlook(settings, broken=str(error))
+
+
+def _settings(given: Any) -> Settings:
+    """What a plugin returned, if it is settings that can be."""
+    if not isinstance(given, Settings):
+        raise Amiss(f"it returned {type(given).__name__}, no settings")
+    return Settings.model_validate(given.model_dump())
+
+
+def _reason(member: Strategy, settings: Settings, environment: Environment) -> str | None:
+    with blamed("strategy", member.id, "skip"):
+        reason: Any = member.skip(settings, environment)
+        if reason is not None and not isinstance(reason, str):
+            raise Amiss(f"it returned {type(reason).__name__}, no sentence")
+        return reason
 
 
 def label(member: Strategy) -> str:
@@ -125,7 +161,8 @@ def _scan(text: str) -> Iterator[re.Match[str]]:
 def _member(name: str, options: str | None, find: Find) -> Strategy:
     strategy = find(name)
     try:
-        return strategy.model_validate(_options(name, options or ""))
+        with blamed("strategy", name, "reading its options"):
+            return strategy.model_validate(_options(name, options or ""))
     except ValidationError as error:
         raise CompositionError(_option_error(strategy, error)) from None
 

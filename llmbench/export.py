@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from llmbench.errors import ConfigError, nearest
+from llmbench.blame import Amiss, blamed
+from llmbench.errors import ConfigError, PluginError, nearest
 from llmbench.exporter import Exporter
 from llmbench.plugin import registry
 from llmbench.store import Comparison, write_text
@@ -12,15 +14,35 @@ from llmbench.store import Comparison, write_text
 DEFAULT = "html"
 
 
-def export(comparison: Comparison, directory: Path) -> list[Path]:
-    """Render and write the file of each format that every directory has; returns the paths."""
-    written = []
+class Written(NamedTuple):
+    """The files that were written, and a sentence for each that a plugin could not render."""
+
+    paths: list[Path]
+    problems: list[str]
+
+
+def export(comparison: Comparison, directory: Path) -> Written:
+    """Render and write the file of each format that every directory has."""
+    written = Written([], [])
     for exporter in registry().exporters.items().values():
         if exporter.always:
             path = directory / exporter.filename
-            write_text(path, exporter.render(comparison))
-            written.append(path)
+            try:
+                write_text(path, rendered(exporter, comparison))
+                written.paths.append(path)
+            except PluginError as error:
+                written.problems.append(f"{error} '{exporter.filename}' is left out.")
     return written
+
+
+def rendered(exporter: Exporter, comparison: Comparison) -> str:
+    """What an exporter makes of the comparison; PluginError where that is no text."""
+    with blamed("exporter", exporter.id, "render"):
+        text: Any = exporter.render(comparison)
+        if not isinstance(text, str):
+            raise Amiss(f"it returned {type(text).__name__}, no text")
+        text.encode()
+        return text
 
 
 def chosen(form: str | None, output: str | None) -> Exporter:

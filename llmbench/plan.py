@@ -18,12 +18,13 @@ from llmbench.setup import Setup
 
 
 class Planned(BaseModel):
-    """A cell, and why it will not run, if it will not."""
+    """A cell, and why it will not run, if it will not: skipped, or failed before it starts."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     cell: Cell
     skip: str | None = None
+    broken: str | None = None
 
 
 class Plan(BaseModel):
@@ -43,7 +44,8 @@ def make(setup: Setup, model: ModelRef, data: tuple[DataRef, DataRef]) -> Plan:
     for seed in setup.config.every_seed:
         for wanted in setup.compositions:
             cell = make_cell(setup, wanted, seed, model, data)
-            planned.append(Planned(cell=cell, skip=wanted.skip(cell.settings, setup.environment)))
+            found = wanted.outlook(setup.config.settings, setup.environment)
+            planned.append(Planned(cell=cell, skip=found.skip, broken=found.broken))
     return Plan(cells=tuple(planned))
 
 
@@ -52,7 +54,7 @@ def make_cell(
 ) -> Cell:
     """One cell, its id made from its content."""
     config = setup.config
-    settings = wanted.adjust(config.settings, setup.environment)
+    settings = wanted.outlook(config.settings, setup.environment).settings
     fields: dict[str, Any] = {
         "composition": wanted.id,
         "members": tuple(member(m, setup.registry) for m in wanted.members),

@@ -6,18 +6,20 @@ and everything else works.
 
 from __future__ import annotations
 
-import os
+import contextlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import Distribution, EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 import pluggy
 
-from llmbench import hookspecs
+from llmbench import hookspecs, installed, shape
 from llmbench.errors import CompositionError, ConfigError, PluginError, nearest
 from llmbench.exporter import Exporter
+from llmbench.installed import CHOICE, Source
 from llmbench.launcher import Launcher
 from llmbench.metric import Metric
 from llmbench.model import Model
@@ -25,22 +27,9 @@ from llmbench.probe import Probe
 from llmbench.strategy import Strategy
 from llmbench.task import Task
 
-GROUP = "llmbench"
-"""The entry point group under which a package names its plugin modules."""
-CHOICE = "LLMBENCH_PLUGINS"
-"""Environment variable: the names of the plugins to load, with commas; unset means all."""
-
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Source:
-    """A plugin: its entry point's name and the distribution that ships it."""
-
-    name: str
-    distribution: str
-    broken: str | None = None
-    """Why it could not be used; None for a plugin that works."""
+Staged = dict[str, list[tuple[str, Any]]]
+"""What one plugin wants to register: items with their ids, by hook."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +104,7 @@ class Registry:
 @cache
 def registry() -> Registry:
     """What is installed, looked up once per process."""
-    return load(_chosen(entry_points(group=GROUP)))
+    return load(installed.chosen(entry_points(group=installed.GROUP)))
 
 
 def load(points: list[EntryPoint]) -> Registry:
@@ -129,78 +118,75 @@ def load(points: list[EntryPoint]) -> Registry:
 
 
 def _load_one(manager: pluggy.PluginManager, point: EntryPoint, found: Registry) -> Source:
-    source = Source(point.name, _describe(point.dist) if point.dist else "an unknown package")
+    source = installed.source(point)
     try:
-        staged = _ask(manager, point.load(), source)
-    except (Exception, SystemExit) as error:  # a plugin may do anything; it must not take us down
-        return Source(source.name, source.distribution, f"{type(error).__name__}: {error}")
+        # What it prints is none of the command's output, which a program may be reading.
+        with contextlib.redirect_stdout(sys.stderr):
+            staged = _ask(manager, _imported(point))
+        _refuse_ours(staged, found, source)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin may do anything; it must not take us down
+        return Source(source.name, source.distribution, reason(error))
     for hook, items in staged.items():
         for name, item in items:
             found.tables()[hook].add(name, item, source)
     return source
 
 
-@cache
-def _describe(distribution: Distribution) -> str:
-    return f"{distribution.name} {distribution.version}"
+def _imported(point: EntryPoint) -> object:
+    if not point.pattern.match(point.value):
+        raise PluginError(f"its entry point is '{point.value}', which names no module")
+    return point.load()
 
 
-def _ask(
-    manager: pluggy.PluginManager, plugin: object, source: Source
-) -> dict[str, list[tuple[str, Any]]]:
+def _ask(manager: pluggy.PluginManager, plugin: object) -> Staged:
     """Call one plugin's hooks; what it registers counts only once all of them have worked."""
-    staged: dict[str, list[tuple[str, Any]]] = {}
+    staged: Staged = {}
     manager.register(plugin)
     try:
         manager.check_pending()  # a misspelt hook would never be called
-        for hook, kind in KINDS.items():
+        for hook, kind in shape.KINDS.items():
             staged[hook] = []
-            getattr(manager.hook, hook)(register=_collector(staged[hook], kind, source))
+            returned = getattr(manager.hook, hook)(register=_collector(staged[hook], kind))
+            if returned:
+                raise PluginError(f"its {hook} returns something instead of calling register")
     finally:
         manager.unregister(plugin)  # the next one is asked alone
     return staged
 
 
-def _collector(into: list[tuple[str, Any]], kind: type, source: Source) -> Callable[[Any], None]:
+def _collector(into: list[tuple[str, Any]], kind: type) -> Callable[[Any], None]:
     def register(item: Any) -> None:
-        fits = issubclass(item, kind) if isinstance(item, type) else isinstance(item, kind)
-        name = getattr(item, "id", None)
-        if not fits or not isinstance(name, str) or not name:
-            raise PluginError(
-                f"'{source.name}' registers {item!r}, which is no {kind.__name__} with an id."
-            )
+        name = shape.checked(item, kind)
+        if name in dict(into):
+            raise PluginError(f"it registers '{name}' twice")
         into.append((name, item))
 
     return register
 
 
-KINDS: dict[str, type] = {
-    "register_strategies": Strategy,
-    "register_models": Model,
-    "register_tasks": Task,
-    "register_metrics": Metric,
-    "register_probes": Probe,
-    "register_launchers": Launcher,
-    "register_exporters": Exporter,
-}
+def _refuse_ours(staged: Staged, found: Registry, source: Source) -> None:
+    """PluginError where a plugin of another package takes an id, or a file, of llmbench's own."""
+    if source.ours:
+        return
+    files = {e.item.filename for e in found.exporters.entries.values() if e.source.ours}
+    for hook, items in staged.items():
+        table = found.tables()[hook]
+        for name, item in items:
+            held = table.entries.get(name)
+            if held and held.source.ours:
+                raise PluginError(f"it registers the {table.kind} '{name}', which is llmbench's")
+            if isinstance(item, Exporter) and item.filename in files:
+                raise PluginError(f"it writes '{item.filename}', which is llmbench's")
 
 
-def _ours(point: EntryPoint) -> bool:
-    return point.dist is not None and _describe(point.dist).startswith("llmbench ")
-
-
-def _chosen(points: Any) -> list[EntryPoint]:
-    # Our own plugins come first, so that lists read the same whatever else is installed.
-    ordered = sorted(points, key=lambda p: (not _ours(p), p.name))
-    wanted = os.environ.get(CHOICE)
-    if wanted is None:
-        return ordered
-    names = {n.strip() for n in wanted.split(",") if n.strip()}
-    unknown = names - {p.name for p in ordered}
-    if unknown:
-        name = sorted(unknown)[0]
-        raise PluginError(
-            f"{CHOICE} names '{name}', which is not installed: "
-            + nearest(name, [p.name for p in ordered])
-        )
-    return [p for p in ordered if p.name in names]
+def reason(error: BaseException) -> str:
+    """What a plugin did wrong, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, pluggy.PluginValidationError) and lines:
+        # Of several lines the last says what is wrong, and then in which file.
+        said = lines[-1].partition(" in plugin ")[0]
+        return f"{said}: it may be made for another version of llmbench"
+    name = "" if isinstance(error, PluginError) else type(error).__name__
+    return ": ".join(filter(None, [name, *lines[:1]])).rstrip(".")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llmbench import config
+from llmbench.composition import Outlook
 from llmbench.setting import difference
 from llmbench.setup import Setup
 
@@ -16,14 +17,13 @@ def preview(setup: Setup) -> str:
     ablated = {c.id for c in setup.ablated}
     cells = []
     for wanted in setup.compositions:
-        settings = wanted.adjust(shared, setup.environment)
+        found = wanted.outlook(shared, setup.environment)
         changes = ", ".join(
             f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}"
-            for k, v in difference(shared, settings).items()
+            for k, v in difference(shared, found.settings).items()
         )
-        reason = wanted.skip(settings, setup.environment)
         why = ", for --ablate" if wanted.id in ablated else ""
-        cells.append((wanted.id, f"skipped: {reason}" if reason else f"{will}{why}", changes))
+        cells.append((wanted.id, _will(found, f"{will}{why}"), changes))
     device = f"On {setup.environment.device_name}. Nothing was run."
     return "\n".join(
         [
@@ -34,6 +34,12 @@ def preview(setup: Setup) -> str:
             device,
         ]
     )
+
+
+def _will(found: Outlook, otherwise: str) -> str:
+    if found.broken:
+        return f"fail: {found.broken}"
+    return f"skipped: {found.skip}" if found.skip else otherwise
 
 
 def configuration(setup: Setup) -> str:

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llmbench import ablation, composition, metric, source
+from llmbench.blame import blamed
+from llmbench.complaint import complaints
 from llmbench.composition import Composition
 from llmbench.config import Config, Layer, Resolved, resolve
 from llmbench.environment import Environment, collect
-from llmbench.errors import ConfigError
+from llmbench.errors import ConfigError, UserError
 from llmbench.plugin import Registry
 from llmbench.source import Source
 
+ALL = "all"
+"""Every strategy that is not for reference only."""
 BASE = "base"
 """The composition that trains nothing: what the others are held against."""
 
@@ -76,9 +80,11 @@ def check_metrics(names: Sequence[str], registry: Registry) -> None:
     """ConfigError for a metric that is unknown, or whose argument will not do."""
     for name in names:
         head, argument = metric.split(name)
-        problem = registry.metrics.get(head).check(argument)
+        kind = registry.metrics.get(head)
+        with blamed("metric", head, "check"):
+            problem = kind.check(argument)
         if problem:
-            raise ConfigError(problem)
+            raise ConfigError(str(problem))
 
 
 def compositions(texts: Sequence[str], registry: Registry) -> list[Composition]:
@@ -90,7 +96,7 @@ def compositions(texts: Sequence[str], registry: Registry) -> list[Composition]:
 
 def notices(setup: Setup) -> tuple[str, ...]:
     """What a reader has to know of how the figures came about."""
-    found = []
+    found = [*complaints(setup.registry), *left_out(setup)]
     if setup.config.weights == "random":
         found.append(
             "Weights are random: speed and memory are those of the real model; "
@@ -106,6 +112,29 @@ def notices(setup: Setup) -> tuple[str, ...]:
 
 
 def _expand(text: str, registry: Registry) -> list[str]:
-    if text != "all":
+    if text != ALL:
         return [text]
-    return [name for name, strategy in registry.strategies.items().items() if strategy.in_all]
+    return [name for name in _of_all(registry) if not alone(name, registry)]
+
+
+def _of_all(registry: Registry) -> list[str]:
+    """The strategies that `all` means, those with an id that two plugins claim left out."""
+    found = registry.strategies
+    return [n for n, s in found.items().items() if s.in_all and n not in found.taken]
+
+
+def alone(name: str, registry: Registry) -> str | None:
+    """Why a strategy cannot be a composition by itself; None where it can."""
+    try:
+        composition.read(name, registry.strategies.get)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def left_out(setup: Setup) -> list[str]:
+    """A sentence for each strategy that `all` would mean if it could stand alone."""
+    if ALL not in setup.config.strategies:
+        return []
+    reasons = {name: alone(name, setup.registry) for name in _of_all(setup.registry)}
+    return [f"'{ALL}' leaves out '{name}': {why}" for name, why in reasons.items() if why]

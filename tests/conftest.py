@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from llmbench import plugin
+from llmbench import installed, plugin
 from llmbench.plugin import Registry
 
 # Nothing in a test may reach a hub: the address is a port of this machine that nobody serves.
@@ -36,7 +36,7 @@ END = "</s>"
 @pytest.fixture
 def registry() -> Registry:
     """What the built-in plugins register, and nothing else that may be installed."""
-    return plugin.load([EntryPoint(k, f"llmbench_{k}", plugin.GROUP) for k in KINDS])
+    return plugin.load([EntryPoint(k, f"llmbench_{k}", installed.GROUP) for k in KINDS])
 
 
 @pytest.fixture(scope="session")

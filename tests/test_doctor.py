@@ -17,7 +17,7 @@ from llmbench.doctor import hub, install, library, machine
 from llmbench.doctor.library import Probe
 from llmbench.environment import GpuFacts
 from llmbench.format import GIB
-from llmbench.plugin import Source
+from llmbench.installed import GROUP, Source
 
 H200 = GpuFacts("NVIDIA H200", 140 * GIB, 139 * GIB, "580")
 GOOD = {
@@ -132,11 +132,11 @@ def test_a_configuration_that_cannot_be_is_a_problem(monkeypatch, tmp_path):
 
 
 def test_a_broken_plugin_and_a_clash_are_problems(registry):
-    registry.sources.append(Source("bad", "bad-package 1.0", "ImportError: no\nmore"))
+    registry.sources.append(Source("bad", "bad-package 1.0", "ImportError: no"))
     lora = registry.strategies.get("lora")
     registry.strategies.add("lora", lora, Source("mine", "my-package 1.0"))
     broken, clash = install.plugins(registry)
-    assert "bad-package 1.0 is broken (ImportError: no)" in broken.text
+    assert "bad-package 1.0 is left out (ImportError: no)" in broken.text
     assert "'mine' of my-package" in clash.text
     assert {broken.state, clash.state} == {"problem"}
 
@@ -200,5 +200,5 @@ def test_the_command_answers_without_torch_and_its_status_says_whether_all_is_we
 
 
 def test_plugins_that_work_are_counted():
-    found = install.plugins(plugin.load([EntryPoint("tasks", "llmbench_tasks", plugin.GROUP)]))
+    found = install.plugins(plugin.load([EntryPoint("tasks", "llmbench_tasks", GROUP)]))
     assert [f.state for f in found] == ["ok"]

@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint
 import pluggy
 import pytest
 
-from llmbench import hookimpl, hookspecs, plugin
+from llmbench import hookimpl, hookspecs, installed, plugin, shape
 from llmbench.exporter import Exporter
 from llmbench.launcher import Launcher
 from llmbench.metric import Metric, Score
@@ -85,7 +85,7 @@ def load_one(hook: str, item: object) -> plugin.Registry:
     setattr(module, hook, hookimpl(implementation))
     sys.modules[module.__name__] = module
     try:
-        return plugin.load([EntryPoint("one", module.__name__, plugin.GROUP)])
+        return plugin.load([EntryPoint("one", module.__name__, installed.GROUP)])
     finally:
         del sys.modules[module.__name__]
 
@@ -121,7 +121,7 @@ def test_what_a_plugin_registers_through_a_hook_is_found_under_its_id(hook):
 def test_a_hook_refuses_what_is_not_of_its_kind(hook):
     other = EXAMPLES["register_tasks" if hook == "register_models" else "register_models"]
     found = load_one(hook, other)
-    assert f"no {plugin.KINDS[hook].__name__} with an id" in found.sources[0].broken
+    assert f"no {shape.KINDS[hook].__name__} with an id" in found.sources[0].broken
     assert not found.tables()[hook].items()
 
 

@@ -6,10 +6,11 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from llmbench import plugin
+from llmbench import installed, plugin
 from llmbench.errors import CompositionError, ConfigError, PluginError
+from llmbench.installed import CHOICE, GROUP, Source
 from llmbench.listing import listing
-from llmbench.plugin import CHOICE, GROUP, Source, Table
+from llmbench.plugin import Table
 
 GOOD = """
 from llmbench import hookimpl
@@ -125,19 +126,19 @@ def test_installed_plugins_are_found_through_their_entry_points():
 def test_the_environment_chooses_plugins_by_name(monkeypatch):
     monkeypatch.setenv(CHOICE, "tasks, strategies")
     points = [point(n, f"llmbench_{n}", "llmbench") for n in ("models", "strategies", "tasks")]
-    assert [p.name for p in plugin._chosen(points)] == ["strategies", "tasks"]
+    assert [p.name for p in installed.chosen(points)] == ["strategies", "tasks"]
 
 
 def test_a_chosen_plugin_that_is_not_there_is_an_error_with_the_nearest(monkeypatch):
     monkeypatch.setenv(CHOICE, "strategy")
     points = [point("strategies", "llmbench_strategies", "llmbench")]
     with pytest.raises(PluginError, match="'strategy', which is not installed: did you mean"):
-        plugin._chosen(points)
+        installed.chosen(points)
 
 
 def test_llmbenchs_own_plugins_come_first():
     points = [point("aardvark", "aardvark", "other"), point("tasks", "llmbench_tasks", "llmbench")]
-    assert [p.name for p in plugin._chosen(points)] == ["tasks", "aardvark"]
+    assert [p.name for p in installed.chosen(points)] == ["tasks", "aardvark"]
 
 
 def test_a_list_shows_id_summary_and_distribution(registry):

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from llmbench import exit_status
+from llmbench.command.strict import strict_plugins
 from llmbench.option import ConfiguredCommand
 
 if TYPE_CHECKING:
     from llmbench.console import Mode
-    from llmbench.plugin import Registry
     from llmbench.setup import Setup
 
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--quiet", "-q", is_flag=True, help="Only the report's path, and failures.")
 @click.option("--verbose", "-v", is_flag=True, help="A plain line for each phase of each cell.")
 @click.option("--jsonl", is_flag=True, help="Every event as a line of JSON, for machines.")
+@strict_plugins
 def compare(
     config: Path | None,
     dry_run: bool,
@@ -59,6 +60,7 @@ def compare(
     the command line over all. A model may have defaults of its own, and the shipped one does:
     --show-config tells where each value came from.
     """
+    from llmbench.complaint import complaints
     from llmbench.layer import layers
     from llmbench.plugin import registry
     from llmbench.setup import set_up
@@ -71,7 +73,8 @@ def compare(
 
         click.echo(preview(setup) if dry_run else configuration(setup))
     else:
-        warn_of_broken_plugins(installed)
+        for complaint in complaints(installed):
+            click.echo(f"llmbench: {complaint}", err=True)
         run(setup, how)
 
 
@@ -84,21 +87,10 @@ def mode(quiet: bool, verbose: bool, jsonl: bool) -> Mode:
     return asked[0] if asked else "normal"
 
 
-def warn_of_broken_plugins(registry: Registry) -> None:
-    """A line for each plugin that is installed and cannot be used."""
-    for source in registry.sources:
-        if source.broken:
-            reason = source.broken.splitlines()[0].rstrip(".")
-            click.echo(
-                f"llmbench: the plugin '{source.name}' of {source.distribution} is left out "
-                f"({reason}): repair or uninstall it.",
-                err=True,
-            )
-
-
 def run(setup: Setup, how: Mode) -> None:
     """Run the comparison, show it, and exit with the status that says how it went."""
     from llmbench import compare as comparison
+    from llmbench.command.report import complain
     from llmbench.console import view
     from llmbench.export import export
     from llmbench.outcome import Interrupted
@@ -111,9 +103,10 @@ def run(setup: Setup, how: Mode) -> None:
         except Interrupted as stop:
             store, interrupted = stop.store, True
         found = store.read()
-        paths = export(found, store.root)
+        written = export(found, store.root)
     statuses = [r.status for r in found.records]
     status = exit_status.INTERRUPTED if interrupted else exit_status.of(statuses)
-    report = next((p for p in paths if p.suffix == ".html"), store.root)
+    report = next((p for p in written.paths if p.suffix == ".html"), store.root)
     shown.finish(found, report, status)
-    sys.exit(status)
+    incomplete = complain(written)
+    sys.exit(status or incomplete)

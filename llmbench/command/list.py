@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from llmbench.command.strict import strict_plugins
+
 KINDS = (
     "strategies",
     "models",
@@ -19,6 +21,7 @@ KINDS = (
 @click.command("list")
 @click.argument("kind", type=click.Choice(KINDS))
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON, with every detail.")
+@strict_plugins
 def list_(kind: str, as_json: bool) -> None:
     """List what is installed, with the package that each comes from.
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
+from llmbench import exit_status
+from llmbench.command.strict import strict_plugins
+
 if TYPE_CHECKING:
+    from llmbench.export import Written
     from llmbench.exporter import Exporter
     from llmbench.store import Comparison
 
@@ -39,6 +44,7 @@ def formats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     metavar="FILE",
     help="Write to this file, or to standard output for -; its suffix stands in for --format.",
 )
+@strict_plugins
 def report(directories: tuple[Path, ...], form: str | None, output: str | None) -> None:
     """Render the comparison in DIR from its records.
 
@@ -63,10 +69,19 @@ def report(directories: tuple[Path, ...], form: str | None, output: str | None) 
         for notice in comparison.header.notices:
             click.echo(f"Note: {notice}", err=True)
     if len(directories) == 1 and not form and not output:
-        for path in export(comparison, directories[0]):
+        written = export(comparison, directories[0])
+        for path in written.paths:
             click.echo(path)
+        sys.exit(complain(written))
     else:
         write(comparison, chosen(form, output), output, directories)
+
+
+def complain(written: Written) -> int:
+    """Say which files a plugin could not render; the exit status that follows from it."""
+    for problem in written.problems:
+        click.echo(f"llmbench: {problem}", err=True)
+    return exit_status.SOME_FAILED if written.problems else exit_status.OK
 
 
 def read(directory: Path) -> Comparison:
@@ -83,9 +98,10 @@ def write(
     comparison: Comparison, exporter: Exporter, output: str | None, directories: tuple[Path, ...]
 ) -> None:
     """Render one format to where it belongs."""
+    from llmbench.export import rendered
     from llmbench.store import write_text
 
-    text = exporter.render(comparison)
+    text = rendered(exporter, comparison)
     if output == "-" or (not output and exporter.printed):
         click.echo(text, nl=False)
         return

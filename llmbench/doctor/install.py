@@ -8,12 +8,13 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from llmbench import composition, environment
+from llmbench.complaint import complaints
 from llmbench.config import resolve
 from llmbench.doctor.finding import Finding, absent, ok, problem
 from llmbench.errors import UserError
 from llmbench.format import GIB, size
 from llmbench.layer import layers
-from llmbench.plugin import Registry, Table, clash
+from llmbench.plugin import Registry
 
 LEAST_DISK_BYTES = GIB
 """Records are small; what a cell saves, to measure its size, is as large as the model."""
@@ -67,20 +68,10 @@ def requirements() -> list[Finding]:
 
 def plugins(registry: Registry) -> list[Finding]:
     """The plugins that are broken, and the ids that two of them claim."""
-    wrong = [
-        problem(
-            "plugin",
-            f"'{s.name}' of {s.distribution} is broken ({s.broken.splitlines()[0]})",
-            "repair or uninstall it",
-        )
-        for s in registry.sources
-        if s.broken
-    ]
-    tables: list[Table[object]] = list(registry.tables().values())
-    for table in tables:
-        for name, sources in table.taken.items():
-            sentence, _, fix = clash(table.kind, name, sources).partition(": ")
-            wrong.append(problem("plugin", sentence, fix.rstrip(".")))
+    wrong = []
+    for complaint in complaints(registry):
+        sentence, _, fix = complaint.rpartition(": ")
+        wrong.append(problem("plugin", sentence, fix.rstrip(".")))
     packages = sorted({s.distribution for s in registry.sources})
     return wrong or [ok("plugins", f"{len(registry.sources)} of {', '.join(packages)}")]
 
@@ -95,7 +86,8 @@ def strategies(registry: Registry) -> list[Finding]:
     for name in registry.strategies.entries:
         try:
             wanted = composition.read(name, registry.strategies.get)
-            reason = wanted.skip(wanted.adjust(settings, here), here)
+            found = wanted.outlook(settings, here)
+            reason = found.broken or found.skip
         except UserError as error:
             reason = str(error)
         if reason:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 from llmbench import exit_status
 from llmbench.job import Job
+from llmbench.worker import stop
 
 
 class Once(logging.Filter):
@@ -34,9 +34,7 @@ class Once(logging.Filter):
 
 def main(job_file: Path, log: Path) -> None:
     """Run the job, its output going to the log and its events to what was standard output."""
-    # Both by name: a shell that starts llmbench in the background has it ignore SIGINT.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop.heed()
     events = redirect(log)
     if logging.lastResort:
         logging.lastResort.addFilter(Once())
@@ -46,7 +44,7 @@ def main(job_file: Path, log: Path) -> None:
         try:
             os.write(events, json.dumps(event).encode() + b"\n")
         except BrokenPipeError:
-            raise KeyboardInterrupt from None  # nobody listens any more
+            raise stop.Stop from None  # nobody listens any more
 
     job = Job.model_validate_json(job_file.read_text("utf-8"))
     say({"event": "start"})

@@ -8,9 +8,12 @@ import shutil
 import torch
 
 from llmbench import plugin
+from llmbench.errors import PluginError
 from llmbench.job import Job
+from llmbench.record import Member
 from llmbench.strategy import Strategy
-from llmbench.worker import batch, load, tensor
+from llmbench.worker import batch, guard, load, tensor
+from llmbench.worker.guard import Watched, guarded
 from llmbench.worker.memory import Meter
 from llmbench.worker.recorder import Recorder, Say
 from llmbench.worker.running import Running
@@ -25,11 +28,14 @@ def run(job: Job, say: Say) -> None:
     # takes a fifth of a second each time, and touches memory that forked processes share.
     gc.freeze()
     device = torch.device("cuda", 0) if job.environment.device == "cuda" else torch.device("cpu")
-    probes = [make() for make in plugin.registry().probes.items().values()]
+    kinds = plugin.registry().probes.items()
+    probes = [Watched(name, kind) for name, kind in kinds.items()]
     recorder = Recorder(job, Meter(device), probes, say)
     error: BaseException | None = None
     try:
         phases(Running(job, strategies(job), device, recorder))
+        for probe in probes:
+            probe.settle()
     except BaseException as caught:
         error = caught
     recorder.finish(error)
@@ -37,8 +43,26 @@ def run(job: Job, say: Say) -> None:
 
 def strategies(job: Job) -> tuple[Strategy, ...]:
     """The cell's strategies with their options."""
-    find = plugin.registry().strategies.get
-    return tuple(find(m.id).model_validate(m.options) for m in job.cell.members)
+    return tuple(strategy(m) for m in job.cell.members)
+
+
+def strategy(member: Member) -> Strategy:
+    """A member's strategy with its options."""
+    kind = installed(member)
+    with guarded("strategy", member.id, "reading its options"):
+        return kind.model_validate(member.options)
+
+
+def installed(member: Member) -> type[Strategy]:
+    """The member's class; PluginError where its plugin works in the parent only."""
+    registry = plugin.registry()
+    if member.id not in registry.strategies.entries:
+        broken = [s.broken for s in registry.sources if s.distribution == member.distribution]
+        why = next((f" ({b})" for b in broken if b), "")
+        raise PluginError(
+            f"The strategy '{member.id}' of {member.distribution} is not there in the worker{why}."
+        )
+    return registry.strategies.get(member.id)
 
 
 def phases(running: Running) -> None:
@@ -73,7 +97,9 @@ def prepare_phase(running: Running) -> None:
     quantized = bool(getattr(running.model, "is_quantized", False))
     seed_everything(running.job.cell.seed)
     for strategy in running.strategies:
-        running.model = strategy.prepare(running.model, running.job.cell.settings)
+        with guarded("strategy", strategy.id, "prepare"):
+            prepared = strategy.prepare(running.model, running.job.cell.settings)
+            running.model = guard.model(prepared)
     running.recorder.note(parameters=load.count_parameters(running.model), quantized=quantized)
 
 

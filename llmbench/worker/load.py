@@ -13,6 +13,8 @@ from llmbench.errors import PluginError
 from llmbench.job import Job
 from llmbench.record import Parameters
 from llmbench.strategy import Strategy
+from llmbench.worker import guard
+from llmbench.worker.guard import guarded
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 BASE_SEED = 0
@@ -58,7 +60,8 @@ def load_kwargs(job: Job, strategies: Sequence[Strategy]) -> dict[str, Any]:
     """What the strategies together add to loading; PluginError where two set the same thing."""
     merged: dict[str, Any] = {}
     for strategy in strategies:
-        added = strategy.load_kwargs(job.cell.settings, job.environment)
+        with guarded("strategy", strategy.id, "load_kwargs"):
+            added = guard.mapping(strategy.load_kwargs(job.cell.settings, job.environment))
         both = merged.keys() & added.keys()
         if both:
             raise PluginError(

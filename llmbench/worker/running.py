@@ -11,7 +11,7 @@ import torch
 
 from llmbench.job import Job
 from llmbench.strategy import Strategy
-from llmbench.worker import batch, tensor
+from llmbench.worker import batch, guard, tensor
 from llmbench.worker.recorder import Recorder
 
 
@@ -39,7 +39,7 @@ class Running:
         """Every strategy's context around a training step."""
         with ExitStack() as stack:
             for strategy in self.strategies:
-                stack.enter_context(strategy.training())
+                stack.enter_context(guard.Context(strategy))
             yield
 
 

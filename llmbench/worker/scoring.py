@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 
 from llmbench import dataset, metric, plugin
-from llmbench.metric import Metric
+from llmbench.metric import Score
 from llmbench.record import Example
-from llmbench.worker import evaluate
+from llmbench.worker import evaluate, guard
+from llmbench.worker.guard import guarded
 from llmbench.worker.running import Running, warn_of_cuts
 
 RANDOM_PROMPTS = 8
@@ -36,14 +37,7 @@ def evaluate_phase(running: Running) -> None:
     ]
     # Noted before they are scored: a metric that fails costs no prediction.
     recorder.note(eval_loss=loss, generation=output.generation, examples=tuple(predicted))
-    scores, corpus = score(running.job.cell.metrics, predicted)
-    recorder.note(
-        corpus_scores=corpus,
-        examples=tuple(
-            e.model_copy(update={"scores": {name: values[i] for name, values in scores.items()}})
-            for i, e in enumerate(predicted)
-        ),
-    )
+    score(running, predicted)
 
 
 def generate_without_text(running: Running) -> None:
@@ -70,22 +64,36 @@ def generate(
     return evaluate.generate(running.model, prompts, settings, running.pad, fixed_length, done)
 
 
-def score(
-    names: Sequence[str], predicted: Sequence[Example]
-) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Every metric's figures, per example and for the whole set."""
-    predictions = [e.prediction for e in predicted]
-    references = [e.references for e in predicted]
-    examples: dict[str, list[float]] = {}
-    corpus: dict[str, float] = {}
-    for name in names:
-        result = make_metric(name).score(predictions, references)
-        examples |= result.examples
-        corpus |= result.corpus
-    return examples, corpus
+def score(running: Running, predicted: Sequence[Example]) -> None:
+    """Note every metric's figures, per example and for the whole set.
+
+    One that fails costs the figures of no other; its error is raised once all have been asked.
+    """
+    examples, corpus = tuple(predicted), dict[str, float]()
+    problem: Exception | None = None
+    for name in running.job.cell.metrics:
+        try:
+            found = scores(name, examples, corpus)
+        except Exception as error:
+            problem = problem or error
+            continue
+        corpus |= found.corpus
+        examples = tuple(_with(e, i, found) for i, e in enumerate(examples))
+        running.recorder.note(corpus_scores=corpus, examples=examples)
+    if problem:
+        raise problem
 
 
-def make_metric(name: str) -> Metric:
-    """The metric of `id` or `id:argument`."""
+def scores(name: str, examples: Sequence[Example], corpus: Collection[str]) -> Score:
+    """One metric's figures, under names that no figure has yet."""
     head, argument = metric.split(name)
-    return plugin.registry().metrics.get(head)(argument)
+    kind = plugin.registry().metrics.get(head)
+    predictions, references = zip(*((e.prediction, e.references) for e in examples), strict=True)
+    with guarded("metric", head, "score"):
+        found = kind(argument).score(predictions, references)
+        return guard.score(found, examples, {*corpus, *examples[0].scores})
+
+
+def _with(example: Example, index: int, found: Score) -> Example:
+    own = {name: values[index] for name, values in found.examples.items()}
+    return example.model_copy(update={"scores": {**example.scores, **own}})

@@ -11,7 +11,8 @@ import torch
 
 from llmbench import dataset
 from llmbench.strategy import CannotRun
-from llmbench.worker import anatomy, batch, effective, kernel, train
+from llmbench.worker import anatomy, batch, effective, guard, kernel, train
+from llmbench.worker.guard import guarded
 from llmbench.worker.running import Running, warn_of_cuts
 from llmbench.worker.seed import seed_everything
 from llmbench.worker.witness import Witness
@@ -55,7 +56,8 @@ def make_optimizer(running: Running) -> Any:
     settings = running.job.cell.settings
     parameters = [p for p in running.model.parameters() if p.requires_grad]
     for strategy in running.strategies:
-        own = strategy.optimizer(parameters, settings)
+        with guarded("strategy", strategy.id, "optimizer"):
+            own = guard.optimizer(strategy.optimizer(parameters, settings))
         if own is not None:
             return own
     return train.adamw(running.model, settings)
@@ -78,7 +80,8 @@ def prove_kernel(running: Running, first: batch.Batch) -> None:
     running.recorder.note(attention_kernels=tuple(sorted(kernels)))
     running.recorder.observe(attention=str(attention), **facts)
     for strategy in running.strategies:
-        problem = strategy.verify(kernels)
+        with guarded("strategy", strategy.id, "verify"):
+            problem = guard.sentence(strategy.verify(kernels))
         if problem:
             raise CannotRun(problem)
 

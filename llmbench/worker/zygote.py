@@ -16,6 +16,7 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,27 @@ def main() -> None:
     """Import, say so, then serve until standard input ends."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
-    for module in ALWAYS + (() if has_gpu() else ON_CPU):
-        with contextlib.suppress(ImportError):  # a cell that needs it will say what is missing
-            importlib.import_module(module)
-    load_plugins()
+    with quiet():
+        for module in ALWAYS + (() if has_gpu() else ON_CPU):
+            with contextlib.suppress(ImportError):  # a cell that needs it will say what is missing
+                importlib.import_module(module)
+        load_plugins()
     say({"event": "ready", "cuda": has_gpu()})
     while request := sys.stdin.buffer.readline():
         serve(json.loads(request))
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Have what is printed go to standard error: on standard output it would pass for an event."""
+    events = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(events, 1)
+        os.close(events)
 
 
 def serve(request: dict[str, Any]) -> None:

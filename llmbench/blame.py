@@ -1,0 +1,87 @@
+"""Whose fault it was: what a plugin of another package raises becomes a sentence that names it.
+
+What llmbench's own plugins raise is left as it is: it is a bug, and shows its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from llmbench import plugin
+from llmbench.errors import PluginError, UserError
+from llmbench.installed import Source
+from llmbench.launcher import Event, Launcher
+
+
+class Amiss(PluginError):
+    """A plugin returned what it must not."""
+
+
+@contextmanager
+def blamed(kind: str, name: str, doing: str) -> Iterator[None]:
+    """Turn what the block raises into a PluginError that names the plugin. Parent.
+
+    A user's error passes, and so does Ctrl-C.
+    """
+    try:
+        yield
+    except Amiss as error:
+        raise failure(kind, name, doing, error) from None
+    except (UserError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if ours(kind, name):
+            raise
+        raise failure(kind, name, doing, error) from error
+
+
+def failure(kind: str, name: str, doing: str, error: BaseException) -> PluginError:
+    """`The strategy 'mine' of my-package 1.0 failed in adjust (ValueError: no).`"""
+    return PluginError(f"{who(kind, name)} failed in {doing} ({plugin.reason(error)}).")
+
+
+def who(kind: str, name: str) -> str:
+    """`The strategy 'mine' of my-package 1.0`."""
+    source = _source(kind, name)
+    return f"The {kind} '{name}' of {source.distribution if source else 'an unknown package'}"
+
+
+def ours(kind: str, name: str) -> bool:
+    """Whether llmbench itself ships it."""
+    source = _source(kind, name)
+    return source is not None and source.ours
+
+
+def _source(kind: str, name: str) -> Source | None:
+    table = next(t for t in plugin.registry().tables().values() if t.kind == kind)
+    entry = table.entries.get(name)
+    return entry.source if entry else None
+
+
+class Watched(Launcher):
+    """A launcher that is named where it fails."""
+
+    def __init__(self, name: str, make: Callable[[], Launcher]) -> None:
+        self._name = name
+        with blamed("launcher", name, "starting"):
+            self._launcher = make()
+
+    def run(self, job: Path, log: Path, on_event: Callable[[Event], None]) -> int:
+        """Run the worker; what is no exit status is a failure too."""
+        with blamed("launcher", self._name, "run"):
+            status = self._launcher.run(job, log, on_event)
+            if not isinstance(status, int):
+                raise Amiss(f"it returned {status!r}, which is no exit status")
+            return status
+
+    def interrupt(self) -> None:
+        """Ask the running worker to end."""
+        with blamed("launcher", self._name, "interrupt"):
+            self._launcher.interrupt()
+
+    def close(self) -> None:
+        """End whatever still runs."""
+        with blamed("launcher", self._name, "close"):
+            self._launcher.close()

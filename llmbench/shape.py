@@ -1,0 +1,86 @@
+"""Whether what a plugin registers is what its kind must be, checked before anybody uses it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Set
+from pathlib import Path
+from typing import Any
+
+from llmbench.errors import PluginError
+from llmbench.exporter import Exporter
+from llmbench.launcher import Launcher
+from llmbench.metric import Metric
+from llmbench.model import Model
+from llmbench.probe import Probe
+from llmbench.strategy import Strategy
+from llmbench.task import Task
+
+KINDS: dict[str, type] = {
+    "register_strategies": Strategy,
+    "register_models": Model,
+    "register_tasks": Task,
+    "register_metrics": Metric,
+    "register_probes": Probe,
+    "register_launchers": Launcher,
+    "register_exporters": Exporter,
+}
+"""Hook to what is registered through it."""
+CLASSES: frozenset[type] = frozenset({Strategy, Metric, Probe, Launcher})
+"""Kinds that are registered as classes; the others are registered as instances."""
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+"""An id can stand in a composition, in a list with commas, and in a file's name."""
+TAKEN = frozenset({"all", "auto"})
+"""Words that mean something else where an id can stand."""
+DECLARED: dict[type, dict[str, Any]] = {
+    Strategy: {"group": str, "also_claims": Set, "stands_on": str, "in_all": bool, "trains": bool},
+    Model: {
+        "hub_id": str | None,
+        "folder": Path | None,
+        "config": Path | None,
+        "defaults": Mapping,
+    },
+    Task: {
+        "template": str,
+        "input_fields": tuple,
+        "target_fields": tuple,
+        "train_file": Path | None,
+        "eval_file": Path | None,
+    },
+    Exporter: {"filename": str, "render": Callable, "always": bool, "printed": bool},
+}
+"""What each kind declares beyond id and summary, and of which type."""
+MOST = 80
+"""Characters shown of what is registered."""
+
+
+def checked(item: Any, kind: type) -> str:
+    """The item's id; PluginError, saying what is wrong, where it is no such thing."""
+    if not _fits(item, kind) or not isinstance(getattr(item, "id", None), str):
+        raise PluginError(f"it registers {_shown(item)}, which is no {kind.__name__} with an id")
+    name = str(item.id)
+    if not ID.fullmatch(name) or name in TAKEN:
+        raise PluginError(
+            f"it registers the id {_shown(name)}, which cannot be: "
+            "letters, digits, '-', '_' and '.' make one"
+        )
+    for attribute, wanted in {"summary": str, **DECLARED.get(kind, {})}.items():
+        held = getattr(item, attribute, None)
+        if not isinstance(held, wanted):
+            raise PluginError(f"it registers '{name}', whose {attribute} cannot be {_shown(held)}")
+    filename = getattr(item, "filename", name)
+    if Path(filename).name != filename:
+        raise PluginError(f"it registers '{name}', whose filename is not a name alone")
+    return name
+
+
+def _fits(item: Any, kind: type) -> bool:
+    if isinstance(item, type):
+        return kind in CLASSES and issubclass(item, kind) and not inspect.isabstract(item)
+    return kind not in CLASSES and isinstance(item, kind)
+
+
+def _shown(item: Any) -> str:
+    text = " ".join(repr(item).split())
+    return text if len(text) <= MOST else f"{text[:MOST]}…"

@@ -1,0 +1,162 @@
+"""Plugins in a worker: what one raises, or returns amiss, fails its cell and names it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from llmbench.blame import Amiss, failure, ours
+from llmbench.errors import UserError
+from llmbench.metric import Score
+from llmbench.probe import Probe
+from llmbench.record import Example
+from llmbench.strategy import CannotRun, Strategy
+from llmbench.worker.recorder import out_of_memory
+from llmbench.worker.stop import Stop
+from llmbench.worker.train import Diverged
+
+
+@contextmanager
+def guarded(kind: str, name: str, doing: str) -> Iterator[None]:
+    """Turn what the block raises into a PluginError that names the plugin.
+
+    What says something of the cell, and not of the plugin, passes: memory that ran out, a
+    refusal, Ctrl-C.
+    """
+    try:
+        yield
+    except Amiss as error:
+        raise failure(kind, name, doing, error) from None
+    except (UserError, CannotRun, Diverged, Stop):
+        raise
+    except BaseException as error:  # also SystemExit, and a KeyboardInterrupt of its own
+        if out_of_memory(error) or ours(kind, name):
+            raise
+        raise failure(kind, name, doing, error) from error
+
+
+def of_kind(value: Any, kind: type, words: str) -> Any:
+    """The value, if it is of the kind; Amiss otherwise."""
+    if not isinstance(value, kind):
+        raise Amiss(f"it returned {type(value).__name__}, not {words}")
+    return value
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Keyword arguments."""
+    return dict(of_kind(value, Mapping, "a dictionary"))
+
+
+def model(value: Any) -> torch.nn.Module:
+    """A model."""
+    made: torch.nn.Module = of_kind(value, torch.nn.Module, "a model")
+    return made
+
+
+def optimizer(value: Any) -> torch.optim.Optimizer | None:
+    """An optimiser, or None."""
+    return None if value is None else of_kind(value, torch.optim.Optimizer, "an optimiser")
+
+
+def sentence(value: Any) -> str | None:
+    """A sentence, or None."""
+    return None if value is None else of_kind(value, str, "a sentence")
+
+
+def score(value: Any, examples: Sequence[Example], held: Collection[str]) -> Score:
+    """A metric's figures: one per example, each a number, under names that no other has."""
+    found: Score = of_kind(value, Score, "a Score")
+    taken = sorted((found.examples.keys() | found.corpus.keys()) & set(held))
+    if taken:
+        raise Amiss(f"it gives '{taken[0]}', which another metric gives too")
+    for name, values in found.examples.items():
+        if len(values) != len(examples):
+            raise Amiss(f"it gave {len(values)} of {len(examples)} scores of '{name}'")
+        wrong = [e.id for e, v in zip(examples, values, strict=True) if not math.isfinite(v)]
+        if wrong:
+            raise Amiss(f"its '{name}' of example '{wrong[0]}' is no number")
+    for name, value in found.corpus.items():
+        if not math.isfinite(value):
+            raise Amiss(f"its '{name}' is no number")
+    return found
+
+
+class Context(AbstractContextManager[None]):
+    """A strategy's context around a training step; only what it does itself is its fault."""
+
+    def __init__(self, strategy: Strategy) -> None:
+        self._name = strategy.id
+        with self._guarded():
+            self._held: AbstractContextManager[Any] = of_kind(
+                strategy.training(), AbstractContextManager, "a context"
+            )
+
+    def __enter__(self) -> None:
+        with self._guarded():
+            self._held.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            with self._guarded():
+                self._held.__exit__(kind, error, trace)
+        except BaseException:
+            if error is None:
+                raise
+
+    def _guarded(self) -> AbstractContextManager[None]:
+        return guarded("strategy", self._name, "training")
+
+
+class Watched(Probe):
+    """A probe that is made when a cell first needs it, and named where it fails.
+
+    A failure on leaving a phase is kept until the phase's other figures are safe.
+    """
+
+    summary = ""
+
+    def __init__(self, name: str, make: Callable[[], Probe]) -> None:
+        self.id = name  # type: ignore[misc]
+        self._make = make
+        self._probe: Probe | None = None
+        self._problem: BaseException | None = None
+
+    def enter(self, phase: str) -> None:
+        """Raise what went wrong before, or let the probe start."""
+        self.settle()
+        with guarded("probe", self.id, f"entering {phase}"):
+            self._probe = self._probe or self._make()
+            self._probe.enter(phase)
+
+    def leave(self, phase: str) -> dict[str, float | int | None]:
+        """The probe's figures; none where it fails."""
+        assert self._probe
+        try:
+            with guarded("probe", self.id, f"leaving {phase}"):
+                found = mapping(self._probe.leave(phase))
+                return {str(k): _figure(v) for k, v in found.items()}
+        except Exception as error:
+            self._problem = error
+            return {}
+
+    def settle(self) -> None:
+        """Raise what went wrong on leaving a phase."""
+        if self._problem:
+            raise self._problem
+
+
+def _figure(value: Any) -> float | int | None:
+    if value is None:
+        return None
+    number: float | int = of_kind(value, int | float, "a number")  # type: ignore[arg-type]
+    return number

@@ -1,0 +1,23 @@
+"""Being asked to end, told apart from a KeyboardInterrupt that somebody else raises."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+
+class Stop(KeyboardInterrupt):
+    """The parent, or the user, asks this worker to end."""
+
+
+def heed() -> None:
+    """Raise Stop at SIGINT and SIGTERM.
+
+    Both by name: a shell that starts llmbench in the background has it ignore SIGINT.
+    """
+    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stop
