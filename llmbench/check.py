@@ -24,6 +24,8 @@ def first_loss_problems(records: Sequence[Record]) -> dict[str, str]:
         base = bases.get(_sharing(record))
         if base is None or record.first_loss is None or not record.cell.trains:
             continue
+        if record.cell.fit:
+            continue  # its first batch is another one
         off = abs(record.first_loss - base) / base
         if not off <= tolerance(record):
             problems[record.cell.id] = (

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+)
 
+from llmbench import size
 from llmbench.composition import split_list
 from llmbench.errors import ConfigError, nearest
+from llmbench.record import Budget, Stretched
 from llmbench.setting import Settings
 
 Weights = Literal["pretrained", "random"]
@@ -43,6 +52,14 @@ Seeds = Annotated[
 ]
 
 
+def _size(value: object) -> object:
+    """A size as people write it; a bare number says no unit, and so is refused as text is."""
+    return value if value is None else size.read(str(value))
+
+
+Size = Annotated[int, BeforeValidator(_size), PlainSerializer(size.exact)]
+
+
 class Config(BaseModel):
     """What is to be compared. The settings that all cells share are in `settings`."""
 
@@ -63,6 +80,10 @@ class Config(BaseModel):
     input_field: str | None = Field(None, description="Field of the input; recognised otherwise.")
     target_field: str | None = Field(None, description="Field of the target; likewise.")
     metrics: Listed = Field(("rouge",), min_length=1, description="Metrics, with commas.")
+    fit: Size | None = Field(
+        None, description="Also find the largest micro-batch within so much memory: 16GiB."
+    )
+    fit_seq_len: bool = Field(False, description="Have --fit find the longest sequence instead.")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of data order, adapters and dropout.")
     seeds: Seeds = Field(
         1, description="How many seeds, counted from --seed; or which ones, with commas."
@@ -89,6 +110,14 @@ class Config(BaseModel):
         if isinstance(self.seeds, int):
             return tuple((self.seed + n) % 2**32 for n in range(self.seeds))
         return tuple(dict.fromkeys(self.seeds))
+
+    @property
+    def budget(self) -> Budget | None:
+        """What the cells of --fit may need; None where there are none."""
+        if self.fit is None:
+            return None
+        stretched: Stretched = "seq_len" if self.fit_seq_len else "batch_size"
+        return Budget(bytes=self.fit, stretched=stretched)
 
 
 Layer = tuple[str, Mapping[str, Any]]
@@ -138,9 +167,10 @@ def _build(values: Mapping[str, Any], origins: Mapping[str, str]) -> Config:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
+        problem = first["msg"].removeprefix("Value error, ")
         raise ConfigError(
             f"--{name.replace('_', '-')} cannot be {first['input']!r} ({origins[name]}): "
-            f"{first['msg'][0].lower()}{first['msg'][1:]}."
+            f"{problem[0].lower()}{problem[1:]}."
         ) from None
 
 

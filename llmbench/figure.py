@@ -20,7 +20,7 @@ class Figure:
 
     id: str
     label: str
-    unit: Literal["score", "bytes", "tokens/s", "count", "seconds", "nats"]
+    unit: Literal["score", "bytes", "tokens/s", "count", "whole", "seconds", "nats"]
     better: Literal["higher", "lower", "neither"]
     of: Callable[[Record], float | None]
     meaning: str
@@ -177,6 +177,15 @@ PADDED = Figure(
     train_rate("padded_tokens"),
     "tokens that the device computes, padding included",
 )
+FIT_SIZE = Figure(
+    "fit_size",
+    "Largest that fits",
+    "whole",
+    "higher",
+    lambda r: r.fit.size if r.fit else None,
+    "sequences per micro-batch, or tokens per sequence, within the budget of --fit",
+)
+"""Of cells of the frontier alone."""
 AFTER_PUBLIC = (SUPERVISED, PADDED)
 """Columns behind the public ones."""
 
@@ -206,4 +215,15 @@ def _row(record: Record, extra_scores: Sequence[str]) -> dict[str, Any]:
     for figure in AFTER_PUBLIC:
         row[figure.id] = figure.of(record)
     row |= {name: score(name)(record) for name in extra_scores}
-    return row | {"cell": record.cell.id, "attempt": record.attempt}
+    row |= {"cell": record.cell.id, "attempt": record.attempt}
+    return row | fit_columns(record)
+
+
+def fit_columns(record: Record) -> dict[str, Any]:
+    """Budget, what was stretched and how far, of a cell of the frontier; None of any other."""
+    budget = record.cell.fit
+    return {
+        "fit_budget_bytes": budget.bytes if budget else None,
+        "fit_stretched": budget.stretched if budget else None,
+        "fit_size": FIT_SIZE.of(record),
+    }

@@ -21,6 +21,7 @@ def value_text(figure: Figure, value: float) -> str:
         "bytes": lambda: size(value),
         "tokens/s": lambda: f"{value:,.0f} tok/s",
         "count": lambda: count(value),
+        "whole": lambda: f"{value:,.0f}",
         "seconds": lambda: f"{value:.1f} s",
         "nats": lambda: f"{value:.3f}",
     }

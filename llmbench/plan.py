@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from llmbench.composition import Composition
 from llmbench.environment import Environment
 from llmbench.plugin import Registry
-from llmbench.record import Cell, DataRef, Member, ModelRef
+from llmbench.record import Budget, Cell, DataRef, Member, ModelRef
 from llmbench.setting import difference
 from llmbench.setup import Setup
 
@@ -38,19 +38,27 @@ class Plan(BaseModel):
 def make(setup: Setup, model: ModelRef, data: tuple[DataRef, DataRef]) -> Plan:
     """Lay out the cells, seed by seed, so that whatever drifts while they run hits all alike.
 
-    `data` is what to train on and what to evaluate on.
+    Those of the frontier come last, of the first seed alone. `data` is what to train on and what
+    to evaluate on.
     """
+    seeds = setup.config.every_seed
+    equal = [(c, seed, None) for seed in seeds for c in setup.compositions]
+    fitted = [(c, seeds[0], budget) for c, budget in setup.fitted]
     planned = []
-    for seed in setup.config.every_seed:
-        for wanted in setup.compositions:
-            cell = make_cell(setup, wanted, seed, model, data)
-            found = wanted.outlook(setup.config.settings, setup.environment)
-            planned.append(Planned(cell=cell, skip=found.skip, broken=found.broken))
+    for composition, seed, fit in (*equal, *fitted):
+        cell = make_cell(setup, composition, seed, model, data, fit)
+        found = composition.outlook(setup.config.settings, setup.environment)
+        planned.append(Planned(cell=cell, skip=found.skip, broken=found.broken))
     return Plan(cells=tuple(planned))
 
 
 def make_cell(
-    setup: Setup, wanted: Composition, seed: int, model: ModelRef, data: tuple[DataRef, DataRef]
+    setup: Setup,
+    wanted: Composition,
+    seed: int,
+    model: ModelRef,
+    data: tuple[DataRef, DataRef],
+    fit: Budget | None = None,
 ) -> Cell:
     """One cell, its id made from its content."""
     config = setup.config
@@ -67,10 +75,18 @@ def make_cell(
         "seed": seed,
         "settings": settings,
         "declared": difference(config.settings, settings),
+        "fit": fit,
     }
     content = Cell(id="", **fields).model_dump(mode="json")
-    name = cell_id(wanted.id, model.id, seed, content, setup.environment)
+    name = cell_id(_name(wanted.id, fit), model.id, seed, content, setup.environment)
     return Cell(id=name, **fields)
+
+
+def _name(composition: str, fit: Budget | None) -> str:
+    """What a cell's id starts with: `lora`, `lora.fit-16GiB` or `lora.fit-16GiB-seq-len`."""
+    if fit is None:
+        return slug(composition)
+    return f"{slug(composition)}.{slug(fit.name)}"
 
 
 def member(strategy: Any, registry: Registry) -> Member:
@@ -81,7 +97,7 @@ def member(strategy: Any, registry: Registry) -> Member:
         options=strategy.model_dump(mode="json"),
         distribution=source.distribution,
         group=strategy.group,
-        bundle=strategy.bundle(),
+        bundle=tuple(map(str, strategy.bundle)),
     )
 
 
@@ -92,7 +108,7 @@ def cell_id(
     where = environment.model_dump(include={"device_name", "versions"})
     text = json.dumps([content, where], sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return f"{slug(name)}.{slug(model)}.s{seed}.{digest}"
+    return f"{name}.{slug(model)}.s{seed}.{digest}"
 
 
 def slug(text: str) -> str:

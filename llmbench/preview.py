@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from llmbench import config
-from llmbench.composition import Outlook
+from llmbench.composition import Composition, Outlook
 from llmbench.setting import difference
 from llmbench.setup import Setup
 
 
 def preview(setup: Setup) -> str:
     """The plan and the configuration as text, without colour, for terminals and pipes alike."""
-    shared, seeds = setup.config.settings, len(setup.config.every_seed)
-    will = "run" if seeds == 1 else f"run, {seeds} seeds"
-    ablated = {c.id for c in setup.ablated}
-    cells = []
-    for wanted in setup.compositions:
-        found = wanted.outlook(shared, setup.environment)
-        changes = ", ".join(
-            f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}"
-            for k, v in difference(shared, found.settings).items()
-        )
-        why = ", for --ablate" if wanted.id in ablated else ""
-        cells.append((wanted.id, _will(found, f"{will}{why}"), changes))
     device = f"On {setup.environment.device_name}. Nothing was run."
     return "\n".join(
         [
-            aligned(("CELL", "WILL", "DECLARES"), cells),
+            aligned(("CELL", "WILL", "DECLARES"), list(cells(setup))),
             "",
             configuration(setup),
             "",
             device,
         ]
     )
+
+
+def cells(setup: Setup) -> Iterator[tuple[str, str, str]]:
+    """Each cell's name, whether it will run and what for, and the settings that it declares."""
+    seeds = len(setup.config.every_seed)
+    often = "run" if seeds == 1 else f"run, {seeds} seeds"
+    for wanted in setup.compositions:
+        yield _row(setup, wanted, wanted.id, often + _added(setup, wanted))
+    for wanted, budget in setup.fitted:
+        yield _row(setup, wanted, f"{wanted.id}, {budget.name}", "run")
+
+
+def _added(setup: Setup, wanted: Composition) -> str:
+    return ", for --ablate" if wanted in setup.ablated else ""
+
+
+def _row(setup: Setup, wanted: Composition, name: str, will: str) -> tuple[str, str, str]:
+    shared = setup.config.settings
+    found = wanted.outlook(shared, setup.environment)
+    changes = ", ".join(
+        f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}"
+        for k, v in difference(shared, found.settings).items()
+    )
+    return name, _will(found, will), changes
 
 
 def _will(found: Outlook, otherwise: str) -> str:

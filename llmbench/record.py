@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from llmbench import size
 from llmbench.environment import Environment
 from llmbench.setting import Settings
 
@@ -16,6 +17,9 @@ Status = Literal[
     "ok", "oom", "diverged", "failed", "timeout", "killed", "interrupted", "skipped", "running"
 ]
 """How a cell ended. `running` is what a worker writes as it goes; nothing stored keeps it."""
+
+Stretched = Literal["batch_size", "seq_len"]
+"""What a cell of the frontier makes as large as its budget allows."""
 
 Phase = Literal["load", "prepare", "train", "evaluate", "save"]
 PHASES: tuple[Phase, ...] = ("load", "prepare", "train", "evaluate", "save")
@@ -73,7 +77,13 @@ class Budget(Part):
     """How much memory a cell of the frontier may need, and what is stretched to need it."""
 
     bytes: int
-    stretched: Literal["batch_size", "seq_len"] = "batch_size"
+    stretched: Stretched = "batch_size"
+
+    @property
+    def name(self) -> str:
+        """`fit 16GiB`, or `fit 16GiB seq-len` where sequences are stretched."""
+        stretched = " seq-len" if self.stretched == "seq_len" else ""
+        return f"fit {size.exact(self.bytes)}{stretched}"
 
 
 class Cell(Part):
@@ -96,6 +106,11 @@ class Cell(Part):
     fit: Budget | None = None
     """For a cell of the frontier: what it may need, and which size it stretches to need it.
     Such a cell measures speed and memory alone, and is never mixed with those of equal batches."""
+
+    @property
+    def name(self) -> str:
+        """The composition, and what it is to fit into, if anything."""
+        return f"{self.composition}, {self.fit.name}" if self.fit else self.composition
 
 
 class MemoryParts(Part):

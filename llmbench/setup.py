@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llmbench import ablation, composition, metric, source
+from llmbench import ablation, composition, metric, size, source
 from llmbench.blame import blamed
 from llmbench.complaint import complaints
 from llmbench.composition import Composition
@@ -13,6 +13,7 @@ from llmbench.config import Config, Layer, Resolved, resolve
 from llmbench.environment import Environment, collect
 from llmbench.errors import ConfigError, UserError
 from llmbench.plugin import Registry
+from llmbench.record import Budget
 from llmbench.source import Source
 
 ALL = "all"
@@ -39,6 +40,12 @@ class Setup:
         return self.resolved.config
 
     @property
+    def fitted(self) -> list[tuple[Composition, Budget]]:
+        """The compositions that have a further cell to find out what fits, and its budget."""
+        budget = self.config.budget
+        return [(c, budget) for c in self.compositions if c.trains and budget]
+
+    @property
     def has_text(self) -> bool:
         """Whether the inputs are text; random weights without data take random tokens."""
         return self.config.weights == "pretrained" or self.config.data is not None
@@ -59,6 +66,7 @@ def set_up(layers: Sequence[Layer], registry: Registry) -> Setup:
             f"--steps {config.settings.steps} leaves nothing to time after "
             f"{config.settings.burn_in_steps} burn-in steps: take more, or lower --burn-in-steps."
         )
+    check_budget(config, environment)
     wanted = compositions(config.strategies, registry)
     find, seeds = registry.strategies.get, len(config.every_seed)
     added = ablation.missing(wanted, seeds, find) if config.ablate else []
@@ -85,6 +93,18 @@ def check_metrics(names: Sequence[str], registry: Registry) -> None:
             problem = kind.check(argument)
         if problem:
             raise ConfigError(str(problem))
+
+
+def check_budget(config: Config, environment: Environment) -> None:
+    """ConfigError for a budget that the device has not got, or that is missing."""
+    if config.fit_seq_len and config.fit is None:
+        raise ConfigError("--fit-seq-len needs a budget: add --fit with one, such as --fit 16GiB.")
+    if config.fit and config.fit > environment.device_memory_bytes:
+        held = environment.device_memory_bytes / 2**30
+        raise ConfigError(
+            f"--fit {size.exact(config.fit)} is more than there is ({environment.device_name} has "
+            f"{held:.1f} GiB): give a budget that can be tried."
+        )
 
 
 def compositions(texts: Sequence[str], registry: Registry) -> list[Composition]:

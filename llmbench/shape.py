@@ -34,7 +34,14 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 TAKEN = frozenset({"all", "auto"})
 """Words that mean something else where an id can stand."""
 DECLARED: dict[type, dict[str, Any]] = {
-    Strategy: {"group": str, "also_claims": Set, "stands_on": str, "in_all": bool, "trains": bool},
+    Strategy: {
+        "group": str,
+        "also_claims": Set,
+        "stands_on": str,
+        "bundle": tuple,
+        "in_all": bool,
+        "trains": bool,
+    },
     Model: {
         "hub_id": str | None,
         "folder": Path | None,

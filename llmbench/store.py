@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,6 +50,24 @@ class Comparison:
     """Input of each evaluated example, by id."""
     problems: tuple[str, ...] = ()
     """Files that could not be read, each in a sentence."""
+
+    @property
+    def equal(self) -> Comparison:
+        """The cells with equal batches alone: those that are held against each other."""
+        return self._only(fitted=False)
+
+    @property
+    def fitted(self) -> Comparison:
+        """The cells that stretch their batches to a memory budget alone."""
+        return self._only(fitted=True)
+
+    def _only(self, fitted: bool) -> Comparison:
+        cells = tuple(p for p in self.header.plan.cells if bool(p.cell.fit) is fitted)
+        return replace(
+            self,
+            header=self.header.model_copy(update={"plan": Plan(cells=cells)}),
+            records=tuple(r for r in self.records if bool(r.cell.fit) is fitted),
+        )
 
 
 class Store:

@@ -36,6 +36,8 @@ class Strategy(BaseModel):
     """Further groups that this strategy decides; two members may not decide the same one."""
     stands_on: ClassVar[str] = "full"
     """The adaptation that it brings where the composition names none."""
+    bundle: ClassVar[tuple[str, ...]] = ()
+    """What it joins, in words, where it is more than one thing. The report counts it as one."""
     in_all: ClassVar[bool] = True
     """Whether `--strategies all` means this one too."""
     trains: ClassVar[bool] = True
@@ -44,13 +46,6 @@ class Strategy(BaseModel):
     def claims(self) -> frozenset[str]:
         """The groups that this strategy decides."""
         return self.also_claims | {self.group}
-
-    def bundle(self) -> tuple[str, ...]:
-        """What this strategy joins, in words, where it is more than one thing. Parent.
-
-        The report says what each part of a composition does, and counts a strategy as one part.
-        """
-        return ()
 
     def skip(self, settings: Settings, environment: Environment) -> str | None:
         """Why this strategy cannot run there, in a sentence; None where it can. Parent."""

@@ -9,9 +9,11 @@ from typing import Any
 from llmbench.environment import Environment
 from llmbench.plan import Plan, Planned
 from llmbench.record import (
+    Budget,
     Cell,
     DataRef,
     Example,
+    Fit,
     Generation,
     GenerationBatch,
     Member,
@@ -22,6 +24,7 @@ from llmbench.record import (
     PhaseRecord,
     Record,
     Step,
+    Stretched,
 )
 from llmbench.setting import Settings
 from llmbench.store import Comparison, Header
@@ -123,6 +126,31 @@ def ok(
         "artifact_bytes": 160_000_000 if made.trains else None,
     }
     return Record(**values | changes)
+
+
+def fitted(
+    composition: str,
+    size: int = 16,
+    memory_gib: float = 15.5,
+    tokens_per_second: float = 9500.0,
+    budget_gib: float = 16,
+    stretched: Stretched = "batch_size",
+    **changes: Any,
+) -> Record:
+    """A cell of the frontier that ended well, with what it tried."""
+    budget = Budget(bytes=int(budget_gib * GIB), stretched=stretched)
+    made = cell(composition, id=f"{composition}.{budget.name}.llama.s0", fit=budget)
+    within, beyond = (size, int(memory_gib * GIB)), (2 * size, 2 * budget.bytes)
+    full = phases(memory_gib * GIB, changes.get("device", "cuda"), trains=True)
+    values: dict[str, Any] = {
+        "cell": made,
+        "fit": Fit(size=size, tried=(within, beyond)),
+        "phases": {p: full[p] for p in ("load", "prepare", "train")},
+        "eval_loss": None,
+        "generation": None,
+        "artifact_bytes": None,
+    }
+    return ok(composition, None, memory_gib, tokens_per_second, **values | changes)
 
 
 def ended(composition: str, status: str, reason: str, **changes: Any) -> Record:

@@ -12,9 +12,10 @@ from llmbench import dataset, plugin
 from llmbench.dataset import Example
 from llmbench.job import Job
 from llmbench.metric import Metric
-from llmbench.record import Member, ModelRef, Record
+from llmbench.record import Budget, Member, ModelRef, Record
 from llmbench.store import read_record
 from llmbench.worker import cell as worker
+from llmbench.worker import trial
 
 EXAMPLES = [
     Example(
@@ -130,6 +131,31 @@ def test_random_tokens_measure_speed_and_leave_quality_empty(run):
     assert (record.examples, record.eval_loss) == ((), None)
     assert record.generation.new_tokens == 4 * 4
     assert {s.padded_tokens for s in record.steps} == {2 * 96}
+
+
+@pytest.mark.parametrize(
+    ("stretched", "size", "sequences"), [("batch_size", 4, "4"), ("seq_len", 256, "2")]
+)
+def test_a_cell_that_stretches_trains_at_the_largest_size_and_evaluates_nothing(
+    run, monkeypatch, stretched, size, sequences
+):
+    monkeypatch.setattr(trial, "MOST_SEQUENCES", 4)
+    record, said = run("lora", fit=Budget(bytes=2**33, stretched=stretched))
+    assert (record.status, record.reason, record.warnings) == ("ok", None, ())
+    assert list(record.phases) == ["load", "prepare", "train"]
+    assert record.fit.size == size
+    assert record.cell.settings.batch_size == 2  # what was asked for
+    assert [s for s, _ in record.fit.tried] == [e["size"] for e in said if e["event"] == "fit"]
+    assert len(record.steps) == 4
+    assert record.effective["micro_batch"] == sequences
+    assert stretched == "batch_size" or record.effective["longest_sequence"] == "256"
+    assert (record.examples, record.generation, record.artifact_bytes) == ((), None, None)
+
+
+def test_where_nothing_fits_a_cell_is_skipped_with_the_reason(run):
+    record, _ = run("lora", fit=Budget(bytes=1024))
+    assert (record.status, record.phase, record.fit, record.steps) == ("skipped", "train", None, ())
+    assert record.reason.startswith("Nothing fits into 1 KiB: a micro-batch of 1 sequence of 96 ")
 
 
 def test_what_was_saved_is_measured_and_removed(run, tmp_path):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from records import FIRST_LOSS, cell, ok
+from records import FIRST_LOSS, cell, fitted, ok
 
 from llmbench.check import first_loss_problems
 
@@ -40,3 +40,7 @@ def test_a_cell_that_never_got_to_its_first_loss_is_not_flagged():
 def test_only_the_base_on_the_same_data_and_seed_counts():
     other = cell("base", seed=1)
     assert flagged(ok("base", cell=other), ok("lora", first_loss=522.0)) == []
+
+
+def test_a_cell_that_fills_a_budget_has_another_first_batch_and_is_not_flagged():
+    assert flagged(ok("base"), fitted("lora", first_loss=FIRST_LOSS * 2)) == []

@@ -4,6 +4,7 @@ import pytest
 
 from llmbench.config import OPTIONS, SETTINGS, Config, resolve, rows
 from llmbench.errors import ConfigError
+from llmbench.record import Budget
 from llmbench.setting import ADJUSTABLE, Settings, difference
 
 
@@ -44,6 +45,8 @@ def test_lists_are_given_with_commas():
         ({"learning_rate": float("inf")}, "--learning-rate cannot be inf (command line): "),
         ({"strategies": ","}, "--strategies cannot be "),
         ({"precision": "fp8"}, "--precision cannot be 'fp8' (command line): "),
+        ({"fit": "16"}, "--fit cannot be '16' (command line): write a number and its unit, such"),
+        ({"fit": 16}, "--fit cannot be 16 (command line): write a number and its unit, such as"),
         ({"weights": "trained"}, "--weights cannot be 'trained' (command line): "),
     ],
 )
@@ -104,3 +107,16 @@ def test_seeds_are_a_number_or_a_list(given, every):
 def test_seeds_that_cannot_be_are_a_mistake(given):
     with pytest.raises(ConfigError, match="--seeds cannot be"):
         resolve([("test", {"seeds": given})])
+
+
+def test_a_budget_is_bytes_for_the_code_and_text_for_people():
+    found = resolve([("llmbench.toml", {"fit": "16 GiB"})])
+    assert found.config.budget == Budget(bytes=2**34, stretched="batch_size")
+    assert ("fit", "16GiB", "llmbench.toml") in rows(found)
+    kept = found.config.model_dump(mode="json")
+    assert kept["fit"] == "16GiB"
+    assert Config.model_validate(kept) == found.config
+
+
+def test_without_a_budget_there_is_none():
+    assert resolve([("x", {"fit": None, "fit_seq_len": True})]).config.budget is None

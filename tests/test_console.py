@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from records import cell, comparison, ended, ok
+from records import cell, comparison, ended, fitted, ok
 from rich.console import Console
 
 from llmbench import console
@@ -336,3 +336,51 @@ def test_a_figure_that_is_no_number_is_null_for_machines():
     out = io.StringIO()
     JsonLines(out).record(ok("lora", eval_loss=float("nan")), False)
     assert json.loads(out.getvalue(), parse_constant=pytest.fail)["figures"]["eval_loss"] is None
+
+
+def test_what_fits_has_a_table_of_its_own_that_fits_the_terminal():
+    screen, out = terminal()
+    nothing = ended("full", "skipped", "Nothing fits into 16.0 GiB.", cell=fitted("full").cell)
+    records = [ok("lora"), fitted("lora", 1024), fitted(LONG, 4096, stretched="seq_len"), nothing]
+    Lines(screen).finish(comparison(records), ROOT / "report.html", 0)
+    whole, sequences, tokens = re.split(r"What fits into 16.0 GiB *\n", out.getvalue())
+    assert len(whole.strip().splitlines()) == 2
+    assert re.search(r"Strategy +Sequences +Memory +Speed +Status", sequences)
+    assert re.search(r"lora +1,024 +15.5 GiB +[\d,]+ tok/s +ok", sequences)
+    assert re.search(r"full +- +- +- +skipped", sequences)
+    assert re.search(r"Strategy +Tokens +", tokens)
+    assert max(len(line) for line in out.getvalue().splitlines()) <= 80
+
+
+def test_a_cell_with_a_budget_is_named_with_it_and_says_what_it_tries():
+    screen, out = terminal()
+    view, record = Lines(screen), fitted("lora")
+    view.start(Plan(cells=(Planned(cell=record.cell),)), ROOT)
+    view.cell(record.cell)
+    view.event({"event": "phase", "phase": "train"})
+    view.event({"event": "fit", "size": 2048})
+    assert view.state.figures == "trying 2,048"
+    view.record(record, False)
+    assert out.getvalue().count("lora, fit 16GiB ") == 2
+
+
+def test_machines_hear_what_fits():
+    out = io.StringIO()
+    JsonLines(out).record(fitted("lora", 24), False)
+    said = json.loads(out.getvalue())
+    assert (said["fit_budget_bytes"], said["fit_size"]) == (2**34, 24)
+
+
+def test_a_search_is_expected_to_take_what_searches_took(clock):
+    pace = Pace(clock)
+    cells = [fitted(name).cell for name in ("lora", "full", "qlora")]
+    pace.start(Plan(cells=(*planned("lora").cells, *(Planned(cell=c) for c in cells))))
+    pass_phases(pace, clock, "lora", load=2, train=10, evaluate=5, save=1)
+    assert pace.left() == 3 * (2 + 10)  # as long as nobody knows better, and without evaluation
+    pace.cell(cells[0])
+    pace.phase("load")
+    clock.now += 2
+    pace.phase("train")
+    clock.now += 40
+    pace.record(fitted("lora"))
+    assert pace.left() == 2 * (2 + 40)

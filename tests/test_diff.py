@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from records import cell, comparison, ended, environment, ok, seven
+from records import cell, comparison, ended, environment, fitted, ok, seven
 
 from llmbench.cli import main
 from llmbench.command.diff import status, write
@@ -357,3 +357,23 @@ def test_the_command_ends_with_two_for_a_bound_that_it_does_not_know(run):
     ended_with, said = run(seven(), seven(), "--fail-if", "sped<-3%")
     assert ended_with == 2
     assert said == "llmbench: Unknown figure 'sped': did you mean 'speed'?\n"
+
+
+def test_cells_with_a_budget_are_held_against_their_own_kind():
+    found = between([ok("lora"), fitted("lora", 16)], [ok("lora"), fitted("lora", 24)])
+    assert [c.name for c in found.cells] == ["lora", "lora, fit 16GiB"]
+    assert found.notices == ()
+    size = change(found, "fit_size", 1)
+    assert (size.old, size.new, size.word) == (16, 24, "better")
+    assert {c.figure.id for c in found.cells[1].changes} == {"fit_size", "train_tokens_per_second"}
+    assert "fit_size" not in {c.figure.id for c in found.cells[0].changes}
+
+
+def test_another_budget_is_another_cell():
+    found = between([fitted("lora", budget_gib=16)], [fitted("lora", budget_gib=24)])
+    assert (found.cells, found.missing) == ((), ("lora, fit 16GiB",))
+
+
+def test_a_bound_on_what_fits_can_be_broken():
+    found = between([fitted("lora", 24)], [fitted("lora", 16)])
+    assert exit_of(found, "fit_size<0") == 1

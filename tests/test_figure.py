@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from records import GIB, cell, comparison, ended, ok
+from records import GIB, cell, comparison, ended, fitted, ok
 
 from llmbench import figure
 from llmbench.figure import BY_ID, FIGURES
@@ -146,3 +146,10 @@ def test_the_generation_rate_is_new_tokens_over_the_seconds_of_all_batches():
 def test_the_final_loss_is_the_last_steps_and_missing_where_that_is_no_number():
     assert BY_ID["final_loss"].of(ok("lora", steps=(step(1, 1, 3.0), step(1, 1, 2.0)))) == 2.0
     assert BY_ID["final_loss"].of(ok("lora", steps=(step(1, 1, 3.0), step(1, 1, None)))) is None
+
+
+def test_what_fits_has_columns_behind_all_others():
+    plain, stretched = figure.rows(comparison([ok("lora"), fitted("lora", 24)]))
+    assert list(plain)[-3:] == ["fit_budget_bytes", "fit_stretched", "fit_size"]
+    assert list(plain.values())[-3:] == [None, None, None]
+    assert list(stretched.values())[-3:] == [16 * GIB, "batch_size", 24]

@@ -269,3 +269,40 @@ def test_what_is_in_force_is_what_was_seen(records: dict[str, Record]) -> None:
     assert {f["autocast"] for f in found.values()} == {"off"}
     checkpointed = [n for n, f in found.items() if f["gradient_checkpointing"] == "on"]
     assert checkpointed == ["full+gradient-checkpointing"]
+
+
+BUDGET = 12 * 2**30
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
+    """Records of the cells that fill a budget, by composition."""
+    root = tmp_path_factory.mktemp("fit") / "out"
+    command = [
+        *(sys.executable, "-m", "llmbench", "compare", "--model", ALIAS, "--weights", "random"),
+        *("--strategies", "lora,lora+gradient-checkpointing", "--fit", "12GiB"),
+        *("--batch-size", "1", "--seq-len", "1024", "--steps", "8", "--eval-examples", "1"),
+        *("--max-new-tokens", "4", "--output", str(root)),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {r.cell.composition: r for r in Store(root).read().fitted.records}
+
+
+def test_what_fits_needs_no_more_than_the_budget_and_one_sequence_more_does(
+    fitted: dict[str, Record],
+) -> None:
+    assert len(fitted) == 2
+    for record in fitted.values():
+        assert (record.status, record.warnings) == ("ok", ())
+        assert record.fit
+        tried = dict(record.fit.tried)
+        assert allocated(record) <= BUDGET
+        assert allocated(record) == pytest.approx(tried[record.fit.size], rel=0.01)
+        assert tried[record.fit.size + 1] > BUDGET or tried[record.fit.size + 1] == -1
+        assert {s.padded_tokens for s in record.steps} == {record.fit.size * 1024}
+
+
+def test_checkpointing_makes_room_for_more_sequences(fitted: dict[str, Record]) -> None:
+    sizes = {name: record.fit.size for name, record in fitted.items() if record.fit}
+    assert sizes["lora+gradient-checkpointing"] > sizes["lora"]

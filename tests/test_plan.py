@@ -8,7 +8,7 @@ from records import environment
 
 from llmbench import plan
 from llmbench.config import resolve
-from llmbench.record import DataRef, ModelRef
+from llmbench.record import Budget, DataRef, ModelRef
 from llmbench.setup import Setup, compositions
 from llmbench.source import Source
 
@@ -52,6 +52,35 @@ def test_seeds_are_interleaved_so_that_drift_hits_all_alike(make_setup):
         (seed, name) for seed in (0, 1) for name in ("base", "lora", "full")
     ]
     assert len({c.id for c in cells}) == 6
+
+
+def test_a_budget_adds_a_cell_for_each_composition_that_trains_of_the_first_seed(make_setup):
+    made = make_setup("lora,full", seeds=2, fit="16GiB")
+    cells = [p.cell for p in plan.make(made, MODEL, DATA).cells]
+    assert [c.fit for c in cells[:-2]] == [None] * 6
+    assert [(c.composition, c.seed, c.fit) for c in cells[-2:]] == [
+        (name, 0, Budget(bytes=2**34, stretched="batch_size")) for name in ("lora", "full")
+    ]
+
+
+def test_a_cell_with_a_budget_has_an_id_and_a_name_that_say_so(make_setup):
+    found = [
+        plan.make(make_setup("lora(r=4)", fit="1500 MB", **more), MODEL, DATA).cells[-1].cell
+        for more in ({}, {"fit_seq_len": True})
+    ]
+    assert [c.name for c in found] == [
+        "lora(r=4), fit 1500MB",
+        "lora(r=4), fit 1500MB seq-len",
+    ]
+    assert found[0].id.startswith("lora-r-4.fit-1500MB.owner-some-model.s0.")
+    assert found[1].id.startswith("lora-r-4.fit-1500MB-seq-len.owner-some-model.s0.")
+
+
+def test_what_is_ablated_is_planned_as_what_is_asked_for(make_setup):
+    asked = make_setup("lora")
+    (full,) = compositions(["full"], asked.registry)[1:]
+    found = replace(asked, compositions=[*asked.compositions, full], ablated=[full])
+    assert list(ids(found)) == ["base", "lora", "full"]
 
 
 def test_all_means_the_seven_strategies(make_setup):

@@ -57,6 +57,8 @@ def test_pretrained_weights_need_no_notice(settle):
         ({"metrics": "rouge:L"}, "'rouge' takes no argument: write 'rouge'."),
         ({"metrics": "evaluate"}, "'evaluate' needs a metric: "),
         ({"metrics": "evaluate:none.py"}, "There is no metric script 'none.py': check the path."),
+        ({"fit_seq_len": True}, "--fit-seq-len needs a budget: add --fit with one, such as "),
+        ({"fit": "900TiB"}, "--fit 900TiB is more than there is ("),
         ({"steps": 4}, "--steps 4 leaves nothing to time after 4 burn-in steps: "),
     ],
 )

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from records import cell, comparison, ended, ok, seven
+from records import cell, comparison, ended, fitted, ok, seven
 
 import llmbench.store
 from llmbench.errors import StoreError
@@ -217,3 +217,12 @@ def test_a_comparison_without_kept_inputs_reads_without(store):
     for record in whole.records:
         store.write_record(record)
     assert store.read() == replace(whole, inputs={})
+
+
+def test_cells_with_a_budget_are_kept_apart_in_records_and_plan():
+    whole = comparison([ok("full"), ok("lora"), fitted("lora")])
+    assert [r.cell.name for r in whole.equal.records] == ["full", "lora"]
+    assert [r.cell.name for r in whole.fitted.records] == ["lora, fit 16GiB"]
+    assert [p.cell.name for p in whole.equal.header.plan.cells] == ["full", "lora"]
+    assert [p.cell.name for p in whole.fitted.header.plan.cells] == ["lora, fit 16GiB"]
+    assert whole.equal.equal == whole.equal

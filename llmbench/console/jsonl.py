@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from llmbench.figure import FIGURES
+from llmbench.figure import FIGURES, fit_columns
 from llmbench.launcher import Event
 from llmbench.outcome import INTERRUPT
 from llmbench.plan import Plan
@@ -51,7 +51,8 @@ class JsonLines:
         self.say("cell", cell=cell.id, composition=cell.composition)
 
     def event(self, event: Event) -> None:
-        """What the worker says, as it says it: `start`, `phase`, `step`, `generate`."""
+        """What the worker says, as it says it: `start`, `phase`, `step`, `generate`;
+        `fit` where a size is tried."""
         if event["event"] == INTERRUPT:
             return  # comes in the middle of whatever is written; the cell's record will tell
         self.say(
@@ -70,6 +71,7 @@ class JsonLines:
             reason=record.reason,
             kept=kept,
             figures={f.id: finite(f.of(record)) for f in FIGURES},
+            **(fit_columns(record) if record.cell.fit else {}),
         )
 
     def finish(self, comparison: Comparison, report: Path, status: int) -> None:

@@ -9,6 +9,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.text import Text
 
+from llmbench.console.fit import fit_tables
 from llmbench.console.pace import STARTING
 from llmbench.console.state import State
 from llmbench.console.table import style, table
@@ -51,7 +52,7 @@ class Lines:
     def cell(self, cell: Cell) -> None:
         """Say which cell runs."""
         self.state.cell(cell)
-        self.say(f"{self.state.number(self.state.done + 1)} {cell.composition} ...")
+        self.say(f"{self.state.number(self.state.done + 1)} {cell.name} ...")
 
     def event(self, event: Event) -> None:
         """If verbose, a line for the phase that has ended; and what there is to wait for."""
@@ -76,8 +77,11 @@ class Lines:
     def finish(self, comparison: Comparison, report: Path, status: int) -> None:
         """The table, where the logs of what failed are, and where the report is."""
         self.out.print()
-        self.out.print(table(comparison.records, self.out.width))
+        self.out.print(table(comparison.equal.records, self.out.width))
         self.out.print()
+        for found in fit_tables(comparison.fitted.records, self.out.width):
+            self.out.print(found)
+            self.out.print()
         bad = sum(r.status not in ("ok", "skipped", "interrupted") for r in comparison.records)
         if bad:
             self.say(f"{cells(bad)} did not end well: see {report.parent / 'logs'}")
@@ -98,7 +102,7 @@ class Lines:
         if not self.verbose or state.running is None or state.phase == STARTING:
             return
         count = f"{state.count[0]}/{state.count[1]}" if state.count else ""
-        parts = [state.running.composition, state.phase, count, state.figures]
+        parts = [state.running.name, state.phase, count, state.figures]
         said = "  ".join(p for p in parts if p)
         number = state.number(state.done + 1)
         spent = state.pace.phase_spent()
@@ -137,7 +141,7 @@ class Quiet(Lines):
 
 def ended(record: Record, seconds: float | None, longest: int) -> str:
     """A cell's end in one line; None for the seconds of one that was measured before."""
-    name = record.cell.composition.ljust(longest)
+    name = record.cell.name.ljust(longest)
     if record.status != "ok":
         where = f" in {record.phase}" if record.phase else ""
         return f"{name}  {record.status}{where}: {record.reason}"

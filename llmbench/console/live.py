@@ -73,7 +73,7 @@ class LiveView(Lines):
     def _head(self, cell: Cell) -> Text:
         state = self.state
         count = f" {state.count[0]}/{state.count[1]}" if state.count else ""
-        head = Text(cell.composition, style="bold", no_wrap=True, overflow="ellipsis")
+        head = Text(cell.name, style="bold", no_wrap=True, overflow="ellipsis")
         if state.interrupted:
             return head.append("  interrupted, ends (Ctrl-C again ends it at once)", "not bold red")
         return head.append(f"  {state.phase}{count}  {state.figures}", style="not bold")

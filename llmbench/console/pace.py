@@ -21,19 +21,19 @@ class Pace:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now
         self.taken: dict[str, list[float]] = {}
-        self.waiting: dict[str, bool] = {}
+        self.waiting: dict[str, Cell] = {}
         self.current: str | None = None
         self.share = 0.0
-        self.trains = True
+        self.running: Cell | None = None
 
     def start(self, plan: Plan) -> None:
         """These cells are to run."""
-        self.waiting = {p.cell.id: p.cell.trains for p in plan.cells if not p.skip}
+        self.waiting = {p.cell.id: p.cell for p in plan.cells if not p.skip}
 
     def cell(self, cell: Cell) -> None:
         """A cell starts."""
         self.waiting.pop(cell.id, None)
-        self.trains, self.cell_began = cell.trains, self.now()
+        self.running, self.cell_began = cell, self.now()
         self._enter(STARTING)
 
     def ready(self) -> None:
@@ -66,11 +66,11 @@ class Pace:
 
     def cell_left(self) -> float | None:
         """Seconds that the running cell will take yet; None where nobody can tell."""
-        if self.current is None:
+        if self.current is None or self.running is None:
             return 0.0
-        whole = self._expected(self.current, self.trains)
+        whole = self._expected(self.current, self.running)
         later = ORDER[ORDER.index(self.current) + 1 :]
-        rest = _sum([self._expected(phase, self.trains) for phase in later])
+        rest = _sum([self._expected(phase, self.running) for phase in later])
         return (
             None if whole is None or rest is None else max(0.0, whole - self.phase_spent()) + rest
         )
@@ -84,8 +84,7 @@ class Pace:
     def left(self) -> float | None:
         """Seconds that all cells will take yet; None where nobody can tell."""
         cells = [
-            _sum([self._expected(phase, trains) for phase in ORDER])
-            for trains in self.waiting.values()
+            _sum([self._expected(phase, cell) for phase in ORDER]) for cell in self.waiting.values()
         ]
         return _sum([self.cell_left(), *cells])
 
@@ -93,18 +92,33 @@ class Pace:
         self.current, self.phase_began, self.share = phase, self.now(), 0.0
 
     def _leave(self) -> None:
-        # What a baseline does in the train phase says nothing of training.
-        if self.current and (self.trains or self.current != "train"):
-            self.taken.setdefault(self.current, []).append(self.phase_spent())
+        if self.current and self.running and self.current not in _passed_over(self.running):
+            name = _alike(self.current, self.running)
+            self.taken.setdefault(name, []).append(self.phase_spent())
 
-    def _expected(self, phase: str, trains: bool) -> float | None:
-        if not trains and phase in ("train", "save"):
+    def _expected(self, phase: str, cell: Cell) -> float | None:
+        if phase in _passed_over(cell):
             return 0.0
-        if phase == self.current and self.share > 0:
+        alike = _alike(phase, cell)
+        if self.share > 0 and alike == self._now_in():
             return self.phase_spent() / self.share
-        if phase in self.taken:
-            return fmean(self.taken[phase])
-        return None if phase in LONG else 0.0
+        found = self.taken.get(alike) or self.taken.get(phase)
+        return fmean(found) if found else None if phase in LONG else 0.0
+
+    def _now_in(self) -> str:
+        return _alike(self.current, self.running) if self.current and self.running else ""
+
+
+def _passed_over(cell: Cell) -> tuple[str, ...]:
+    """Phases that the cell does not have, or in which it does next to nothing."""
+    if cell.fit:
+        return "evaluate", "save"
+    return () if cell.trains else ("train", "save")
+
+
+def _alike(phase: str, cell: Cell) -> str:
+    """The phase, set apart where it holds a search for what fits as well."""
+    return f"{phase} within a budget" if cell.fit and phase == "train" else phase
 
 
 def _sum(parts: list[float | None]) -> float | None:

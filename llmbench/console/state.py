@@ -40,7 +40,7 @@ class State:
     def start(self, plan: Plan) -> None:
         """The plan is made."""
         self.total = len(plan.cells)
-        names = [len(p.cell.composition) for p in plan.cells]
+        names = [len(p.cell.name) for p in plan.cells]
         self.longest = min(NAME_WIDTH, max(names, default=0))
         self.pace.start(plan)
 
@@ -62,6 +62,8 @@ class State:
             self.pace.ready()
         elif kind == "step":
             self._step(event)
+        elif kind == "fit":
+            self.figures = f"trying {event['size']:,}"
         elif kind == "generate":
             self._count(event["done"], event["total"])
 

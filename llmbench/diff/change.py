@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llmbench.diff.pair import Key, Pair
-from llmbench.figure import AFTER_PUBLIC, BY_ID, FIGURES, Figure, peak_memory_kind, score
+from llmbench.figure import AFTER_PUBLIC, BY_ID, FIGURES, FIT_SIZE, Figure, peak_memory_kind, score
 from llmbench.record import Record
 from llmbench.statistics import (
     Interval,
@@ -36,7 +36,9 @@ Word = Literal[
 ]
 SIGNIFICANT: frozenset[Word] = frozenset({"better", "worse", "changed"})
 JUDGED: frozenset[Word] = SIGNIFICANT | {"same", "not distinguishable", "spread unknown"}
-EXACT = frozenset({"trainable_parameters", "total_parameters", "artifact_bytes"})
+FITTED = frozenset({"fit_size", "train_tokens_per_second"})
+"""All that can change in a cell that fills its memory budget."""
+EXACT = frozenset({"fit_size", "trainable_parameters", "total_parameters", "artifact_bytes"})
 INTERVALS: Mapping[str, Callable[[Record], Interval | None]] = {
     "train_tokens_per_second": rate_interval,
     "supervised_tokens_per_second": lambda r: rate_interval(r, "supervised_tokens"),
@@ -76,7 +78,7 @@ def figures(records: Sequence[Record]) -> dict[str, Figure]:
     seen = {n for r in records for e in r.examples for n in e.scores}
     further = (seen | {n for r in records for n in r.corpus_scores}) - BY_ID.keys()
     extra = [Figure(n, n, "score", "neither", score(n), "") for n in sorted(further)]
-    return {f.id: f for f in (*FIGURES, *extra, *AFTER_PUBLIC)}
+    return {f.id: f for f in (*FIGURES, *extra, *AFTER_PUBLIC, FIT_SIZE)}
 
 
 def changes(pairs: Sequence[Pair]) -> dict[Key, list[Change]]:
@@ -96,6 +98,8 @@ def changes(pairs: Sequence[Pair]) -> dict[Key, list[Change]]:
 def value(figure: Figure, record: Record) -> float | None:
     """A record's figure; None where it was not measured, or means nothing."""
     if figure.unit == "score" and record.cell.model.weights == "random":
+        return None
+    if record.cell.fit and figure.id not in FITTED:
         return None
     found = figure.of(record)
     return found if found is None or math.isfinite(found) else None

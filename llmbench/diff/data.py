@@ -33,6 +33,7 @@ def _cell(cell: CellDiff) -> dict[str, Any]:
         "model": made.model.id,
         "task": made.task,
         "seed": made.seed,
+        "fit": made.fit.name if made.fit else None,
         "old_status": cell.pair.old.status,
         "new_status": cell.pair.new.status,
         "broken": cell.broken or None,

@@ -27,7 +27,7 @@ class Pair:
 def key(record: Record) -> Key:
     """What makes a cell the same cell in another comparison."""
     cell = record.cell
-    return cell.composition, cell.model.id, cell.task, str(cell.seed)
+    return cell.name, cell.model.id, cell.task, str(cell.seed)
 
 
 def pairs(old: Sequence[Record], new: Sequence[Record]) -> list[Pair]:

@@ -7,4 +7,4 @@ from llmbench.store import Comparison
 
 def render(comparison: Comparison) -> str:
     """The page for a comparison. The same records give the same bytes."""
-    return page(view(comparison))
+    return page(view(comparison.equal))

@@ -115,8 +115,7 @@ def names(records: Sequence[Record]) -> dict[str, str]:
         part for part in (_model, _task, _seed) if len({part(record) for record in records}) > 1
     ]
     found = {
-        r.cell.id: clean(" · ".join([r.cell.composition, *(part(r) for part in varying)]))
-        for r in records
+        r.cell.id: clean(" · ".join([r.cell.name, *(part(r) for part in varying)])) for r in records
     }
     alike = Counter(found.values())
     return {

@@ -37,7 +37,7 @@ class Meter:
     @contextlib.contextmanager
     def phase(self) -> Iterator[Callable[[], Memory]]:
         """Reset the peaks, sample while the block runs, and hand out a function that reads them."""
-        self._reset()
+        self.reset()
         stop = threading.Event()
         sampler = threading.Thread(target=self._run, args=(stop,), daemon=True)
         sampler.start()
@@ -46,6 +46,16 @@ class Meter:
         finally:
             stop.set()
             sampler.join()
+
+    def reset(self) -> None:
+        """Give back what is held for nothing, and start the phase's peaks anew."""
+        release_freed()
+        if self.cuda:
+            torch.cuda.synchronize()
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        self._begin()
+        self._take()
 
     def sample(self) -> None:
         """Take a sample now: where memory is known to be highest, no sampler should miss it."""
@@ -70,15 +80,6 @@ class Meter:
         """What a peak of the phase was made of, for who finds that out to set."""
         self.paged_bytes: int | None = None
         """What lies in managed memory, likewise."""
-
-    def _reset(self) -> None:
-        release_freed()
-        if self.cuda:
-            torch.cuda.synchronize()
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
-        self._begin()
-        self._take()
 
     def _take(self) -> None:
         if self._watch:

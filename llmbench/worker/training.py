@@ -11,7 +11,7 @@ import torch
 
 from llmbench import dataset
 from llmbench.strategy import CannotRun
-from llmbench.worker import anatomy, batch, effective, guard, kernel, train
+from llmbench.worker import anatomy, batch, effective, guard, kernel, train, trial
 from llmbench.worker.guard import guarded
 from llmbench.worker.running import Running, warn_of_cuts
 from llmbench.worker.seed import seed_everything
@@ -20,8 +20,12 @@ from llmbench.worker.witness import Witness
 
 def train_phase(running: Running) -> None:
     """Loss and kernels before anything is learnt, then the training steps."""
+    sequences = training_sequences(running)
+    if running.job.cell.fit:
+        trial.stretch(running, sequences, make_optimizer(running))
+        running.recorder.meter.reset()
     cell, recorder, model = running.job.cell, running.recorder, running.model
-    batches = training_batches(running)
+    batches = training_batches(running, sequences)
     recorder.note(first_loss=train.first_loss(model, batches[0][0]))
     if not cell.trains:
         return
@@ -37,18 +41,32 @@ def train_phase(running: Running) -> None:
     seed_everything(cell.seed)
     with quiet_collector():
         train.train(model, optimizer, batches, cell.settings, running.context, witness)
+    trial.hold_to(running)
 
 
-def training_batches(running: Running) -> list[list[batch.Batch]]:
-    """The batches of every step, made before the clock starts."""
-    job, settings = running.job, running.job.cell.settings
-    if running.encoder is None or job.train_file is None:
-        vocabulary = running.model.config.vocab_size
-        return batch.random_steps(vocabulary, settings, job.cell.seed)
+def training_sequences(running: Running) -> list[batch.Tokens] | None:
+    """The training data as tokens; None where random tokens are trained on.
+
+    So they are as well where the sequence length is stretched: no text is as long as asked.
+    """
+    job, encoder = running.job, running.encoder
+    stretched = job.cell.fit.stretched if job.cell.fit else ""
+    if encoder is None or job.train_file is None or stretched == "seq_len":
+        return None
     examples = dataset.load_lines(job.train_file)
-    sequences = [running.encoder.sequence(e) for e in examples]
+    sequences = [encoder.sequence(e) for e in examples]
     warn_of_cuts(running, len(examples), "training")
-    return batch.steps(sequences, settings, job.cell.seed, running.pad)
+    return sequences
+
+
+def training_batches(
+    running: Running, sequences: list[batch.Tokens] | None
+) -> list[list[batch.Batch]]:
+    """The batches of every step, made before the clock starts."""
+    settings, seed = running.job.cell.settings, running.job.cell.seed
+    if sequences is None:
+        return batch.random_steps(running.model.config.vocab_size, settings, seed)
+    return batch.steps(sequences, settings, seed, running.pad)
 
 
 def make_optimizer(running: Running) -> Any:

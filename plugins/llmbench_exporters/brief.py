@@ -53,7 +53,8 @@ class Brief:
 
 
 def brief(comparison: Comparison) -> Brief:
-    """Work out everything that is to be said."""
+    """Work out everything that is to be said: of the cells with equal batches alone."""
+    comparison = comparison.equal
     standing = stand(comparison)
     found = answer(standing)
     cells = table(standing, found.pick, frozenset())

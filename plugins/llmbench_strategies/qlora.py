@@ -24,13 +24,9 @@ class Qlora(Lora):
     id = "qlora"
     summary = "4-bit weights, double quantisation, adapters, paged optimiser"
     also_claims = frozenset({"quantization"})
+    bundle = ("LoRA", "NF4 weights", "double quantisation", "on a GPU a paged optimiser")
 
     paged: bool = Field(True, description="Page the optimiser's states, where there is a GPU.")
-
-    def bundle(self) -> tuple[str, ...]:
-        """Four things, of which the last takes a GPU."""
-        paged = ("a paged optimiser on a GPU",) if self.paged else ()
-        return "LoRA", "NF4 weights", "double quantisation", *paged
 
     def adjust(self, settings: Settings, environment: Environment) -> Settings:
         """Declare LoRA's learning rate, and the paged optimiser where the platform has one."""

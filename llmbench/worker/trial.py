@@ -1,0 +1,147 @@
+"""How large a cell of the frontier can be: training steps of growing size, within a budget.
+
+Every trial is two steps of the real training loop with the real optimiser, at a learning rate of
+0, which leaves the weights as they are. The second has everything that a step can hold: weights,
+gradients, the optimiser's states and the activations. Its batches are the worst that the training
+may meet: in a search for the largest micro-batch, all sequences are as long as the longest of the
+training data; in one for the longest sequence, random tokens fill them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from llmbench.format import size as bytes_text
+from llmbench.record import Budget
+from llmbench.setting import Settings
+from llmbench.strategy import CannotRun
+from llmbench.worker import batch, search, train
+from llmbench.worker.batch import Batch, Tokens
+from llmbench.worker.memory import Meter
+from llmbench.worker.recorder import out_of_memory
+from llmbench.worker.running import Running
+
+STEPS = 2
+"""Steps of a trial: the optimiser's states come into being at the end of the first."""
+GRAIN = {"batch_size": 1, "seq_len": 8}
+"""What sizes are multiples of; lengths that are not suit no GPU."""
+HOST_SHARE = 0.9
+"""Of a budget of host memory, what trials may take: the growth of a process is sampled, and the
+longer it trains the more its heap is in pieces. On CUDA the allocator's count is exact."""
+MOST_SEQUENCES = 1024
+"""Where the search for the largest micro-batch ends; speed has long stopped growing."""
+MOST_TOKENS = 2**20
+"""Where that for the longest sequence ends, if the model does not say how long it may be."""
+
+
+def stretch(
+    running: Running, sequences: Sequence[Tokens] | None, optimizer: torch.optim.Optimizer
+) -> None:
+    """Find the largest size within the cell's budget, and have the cell train with that size.
+
+    `sequences` are None where the inputs are random tokens. The optimiser is of no use after it.
+    Raises CannotRun where not even the smallest size is within the budget.
+    """
+    cell = running.job.cell
+    if cell.fit is None:
+        return
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+    trial = Trial(running, sequences, optimizer, cell.fit)
+    most = MOST_SEQUENCES if cell.fit.stretched == "batch_size" else longest(running.model)
+    share = 1.0 if running.device.type == "cuda" else HOST_SHARE
+    budget = int(share * cell.fit.bytes)
+    found = search.largest(trial.peak, budget, GRAIN[cell.fit.stretched], most)
+    if not found.size:
+        raise CannotRun(refusal(cell.fit, cell.settings, found.tried[0][1]))
+    running.recorder.note(fit=found)
+    resized = cell.model_copy(update={"settings": trial.settings(found.size)})
+    running.job = running.job.model_copy(update={"cell": resized})
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Tries sizes, one at a time."""
+
+    running: Running
+    sequences: Sequence[Tokens] | None
+    optimizer: torch.optim.Optimizer
+    budget: Budget
+
+    def peak(self, size: int) -> int | None:
+        """The peak bytes of training at a size; None where memory ran out."""
+        recorder = self.running.recorder
+        recorder.say({"event": "fit", "size": size})
+        recorder.meter.reset()  # gives back what the trial before held
+        try:
+            self._train(size)
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            return None
+        finally:
+            self.optimizer.zero_grad(set_to_none=True)
+        return recorder.meter.peak_so_far()
+
+    def settings(self, size: int) -> Settings:
+        """The cell's settings with that size."""
+        changed: dict[str, Any] = {self.budget.stretched: size}
+        return self.running.job.cell.settings.model_copy(update=changed)
+
+    def batches(self, size: int) -> list[list[Batch]]:
+        """The steps of a trial, of the worst batches that there may be."""
+        settings = self.settings(size).model_copy(update={"steps": STEPS})
+        if self.sequences is None:
+            return batch.random_steps(self.running.model.config.vocab_size, settings, seed=0)
+        worst = max(self.sequences, key=lambda s: len(s.ids))
+        return batch.steps([worst], settings, seed=0, pad=self.running.pad)
+
+    def _train(self, size: int) -> None:
+        model, context = self.running.model, self.running.context
+        observer = Sampler(self.running.recorder.meter)
+        steps, settings = self.batches(size), self.settings(size)
+        train.train(model, self.optimizer, steps, settings, context, observer)
+
+
+class Sampler(train.Observer):
+    """Looks at the memory where it is highest, and at nothing else."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def after_forward(self) -> None:
+        """Memory is at its highest about now."""
+        self._meter.sample()
+
+
+def longest(model: Any) -> int:
+    """The most tokens of a sequence that the model has positions for."""
+    config = model.config.get_text_config()
+    return int(getattr(config, "max_position_embeddings", None) or MOST_TOKENS)
+
+
+def refusal(budget: Budget, settings: Settings, peak: int) -> str:
+    """Why there is nothing to train."""
+    tokens, sequences = settings.seq_len, 1
+    if budget.stretched == "seq_len":
+        tokens, sequences = GRAIN["seq_len"], settings.batch_size
+    noun = "sequence" if sequences == 1 else "sequences"
+    need = "more than the device has" if peak == search.NO_MEMORY else bytes_text(peak)
+    return (
+        f"Nothing fits into {bytes_text(budget.bytes)}: a micro-batch of {sequences} {noun} of "
+        f"{tokens:,} tokens needs {need}."
+    )
+
+
+def hold_to(running: Running) -> None:
+    """Warn where the timed steps needed more than the budget that the trials kept to."""
+    fit, peak = running.job.cell.fit, running.recorder.meter.peak_so_far()
+    if fit and peak > fit.bytes:
+        running.recorder.warn(
+            f"Its timed steps needed {bytes_text(peak)}, more than the budget of "
+            f"{bytes_text(fit.bytes)} that its trials kept to: take a smaller size."
+        )
