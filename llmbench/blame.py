@@ -81,6 +81,11 @@ class Watched(Launcher):
         with blamed("launcher", self._name, "interrupt"):
             self._launcher.interrupt()
 
+    def kill(self) -> None:
+        """End the running worker at once."""
+        with blamed("launcher", self._name, "kill"):
+            self._launcher.kill()
+
     def close(self) -> None:
         """End whatever still runs."""
         with blamed("launcher", self._name, "close"):

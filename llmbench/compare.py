@@ -14,10 +14,12 @@ from typing import Protocol
 
 from llmbench import dataset, lock, neighbour, outcome, plan, resume, source
 from llmbench.blame import Watched
+from llmbench.config import Config
 from llmbench.dataset import Data
 from llmbench.errors import DataError, StoreError
 from llmbench.job import Job
-from llmbench.launcher import Event, Launcher
+from llmbench.launcher import Event
+from llmbench.limit import Timed
 from llmbench.plan import Plan, Planned
 from llmbench.plugin import Registry
 from llmbench.record import Cell, DataRef, ModelRef, Record
@@ -81,7 +83,7 @@ def run(setup: Setup, command: str, listener: Listener) -> Store:
     with contextlib.ExitStack() as stack:
         stack.enter_context(lock.device(setup, listener.event))
         seen = neighbour.check(setup)
-        launcher = make_launcher(setup.config.launcher, setup.registry)
+        launcher = make_launcher(setup.config, setup.registry)
         stack.callback(launcher.close)
         fetched = source.fetch(setup.source, needs_tokenizer=setup.has_text)
         inputs = read_inputs(setup)
@@ -125,7 +127,7 @@ def run_cell(
     fetched: Source,
     inputs: Inputs,
     store: Store,
-    launcher: Launcher,
+    launcher: Timed,
     listener: Listener,
 ) -> None:
     """Run one cell, unless it is skipped or has a result, and store its record."""
@@ -164,24 +166,26 @@ def make_job(cell: Cell, setup: Setup, fetched: Source, inputs: Inputs, store: S
         record_file=folder / "record.json",
         work_folder=folder,
         attempt=store.attempts(cell.id) + 1,
+        limit_seconds=setup.config.cell_timeout,
         started_at=time.time(),
     )
 
 
-def launch(job: Job, store: Store, launcher: Launcher, listener: Listener) -> Record:
+def launch(job: Job, store: Store, launcher: Timed, listener: Listener) -> Record:
     """Run the job's worker and make its record, also when the worker could not."""
     job_file = job.work_folder / "cell.json"
     write_text(job_file, job.model_dump_json())
     log = store.log(job.cell.id)
     status = launcher.run(job_file, log, listener.event)
-    return outcome.record_of(job, status, log)
+    return launcher.judged(outcome.record_of(job, status, log), log)
 
 
-def make_launcher(name: str, registry: Registry) -> Launcher:
-    """The launcher by that name; `auto` forks where that can be had."""
+def make_launcher(config: Config, registry: Registry) -> Timed:
+    """The launcher that is asked for, with a limit on each cell; `auto` forks where it can."""
+    name = config.launcher
     if name == "auto":
         name = "fork" if platform.system() == "Linux" else "spawn"
-    return Watched(name, registry.launchers.get(name))
+    return Timed(Watched(name, registry.launchers.get(name)), config.cell_timeout)
 
 
 def write_inputs(store: Store, inputs: Inputs) -> None:

@@ -14,7 +14,7 @@ from pydantic import (
     ValidationError,
 )
 
-from llmbench import size
+from llmbench import duration, size
 from llmbench.composition import split_list
 from llmbench.errors import ConfigError, nearest
 from llmbench.record import Budget, Stretched
@@ -27,6 +27,10 @@ Retry = Literal["failed", "oom", "diverged", "timeout", "skipped", "all"]
 
 def _listed(value: object) -> object:
     return split_list(value) if isinstance(value, str) else value
+
+
+def _seconds(value: object) -> object:
+    return duration.read(value) if isinstance(value, str) else value
 
 
 Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
@@ -95,6 +99,9 @@ class Config(BaseModel):
         (),
         description="Cells of --output to run again, by how they ended: failed, oom, diverged, "
         "timeout, skipped, with commas; or 'all'. Interrupted and killed ones always are.",
+    )
+    cell_timeout: Annotated[float, Field(gt=0), BeforeValidator(_seconds)] | None = Field(
+        None, description="Longest time for a cell: seconds, or 10m, or 1h30m; none otherwise."
     )
     wait: bool = Field(
         False, description="Wait for a directory or a GPU that another llmbench is using."

@@ -26,5 +26,7 @@ class Job(Part):
     """The worker's own folder, to write artifacts into; the parent removes it."""
     attempt: int = 1
     """How often the cell is tried, this time included."""
+    limit_seconds: float | None = None
+    """After how long the worker writes every thread's stack to its log: it is then ended."""
     started_at: float
     """When the launcher was called, as `time.time()`."""

@@ -27,7 +27,18 @@ class Launcher(ABC):
 
     @abstractmethod
     def interrupt(self) -> None:
-        """Send the running worker SIGINT, upon which it writes its record and ends."""
+        """Send the running worker SIGINT, upon which it writes its record and ends.
+
+        Does nothing where no worker runs. Called from signal handlers and from other threads.
+        """
+
+    def kill(self) -> None:
+        """End the running worker at once, with all that it started; `run` then returns.
+
+        Called from another thread. Further cells are run after that: a launcher that cannot run
+        any after `close` implements this.
+        """
+        self.close()
 
     @abstractmethod
     def close(self) -> None:

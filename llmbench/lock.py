@@ -38,8 +38,11 @@ def directory(root: Path, wait: bool, on_event: Hear) -> Iterator[None]:
 
 @contextlib.contextmanager
 def device(setup: Setup, on_event: Hear) -> Iterator[None]:
-    """Hold the GPU that cells will run on, if there is one; BusyError if another llmbench does."""
-    if setup.environment.device != "cuda":
+    """Hold the GPU that cells will run on, if there is one; BusyError if another llmbench does.
+
+    With --shared-gpu nobody holds it: every cell is marked then.
+    """
+    if setup.environment.device != "cuda" or setup.config.shared_gpu:
         yield
         return
     gpu = gpu_facts()[0]

@@ -40,7 +40,15 @@ GROUPS = {
         "deterministic",
         "burn_in_steps",
     ),
-    "Running": ("device", "launcher", "output", "retry", "wait", "shared_gpu"),
+    "Running": (
+        "device",
+        "launcher",
+        "output",
+        "retry",
+        "cell_timeout",
+        "wait",
+        "shared_gpu",
+    ),
 }
 """Heading in the help to the options under it; every field of the configuration is in one."""
 

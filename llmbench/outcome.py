@@ -16,6 +16,8 @@ from llmbench.record import Record, Status
 from llmbench.store import Store, read_record
 
 LOG_LINES = 20
+NOISE = "Extension modules:"
+"""How the line starts that Python ends a crash with: thousands of characters, of no use here."""
 CRASHES = frozenset(
     getattr(signal, name)
     for name in ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP")
@@ -44,7 +46,7 @@ def record_of(job: Job, status: int, log: Path) -> Record:
         return record
     ended, reason = death(status)
     words = last_lines(log)
-    if ended == "failed" and words:
+    if ended == "failed" and status >= 0 and words:
         reason = f"The worker ended with exit status {status}: {words.splitlines()[-1].strip()}"
     update = {"status": ended, "reason": reason, "traceback": words}
     return record.model_copy(update=update)
@@ -74,6 +76,7 @@ def last_lines(log: Path) -> str | None:
         lines = log.read_text("utf-8", errors="replace").splitlines()
     except OSError:
         return None
+    lines = [line for line in lines if not line.startswith(NOISE)]
     return "\n".join(lines[-LOG_LINES:]).replace(str(Path.home()), "~") or None
 
 

@@ -48,9 +48,10 @@ def on(monkeypatch, tmp_path):
     """What a run on a device is set up with; GPU locks are in a folder of the test's own."""
     monkeypatch.setattr(lock, "SHARED", tmp_path)
 
-    def setup(device="cuda", gpu="a"):
+    def setup(device="cuda", gpu="a", shared=False):
         monkeypatch.setattr(lock, "gpu_facts", lambda: (GPUS[gpu],))
-        return SimpleNamespace(environment=environment(device), config=SimpleNamespace(wait=False))
+        config = SimpleNamespace(wait=False, shared_gpu=shared)
+        return SimpleNamespace(environment=environment(device), config=config)
 
     return setup
 
@@ -130,8 +131,10 @@ def test_a_gpu_has_one_llmbench_at_a_time(on):
     assert "CUDA_VISIBLE_DEVICES" in str(caught.value)
 
 
-def test_another_gpu_and_no_gpu_are_free(on):
+def test_another_gpu_no_gpu_and_a_shared_one_are_free(on):
     with lock.device(on(), print):
+        with lock.device(on(shared=True), print):
+            pass
         with lock.device(on(gpu="b"), print):
             pass
         with lock.device(on("cpu"), print):

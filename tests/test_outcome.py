@@ -95,6 +95,16 @@ def test_the_end_of_the_log_is_kept_without_the_home_directory(job, tmp_path):
     assert kept[-1].startswith("~/model failed")
 
 
+def test_a_crash_is_told_by_its_signal_and_its_stack(job, tmp_path):
+    log = tmp_path / "log"
+    log.write_text(
+        "Fatal Python error: Aborted\n  File a.py\n\nExtension modules: a, b (total: 2)\n"
+    )
+    record = outcome.record_of(job, -signal.SIGABRT, log)
+    assert record.reason.startswith("The worker ended by signal 6 (Aborted)")
+    assert record.traceback == "Fatal Python error: Aborted\n  File a.py\n"
+
+
 def test_ctrl_c_interrupts_the_running_cell_and_is_told():
     launcher = Idle()
     with outcome.interruptions(launcher) as stopped:

@@ -5,6 +5,7 @@ Events go to standard output as JSON lines; whatever the libraries print goes to
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
 import os
@@ -12,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from llmbench import exit_status
+from llmbench import exit_status, tree
 from llmbench.job import Job
 from llmbench.worker import stop
 
@@ -33,7 +34,10 @@ class Once(logging.Filter):
 
 
 def main(job_file: Path, log: Path) -> None:
-    """Run the job, its output going to the log and its events to what was standard output."""
+    """Run the job, its output going to the log and its events to what was standard output.
+
+    A crash writes its stack to the log, and so does a cell that takes longer than it may.
+    """
     stop.heed()
     events = redirect(log)
     if logging.lastResort:
@@ -47,6 +51,9 @@ def main(job_file: Path, log: Path) -> None:
             raise stop.Stop from None  # nobody listens any more
 
     job = Job.model_validate_json(job_file.read_text("utf-8"))
+    faulthandler.enable()
+    if job.limit_seconds is not None:
+        faulthandler.dump_traceback_later(job.limit_seconds)
     say({"event": "start"})
     from llmbench.worker import cell
 
@@ -65,6 +72,7 @@ def redirect(log: Path) -> int:
 
 
 if __name__ == "__main__":
+    tree.end_with_parent()
     try:
         main(Path(sys.argv[1]), Path(sys.argv[2]))
     except KeyboardInterrupt:

@@ -48,7 +48,6 @@ class Recorder:
             attempt=job.attempt,
             status="running",
             started_at=datetime.fromtimestamp(job.started_at, UTC).isoformat(timespec="seconds"),
-            start_seconds=time.time() - job.started_at,
             environment=job.environment,
         )
 

@@ -9,7 +9,6 @@ end with it.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import json
 import os
@@ -19,6 +18,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from llmbench import tree
 
 # Ask NVML, not the CUDA runtime, whether there is a GPU: the runtime would be initialised by it.
 os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
@@ -37,18 +38,17 @@ ALWAYS = (
 ON_CPU = ("bitsandbytes", "peft")
 """Importing these initialises CUDA where there is a GPU, so there each cell imports them itself."""
 
-PR_SET_PDEATHSIG = 1
-
 
 def main() -> None:
     """Import, say so, then serve until standard input ends."""
-    die_with_parent()
+    tree.end_with_parent(int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     with quiet():
         for module in ALWAYS + (() if has_gpu() else ON_CPU):
             with contextlib.suppress(ImportError):  # a cell that needs it will say what is missing
                 importlib.import_module(module)
         load_plugins()
+    tree.outlive_parent()  # a child that runs is to be ended with all that it started: see `wait`
     say({"event": "ready", "cuda": has_gpu()})
     while request := sys.stdin.buffer.readline():
         serve(json.loads(request))
@@ -69,20 +69,21 @@ def quiet() -> Iterator[None]:
 
 def serve(request: dict[str, Any]) -> None:
     """Fork a child for the job and wait for it; end it if the parent goes."""
+    zygote = os.getpid()
     child = os.fork()
     if child == 0:
-        os._exit(run_child(request))
+        os._exit(run_child(request, zygote))
     status = wait(child)
     say({"event": "exit", "status": os.waitstatus_to_exitcode(status)})
 
 
-def run_child(request: dict[str, Any]) -> int:
+def run_child(request: dict[str, Any], zygote: int) -> int:
     """Be the worker of one cell; returns the exit status."""
     from llmbench import exit_status
     from llmbench.worker import __main__ as worker
 
     os.setpgid(0, 0)
-    die_with_parent()
+    tree.end_with_parent(zygote)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     say({"event": "child", "pid": os.getpid()})  # from now on it takes Ctrl-C
@@ -102,12 +103,13 @@ def run_child(request: dict[str, Any]) -> int:
 
 
 def wait(child: int) -> int:
-    """Wait for the child to end, or for the parent to close standard input."""
+    """Wait for the child to end, or for the parent to close standard input.
+
+    Whatever the child started ends with it: it would take from the next one's time and memory.
+    """
     handle = os.pidfd_open(child)
-    ready = select.select([handle, sys.stdin], [], [])[0]
-    if handle not in ready:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child, signal.SIGKILL)
+    select.select([handle, sys.stdin], [], [])
+    tree.end(child)
     os.close(handle)
     return os.waitpid(child, 0)[1]
 
@@ -124,12 +126,6 @@ def load_plugins() -> None:
     from llmbench import plugin
 
     plugin.registry()
-
-
-def die_with_parent() -> None:
-    """Have the kernel end this process when its parent ends, where there is such a kernel."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def say(event: dict[str, Any]) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
+from llmbench import tree
 from llmbench.launcher import Event, Launcher
-from llmbench_launchers.process import end_group, events, worker_environment
+from llmbench_launchers.process import events, worker_environment
+
+if TYPE_CHECKING:
+    import subprocess
 
 
 class Fork(Launcher):
@@ -20,23 +26,16 @@ class Fork(Launcher):
     summary = "one process imports torch, every cell is forked from it (Linux)"
 
     def __init__(self) -> None:
-        import subprocess  # here, since every command of llmbench's imports this module
-        import tempfile
+        import tempfile  # here, since every command of llmbench's imports this module
 
-        self._chatter = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        self._zygote = subprocess.Popen(
-            [sys.executable, "-m", "llmbench.worker.zygote"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._chatter,
-            env=worker_environment(),
-            start_new_session=True,
-        )
+        self._chatter: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this
         self._child: int | None = None
-        self._interrupted = False
+        self._zygote = self._start()
 
     def run(self, job: Path, log: Path, on_event: Callable[[Event], None]) -> int:
         """Have a child forked for the job, and follow it to its end."""
+        if self._zygote.poll() is not None:
+            self._zygote = self._start()
         assert self._zygote.stdin
         try:
             self._zygote.stdin.write(
@@ -48,8 +47,6 @@ class Fork(Launcher):
         for event in events(self._zygote):
             if event["event"] == "child":
                 self._child = event["pid"]
-                if self._interrupted:  # asked for before there was a child to send it to
-                    self.interrupt()
             elif event["event"] == "exit":
                 self._child = None
                 return int(event["status"])
@@ -59,22 +56,47 @@ class Fork(Launcher):
 
     def interrupt(self) -> None:
         """Ask the running child to end and write its record."""
-        self._interrupted = True
         if self._child:
-            os.kill(self._child, signal.SIGINT)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._child, signal.SIGINT)
 
-    def _gone(self, log: Path) -> int:
-        """The process to fork from has ended: keep its last words in the cell's log."""
-        status = self._zygote.wait()
-        self._chatter.seek(0)
-        with log.open("ab") as file:
-            file.write(self._chatter.read())
-        return status
+    def kill(self) -> None:
+        """End the running child; the process that it was forked from, if there is no child yet."""
+        tree.end(self._child or self._zygote.pid)
 
     def close(self) -> None:
         """End the process that cells are forked from, and the cell that runs."""
         for leader in (self._child, self._zygote.pid):
             if leader and self._zygote.poll() is None:
-                end_group(leader)
+                tree.end(leader)
         self._zygote.wait()
         self._chatter.close()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        """Start the process to fork from; its last words go to a file that it has for itself."""
+        import subprocess
+
+        self._chatter.seek(0)
+        self._chatter.truncate()
+        return subprocess.Popen(
+            [sys.executable, "-m", "llmbench.worker.zygote", str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._chatter,
+            env=worker_environment(),
+            start_new_session=True,
+        )
+
+    def _gone(self, log: Path) -> int:
+        """The process to fork from has ended: keep its last words in the cell's log.
+
+        Its child has ended with it, but for what the child may have started.
+        """
+        if self._child:
+            tree.end_group(self._child)
+            self._child = None
+        status = self._zygote.wait()
+        self._chatter.seek(0)
+        with log.open("ab") as file:
+            file.write(self._chatter.read())
+        return status

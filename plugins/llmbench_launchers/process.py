@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -38,12 +37,3 @@ def events(process: subprocess.Popen[bytes]) -> Iterator[Event]:
             event = json.loads(line)
             if isinstance(event, dict) and "event" in event:
                 yield event
-
-
-def end_group(leader: int) -> None:
-    """End a process and all that it started, at once."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(leader, signal.SIGKILL)
-        else:
-            os.kill(leader, signal.SIGTERM)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmbench import tree
 from llmbench.launcher import Event, Launcher
-from llmbench_launchers.process import end_group, events, worker_environment
+from llmbench_launchers.process import events, worker_environment
 
 if TYPE_CHECKING:
     import subprocess
@@ -29,23 +33,43 @@ class Spawn(Launcher):
         import subprocess
 
         self._worker = subprocess.Popen(
-            [sys.executable, "-m", "llmbench.worker", str(job), str(log)],
+            [*self.command(), str(job), str(log)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             env=worker_environment(),
             start_new_session=sys.platform != "win32",
         )
+        # What the worker started may hold its end of the pipe open after it has gone.
+        threading.Thread(target=_end_rest, args=(self._worker.pid,), daemon=True).start()
         for event in events(self._worker):
             on_event(event)
         return self._worker.wait()
+
+    def command(self) -> list[str]:
+        """What runs a worker, before its two arguments."""
+        return [sys.executable, "-m", "llmbench.worker"]
 
     def interrupt(self) -> None:
         """Ask the running worker to end and write its record."""
         if self._worker and self._worker.poll() is None:
             self._worker.send_signal(signal.SIGINT)
 
+    def kill(self) -> None:
+        """End the running worker with all that it started."""
+        if self._worker and self._worker.poll() is None:
+            tree.end(self._worker.pid)
+
     def close(self) -> None:
         """End a worker that still runs."""
         if self._worker and self._worker.poll() is None:
-            end_group(self._worker.pid)
+            tree.end(self._worker.pid)
             self._worker.wait()
+
+
+def _end_rest(worker: int) -> None:
+    """Wait for the worker to end, and end what it left running."""
+    if not hasattr(os, "waitid"):
+        return
+    with contextlib.suppress(ChildProcessError):  # somebody has waited for it already
+        os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)
+        tree.end_group(worker)

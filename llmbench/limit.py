@@ -1,0 +1,129 @@
+"""A launcher that keeps time: how long a worker took to start, and when it has had enough.
+
+A worker that runs out of time writes its stacks to its log by itself; then it is asked to end,
+which gives it its record, and if it does not, it is ended with all that it started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from llmbench.duration import words
+from llmbench.launcher import Event, Launcher
+from llmbench.record import Record
+
+MARGIN_SECONDS = 0.5
+"""How long after the limit the worker is asked to end: its stacks are to show where it hung."""
+START_SECONDS = 300.0
+"""How much longer a worker may take until it starts: the first one waits for imports."""
+GRACE_SECONDS = 10.0
+"""How long it has then to write its record."""
+STACKS = "Timeout ("
+"""How the stacks begin that a worker writes to its log, see `faulthandler`."""
+MOST_STACKS = 8000
+"""Characters kept of them in the record."""
+
+
+class Timed(Launcher):
+    """Runs workers through another launcher, with a limit on each."""
+
+    id, summary = "timed", "another launcher, with a limit on each cell"
+
+    def __init__(self, inner: Launcher, limit_seconds: float | None = None) -> None:
+        self._inner = inner
+        self._limit = limit_seconds
+        self._asked_to_end = False
+        self._over = False
+        self._start_seconds: float | None = None
+        self._ended = threading.Event()
+        self._clock: threading.Timer | None = None
+
+    def run(self, job: Path, log: Path, on_event: Callable[[Event], None]) -> int:
+        """Run the worker, and end it when its time is over."""
+        self._over, self._start_seconds = False, None
+        self._ended.clear()
+        began = time.monotonic()
+
+        def hear(event: Event) -> None:
+            if event["event"] == "start":
+                self._wind(MARGIN_SECONDS)
+                if self._asked_to_end:  # before there was a worker that could take it
+                    self._inner.interrupt()
+            elif event["event"] == "phase" and self._start_seconds is None:
+                self._start_seconds = time.monotonic() - began
+            on_event(event)
+
+        self._wind(START_SECONDS)
+        try:
+            return self._inner.run(job, log, hear)
+        finally:
+            self._ended.set()
+            self._stop()
+
+    def interrupt(self) -> None:
+        """Ask the running worker to end, or the next one as soon as it has started."""
+        self._asked_to_end = True
+        self._inner.interrupt()
+
+    def kill(self) -> None:
+        """End the running worker at once."""
+        self._inner.kill()
+
+    def close(self) -> None:
+        """End whatever still runs."""
+        self._inner.close()
+
+    def judged(self, record: Record, log: Path) -> Record:
+        """The record of the worker that ran last, with its start and, if ended here, its end."""
+        record = record.model_copy(update={"start_seconds": self._start_seconds})
+        if record.status not in ("interrupted", "killed", "failed"):
+            return record
+        if self._over:
+            return record.model_copy(update=self._timeout(log))
+        if self._asked_to_end and record.status == "failed":
+            # Whatever it said: it failed because it was made to stop in the middle of something.
+            update = {"status": "interrupted", "reason": "Interrupted by the user."}
+            return record.model_copy(update=update)
+        return record
+
+    def _timeout(self, log: Path) -> dict[str, str | None]:
+        reason = (
+            f"The cell took longer than {words(self._limit or 0)}: see in its log where it was, "
+            "or give it more with --cell-timeout."
+        )
+        return {"status": "timeout", "reason": reason, "traceback": stacks(log)}
+
+    def _wind(self, extra_seconds: float) -> None:
+        """Start the clock anew, if there is a limit."""
+        self._stop()
+        if self._limit is not None:
+            self._clock = threading.Timer(self._limit + extra_seconds, self._end)
+            self._clock.daemon = True
+            self._clock.start()
+
+    def _stop(self) -> None:
+        if self._clock:
+            self._clock.cancel()
+            self._clock.join()
+
+    def _end(self) -> None:
+        """The time is over: see to it that the worker ends."""
+        self._over = True
+        with contextlib.suppress(Exception):  # whatever a launcher raises, the worker is to end
+            self._inner.interrupt()
+        if not self._ended.wait(GRACE_SECONDS):
+            self._inner.kill()
+
+
+def stacks(log: Path) -> str | None:
+    """Every thread's stack as the worker wrote it to its log when its time was over."""
+    try:
+        text = log.read_text("utf-8", errors="replace")
+    except OSError:
+        return None
+    start = text.rfind(STACKS)
+    return None if start < 0 else text[start:][-MOST_STACKS:].replace(str(Path.home()), "~")
