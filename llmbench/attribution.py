@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 
+from llmbench.arm import Arm
 from llmbench.composition import split_members
 from llmbench.figure import peak_memory
 from llmbench.record import Cell, Record
-from llmbench.statistics import Interval, Verdict, paired_differences, rate_change, verdicts
+from llmbench.statistics.interval import Interval
+from llmbench.statistics.quality import paired_differences
+from llmbench.statistics.rate import judge_speed
+from llmbench.statistics.verdict import Judged, Verdict, judge, verdicts
 from llmbench.strategy import Strategy
 
 Runs = Mapping[int, Record]
@@ -148,29 +151,37 @@ def _groups(cell: Cell) -> dict[str, str]:
 def _effect(
     part: Part, before: str, after: str, runs: Mapping[str, Mapping[int, Record]]
 ) -> Effect | None:
-    old, new = _shared(runs[before], runs[after])
-    speed = rate_change(new, old)
-    if not old or speed is None:
+    shared = _shared(runs[before], runs[after])
+    speed = judge_speed(shared[1], shared[0]) if shared else None
+    if not shared or speed is None:
         return None
-    held, grown = (fmean(peak_memory(r) or 0.0 for r in side) for side in (old, new))
+    held, grown = (arm.mean(peak_memory) or 0.0 for arm in shared)
     percent = 100 * (grown - held) / held if held else 0.0
-    return Effect(part, before, after, grown - held, percent, speed)
+    return Effect(part, before, after, grown - held, percent, _percent(speed))
 
 
 def _judge(found: Sequence[Effect], runs: Mapping[str, Runs], score: str) -> dict[str, Verdict]:
     """A verdict on each effect's quality, by its key."""
-    differences = {}
+    judged = {}
     for effect in found:
-        old, new = _shared(runs[effect.before], runs[effect.after])
-        seeds = [paired_differences(n, o, score) for n, o in zip(new, old, strict=True)]
-        differences[_key(effect)] = [fmean(values) for values in zip(*seeds, strict=False)]
-    return verdicts({key: values for key, values in differences.items() if values})
+        shared = _shared(runs[effect.before], runs[effect.after])
+        rows = paired_differences(shared[1], shared[0], score) if shared else []
+        if rows:
+            judged[_key(effect)] = judge(rows)
+    return verdicts(judged)
 
 
-def _shared(one: Runs, other: Runs) -> tuple[list[Record], list[Record]]:
-    """The records of both, seed by seed, of the seeds that both have."""
+def _shared(one: Runs, other: Runs) -> tuple[Arm, Arm] | None:
+    """Both, with the seeds that both have; None where they have none in common."""
     seeds = [s for s in one if s in other]
-    return [one[s] for s in seeds], [other[s] for s in seeds]
+    if not seeds:
+        return None
+    return Arm(tuple(one[s] for s in seeds)), Arm(tuple(other[s] for s in seeds))
+
+
+def _percent(judged: Judged) -> Interval:
+    held = judged.difference
+    return Interval(100 * held.estimate, 100 * held.low, 100 * held.high)
 
 
 def _key(effect: Effect) -> str:

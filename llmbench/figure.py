@@ -58,11 +58,19 @@ def measured_steps(record: Record) -> Sequence[Step]:
     return record.steps[record.cell.settings.burn_in_steps :]
 
 
+def timed(record: Record) -> bool:
+    """Whether its speed means anything: equal bits in every run cost time."""
+    return not record.cell.settings.deterministic
+
+
 def train_rate(tokens: str) -> Callable[[Record], float | None]:
-    """Tokens of one kind over the synchronised seconds of the measured steps."""
+    """Tokens of one kind over the synchronised seconds of the measured steps.
+
+    None of deterministic cells, which are slow on purpose.
+    """
 
     def of(record: Record) -> float | None:
-        steps = measured_steps(record)
+        steps = measured_steps(record) if timed(record) else ()
         seconds = sum(s.seconds for s in steps)
         return sum(getattr(s, tokens) for s in steps) / seconds if seconds else None
 
@@ -70,8 +78,8 @@ def train_rate(tokens: str) -> Callable[[Record], float | None]:
 
 
 def generate_rate(record: Record) -> float | None:
-    """New tokens over the synchronised seconds of generation."""
-    made = record.generation
+    """New tokens over the synchronised seconds of generation; None of deterministic cells."""
+    made = record.generation if timed(record) else None
     return made.new_tokens / made.seconds if made and made.seconds else None
 
 

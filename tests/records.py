@@ -103,7 +103,7 @@ def ok(
 ) -> Record:
     """A cell that ended well, with these figures; `changes` go to the record."""
     made = changes.pop("cell", None) or cell(composition)
-    noise = random.Random(composition)
+    noise = random.Random(f"{composition} {made.seed}" if made.seed else composition)
     steps = _steps(made, tokens_per_second, noise) if made.trains else ()
     values: dict[str, Any] = {
         "cell": made,

@@ -53,4 +53,4 @@ def test_json_holds_the_same_rows_with_types():
 def test_every_format_is_written_beside_the_records(tmp_path):
     written = export(seven(), tmp_path)
     assert {p.name for p in written.paths} >= {"results.csv", "results.json", "report.html"}
-    assert all(p.parent == tmp_path and p.stat().st_size for p in written)
+    assert all(p.parent == tmp_path and p.stat().st_size for p in written.paths)

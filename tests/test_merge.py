@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 from records import cell, comparison, ended, environment, ok, seven
 
-from llmbench import statistics
+from llmbench.arm import Arm
 from llmbench.merge import labels, merge
 from llmbench.record import DataRef, ModelRef
 from llmbench.report import render
 from llmbench.report.standing import stand
+from llmbench.statistics.quality import paired_differences
 from llmbench.store import Comparison
 
 OTHER_DATA = DataRef(name="other.jsonl", examples=24, sha256="deadbeef" * 8)
@@ -133,7 +134,7 @@ def test_what_a_strategy_declares_otherwise_than_before_is_one():
 def test_examples_of_different_data_are_never_paired_though_their_ids_are_alike():
     here, there = ok("full"), on_other_data("lora")
     assert here.examples[0].id == there.examples[0].id
-    assert statistics.paired_differences(here, there, "rougeL") == []
+    assert paired_differences(Arm((here,)), Arm((there,)), "rougeL") == []
     found = merge([named("a", [here]), named("b", [there])]).records
     assert not {e.id for e in found[0].examples} & {e.id for e in found[1].examples}
 

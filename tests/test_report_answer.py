@@ -11,7 +11,7 @@ from llmbench.report.difference import marked
 from llmbench.report.note import Note, notes
 from llmbench.report.place import Box, place, spread
 from llmbench.report.scatter import scatters
-from llmbench.report.standing import pairs, stand
+from llmbench.report.standing import quality_pairs, stand
 from llmbench.report.table import table
 
 
@@ -147,14 +147,14 @@ def test_nothing_is_marked_where_all_are_alike() -> None:
 def test_pairs_agree_with_the_verdicts_on_the_best() -> None:
     standing = stand(records.seven())
     assert standing.best
-    number = [r.cell.id for r in standing.competing].index(standing.best.cell.id)
-    level = [standing.competing[i].cell.id for i in pairs(standing)[number]]
-    assert level == [r.cell.id for r in standing.level()]
+    number = [arm.id for arm in standing.competing].index(standing.best.id)
+    level = [standing.competing[i].id for i in quality_pairs(standing)[number]]
+    assert level == [arm.id for arm in standing.level()]
 
 
 def test_seeds_are_part_of_the_name_where_they_vary() -> None:
     made = [records.ok("lora", cell=records.cell("lora", seed=s)) for s in (0, 1)]
-    assert list(stand(records.comparison(made)).names.values()) == [
+    assert list(stand(records.comparison(made)).cell_names.values()) == [
         "lora · seed 0",
         "lora · seed 1",
     ]

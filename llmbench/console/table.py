@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
+from llmbench.arm import arms
 from llmbench.figure import BY_ID
-from llmbench.format import figure_text
+from llmbench.format import value_text
 from llmbench.record import Record
 
 COLUMNS = {
@@ -23,24 +24,29 @@ GAP = 2
 
 
 def table(records: Sequence[Record], width: int) -> Table:
-    """A row per cell, and the columns in which there is something.
+    """A row per cell, or for all seeds of one, and the columns in which there is something.
 
     A composition that is too long goes on in the next line, after a `+`.
     """
-    texts = {c: [figure_text(BY_ID[c], r) for r in records] for c in COLUMNS}
-    columns = {c: [t or "-" for t in found] for c, found in texts.items() if any(found)}
-    statuses = [r.status for r in records]
-    widths = [max(map(len, [COLUMNS[c], *found])) for c, found in columns.items()]
+    found = arms(records)
+    values = {c: [arm.mean(BY_ID[c].of) for arm in found] for c in COLUMNS}
+    texts = {
+        c: ["" if v is None else value_text(BY_ID[c], v) for v in held]
+        for c, held in values.items()
+    }
+    columns = {c: [t or "-" for t in held] for c, held in texts.items() if any(held)}
+    statuses = [arm.ending() for arm in found]
+    widths = [max(map(len, [COLUMNS[c], *held])) for c, held in columns.items()]
     taken = sum(widths) + max(map(len, ["Status", *statuses])) + GAP * (len(widths) + 1)
     made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     made.add_column("Strategy", overflow="fold")
     for column in columns:
         made.add_column(COLUMNS[column], justify="right", no_wrap=True)
     made.add_column("Status", no_wrap=True)
-    for number, record in enumerate(records):
-        figures = [found[number] for found in columns.values()]
-        name = folded(record.cell.composition, max(8, width - taken))
-        made.add_row(name, *figures, Text(record.status, style=style(record.status)))
+    for number, (arm, status) in enumerate(zip(found, statuses, strict=True)):
+        figures = [held[number] for held in columns.values()]
+        name = folded(arm.cell.composition, max(8, width - taken))
+        made.add_row(name, *figures, Text(status, style=style(status.partition(",")[0])))
     return made
 
 

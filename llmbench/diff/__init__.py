@@ -21,7 +21,7 @@ OLD, NEW = "old", "new"
 
 @dataclass(frozen=True)
 class CellDiff:
-    """One cell that both comparisons hold."""
+    """One cell that both comparisons hold, with all the seeds that both have."""
 
     name: str
     pair: Pair
@@ -49,7 +49,10 @@ def diff(old: Comparison, new: Comparison) -> Diff:
     """Hold the new comparison against the old one."""
     found = pairs(old.records, new.records)
     gone, come = (unpaired(a, b) for a, b in ((old, new), (new, old)))
-    names = words.names([*(p.new for p in found), *gone, *come])
+    held = [*(r for p in found for r in p.new.records), *gone, *come]
+    cell_names = words.names([r.cell for r in held], seeds=True)
+    joined = words.names([p.new.cell for p in found if len(p.new.records) > 1])
+    names = cell_names | joined
     changed = changes(found)
     broken = _broken(found, old, new)
     return Diff(
@@ -57,11 +60,11 @@ def diff(old: Comparison, new: Comparison) -> Diff:
         new=_title(new),
         notices=tuple(_guard(found, names)),
         cells=tuple(
-            CellDiff(names[p.new.cell.id], p, tuple(changed[p.key]), broken.get(p.key, ""))
+            CellDiff(names[p.new.id], p, tuple(changed[p.key]), broken.get(p.key, ""))
             for p in found
         ),
-        missing=_names(gone, names),
-        added=_names(come, names),
+        missing=_names(gone, cell_names),
+        added=_names(come, cell_names),
     )
 
 
@@ -76,12 +79,12 @@ def _names(records: Sequence[Record], names: dict[str, str]) -> tuple[str, ...]:
 
 
 def _guard(found: Sequence[Pair], names: dict[str, str]) -> Iterator[str]:
-    """What else differs between the two records of a cell, and in which cells."""
+    """What else differs between the two sides of a cell, and in which cells."""
     cells: dict[str, list[str]] = {}
     differences = []
     for pair in found:
-        for difference in fact.differences({OLD: [pair.old], NEW: [pair.new]}):
-            cells.setdefault(str(difference), []).append(names[pair.new.cell.id])
+        for difference in fact.differences({OLD: pair.old.records, NEW: pair.new.records}):
+            cells.setdefault(str(difference), []).append(names[pair.new.id])
             differences.append(difference)
     for sentence, of in cells.items():
         yield sentence if len(of) == len(found) else f"{words.listed(of)}: {sentence}"
@@ -91,12 +94,13 @@ def _guard(found: Sequence[Pair], names: dict[str, str]) -> Iterator[str]:
 def _broken(found: Sequence[Pair], old: Comparison, new: Comparison) -> dict[tuple[str, ...], str]:
     """Why each cell that was well in the old comparison is not in the new one."""
     before, after = first_loss_problems(old.records), first_loss_problems(new.records)
-    return {
-        pair.key: sentence
-        for pair in found
-        if pair.old.status == "ok" and pair.old.cell.id not in before
-        for sentence in _ending(pair.new, after)
-    }
+    broken: dict[tuple[str, ...], str] = {}
+    for pair in found:
+        for was, now in zip(pair.old.records, pair.new.records, strict=True):
+            if was.status == "ok" and was.cell.id not in before:
+                for sentence in _ending(now, after):
+                    broken.setdefault(pair.key, sentence)
+    return broken
 
 
 def _ending(record: Record, problems: dict[str, str]) -> Iterator[str]:

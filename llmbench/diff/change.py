@@ -1,7 +1,8 @@
 """How a cell's figures changed, and whether each change is more than chance.
 
-Scores are paired by example, speeds have intervals over steps or batches, memory on CUDA and
-counts are exact. Of the rest, such as a host's memory, one run says nothing about the spread.
+Scores are paired by example and seed, speeds have intervals over steps, batches or seeds, memory on
+CUDA and counts are exact. Of the rest, such as a host's memory, one run says nothing about the
+spread.
 """
 
 from __future__ import annotations
@@ -11,17 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from llmbench.arm import Arm
 from llmbench.diff.pair import Key, Pair
 from llmbench.figure import AFTER_PUBLIC, BY_ID, FIGURES, FIT_SIZE, Figure, peak_memory_kind, score
 from llmbench.record import Record
-from llmbench.statistics import (
-    Interval,
-    Verdict,
-    generation_interval,
-    paired_differences,
-    rate_interval,
-    verdicts,
-)
+from llmbench.statistics.interval import Interval
+from llmbench.statistics.quality import paired_differences
+from llmbench.statistics.rate import generation_interval, rate_interval
+from llmbench.statistics.verdict import Verdict, judge, verdicts
 
 Word = Literal[
     "same",
@@ -39,10 +37,10 @@ JUDGED: frozenset[Word] = SIGNIFICANT | {"same", "not distinguishable", "spread 
 FITTED = frozenset({"fit_size", "train_tokens_per_second"})
 """All that can change in a cell that fills its memory budget."""
 EXACT = frozenset({"fit_size", "trainable_parameters", "total_parameters", "artifact_bytes"})
-INTERVALS: Mapping[str, Callable[[Record], Interval | None]] = {
+INTERVALS: Mapping[str, Callable[[Arm], Interval | None]] = {
     "train_tokens_per_second": rate_interval,
-    "supervised_tokens_per_second": lambda r: rate_interval(r, "supervised_tokens"),
-    "padded_tokens_per_second": lambda r: rate_interval(r, "padded_tokens"),
+    "supervised_tokens_per_second": lambda arm: rate_interval(arm, "supervised_tokens"),
+    "padded_tokens_per_second": lambda arm: rate_interval(arm, "padded_tokens"),
     "generate_tokens_per_second": generation_interval,
 }
 
@@ -84,7 +82,7 @@ def figures(records: Sequence[Record]) -> dict[str, Figure]:
 def changes(pairs: Sequence[Pair]) -> dict[Key, list[Change]]:
     """The changes of every cell in every figure that either side has."""
     found: dict[Key, list[Change]] = {p.key: [] for p in pairs}
-    for figure in figures([r for p in pairs for r in (p.old, p.new)]).values():
+    for figure in figures([r for p in pairs for r in p.records]).values():
         judged = _paired(pairs, figure)
         for pair in pairs:
             old, new = value(figure, pair.old), value(figure, pair.new)
@@ -95,13 +93,13 @@ def changes(pairs: Sequence[Pair]) -> dict[Key, list[Change]]:
     return found
 
 
-def value(figure: Figure, record: Record) -> float | None:
-    """A record's figure; None where it was not measured, or means nothing."""
-    if figure.unit == "score" and record.cell.model.weights == "random":
+def value(figure: Figure, arm: Arm) -> float | None:
+    """An arm's figure; None where it was not measured, or means nothing."""
+    if figure.unit == "score" and arm.cell.model.weights == "random":
         return None
-    if record.cell.fit and figure.id not in FITTED:
+    if arm.cell.fit and figure.id not in FITTED:
         return None
-    found = figure.of(record)
+    found = arm.mean(figure.of)
     return found if found is None or math.isfinite(found) else None
 
 
@@ -110,7 +108,7 @@ def _paired(pairs: Sequence[Pair], figure: Figure) -> dict[str, Verdict]:
     if figure.unit != "score":
         return {}
     lists = {"\0".join(p.key): paired_differences(p.new, p.old, figure.id) for p in pairs}
-    return verdicts({name: values for name, values in lists.items() if values})
+    return verdicts({name: judge(rows) for name, rows in lists.items() if rows})
 
 
 def _word(
@@ -132,7 +130,7 @@ def _comparable(figure: Figure, pair: Pair) -> bool:
     if figure.unit == "score" or figure.id == "eval_loss":
         return pair.old.cell.eval_data.sha256 == pair.new.cell.eval_data.sha256
     if figure.id == "peak_memory_bytes":
-        return peak_memory_kind(pair.old) == peak_memory_kind(pair.new)
+        return peak_memory_kind(pair.old.first) == peak_memory_kind(pair.new.first)
     return True
 
 
@@ -146,7 +144,7 @@ def _of_spread(figure: Figure, pair: Pair, old: float, new: float) -> Word:
     if figure.id in EXACT or _exact_memory(figure, pair):
         return _direction(figure, new - old)
     interval = INTERVALS.get(figure.id)
-    before, after = (interval(r) if interval else None for r in (pair.old, pair.new))
+    before, after = (interval(arm) if interval else None for arm in (pair.old, pair.new))
     if before is None or after is None:
         return "spread unknown"
     apart = after.low > before.high or after.high < before.low
@@ -154,7 +152,7 @@ def _of_spread(figure: Figure, pair: Pair, old: float, new: float) -> Word:
 
 
 def _exact_memory(figure: Figure, pair: Pair) -> bool:
-    return figure.id == "peak_memory_bytes" and peak_memory_kind(pair.new) == "cuda-allocated"
+    return figure.id == "peak_memory_bytes" and peak_memory_kind(pair.new.first) == "cuda-allocated"
 
 
 def _direction(figure: Figure, growth: float) -> Word:

@@ -32,10 +32,10 @@ def _cell(cell: CellDiff) -> dict[str, Any]:
         "composition": made.composition,
         "model": made.model.id,
         "task": made.task,
-        "seed": made.seed,
+        "seeds": [r.cell.seed for r in cell.pair.new.records],
         "fit": made.fit.name if made.fit else None,
-        "old_status": cell.pair.old.status,
-        "new_status": cell.pair.new.status,
+        "old_status": cell.pair.old.ending(),
+        "new_status": cell.pair.new.ending(),
         "broken": cell.broken or None,
         "figures": {c.figure.id: _change(c) for c in cell.changes},
     }

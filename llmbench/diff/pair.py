@@ -1,10 +1,11 @@
-"""Which cell of one comparison is which of the other."""
+"""Which cell of one comparison is which of the other, and which seeds belong together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from llmbench.arm import Arm
 from llmbench.record import Record
 from llmbench.store import Comparison
 
@@ -13,15 +14,20 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Pair:
-    """A cell of both: the same composition, model, task and seed, whatever else has changed."""
+    """An arm of both: the same composition, model, task and seeds, whatever else has changed."""
 
-    old: Record
-    new: Record
+    old: Arm
+    new: Arm
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """Those of both sides."""
+        return *self.old.records, *self.new.records
 
     @property
     def key(self) -> Key:
-        """What the two share."""
-        return key(self.new)
+        """What the two share, but for the seeds."""
+        return key(self.new.records[0])[:-1]
 
 
 def key(record: Record) -> Key:
@@ -31,9 +37,16 @@ def key(record: Record) -> Key:
 
 
 def pairs(old: Sequence[Record], new: Sequence[Record]) -> list[Pair]:
-    """Every cell that both hold, in the order of the new comparison."""
+    """Every cell that both hold, seeds together, in the order of the new comparison."""
     before, after = latest(old), latest(new)
-    return [Pair(before[k], record) for k, record in after.items() if k in before]
+    found: dict[Key, list[Key]] = {}
+    for k in after:
+        if k in before:
+            found.setdefault(k[:-1], []).append(k)
+    return [
+        Pair(Arm(tuple(before[k] for k in keys)), Arm(tuple(after[k] for k in keys)))
+        for keys in found.values()
+    ]
 
 
 def unpaired(one: Comparison, other: Comparison) -> list[Record]:

@@ -29,7 +29,7 @@ def shown(cell: CellDiff, outcomes: Sequence[Outcome]) -> list[Change]:
 
 def label(cell: CellDiff, change: Change) -> str:
     """What the figure is called; memory of a host is no GPU's."""
-    if change.figure.id == "peak_memory_bytes" and peak_memory_kind(cell.pair.new) != (
+    if change.figure.id == "peak_memory_bytes" and peak_memory_kind(cell.pair.new.first) != (
         "cuda-allocated"
     ):
         return "Host memory"

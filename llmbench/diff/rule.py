@@ -83,7 +83,7 @@ def read(text: str, known: Iterable[str]) -> Rule:
 
 def known_figures(diff: Diff) -> list[str]:
     """Ids of the figures that a rule on this diff may name."""
-    return list(figures([r for c in diff.cells for r in (c.pair.old, c.pair.new)]))
+    return list(figures([r for c in diff.cells for r in c.pair.records]))
 
 
 def judge(rules: Sequence[Rule], diff: Diff) -> list[Outcome]:

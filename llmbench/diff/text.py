@@ -39,8 +39,8 @@ def text(diff: Diff, outcomes: Sequence[Outcome]) -> str:
 def _cell(cell: CellDiff, outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield ""
     yield words.short(_line(cell.name), WIDTH)
-    old, new = cell.pair.old.status, cell.pair.new.status
-    if {old, new} != {"ok"}:
+    old, new = cell.pair.old.ending(), cell.pair.new.ending()
+    if {old.partition(",")[0], new.partition(",")[0]} != {"ok"}:
         yield f"  {new}, as before" if old == new else f"  {old} before, {new} now"
     for change in shown(cell, outcomes):
         yield _row(cell, change)

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from llmbench.record import Record
+from llmbench.arm import Arm
 from llmbench.report import phrase, words
-from llmbench.report.field import group, least_memory, speed
+from llmbench.report.field import group, least_memory
 from llmbench.report.standing import Standing
 
 
@@ -19,7 +19,7 @@ class Answer:
     headline: str
     sentences: tuple[str, ...]
     rule: str
-    pick: Record | None = None
+    pick: Arm | None = None
 
 
 def answer(standing: Standing) -> Answer:
@@ -32,67 +32,83 @@ def answer(standing: Standing) -> Answer:
     if standing.best is None:
         return _without_quality(standing)
     base = untrained(standing)
-    if base is not None and standing.verdicts[base.cell.id].word != "worse":
+    if base is not None and standing.verdicts[base.id].word != "worse":
         return _nothing_learnt(standing, standing.best, base)
     return _picked(standing, standing.best)
 
 
-def untrained(standing: Standing) -> Record | None:
-    """The base model's record, where its quality can be held against the best's."""
+def untrained(standing: Standing) -> Arm | None:
+    """The base model's arm, where its quality can be held against the best's."""
     if standing.best is None:
         return None
     wanted = group(standing.best)
-    bases = (r for r in standing.records if not r.cell.trains and group(r) == wanted)
-    return next((r for r in bases if r.cell.id in standing.verdicts), None)
+    bases = (arm for arm in standing.arms if not arm.cell.trains and group(arm) == wanted)
+    return next((arm for arm in bases if arm.id in standing.verdicts), None)
 
 
-def _picked(standing: Standing, best: Record) -> Answer:
+def _picked(standing: Standing, best: Arm) -> Answer:
     pick = least_memory(standing.level())
     why = _highest(standing, pick) if pick is best else _level(standing, pick, best)
-    sentences = (why, _on_speed(standing, pick), *_over_base(standing))
-    return Answer(f"Pick {standing.name(pick)}", sentences, phrase.rule(standing), pick)
+    rest = (*_need(standing, pick), *_on_speed(standing, pick), *_over_base(standing))
+    return Answer(f"Pick {standing.name(pick)}", (why, *rest), phrase.rule(standing), pick)
 
 
-def _level(standing: Standing, pick: Record, best: Record) -> str:
-    verdict = standing.verdicts[pick.cell.id]
+def _level(standing: Standing, pick: Arm, best: Arm) -> str:
+    verdict = standing.verdicts[pick.id]
     return (
         f"On {phrase.label(standing)} it is not distinguishable from {standing.name(best)} "
-        f"({phrase.quality(standing, pick)} against {phrase.quality(standing, best)}, "
-        f"{phrase.difference(standing, verdict)}), and it needs {phrase.memory(pick)} of "
-        f"{standing.memory_word} where {standing.name(best)} needs {phrase.memory(best)}."
+        f"({phrase.quality(standing, pick)}{phrase.spread(standing, pick)} against "
+        f"{phrase.quality(standing, best)}, {phrase.difference(standing, verdict)}), and it needs "
+        f"{phrase.memory(pick)} of {standing.memory_word} where {standing.name(best)} needs "
+        f"{phrase.memory(best)}."
     )
 
 
-def _highest(standing: Standing, pick: Record) -> str:
+def _highest(standing: Standing, pick: Arm) -> str:
     figures = (
         f"the highest {phrase.label(standing)}, {phrase.quality(standing, pick)}"
         f"{phrase.spread(standing, pick)}"
     )
-    others = len(standing.level()) - 1
+    row, others = phrase.row(standing), len(standing.level()) - 1
     if others:
         return (
-            f"It has {figures}, and of the {words.plural(others + 1, 'cell')} that cannot be told "
+            f"It has {figures}, and of the {words.plural(others + 1, row)} that cannot be told "
             f"apart on it, the least {standing.memory_word}: {phrase.memory(pick)}."
         )
-    rest = [r for r in standing.competing if r is not pick and r.cell.id in standing.verdicts]
-    runner = max(rest, key=lambda r: standing.quality_of(r) or 0.0)
+    rest = [a for a in standing.competing if a is not pick and a.id in standing.verdicts]
+    runner = max(rest, key=lambda arm: standing.quality_of(arm) or 0.0)
     return (
-        f"It has {figures}, better than every other cell; next is {standing.name(runner)} with "
+        f"It has {figures}, better than every other {row}; next is {standing.name(runner)} with "
         f"{phrase.quality(standing, runner)} "
-        f"({phrase.difference(standing, standing.verdicts[runner.cell.id])})."
+        f"({phrase.difference(standing, standing.verdicts[runner.id])})."
     )
 
 
-def _on_speed(standing: Standing, pick: Record) -> str:
+def _need(standing: Standing, pick: Arm) -> Iterator[str]:
+    """What would tell the pick from the best, or from the next where it is the best itself."""
+    level = [arm for arm in standing.level() if arm is not standing.best]
+    if level:
+        other = pick if pick in level else max(level, key=lambda a: standing.quality_of(a) or 0.0)
+        found = standing.need(other)
+        if found:
+            yield phrase.takes(found)
+
+
+def _on_speed(standing: Standing, pick: Arm) -> Iterator[str]:
     fastest = standing.fastest()
-    own = words.figure_value(phrase.SPEED, speed(pick) or 0.0)
+    if not fastest:
+        return
+    own, first = phrase.speed(pick), standing.name(fastest[0])
     if pick is fastest[0]:
-        return f"It also trains fastest, at {own}."
-    top = words.figure_value(phrase.SPEED, speed(fastest[0]) or 0.0)
-    if any(pick is r for r in fastest):
-        first = standing.name(fastest[0])
-        return f"It trains at {own}, within the spread of the fastest, {first} ({top})."
-    return f"It trains at {own}; the fastest, {standing.name(fastest[0])}, at {top}."
+        yield f"It also trains fastest, at {own}."
+    elif pick in fastest:
+        yield f"It trains at {own}, within the spread of the fastest, {first} ({_top(standing)})."
+    else:
+        yield f"It trains at {own}; the fastest, {first}, at {_top(standing)}."
+
+
+def _top(standing: Standing) -> str:
+    return phrase.speed(standing.fastest()[0])
 
 
 def _over_base(standing: Standing) -> Iterator[str]:
@@ -101,20 +117,20 @@ def _over_base(standing: Standing) -> Iterator[str]:
         yield f"The untrained {standing.name(base)} scores {phrase.quality(standing, base)}."
 
 
-def _nothing_learnt(standing: Standing, best: Record, base: Record) -> Answer:
-    verdict = standing.verdicts[base.cell.id]
+def _nothing_learnt(standing: Standing, best: Arm, base: Arm) -> Answer:
+    verdict = standing.verdicts[base.id]
     worse = verdict.word == "better"
-    steps = words.plural(best.cell.settings.steps, "step")
+    row, steps = phrase.row(standing), words.plural(best.cell.settings.steps, "step")
     return Answer(
-        "Nothing to pick: every cell is worse than the untrained model"
+        f"Nothing to pick: every {row} is worse than the untrained model"
         if worse
-        else "Nothing to pick yet: no cell is better than the untrained model beyond chance",
+        else f"Nothing to pick yet: no {row} is better than the untrained model beyond chance",
         (
             f"The highest {phrase.label(standing)} is {phrase.quality(standing, best)}, by "
             f"{standing.name(best)}; the untrained {standing.name(base)} has "
             f"{phrase.quality(standing, base)}, which is {verdict.word} "
             f"({phrase.difference(standing, verdict)}).",
-            f"These cells trained for {steps}: more steps, a higher learning rate or more "
+            f"These {row}s trained for {steps}: more steps, a higher learning rate or more "
             "evaluated examples may tell them apart.",
             _speed_and_memory(standing),
         ),
@@ -130,48 +146,47 @@ def _without_quality(standing: Standing) -> Answer:
             "The weights are random, so nothing is known of quality: "
             "this speaks of speed and memory only."
         )
-    if any(smallest is r for r in fastest):
-        return Answer(
-            f"Pick {standing.name(smallest)} for speed and memory",
-            (_speed_and_memory(standing), because),
-            phrase.rule(standing),
-            smallest,
-        )
+    said = (_speed_and_memory(standing), because)
+    if not fastest:
+        headline = f"Pick {standing.name(smallest)} for memory"
+        return Answer(headline, said, phrase.rule(standing), smallest)
+    if smallest in fastest:
+        headline = f"Pick {standing.name(smallest)} for speed and memory"
+        return Answer(headline, said, phrase.rule(standing), smallest)
     return Answer(
         f"{standing.name(smallest)} for memory, {standing.name(fastest[0])} for speed",
-        (_speed_and_memory(standing), because),
+        said,
         phrase.rule(standing),
     )
 
 
 def _speed_and_memory(standing: Standing) -> str:
     fastest, smallest = standing.fastest(), standing.smallest()
+    least = f"needs the least {standing.memory_word}, {phrase.memory(smallest)}"
+    if not fastest:
+        return f"{standing.name(smallest)} {least}."
     first = fastest[0]
-    rate = words.figure_value(phrase.SPEED, speed(first) or 0.0)
     if smallest is first:
-        return (
-            f"{standing.name(first)} trains fastest, at {rate}, and needs the least "
-            f"{standing.memory_word}, {phrase.memory(first)}."
-        )
+        return f"{standing.name(first)} trains fastest, at {phrase.speed(first)}, and {least}."
     tie = ""
     if len(fastest) > 1:
-        others = words.listed([standing.name(r) for r in fastest[1:]], 4)
+        others = words.listed([standing.name(arm) for arm in fastest[1:]], 4)
         tie = f" (within its spread: {others})"
-    own = words.figure_value(phrase.SPEED, speed(smallest) or 0.0)
     return (
-        f"{standing.name(first)} trains fastest, at {rate} and {phrase.memory(first)}{tie}; "
-        f"{standing.name(smallest)} needs the least {standing.memory_word}, "
-        f"{phrase.memory(smallest)}, at {own}."
+        f"{standing.name(first)} trains fastest, at {phrase.speed(first)} and "
+        f"{phrase.memory(first)}{tie}; {standing.name(smallest)} {least}, "
+        f"at {phrase.speed(smallest)}."
     )
 
 
-def _only(standing: Standing, record: Record) -> Answer:
-    figures = [f"{phrase.memory(record)} of {standing.memory_word}"]
-    figures.append(words.figure_value(phrase.SPEED, speed(record) or 0.0))
+def _only(standing: Standing, arm: Arm) -> Answer:
+    figures = [f"{phrase.memory(arm)} of {standing.memory_word}"]
+    if standing.timed:
+        figures.append(phrase.speed(arm))
     if standing.score:
-        figures.insert(0, f"{phrase.label(standing)} {phrase.quality(standing, record)}")
+        figures.insert(0, f"{phrase.label(standing)} {phrase.quality(standing, arm)}")
     return Answer(
-        f"Only {standing.name(record)} can be judged",
+        f"Only {standing.name(arm)} can be judged",
         (
             f"It has {words.listed(figures)}, and there is nothing to hold it against.",
             *_causes(standing),
@@ -181,10 +196,10 @@ def _only(standing: Standing, record: Record) -> Answer:
 
 
 def _none(standing: Standing) -> Answer:
-    trained = [r for r in standing.records if r.cell.trains]
+    trained = [arm for arm in standing.arms if arm.cell.trains]
     headline = "No cell ended well"
-    if any(r.status == "ok" for r in trained):
-        headline = "No cell has all the figures that an answer needs"
+    if any(arm.well for arm in trained):
+        headline = f"No {phrase.row(standing)} has all the figures that an answer needs"
     if not standing.records:
         headline = "There are no records"
     elif not trained:
@@ -199,7 +214,8 @@ def _causes(standing: Standing) -> Iterator[str]:
         counts = Counter(r.status for r in bad)
         ended = words.listed([f"{n} ended as {status}" for status, n in counts.items()])
         yield f"Of {words.plural(len(standing.records), 'cell')}, {ended}."
-        yield f"{standing.name(bad[0])}: {words.cut(bad[0].reason or 'no reason is known.', 300)}"
-    wrong = [standing.name(r) for r in standing.records if r.cell.id in standing.problems]
+        name = words.code(standing.cell_names[bad[0].cell.id])
+        yield f"{name}: {words.cut(bad[0].reason or 'no reason is known.', 300)}"
+    wrong = [standing.name(arm) for arm in standing.arms if standing.problem(arm)]
     if wrong:
         yield f"{words.listed(wrong)} did not start from the base model's loss."

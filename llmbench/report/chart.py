@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from llmbench.arm import Arm
 from llmbench.format import GIB, MIB
-from llmbench.record import Record
 from llmbench.report import canvas, svg
 
 MOST_ROWS = 24
@@ -52,17 +52,17 @@ def bytes_unit(largest: float) -> tuple[str, float]:
     return ("GiB", GIB) if largest >= GIB else ("MiB", MIB)
 
 
-def chosen(records: Sequence[Record], preferred: Sequence[Record]) -> list[Record]:
-    """As many cells as a chart holds, in their order, the preferred ones first to be kept."""
-    if len(records) <= MOST_ROWS:
-        return list(records)
-    ids = dict.fromkeys(r.cell.id for r in [*preferred, *records])
-    held = {r.cell.id for r in records}
+def chosen(arms: Sequence[Arm], preferred: Sequence[Arm]) -> list[Arm]:
+    """As many rows as a chart holds, in their order, the preferred ones first to be kept."""
+    if len(arms) <= MOST_ROWS:
+        return list(arms)
+    ids = dict.fromkeys(arm.id for arm in [*preferred, *arms])
+    held = {arm.id for arm in arms}
     kept = set([i for i in ids if i in held][:MOST_ROWS])
-    return [r for r in records if r.cell.id in kept]
+    return [arm for arm in arms if arm.id in kept]
 
 
-def left_out(all_of: Sequence[Record], kept: Sequence[Record]) -> str:
+def left_out(all_of: Sequence[Arm], kept: Sequence[Arm]) -> str:
     """A sentence on the cells that a chart has no room for; empty where it shows all."""
     count = len(all_of) - len(kept)
     return f" {count:,} more cells are in the table only." if count else ""

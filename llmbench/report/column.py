@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from llmbench.arm import Arm
 from llmbench.figure import AFTER_PUBLIC, BY_ID, FIGURES, Figure, score
-from llmbench.record import Record
 from llmbench.report.field import score_value
 from llmbench.report.standing import Standing
 
@@ -31,7 +31,7 @@ def figures(standing: Standing) -> Iterator[Figure]:
     ordered = [*FIGURES, *further, *AFTER_PUBLIC]
     head = standing.score.id if standing.score else None
     for figure in sorted(ordered, key=lambda f: f.id != head):
-        if figure.id in SHOWN or any(value_of(figure, r) is not None for r in standing.records):
+        if figure.id in SHOWN or any(value_of(figure, a) is not None for a in standing.arms):
             yield _named(figure, standing)
 
 
@@ -43,11 +43,11 @@ def _named(figure: Figure, standing: Standing) -> Figure:
     )
 
 
-def value_of(figure: Figure, record: Record) -> float | None:
-    """A cell's value of a figure; None where there is none, or it means nothing."""
+def value_of(figure: Figure, arm: Arm) -> float | None:
+    """An arm's value of a figure; None where there is none, or it means nothing."""
     if figure.unit == "score":
-        return score_value(figure, record)
-    if figure.id in TRAINING_ONLY and not record.cell.trains:
+        return score_value(figure, arm)
+    if figure.id in TRAINING_ONLY and not arm.cell.trains:
         return None
-    value = figure.of(record)
+    value = arm.mean(figure.of)
     return value if value is None or math.isfinite(value) else None

@@ -10,7 +10,7 @@ from llmbench.record import Record
 from llmbench.report import words
 from llmbench.report.run import Fact, label, show
 from llmbench.report.standing import Standing
-from llmbench.report.table import status_text
+from llmbench.report.table import record_status
 
 MOST_DETAILS = 40
 """Cells with details on the page; of more, those that did not end well come first."""
@@ -56,8 +56,8 @@ def _detail(number: int, record: Record, standing: Standing) -> Detail:
     wrong = standing.problems.get(record.cell.id, "")
     return Detail(
         number=number,
-        name=standing.names[record.cell.id],
-        status=status_text(record, bool(wrong)),
+        name=standing.cell_names[record.cell.id],
+        status="wrong first loss" if wrong and record.status == "ok" else record_status(record),
         good=record.status == "ok" and not wrong,
         reason=words.cut(wrong or record.reason or "", 2000),
         traceback=_end(record.traceback or ""),

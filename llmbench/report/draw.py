@@ -80,10 +80,20 @@ def scatter(points: Data, frontier: Data, x: Scale, y: Scale) -> str:
 
 
 def curves(lines: Data, labels: Data, x: Scale, y: Scale) -> str:
-    """A line per series, with its label at its end."""
+    """A line per series, with its label at its end, on a band where it has one."""
     alt, drawing = altair(), Drawing()
     across, up = axis(alt.X, "x", x), axis(alt.Y, "y", y)
     colour = alt.Color("colour:N", scale=None, legend=None)
+    drawing.add(
+        [p for p in lines if "low" in p],
+        "area",
+        {"fillOpacity": 0.15, "aria": False},
+        x=across,
+        y=axis(alt.Y, "low", y),
+        y2="high:Q",
+        color=colour,
+        detail="series:N",
+    )
     for strength in (1, 2):
         drawing.add(
             [p for p in lines if p["strength"] == strength],

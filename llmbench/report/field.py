@@ -1,70 +1,77 @@
-"""The field: which cells compete, and on what."""
+"""The field: which arms compete, and on what."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 
-from llmbench.figure import BY_ID, QUALITY, Figure, peak_memory
-from llmbench.record import Record
+from llmbench.arm import Arm
+from llmbench.figure import BY_ID, QUALITY, Figure, peak_memory, timed
 from llmbench.setting import ADJUSTABLE
 
 SCORES = (QUALITY, "rougeLsum", "rouge1", "rouge2")
 """Scores that can stand for quality: those of which it is known that more is better."""
+SPEED = BY_ID["train_tokens_per_second"]
 
-speed = BY_ID["train_tokens_per_second"].of
+
+def speed(arm: Arm) -> float | None:
+    """Its training speed; None where there is none, or it means nothing."""
+    return arm.mean(SPEED.of)
 
 
-def compete(
-    records: Sequence[Record], problems: dict[str, str], score: Figure | None
-) -> tuple[Record, ...]:
-    """Cells that ended well, train, start from the base model, and have all their figures.
+def memory(arm: Arm) -> float | None:
+    """Its peak memory in bytes."""
+    return arm.mean(peak_memory)
+
+
+def compete(arms: Sequence[Arm], problems: dict[str, str], score: Figure | None) -> tuple[Arm, ...]:
+    """Arms that ended well, train, start from the base model, and have all their figures.
 
     Of several models, data, settings or devices, those of the most frequent: others do not
-    compare.
+    compare. Deterministic cells have no speed, and compete on the rest.
     """
     able = [
-        r
-        for r in records
-        if r.status == "ok"
-        and r.cell.trains
-        and r.cell.id not in problems
-        and peak_memory(r) is not None
-        and speed(r)
-        and (score is None or score_value(score, r) is not None)
+        arm
+        for arm in arms
+        if arm.sound
+        and arm.cell.trains
+        and not any(r.cell.id in problems for r in arm.records)
+        and memory(arm) is not None
+        and (speed(arm) or not timed(arm.first))
+        and (score is None or score_value(score, arm) is not None)
     ]
-    groups = Counter(group(r) for r in able)
+    groups = Counter(group(arm) for arm in able)
     chosen = max(groups, key=lambda g: groups[g]) if groups else None
-    return tuple(r for r in able if group(r) == chosen)
+    return tuple(arm for arm in able if group(arm) == chosen)
 
 
-def group(record: Record) -> tuple[object, ...]:
-    """What cells must share to be held against each other: all but strategy and seed."""
-    cell = record.cell
+def group(arm: Arm) -> tuple[object, ...]:
+    """What arms must share to be held against each other: all but strategy and seeds."""
+    cell = arm.cell
     shared = cell.settings.model_dump(exclude=set(cell.declared))
-    device = record.environment.device_name if record.environment else None
+    device = arm.environment.device_name if arm.environment else None
     data = (cell.train_data.sha256, cell.eval_data.sha256)
     # A setting that a strategy declares is its own affair, and is in no other cell's way.
     settings = tuple((name, shared[name]) for name in sorted(shared) if name not in ADJUSTABLE)
     return (cell.model, cell.task, *data, device, settings)
 
 
-def quality_score(records: Sequence[Record]) -> Figure | None:
-    """The score that stands for quality in these records, if there is one."""
-    trained = [r for r in records if r.cell.trains and r.status == "ok"]
+def quality_score(arms: Sequence[Arm]) -> Figure | None:
+    """The score that stands for quality in these arms, if there is one."""
+    trained = [arm for arm in arms if arm.cell.trains and arm.well]
     for name in SCORES:
-        if any(score_value(BY_ID[name], r) is not None for r in trained):
+        if any(score_value(BY_ID[name], arm) is not None for arm in trained):
             return BY_ID[name]
     return None
 
 
-def score_value(score: Figure | None, record: Record) -> float | None:
-    """A record's score; None for random weights, where it would mean nothing."""
-    if score is None or record.cell.model.weights == "random":
+def score_value(score: Figure | None, arm: Arm) -> float | None:
+    """An arm's score; None for random weights, where it would mean nothing."""
+    if score is None or arm.cell.model.weights == "random":
         return None
-    return score.of(record)
+    return arm.mean(score.of)
 
 
-def least_memory(records: Sequence[Record]) -> Record:
+def least_memory(arms: Sequence[Arm]) -> Arm:
     """The smallest peak; of equals the fastest."""
-    return min(records, key=lambda r: (peak_memory(r) or 0.0, -(speed(r) or 0.0)))
+    return min(arms, key=lambda arm: (memory(arm) or 0.0, -(speed(arm) or 0.0)))

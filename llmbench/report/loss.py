@@ -1,13 +1,18 @@
-"""Loss curves: a line per cell, cells whose losses coincide sharing one."""
+"""Loss curves: a line per row of the table, those whose losses coincide sharing one.
+
+With several seeds the line is their mean, on a band from the least to the largest.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
+from llmbench.arm import Arm
 from llmbench.record import Record
-from llmbench.report import canvas, draw, words
+from llmbench.report import canvas, draw, phrase, words
 from llmbench.report.canvas import Scale
 from llmbench.report.chart import Chart, chart, chosen, left_out
 from llmbench.report.place import LINE, spread
@@ -18,37 +23,42 @@ MOST_POINTS = 150
 COINCIDE = 0.004
 """Curves are one if they are never further apart than this share of the whole range."""
 
-Curve = tuple[tuple[float, float], ...]
-"""(step, loss), steps counted from 1."""
+
+@dataclass(frozen=True)
+class Point:
+    """The loss at a step, steps counted from 1: the mean over the seeds, and its ends."""
+
+    step: float
+    loss: float
+    low: float
+    high: float
 
 
-def loss_curves(standing: Standing, pick: Record | None) -> Chart | None:
+Curve = tuple[Point, ...]
+Curves = Mapping[str, Curve]
+"""By the id of the arm."""
+
+
+def loss_curves(standing: Standing, pick: Arm | None) -> Chart | None:
     """The chart; None where no cell made two steps."""
-    trained = [r for r in standing.records if len(curve(r)) > 1]
+    every = {arm.id: curve(arm) for arm in standing.arms}
+    trained = [arm for arm in standing.arms if len(every[arm.id]) > 1]
     if not trained:
         return None
     shown = chosen(trained, [*([pick] if pick else []), *standing.level(), *standing.competing])
-    curves = {r.cell.id: curve(r) for r in shown}
-    values = [loss for c in curves.values() for _, loss in c]
-    low, high = min(values), max(values)
+    curves = {arm.id: every[arm.id] for arm in shown}
+    low = min(p.low for c in curves.values() for p in c)
+    high = max(p.high for c in curves.values() for p in c)
     groups = _groups(shown, curves, (high - low) * COINCIDE)
     room = (high - low or 1.0) * 0.05
-    x = Scale("Step", 1, max(c[-1][0] for c in curves.values()), "d")
+    x = Scale("Step", 1, max(c[-1].step for c in curves.values()), "d")
     y = Scale("Training loss · \N{LEFTWARDS ARROW} less is better", low - room, high + room)
-    alike = [g for g in groups if len(g) > 1]
-    same = [f"{words.listed([standing.name(r) for r in g])} coincide" for g in alike]
-    thinned = any(len(r.steps) > MOST_POINTS for r in shown)
-    caption = (
-        "Loss of each training batch, as it was measured; all cells see the same batches."
-        + (f" Each point is the mean of {_part(shown)} steps." if thinned else "")
-        + (f" {'; '.join(same)}." if same else "")
-        + left_out(trained, shown)
-    )
+    count = words.plural(len(shown), phrase.row(standing))
     return chart(
         "loss",
         "Loss while training",
-        f"Lines of the training loss of {len(shown)} cells over up to {x.high:.0f} steps.",
-        caption,
+        f"Lines of the training loss of {count} over up to {x.high:.0f} steps.",
+        _caption(shown, groups, standing) + left_out(trained, shown),
         _table(trained, standing),
         lambda: draw.curves(
             _lines(groups, curves, standing), _labels(groups, curves, standing, y), x, y
@@ -56,72 +66,95 @@ def loss_curves(standing: Standing, pick: Record | None) -> Chart | None:
     )
 
 
-def curve(record: Record) -> Curve:
-    """The losses that are numbers, thinned to what a drawing can show."""
+def _caption(shown: Sequence[Arm], groups: Sequence[Sequence[Arm]], standing: Standing) -> str:
+    part = max(-(-len(arm.first.steps) // MOST_POINTS) for arm in shown)
+    same = [
+        f"{words.listed([standing.name(arm) for arm in g])} coincide" for g in groups if len(g) > 1
+    ]
+    seeds = any(len(arm.seeds) > 1 for arm in shown)
+    return (
+        "Loss of each training batch, as it was measured; all cells "
+        + ("of a seed " if seeds else "")
+        + "see the same batches."
+        + (" Lines are means over the seeds, bands reach from least to largest." if seeds else "")
+        + (f" Each point is the mean of {part} steps." if part > 1 else "")
+        + (f" {'; '.join(same)}." if same else "")
+    )
+
+
+def curve(arm: Arm) -> Curve:
+    """The losses over the seeds, as far as all of them got."""
+    lines = [line for r in arm.counted if (line := _losses(r))]
+    return tuple(
+        Point(
+            fmean(step for step, _ in points),
+            fmean(loss for _, loss in points),
+            min(loss for _, loss in points),
+            max(loss for _, loss in points),
+        )
+        for points in zip(*lines, strict=False)
+    )
+
+
+def _losses(record: Record) -> list[tuple[float, float]]:
+    """Steps and the losses that are numbers, thinned to what a drawing can show."""
     points = [(float(n), s.loss) for n, s in enumerate(record.steps, 1) if s.loss is not None]
     part = -(-len(points) // MOST_POINTS)
     if part < 2:
-        return tuple(points)
+        return points
     groups = [points[i : i + part] for i in range(0, len(points), part)]
-    return tuple((fmean(n for n, _ in g), fmean(loss for _, loss in g)) for g in groups)
+    return [(fmean(n for n, _ in g), fmean(loss for _, loss in g)) for g in groups]
 
 
-def _part(records: Sequence[Record]) -> int:
-    return max(-(-len(r.steps) // MOST_POINTS) for r in records)
-
-
-def _groups(
-    records: Sequence[Record], curves: dict[str, Curve], tolerance: float
-) -> list[list[Record]]:
-    groups: list[list[Record]] = []
-    for record in records:
-        own = curves[record.cell.id]
+def _groups(arms: Sequence[Arm], curves: Curves, tolerance: float) -> list[list[Arm]]:
+    groups: list[list[Arm]] = []
+    for arm in arms:
+        own = curves[arm.id]
         for group in groups:
-            other = curves[group[0].cell.id]
+            other = curves[group[0].id]
             if len(own) == len(other) and all(
-                abs(a[1] - b[1]) <= tolerance for a, b in zip(own, other, strict=True)
+                abs(a.loss - b.loss) <= tolerance for a, b in zip(own, other, strict=True)
             ):
-                group.append(record)
+                group.append(arm)
                 break
         else:
-            groups.append([record])
+            groups.append([arm])
     return groups
 
 
-def _lines(
-    groups: Sequence[Sequence[Record]], curves: dict[str, Curve], standing: Standing
-) -> canvas.Data:
-    """The points of every line. As many lines have a colour as there are colours."""
-    numbers = {r.cell.id: n for n, r in enumerate(standing.records, start=1)}
+def _lines(groups: Sequence[Sequence[Arm]], curves: Curves, standing: Standing) -> canvas.Data:
     found = []
     for series, group in enumerate(groups):
-        names = ", ".join(standing.names[r.cell.id] for r in group)
-        points = curves[group[0].cell.id]
+        names = ", ".join(standing.names[arm.id] for arm in group)
+        points = curves[group[0].id]
         line = {
             "series": series,
             "colour": canvas.SERIES[series] if series < len(canvas.SERIES) else canvas.GRID,
             "strength": 2 if series < len(canvas.SERIES) else 1,
-            "says": f"[{numbers[group[0].cell.id]}] {names}: loss from {points[0][1]:.3f} "
-            f"to {points[-1][1]:.3f}",
+            "says": f"[{standing.numbers[group[0].id]}] {names}: "
+            f"loss from {points[0].loss:.3f} to {points[-1].loss:.3f}",
         }
-        found += [{"x": x, "y": y, **line} for x, y in points]
+        banded = len(group[0].seeds) > 1 and series < len(canvas.SERIES)
+        for p in points:
+            ends = {"low": p.low, "high": p.high} if banded else {}
+            found.append({"x": p.step, "y": p.loss, **ends, **line})
     return found
 
 
 def _labels(
-    groups: Sequence[Sequence[Record]], curves: dict[str, Curve], standing: Standing, y: Scale
+    groups: Sequence[Sequence[Arm]], curves: Curves, standing: Standing, y: Scale
 ) -> canvas.Data:
     """A label for each line that has a colour, in one column beside the end of the longest."""
-    ends = [curves[g[0].cell.id][-1] for g in groups]
+    ends = [curves[g[0].id][-1] for g in groups]
     named = list(zip(groups, ends, canvas.SERIES, strict=False))
-    wanted = [canvas.HEIGHT - y.pixels(end[1], canvas.HEIGHT) for _, end, _ in named]
+    wanted = [canvas.HEIGHT - y.pixels(end.loss, canvas.HEIGHT) for _, end, _ in named]
     placed = spread(wanted, LINE + 1, 6, canvas.HEIGHT - 6)
-    last = max(end[0] for end in ends)
+    last = max(end.step for end in ends)
     return [
         {
             "x": last,
             "y": y.value(canvas.HEIGHT - at, canvas.HEIGHT),
-            "text": words.short(standing.names[group[0].cell.id], 32)
+            "text": words.short(standing.names[group[0].id], 32)
             + (f" (+{len(group) - 1})" if len(group) > 1 else ""),
             "colour": colour,
         }
@@ -133,18 +166,21 @@ def _number(value: float | None) -> str:
     return words.DASH if value is None or not math.isfinite(value) else f"{value:.3f}"
 
 
-def _table(records: Sequence[Record], standing: Standing) -> tuple[list[str], list[list[str]]]:
-    rows = []
-    for record in records:
-        losses = [s.loss for s in record.steps if s.loss is not None]
-        rows.append(
-            [
-                standing.names[record.cell.id],
-                str(len(record.steps)),
-                f"{losses[0]:.3f}",
-                f"{losses[len(losses) // 2]:.3f}",
-                f"{losses[-1]:.3f}",
-                _number(record.eval_loss),
-            ]
-        )
+def _at(arm: Arm, share: float) -> float | None:
+    """The loss after a share of the steps, over the seeds."""
+    held = [[s.loss for s in r.steps if s.loss is not None] for r in arm.counted]
+    values = [losses[min(len(losses) - 1, int(share * len(losses)))] for losses in held if losses]
+    return fmean(values) if values else None
+
+
+def _table(arms: Sequence[Arm], standing: Standing) -> tuple[list[str], list[list[str]]]:
+    rows = [
+        [
+            standing.names[arm.id],
+            str(len(arm.first.steps)),
+            *(_number(_at(arm, share)) for share in (0.0, 0.5, 1.0)),
+            _number(arm.mean(lambda r: r.eval_loss)),
+        ]
+        for arm in arms
+    ]
     return ["Cell", "Steps", "First step", "Halfway", "Last step", "On the references"], rows

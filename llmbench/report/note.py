@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from llmbench.report import words
+from llmbench.report import phrase, words
 from llmbench.report.field import group, least_memory
 from llmbench.report.standing import FULL_STATISTICS, Standing
 from llmbench.store import Comparison
@@ -52,19 +52,17 @@ def notes(comparison: Comparison, standing: Standing) -> tuple[Note, ...]:
 
 
 def _wrong(standing: Standing) -> Iterator[Note]:
-    for record in standing.records:
-        problem = standing.problems.get(record.cell.id)
+    for arm in standing.arms:
+        problem = standing.problem(arm)
         if problem:
-            yield Note("wrong", f"{standing.name(record)} is out of the running. {problem}")
+            yield Note("wrong", f"{standing.name(arm)} is out of the running. {problem}")
 
 
 def _missing(comparison: Comparison) -> Iterator[Note]:
     held = {r.cell.id for r in comparison.records}
-    absent = [
-        words.code(p.cell.composition)
-        for p in comparison.header.plan.cells
-        if p.cell.id not in held
-    ]
+    planned = [p.cell for p in comparison.header.plan.cells]
+    names = words.names(planned, seeds=True)
+    absent = [words.code(names[cell.id]) for cell in planned if cell.id not in held]
     if absent:
         verb = "has" if len(absent) == 1 else "have"
         yield Note(
@@ -73,14 +71,18 @@ def _missing(comparison: Comparison) -> Iterator[Note]:
 
 
 def _ended(standing: Standing) -> Iterator[Note]:
-    """Cells that are not in the running because of how they ended."""
-    bad = [r for r in standing.records if r.status not in {"ok", "skipped"}]
-    skipped = [r for r in standing.records if r.status == "skipped"]
-    if bad:
-        named = words.listed([f"{standing.name(r)} ({r.status})" for r in bad])
-        yield Note("warning", f"Not in the running: {named}. The table says why.")
+    """What is not in the running because of how it ended, or is so with fewer seeds."""
+    skipped = [a for a in standing.arms if not a.well and a.first.status == "skipped"]
+    bad = [a for a in standing.arms if len(a.well) < len(a.records) and a not in skipped]
+    for arms, what in (
+        ([a for a in bad if not a.sound], "Not in the running"),
+        ([a for a in bad if a.sound], "Interrupted, and in the running with fewer seeds"),
+    ):
+        if arms:
+            named = words.listed([f"{standing.name(a)} ({a.ending()})" for a in arms])
+            yield Note("warning", f"{what}: {named}. The table says why.")
     if skipped:
-        yield Note("note", f"Skipped: {words.listed([standing.name(r) for r in skipped])}.")
+        yield Note("note", f"Skipped: {words.listed([standing.name(a) for a in skipped])}.")
 
 
 def _environments(standing: Standing) -> Iterator[Note]:
@@ -104,12 +106,12 @@ def _distinct(standing: Standing) -> list[str]:
 
 
 def _warnings(standing: Standing) -> Iterator[Note]:
-    cells = defaultdict(list)
-    for record in standing.records:
-        for warning in record.warnings:
-            cells[warning].append(standing.name(record))
-    for warning, of in cells.items():
-        whom = "All cells" if len(of) == len(standing.records) > 1 else words.listed(of)
+    found: dict[str, list[str]] = defaultdict(list)
+    for arm in standing.arms:
+        for warning in dict.fromkeys(w for r in arm.records for w in r.warnings):
+            found[warning].append(standing.name(arm))
+    for warning, of in found.items():
+        whom = "All cells" if len(of) == len(standing.arms) > 1 else words.listed(of)
         yield Note("warning", f"{whom}: {words.cut(warning, 500)}")
 
 
@@ -117,13 +119,19 @@ def _quality(standing: Standing) -> Iterator[Note]:
     if standing.score is None or standing.best is None:
         return
     best = standing.best
-    seeds = {r.cell.seed for r in standing.competing}
-    evaluated = words.plural(len(best.examples), "evaluated example")
-    if len(seeds) == 1:
+    evaluated = words.plural(len(best.first.examples), "evaluated example")
+    if standing.seed_counts == [1]:
         yield Note(
             "note",
             f"One seed: intervals of quality cover the choice of the {evaluated}, not the luck of "
-            "training. Another seed may order cells that are close in another way.",
+            "training. Another seed may order cells that are close in another way (--seeds).",
+        )
+    else:
+        yield Note(
+            "note",
+            f"{words.extent(standing.seed_counts)} seeds: figures are means over them, and "
+            "intervals of quality cover the luck of training together with the choice of the "
+            f"{evaluated}.",
         )
     if (standing.quality_of(best) or 0.0) < NEAR_ZERO:
         yield Note(
@@ -134,23 +142,24 @@ def _quality(standing: Standing) -> Iterator[Note]:
 
 
 def _groups(standing: Standing) -> Iterator[Note]:
-    trained = {group(r) for r in standing.records if r.status == "ok" and r.cell.trains}
+    trained = {group(arm) for arm in standing.arms if arm.well and arm.cell.trains}
     if len(trained) > 1:
-        cells = [r.cell for r in standing.competing or standing.records if r.cell.trains]
+        found = [arm for arm in standing.competing or standing.arms if arm.cell.trains]
+        cell = found[0].cell
         yield Note(
             "warning",
             "Cells of several models, data sets, settings or devices do not compare: the answer "
-            f"is for {words.plural(len(cells), 'cell')} of {words.code(cells[0].model.id)} on "
-            f"{words.code(cells[0].task)} that share all of them.",
+            f"is for {words.plural(len(found), phrase.row(standing))} of "
+            f"{words.code(cell.model.id)} on {words.code(cell.task)} that share all of them.",
         )
 
 
 def _power(standing: Standing) -> Iterator[Note]:
-    """How much quality could be lost by picking a cell for level with the best."""
+    """How much quality could be lost by picking an arm for level with the best."""
     level = standing.level()
-    verdict = standing.verdicts.get(least_memory(level).cell.id) if level else None
+    verdict = standing.verdicts.get(least_memory(level).id) if level else None
     if verdict and standing.best and standing.score and -verdict.difference.low > WIDE:
-        count = words.plural(len(standing.best.examples), "example")
+        count = words.plural(len(standing.best.first.examples), "example")
         yield Note(
             "warning",
             f"{count} leave room: the pick counts as level with the best, and may yet be worse by "
@@ -161,9 +170,10 @@ def _power(standing: Standing) -> Iterator[Note]:
 
 def _same_predictions(standing: Standing) -> Iterator[Note]:
     alike = defaultdict(list)
-    for record in standing.competing:
-        if record.examples:
-            alike[tuple(e.prediction for e in record.examples)].append(standing.name(record))
+    for arm in standing.competing:
+        said = tuple(e.prediction for r in arm.counted for e in r.examples)
+        if said:
+            alike[said].append(standing.name(arm))
     same = [words.listed(names, 4) for names in alike.values() if len(names) > 1]
     if same:
         text = "; ".join(same[:MOST_GROUPS]) + ("; and more" if len(same) > MOST_GROUPS else "")
@@ -171,13 +181,25 @@ def _same_predictions(standing: Standing) -> Iterator[Note]:
 
 
 def _speed(standing: Standing) -> Iterator[Note]:
-    burn_in = max((r.cell.settings.burn_in_steps for r in standing.competing), default=0)
+    if standing.competing and not standing.timed:
+        yield Note(
+            "note",
+            "No speed is given: with --deterministic every run gives equal bits, and is slower "
+            "on purpose. Leave it out to measure speed.",
+        )
+        return
+    burn_in = max((a.cell.settings.burn_in_steps for a in standing.competing), default=0)
     if burn_in:
         steps = standing.competing[0].cell.settings.steps
+        covers = (
+            "the scatter of the steps that count, not what drifts from cell to cell (--seeds)"
+            if standing.seed_counts == [1]
+            else "the spread between the cells of the seeds, which ran in turn"
+        )
         yield Note(
             "note",
             f"The first {words.plural(burn_in, 'step')} of {steps} train but are left out of "
-            "the speed; its interval covers the scatter of the steps that count.",
+            f"the speed; its interval covers {covers}.",
         )
 
 
@@ -192,24 +214,25 @@ def _memory(standing: Standing) -> Iterator[Note]:
 
 def _kernels(standing: Standing) -> Iterator[Note]:
     plain = [
-        r
-        for r in standing.competing
-        if r.attention_kernels == ("flash",)
-        and not any(m.id == "flash-attention" for m in r.cell.members)
+        a
+        for a in standing.competing
+        if a.first.attention_kernels == ("flash",)
+        and not any(m.id == "flash-attention" for m in a.cell.members)
     ]
-    flash = any(m.id == "flash-attention" for r in standing.competing for m in r.cell.members)
+    flash = any(m.id == "flash-attention" for a in standing.competing for m in a.cell.members)
     if plain and flash:
         yield Note(
             "note",
-            f"The default attention of {words.listed([standing.name(r) for r in plain], 3)} ran on "
+            f"The default attention of {words.listed([standing.name(a) for a in plain], 3)} ran on "
             "a flash kernel too: `flash-attention` differs from it only in insisting on one.",
         )
 
 
 def _many(standing: Standing) -> Iterator[Note]:
-    if len(standing.records) > FULL_STATISTICS:
+    if len(standing.arms) > FULL_STATISTICS:
         yield Note(
             "note",
-            f"Of {len(standing.records):,} cells, intervals and verdicts are worked out for the "
-            f"{FULL_STATISTICS} highest in quality and the {FULL_STATISTICS} fastest only.",
+            f"Of {words.plural(len(standing.arms), phrase.row(standing))}, intervals and verdicts "
+            f"are worked out for the {FULL_STATISTICS} highest in quality and the "
+            f"{FULL_STATISTICS} fastest only.",
         )

@@ -1,13 +1,15 @@
-"""What each phase took: memory per phase, and how long the steps were."""
+"""What each phase took: memory per phase, and how long the steps were, over all seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import median
 
+from llmbench.arm import Arm
+from llmbench.figure import measured_steps
 from llmbench.format import size
 from llmbench.record import PHASES, Memory, Phase, Record
-from llmbench.report import canvas, draw, words
+from llmbench.report import canvas, draw, phrase, words
 from llmbench.report.canvas import Scale
 from llmbench.report.chart import Chart, bytes_unit, chart, chosen, left_out
 from llmbench.report.standing import Standing
@@ -31,38 +33,41 @@ def headline_bytes(memory: Memory) -> int | None:
     return memory.host_growth_bytes
 
 
-def memory_per_phase(standing: Standing, pick: Record | None) -> Chart | None:
-    """A bar for each phase of each cell."""
-    measured = [r for r in standing.records if any(phase_bytes(r, p) for p in PHASES)]
+def _peak(arm: Arm, phase: Phase) -> float | None:
+    return arm.mean(lambda record: phase_bytes(record, phase))
+
+
+def memory_per_phase(standing: Standing, pick: Arm | None) -> Chart | None:
+    """A bar for each phase of each row."""
+    peaks = {(arm.id, phase): _peak(arm, phase) for arm in standing.arms for phase in PHASES}
+    measured = [arm for arm in standing.arms if any(peaks[arm.id, p] for p in PHASES)]
     if not measured:
         return None
     shown = chosen(measured, [*([pick] if pick else []), *standing.level(), *standing.competing])
-    peaks = {(r.cell.id, p): phase_bytes(r, p) for r in measured for p in PHASES}
     largest = max(b for b in peaks.values() if b is not None)
     unit, factor = bytes_unit(largest)
-    names = _unique([standing.names[r.cell.id] for r in shown])
-    numbers = {r.cell.id: n for n, r in enumerate(standing.records, start=1)}
+    names = _unique([standing.names[arm.id] for arm in shown])
     values = [
         {
             "name": name,
             "phase": phase,
             "x": held / factor,
             "colour": canvas.ACCENT if phase == "train" else canvas.SOFT,
-            "says": f"[{numbers[r.cell.id]}] {name}, {phase}: {size(held)}",
+            "says": f"[{standing.numbers[arm.id]}] {name}, {phase}: {size(held)}",
         }
-        for r, name in zip(shown, names, strict=True)
+        for arm, name in zip(shown, names, strict=True)
         for phase in PHASES
-        if (held := peaks[r.cell.id, phase]) is not None
+        if (held := peaks[arm.id, phase]) is not None
     ]
     word = standing.memory_word
     rows = [
-        [standing.names[r.cell.id], *(_bytes_text(peaks[r.cell.id, p]) for p in PHASES)]
-        for r in measured
+        [standing.names[arm.id], *(_bytes_text(peaks[arm.id, p]) for p in PHASES)]
+        for arm in measured
     ]
     return chart(
         "phases",
         "Memory per phase",
-        f"Bars of the {word} of {len(shown)} cells in each phase.",
+        f"Bars of the {word} of {words.plural(len(shown), phrase.row(standing))} in each phase.",
         "The peak of each phase on its own, counters reset in between; "
         "the accent is the train phase, which the headline figure is taken from."
         + left_out(measured, shown),
@@ -71,39 +76,40 @@ def memory_per_phase(standing: Standing, pick: Record | None) -> Chart | None:
     )
 
 
-def step_times(standing: Standing, pick: Record | None) -> Chart | None:
-    """A tick for each step of each cell."""
-    trained = [r for r in standing.records if len(r.steps) > r.cell.settings.burn_in_steps]
+def step_times(standing: Standing, pick: Arm | None) -> Chart | None:
+    """A tick for each step of each row."""
+    trained = [arm for arm in standing.arms if _counted(arm)]
     if not trained:
         return None
     shown = chosen(trained, [*([pick] if pick else []), *standing.level(), *standing.competing])
-    longest = max(_typical(r) for r in shown)
+    longest = max(_typical(arm) for arm in shown)
     unit, factor = ("s", 1.0) if longest >= 1 else ("ms", 1000.0)
-    names = _unique([standing.names[r.cell.id] for r in shown])
-    numbers = {r.cell.id: n for n, r in enumerate(standing.records, start=1)}
-    end = max(_far(r) for r in shown) * factor * 1.05
+    names = _unique([standing.names[arm.id] for arm in shown])
+    count = words.plural(len(shown), phrase.row(standing))
+    end = max(_far(arm) for arm in shown) * factor * 1.05
     values = [
         {
             "name": name,
             "x": seconds * factor,
             "colour": canvas.SOFT if counts else canvas.GRID,
         }
-        for r, name in zip(shown, names, strict=True)
-        for seconds, counts in _ticks(r)
+        for arm, name in zip(shown, names, strict=True)
+        for seconds, counts in _ticks(arm)
         if seconds * factor <= end
     ]
     medians = [
         {
             "name": name,
-            "x": _typical(r) * factor,
-            "says": f"[{numbers[r.cell.id]}] {name}: median {words.seconds(_typical(r))} a step",
+            "x": _typical(arm) * factor,
+            "says": f"[{standing.numbers[arm.id]}] {name}: "
+            f"median {words.seconds(_typical(arm))} a step",
         }
-        for r, name in zip(shown, names, strict=True)
+        for arm, name in zip(shown, names, strict=True)
     ]
     return chart(
         "steps",
         "Step times",
-        f"Ticks of the seconds that each optimiser step took, for {len(shown)} cells.",
+        f"Ticks of the seconds that each optimiser step took, for {count}.",
         "A tick per step, the dot is the median. Faint ticks are the burn-in, which does not "
         "count; the slowest of them may lie beyond the axis." + left_out(trained, shown),
         (
@@ -114,33 +120,38 @@ def step_times(standing: Standing, pick: Record | None) -> Chart | None:
     )
 
 
-def _ticks(record: Record) -> list[tuple[float, bool]]:
-    burn_in = record.cell.settings.burn_in_steps
-    every = max(1, len(record.steps) // MOST_TICKS)
-    return [(s.seconds, n >= burn_in) for n, s in enumerate(record.steps) if n % every == 0]
+def _ticks(arm: Arm) -> list[tuple[float, bool]]:
+    burn_in = arm.cell.settings.burn_in_steps
+    every = max(1, sum(len(r.steps) for r in arm.counted) // MOST_TICKS)
+    return [
+        (s.seconds, n >= burn_in)
+        for r in arm.counted
+        for n, s in enumerate(r.steps)
+        if n % every == 0
+    ]
 
 
-def _counted(record: Record) -> list[float]:
-    return [s.seconds for s in record.steps[record.cell.settings.burn_in_steps :]]
+def _counted(arm: Arm) -> list[float]:
+    return [s.seconds for r in arm.counted for s in measured_steps(r)]
 
 
-def _typical(record: Record) -> float:
-    return median(_counted(record))
+def _typical(arm: Arm) -> float:
+    return median(_counted(arm))
 
 
-def _far(record: Record) -> float:
+def _far(arm: Arm) -> float:
     """The slowest step that counts, unless it is so slow that all others would be squeezed."""
-    return min(max(_counted(record)), 4 * _typical(record))
+    return min(max(_counted(arm)), 4 * _typical(arm))
 
 
-def _step_rows(records: Sequence[Record], standing: Standing) -> list[list[str]]:
+def _step_rows(arms: Sequence[Arm], standing: Standing) -> list[list[str]]:
     rows = []
-    for record in records:
-        times = _counted(record)
-        burn_in = [s.seconds for s in record.steps[: record.cell.settings.burn_in_steps]]
+    for arm in arms:
+        times, count = _counted(arm), arm.cell.settings.burn_in_steps
+        burn_in = [s.seconds for r in arm.counted for s in r.steps[:count]]
         figures = [min(times), median(times), max(times), *([max(burn_in)] if burn_in else [])]
         texts = [words.seconds(f) for f in figures]
-        rows.append([standing.names[record.cell.id], *texts, *([] if burn_in else [words.DASH])])
+        rows.append([standing.names[arm.id], *texts, *([] if burn_in else [words.DASH])])
     return rows
 
 
@@ -154,5 +165,5 @@ def _unique(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _bytes_text(value: int | None) -> str:
+def _bytes_text(value: float | None) -> str:
     return words.DASH if value is None else size(value)

@@ -1,37 +1,52 @@
-"""Phrases that the answer is made of: a cell's figures, a difference, the rule."""
+"""Phrases that the answer is made of: an arm's figures, a difference, the rule."""
 
 from __future__ import annotations
 
-from llmbench.figure import BY_ID, peak_memory
+from llmbench.arm import Arm
+from llmbench.figure import BY_ID
 from llmbench.format import size
-from llmbench.record import Record
-from llmbench.report import words
+from llmbench.report import field, words
 from llmbench.report.standing import Standing
-from llmbench.statistics import Verdict
+from llmbench.statistics.need import Need
+from llmbench.statistics.verdict import Verdict
 
-SPEED = BY_ID["train_tokens_per_second"]
+SPEED = field.SPEED
 
 
 def rule(standing: Standing) -> str:
     """How the pick is made, in plain words."""
-    count = f"{len(standing.competing)} of {words.plural(len(standing.records), 'cell')}"
+    count = f"{len(standing.competing)} of {words.plural(len(standing.arms), row(standing))}"
+    well = "ended well" if standing.seed_counts[-1:] <= [1] else "ended well with every seed"
     who = (
-        "A cell competes if it trains, ended well, started from the base model's loss and has "
-        f"every figure that counts; {count} {'does' if len(standing.competing) == 1 else 'do'}."
+        f"A {row(standing)} competes if it trains, {well}, started from the base model's loss and "
+        "has every figure that counts; "
+        f"{count} {'does' if len(standing.competing) == 1 else 'do'}."
     )
     if not standing.competing:
         return who
     if standing.score is None:
         return (
-            f"{who} The fastest has the most non-padding tokens per second; a cell whose interval "
-            "overlaps its interval counts as equally fast."
+            f"{who} The fastest has the most non-padding tokens per second; another counts as "
+            "equally fast unless the times of the same steps, corrected for the number of "
+            "comparisons (Holm), tell them apart."
         )
     return (
-        f"{who} The best is the highest mean {standing.score.label}. A cell counts as level with "
-        "it unless a sign-flip test on the same examples, corrected for the number of "
+        f"{who} The best is the highest mean {standing.score.label}. A {row(standing)} counts as "
+        f"level with it unless {_test(standing)}, corrected for the number of "
         "comparisons (Holm), and the 95 % interval of the paired difference both tell them "
         f"apart. Of those that are level, the one with the least {standing.memory_word} is picked."
     )
+
+
+def row(standing: Standing) -> str:
+    """What a row of the table is: a cell, or with several seeds a composition."""
+    return "cell" if len(standing.arms) == len(standing.records) else "composition"
+
+
+def _test(standing: Standing) -> str:
+    if standing.seed_counts[-1:] <= [1]:
+        return "a sign-flip test on the same examples"
+    return "a test over the seeds and the same examples"
 
 
 def label(standing: Standing) -> str:
@@ -39,9 +54,9 @@ def label(standing: Standing) -> str:
     return standing.score.label if standing.score else ""
 
 
-def quality(standing: Standing, record: Record) -> str:
-    """A cell's quality."""
-    value = standing.quality_of(record)
+def quality(standing: Standing, arm: Arm) -> str:
+    """An arm's quality."""
+    value = standing.quality_of(arm)
     return (
         words.DASH
         if value is None or not standing.score
@@ -49,23 +64,50 @@ def quality(standing: Standing, record: Record) -> str:
     )
 
 
-def spread(standing: Standing, record: Record) -> str:
-    """The interval of a cell's quality, with a space before it."""
-    found = words.bounds(BY_ID["rougeL"], standing.quality.get(record.cell.id))
+def spread(standing: Standing, arm: Arm) -> str:
+    """The interval of an arm's quality, with a space before it."""
+    found = words.bounds(BY_ID["rougeL"], standing.quality.get(arm.id))
     return f" {found}" if found else ""
 
 
-def memory(record: Record) -> str:
-    """A cell's peak memory."""
-    return size(peak_memory(record) or 0.0)
+def memory(arm: Arm) -> str:
+    """An arm's peak memory."""
+    return size(field.memory(arm) or 0.0)
+
+
+def speed(arm: Arm) -> str:
+    """An arm's training speed."""
+    return words.figure_value(SPEED, field.speed(arm) or 0.0)
 
 
 def difference(standing: Standing, verdict: Verdict) -> str:
-    """How far a cell is from the best, and what the correction did to that."""
+    """How far an arm is from the best, and what the correction did to that."""
     text = f"difference {words.difference(verdict.difference)}"
-    beyond = verdict.difference.low > 0 or verdict.difference.high < 0
-    if beyond and verdict.word == "not distinguishable":
+    if verdict.difference.beyond_zero and verdict.word == "not distinguishable":
         # The interval alone would say otherwise: show what the correction did.
         count = len(standing.verdicts)
         return f"{text}, p = {verdict.p_value:.2f} after correction for {count} comparisons"
     return text
+
+
+def takes(need: Need) -> str:
+    """What it would take to tell a difference, in a sentence."""
+    small = f"a difference of {need.difference:g}"
+    if need.met:
+        return f"{_held(need)} would tell {small}, if there were one."
+    ways = []
+    if need.more_examples is not None:
+        ways.append(f"about {words.rounded_up(need.more_examples)} examples")
+    if need.more_seeds is not None:
+        ways.append(words.plural(need.more_seeds - need.seeds, "more seed"))
+    if not ways:
+        count = "one seed" if need.seeds == 1 else words.plural(need.seeds, "seed")
+        return f"No number of examples of {count} would tell {small}."
+    luck = "; the luck of training takes more seeds" if need.seeds == 1 else ""
+    text = f"{' or '.join(ways)} would tell {small}{luck}."
+    return text[0].upper() + text[1:]
+
+
+def _held(need: Need) -> str:
+    seeds = "" if need.seeds == 1 else f" with {words.plural(need.seeds, 'seed')}"
+    return f"The {words.plural(need.examples, 'example')}{seeds} at hand"

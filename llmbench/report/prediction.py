@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from llmbench.arm import Arm
 from llmbench.figure import Figure
-from llmbench.record import Example, Record
+from llmbench.record import Example
 from llmbench.report import words
 from llmbench.report.difference import Piece, marked
 from llmbench.report.standing import Standing
@@ -18,6 +19,9 @@ ROWS = 12
 MOST_CELLS = 60
 """Beyond so many cells the page leaves predictions out; the records have them."""
 LONGEST = {"input": 1500, "reference": 600, "prediction": 600}
+
+Said = tuple[Arm, Example]
+"""What an arm predicted with its first seed that ended well."""
 
 
 @dataclass(frozen=True)
@@ -44,31 +48,29 @@ class Shown:
 
 def shown(standing: Standing, inputs: Mapping[str, str]) -> tuple[Shown, ...]:
     """The examples to show, those first on which the scores lie furthest apart."""
-    records = [r for r in standing.records if r.examples]
-    if not records or len(records) > MOST_CELLS:
+    arms = [arm for arm in standing.arms if arm.first.examples]
+    if not arms or len(arms) > MOST_CELLS:
         return ()
-    rows: dict[str, list[tuple[Record, Example]]] = {}
-    for record in records:
-        for example in record.examples:
-            rows.setdefault(example.id, []).append((record, example))
+    rows: dict[str, list[Said]] = {}
+    for arm in arms:
+        for example in arm.first.examples:
+            rows.setdefault(example.id, []).append((arm, example))
     ranked = sorted(rows.items(), key=lambda item: -_spread(item[1], standing.score))
     return tuple(_shown(key, row, standing, inputs.get(key, "")) for key, row in ranked[:SHOWN])
 
 
-def _spread(row: Sequence[tuple[Record, Example]], score: Figure | None) -> float:
+def _spread(row: Sequence[Said], score: Figure | None) -> float:
     if score is None:
         return float(len({example.prediction for _, example in row}))
-    trained = [e for r, e in row if r.cell.trains] or [e for _, e in row]
+    trained = [e for arm, e in row if arm.cell.trains] or [e for _, e in row]
     values = [e.scores[score.id] for e in trained if score.id in e.scores]
     return max(values) - min(values) if values else 0.0
 
 
-def _shown(
-    key: str, row: Sequence[tuple[Record, Example]], standing: Standing, given: str
-) -> Shown:
-    same: dict[str, list[tuple[Record, Example]]] = {}
-    for record, example in row:
-        same.setdefault(example.prediction, []).append((record, example))
+def _shown(key: str, row: Sequence[Said], standing: Standing, given: str) -> Shown:
+    same: dict[str, list[Said]] = {}
+    for arm, example in row:
+        same.setdefault(example.prediction, []).append((arm, example))
     found = [_prediction(group, standing) for group in same.values()]
     references, apart = row[0][1].references, _spread(row, standing.score)
     return Shown(
@@ -81,13 +83,13 @@ def _shown(
     )
 
 
-def _prediction(same: Sequence[tuple[Record, Example]], standing: Standing) -> Prediction:
+def _prediction(same: Sequence[Said], standing: Standing) -> Prediction:
     example = same[0][1]
     score = standing.score
     value = example.scores.get(score.id) if score else None
     limit = LONGEST["prediction"]
     return Prediction(
-        names=tuple(standing.names[record.cell.id] for record, _ in same),
+        names=tuple(standing.names[arm.id] for arm, _ in same),
         score=words.figure_value(score, value) if score and value is not None else "",
         pieces=marked(
             words.cut(example.prediction, limit), [words.cut(r, limit) for r in example.references]

@@ -65,13 +65,14 @@ def differing(
 
     Settings that strategies declare, the optimiser's class and the attention kernels that ran.
     """
-    rows = [(r, _declared(r)) for r in standing.records if r.cell.trains and r.status != "skipped"]
+    trained = [arm for arm in standing.arms if arm.cell.trains and arm.first.status != "skipped"]
+    rows = [(arm, _declared(arm.first)) for arm in trained]
     names = list(dict.fromkeys(n for _, values in rows for n in values))
     # What a cell never got to say is no difference.
     differing = [n for n in names if len({v[n] for _, v in rows if v.get(n)}) > 1]
     cells = tuple(
-        (standing.names[r.cell.id], tuple(values.get(n) or words.DASH for n in differing))
-        for r, values in rows[:MOST_ROWS]
+        (standing.names[arm.id], tuple(values.get(n) or words.DASH for n in differing))
+        for arm, values in rows[:MOST_ROWS]
     )
     return tuple(label(n) for n in differing), cells if differing else ()
 

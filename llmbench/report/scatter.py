@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from llmbench.record import Record
-from llmbench.report import canvas, draw, side, words
+from llmbench.arm import Arm
+from llmbench.report import canvas, draw, phrase, side, words
 from llmbench.report.canvas import Scale
 from llmbench.report.chart import Chart, chart
 from llmbench.report.place import Box, Label, place
@@ -20,43 +20,44 @@ LABELS = 14
 MOST_POINTS = 300
 
 
-def scatters(standing: Standing, pick: Record | None) -> Iterator[Chart]:
-    """The charts of what is traded for what; none where fewer than two cells can be shown."""
+def scatters(standing: Standing, pick: Arm | None) -> Iterator[Chart]:
+    """The charts of what is traded for what; none where fewer than two rows can be shown."""
     shown = standing.competing
     if len(shown) < 2:
         return
     memory, rate = side.memory(standing), side.training_speed(standing)
-    if standing.score is None:
+    if standing.score:
+        quality = side.quality(standing, standing.score)
+        yield _scatter("quality-memory", quality, memory, standing, pick)
+        if standing.timed:
+            yield _scatter("quality-speed", quality, rate, standing, pick)
+    elif standing.timed:
         yield _scatter("speed-memory", rate, memory, standing, pick)
-        return
-    quality = side.quality(standing, standing.score)
-    yield _scatter("quality-memory", quality, memory, standing, pick)
-    yield _scatter("quality-speed", quality, rate, standing, pick)
 
 
-def frontier(records: Sequence[Record], up: Side, across: Side) -> list[Record]:
-    """The cells that no other beats in one figure without losing in the other, along the x axis."""
+def frontier(arms: Sequence[Arm], up: Side, across: Side) -> list[Arm]:
+    """The arms that no other beats in one figure without losing in the other, along the x axis."""
     sign_x = 1 if across.better == "higher" else -1
     sign_y = 1 if up.better == "higher" else -1
-    ranked = sorted(records, key=lambda r: (-sign_x * across.scaled(r), -sign_y * up.scaled(r)))
-    found: list[Record] = []
-    for record in ranked:
-        if not found or sign_y * up.scaled(record) > sign_y * up.scaled(found[-1]):
-            found.append(record)
+    ranked = sorted(arms, key=lambda a: (-sign_x * across.scaled(a), -sign_y * up.scaled(a)))
+    found: list[Arm] = []
+    for arm in ranked:
+        if not found or sign_y * up.scaled(arm) > sign_y * up.scaled(found[-1]):
+            found.append(arm)
     return sorted(found, key=across.scaled)
 
 
-def _scatter(name: str, up: Side, across: Side, standing: Standing, pick: Record | None) -> Chart:
+def _scatter(name: str, up: Side, across: Side, standing: Standing, pick: Arm | None) -> Chart:
     shown = standing.competing[:MOST_POINTS]
     best = frontier(shown, up, across)
     x, y = side.scale(across, shown, zero=True), side.scale(up, shown, zero=standing.score is None)
-    edge = [{"x": across.scaled(r), "y": up.scaled(r), "order": i} for i, r in enumerate(best)]
+    edge = [{"x": across.scaled(a), "y": up.scaled(a), "order": i} for i, a in enumerate(best)]
     points = _points(shown, up, across, (x, y), standing, best, pick)
     title = f"{up.title} against {across.title[0].lower()}{across.title[1:]}"
-    listed = words.listed([standing.name(r) for r in best], 10)
+    listed = words.listed([standing.name(a) for a in best], 10)
     caption = (
-        f"Filled: on the Pareto frontier, so that no cell is better on both figures ({listed}). "
-        "Lines are 95 % intervals."
+        f"Filled: on the Pareto frontier, so that no {phrase.row(standing)} is better on both "
+        f"figures ({listed}). Lines are 95 % intervals."
         + (" The accent marks the pick." if pick else "")
         + (
             f" {len(standing.competing) - len(shown):,} more are in the table only."
@@ -67,8 +68,8 @@ def _scatter(name: str, up: Side, across: Side, standing: Standing, pick: Record
     return chart(
         name,
         title,
-        f"Scatter of {len(shown)} cells. On the Pareto frontier: "
-        f"{', '.join(standing.names[r.cell.id] for r in best[:20])}.",
+        f"Scatter of {words.plural(len(shown), phrase.row(standing))}. On the Pareto frontier: "
+        f"{', '.join(standing.names[a.id] for a in best[:20])}.",
         caption,
         _table(shown, up, across, best, standing),
         lambda: draw.scatter(points, edge if len(edge) > 1 else [], x, y),
@@ -76,45 +77,40 @@ def _scatter(name: str, up: Side, across: Side, standing: Standing, pick: Record
 
 
 def _points(
-    shown: Sequence[Record],
+    shown: Sequence[Arm],
     up: Side,
     across: Side,
     scales: tuple[Scale, Scale],
     standing: Standing,
-    best: Sequence[Record],
-    pick: Record | None,
+    best: Sequence[Arm],
+    pick: Arm | None,
 ) -> canvas.Data:
     size = (canvas.WIDTH, canvas.HEIGHT)
-    pixels = [_pixels(r, up, across, scales) for r in shown]
-    edge, picked = {r.cell.id for r in best}, pick.cell.id if pick else ""
-    named = {r.cell.id for r in shown} if len(shown) <= LABELS else {*sorted(edge)[:LABELS], picked}
-    texts = [
-        words.short(standing.names[r.cell.id], 44) if r.cell.id in named else "" for r in shown
-    ]
+    pixels = [_pixels(a, up, across, scales) for a in shown]
+    edge, picked = {a.id for a in best}, pick.id if pick else ""
+    named = {a.id for a in shown} if len(shown) <= LABELS else {*sorted(edge)[:LABELS], picked}
+    texts = [words.short(standing.names[a.id], 44) if a.id in named else "" for a in shown]
     labels = place(pixels, texts, size, _lines(best, up, across, scales))
-    numbers = {r.cell.id: n for n, r in enumerate(standing.records, start=1)}
+    numbers = standing.numbers
     found = []
-    for record, text, label in zip(shown, texts, labels, strict=True):
-        cell = record.cell.id
+    for arm, text, label in zip(shown, texts, labels, strict=True):
+        cell = arm.id
         point: dict[str, Any] = {
-            "x": across.scaled(record),
-            "y": up.scaled(record),
-            "says": f"[{numbers[cell]}] {standing.names[cell]}: "
-            f"{summary_figures(record, standing)}",
+            "x": across.scaled(arm),
+            "y": up.scaled(arm),
+            "says": f"[{numbers[cell]}] {standing.names[cell]}: {summary_figures(arm, standing)}",
             **_colours(cell == picked, cell in edge),
-            **_bounds(record, up, across, len(shown) <= 2 * LABELS),
+            **_bounds(arm, up, across, len(shown) <= 2 * LABELS),
             **_placed(text, label, scales),
         }
         found.append(point)
     return found
 
 
-def _pixels(
-    record: Record, up: Side, across: Side, scales: tuple[Scale, Scale]
-) -> tuple[float, float]:
+def _pixels(arm: Arm, up: Side, across: Side, scales: tuple[Scale, Scale]) -> tuple[float, float]:
     x, y = scales
-    left = x.pixels(across.scaled(record), canvas.WIDTH)
-    return left, canvas.HEIGHT - y.pixels(up.scaled(record), canvas.HEIGHT)
+    left = x.pixels(across.scaled(arm), canvas.WIDTH)
+    return left, canvas.HEIGHT - y.pixels(up.scaled(arm), canvas.HEIGHT)
 
 
 def _colours(picked: bool, on_edge: bool) -> dict[str, str]:
@@ -123,9 +119,9 @@ def _colours(picked: bool, on_edge: bool) -> dict[str, str]:
     return {"fill": fill, "stroke": line, "ink": canvas.ACCENT if picked else canvas.INK}
 
 
-def _bounds(record: Record, up: Side, across: Side, wanted: bool) -> dict[str, float | None]:
-    y_low, y_high = (wanted and up.bounds(record)) or (None, None)
-    x_low, x_high = (wanted and across.bounds(record)) or (None, None)
+def _bounds(arm: Arm, up: Side, across: Side, wanted: bool) -> dict[str, float | None]:
+    y_low, y_high = (wanted and up.bounds(arm)) or (None, None)
+    x_low, x_high = (wanted and across.bounds(arm)) or (None, None)
     return {"x_low": x_low, "x_high": x_high, "y_low": y_low, "y_high": y_high}
 
 
@@ -140,11 +136,9 @@ def _placed(text: str, label: Label, scales: tuple[Scale, Scale]) -> dict[str, A
     }
 
 
-def _lines(
-    best: Sequence[Record], up: Side, across: Side, scales: tuple[Scale, Scale]
-) -> list[Box]:
+def _lines(best: Sequence[Arm], up: Side, across: Side, scales: tuple[Scale, Scale]) -> list[Box]:
     """Where the frontier runs: along to the next cell, then up or down to it."""
-    corners = [_pixels(r, up, across, scales) for r in best]
+    corners = [_pixels(a, up, across, scales) for a in best]
     found = []
     for (x1, y1), (x2, y2) in pairwise(corners):
         found.append(Box(x1, y1 - 1, x2, y1 + 1))
@@ -153,14 +147,14 @@ def _lines(
 
 
 def _table(
-    shown: Sequence[Record], up: Side, across: Side, best: Sequence[Record], standing: Standing
+    shown: Sequence[Arm], up: Side, across: Side, best: Sequence[Arm], standing: Standing
 ) -> tuple[list[str], list[list[str]]]:
-    rows, edge = [], {r.cell.id for r in best}
-    for record in shown:
-        row = [standing.names[record.cell.id]]
+    rows, edge = [], {a.id for a in best}
+    for arm in shown:
+        row = [standing.names[arm.id]]
         for one in (up, across):
-            value = words.figure_value(one.figure, one.of(record) or 0.0)
-            spread = words.bounds(one.figure, one.interval(record))
+            value = words.figure_value(one.figure, one.of(arm) or 0.0)
+            spread = words.bounds(one.figure, one.interval(arm))
             row.append(f"{value} {spread}".strip())
-        rows.append([*row, "yes" if record.cell.id in edge else "no"])
+        rows.append([*row, "yes" if arm.id in edge else "no"])
     return ["Cell", up.title, across.title, "On the frontier"], rows

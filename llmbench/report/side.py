@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from llmbench.figure import BY_ID, Figure, peak_memory
-from llmbench.record import Record
+from llmbench.arm import Arm
+from llmbench.figure import BY_ID, Figure
+from llmbench.report import field
 from llmbench.report.canvas import Scale
 from llmbench.report.chart import bytes_unit
-from llmbench.report.field import speed
 from llmbench.report.standing import Standing
-from llmbench.statistics import Interval
+from llmbench.statistics.interval import Interval
 
-MEMORY, SPEED = BY_ID["peak_memory_bytes"], BY_ID["train_tokens_per_second"]
+MEMORY = BY_ID["peak_memory_bytes"]
 
 
 @dataclass(frozen=True)
@@ -21,29 +21,29 @@ class Side:
     """One of the two figures of a scatter."""
 
     figure: Figure
-    of: Callable[[Record], float | None]
-    interval: Callable[[Record], Interval | None]
+    of: Callable[[Arm], float | None]
+    interval: Callable[[Arm], Interval | None]
     better: str
     title: str
     factor: float = 1.0
     """What a value is divided by for the axis."""
 
-    def scaled(self, record: Record) -> float:
+    def scaled(self, arm: Arm) -> float:
         """The value on the axis."""
-        return (self.of(record) or 0.0) / self.factor
+        return (self.of(arm) or 0.0) / self.factor
 
-    def bounds(self, record: Record) -> tuple[float, float] | None:
+    def bounds(self, arm: Arm) -> tuple[float, float] | None:
         """The interval on the axis."""
-        found = self.interval(record)
+        found = self.interval(arm)
         if found is None or found.low == found.high:
             return None
         return found.low / self.factor, found.high / self.factor
 
 
-def scale(side: Side, records: Sequence[Record], zero: bool) -> Scale:
+def scale(side: Side, arms: Sequence[Arm], zero: bool) -> Scale:
     """The axis for a side, with a little room."""
-    values = [side.scaled(r) for r in records]
-    values += [b for r in records for b in side.bounds(r) or ()]
+    values = [side.scaled(arm) for arm in arms]
+    values += [b for arm in arms for b in side.bounds(arm) or ()]
     low, high = (0.0 if zero else min(values)), max(values)
     room = (high - low or abs(high) or 1.0) * 0.08
     arrow = (
@@ -71,7 +71,7 @@ def quality(standing: Standing, score: Figure) -> Side:
     return Side(
         score,
         standing.quality_of,
-        lambda r: standing.quality.get(r.cell.id),
+        lambda arm: standing.quality.get(arm.id),
         "higher",
         score.label,
     )
@@ -79,17 +79,23 @@ def quality(standing: Standing, score: Figure) -> Side:
 
 def training_speed(standing: Standing) -> Side:
     """Training speed as a side."""
-    return Side(SPEED, speed, lambda r: standing.speed.get(r.cell.id), "higher", "Training speed")
+    return Side(
+        field.SPEED,
+        field.speed,
+        lambda arm: standing.speed.get(arm.id),
+        "higher",
+        "Training speed",
+    )
 
 
 def memory(standing: Standing) -> Side:
     """Peak memory as a side, in the unit that suits the largest."""
-    largest = max(peak_memory(r) or 0.0 for r in standing.competing)
+    largest = max(field.memory(arm) or 0.0 for arm in standing.competing)
     word = standing.memory_word
     return Side(
         MEMORY,
-        peak_memory,
-        lambda r: None,
+        field.memory,
+        lambda arm: standing.memory.get(arm.id),
         "lower",
         word[0].upper() + word[1:],
         bytes_unit(largest)[1],

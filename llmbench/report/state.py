@@ -8,12 +8,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from llmbench.figure import BY_ID, peak_memory, rows
+from llmbench.arm import Arm
+from llmbench.figure import rows
 from llmbench.format import size
-from llmbench.report import words
+from llmbench.report import field, phrase, words
 from llmbench.report.chart import bytes_unit
-from llmbench.report.field import speed
-from llmbench.report.standing import Standing, pairs
+from llmbench.report.standing import Standing, quality_pairs, speed_pairs
 from llmbench.store import Comparison
 
 # Characters that could end a script element, start a comment in one, or end a line of script.
@@ -42,35 +42,30 @@ def _finite(value: Any) -> Any:
 
 
 def _choice(standing: Standing, judged: bool) -> dict[str, Any]:
-    """Cells that compete, in the order of the table, each with its figures and how they read."""
-    numbers = {r.cell.id: n for n, r in enumerate(standing.records, start=1)}
-    largest = max((peak_memory(r) or 0.0 for r in standing.competing), default=0.0)
+    """What competes, in the order of the table, each with its figures and how they read."""
+    largest = max((field.memory(arm) or 0.0 for arm in standing.competing), default=0.0)
     unit, factor = bytes_unit(largest)
-    cells = []
-    for record in standing.competing:
-        memory, rate = peak_memory(record) or 0.0, speed(record) or 0.0
-        quality, spread = standing.quality_of(record), standing.speed.get(record.cell.id)
-        cells.append(
-            {
-                "cell": numbers[record.cell.id],
-                "name": standing.names[record.cell.id],
-                "quality": quality,
-                "qualityText": ""
-                if quality is None or not standing.score
-                else words.figure_value(standing.score, quality),
-                "memory": memory,
-                "memoryText": size(memory),
-                "speed": rate,
-                "slow": spread.low if spread else rate,
-                "fast": spread.high if spread else rate,
-                "speedText": words.figure_value(BY_ID["train_tokens_per_second"], rate),
-            }
-        )
     return {
         "score": standing.score.label if standing.score and judged else None,
         "memoryWord": standing.memory_word,
         "unit": unit,
         "unitBytes": factor,
-        "cells": cells,
-        "level": pairs(standing) if judged else {},
+        "cells": [_figures(arm, standing) for arm in standing.competing],
+        "level": quality_pairs(standing) if judged else {},
+        "swift": speed_pairs(standing),
+    }
+
+
+def _figures(arm: Arm, standing: Standing) -> dict[str, Any]:
+    memory, rate = field.memory(arm) or 0.0, field.speed(arm)
+    quality = standing.quality_of(arm)
+    return {
+        "cell": standing.numbers[arm.id],
+        "name": standing.names[arm.id],
+        "quality": quality,
+        "qualityText": "" if quality is None else phrase.quality(standing, arm),
+        "memory": memory,
+        "memoryText": size(memory),
+        "speed": rate or 0.0,
+        "speedText": phrase.speed(arm) if rate else "",
     }

@@ -1,18 +1,15 @@
-"""The table of all cells: a row per cell, whatever became of it."""
+"""The table of all cells: a row for each, or for all seeds of one, whatever became of it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from llmbench.figure import (
-    BY_ID,
-    Figure,
-    generate_rate,
-    peak_memory,
-)
+from llmbench.arm import Arm
+from llmbench.figure import BY_ID, Figure, generate_rate, timed
 from llmbench.record import Record
-from llmbench.report import words
+from llmbench.report import field, words
 from llmbench.report.column import SHOWN, figures, value_of
 from llmbench.report.mark import leading
 from llmbench.report.standing import Standing
@@ -22,7 +19,7 @@ REASON_LENGTH = 300
 
 @dataclass(frozen=True)
 class Value:
-    """One figure of one cell."""
+    """One figure of one row."""
 
     text: str
     """Empty where it was not measured."""
@@ -36,7 +33,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of all cells."""
+    """One figure of all rows."""
 
     id: str
     label: str
@@ -47,35 +44,52 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """One cell."""
+    """One cell, or a composition with all its seeds."""
 
     number: int
     name: str
     status: str
     good: bool
+    skipped: bool
     cause: str
     values: tuple[Value, ...]
     picked: bool
-    linked: bool = True
-    """Whether the page has details of the cell."""
+    details: tuple[tuple[str, int], ...] = ()
+    """Its cells of which the page has details: their seeds, and their numbers there."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """All cells and all figures."""
+    """All rows and all figures."""
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
 
 
-def table(standing: Standing, pick: Record | None, linked: frozenset[str]) -> Table:
-    """Every record as a row, in the order of the plan."""
+def table(standing: Standing, pick: Arm | None, linked: frozenset[str]) -> Table:
+    """Every arm as a row, in the order of the plan."""
     found = list(figures(standing))
     best = {f.id: leading(f, standing) for f in found}
+    numbers = {r.cell.id: n for n, r in enumerate(standing.records, start=1)}
     rows = []
-    for number, record in enumerate(standing.records, start=1):
-        values = tuple(_value(f, record, standing, best[f.id]) for f in found)
-        rows.append(_row(number, record, values, standing, pick, linked))
+    for number, arm in enumerate(standing.arms, start=1):
+        rows.append(
+            Row(
+                number=number,
+                name=standing.names[arm.id],
+                status=status_text(arm, standing),
+                good=len(arm.well) == len(arm.records) and not standing.problem(arm),
+                skipped=not arm.well and arm.first.status == "skipped",
+                cause=_cause(arm, standing),
+                values=tuple(_value(f, arm, standing, best[f.id]) for f in found),
+                picked=pick is arm,
+                details=tuple(
+                    (f"seed {r.cell.seed}", numbers[r.cell.id])
+                    for r in arm.records
+                    if r.cell.id in linked
+                ),
+            )
+        )
     # Scores of further metrics were asked for, so that they are shown as well.
     asked = {f.id for f in found if f.unit == "score" and f.id not in BY_ID}
     shown = {standing.score.id if standing.score else "", *SHOWN, *asked}
@@ -87,87 +101,96 @@ def table(standing: Standing, pick: Record | None, linked: frozenset[str]) -> Ta
     )
 
 
-def _row(
-    number: int,
-    record: Record,
-    values: tuple[Value, ...],
-    standing: Standing,
-    pick: Record | None,
-    linked: frozenset[str],
-) -> Row:
-    wrong = standing.problems.get(record.cell.id)
-    cause = wrong or (record.reason or "" if record.status != "ok" else "")
-    return Row(
-        number=number,
-        name=standing.names[record.cell.id],
-        status=status_text(record, bool(wrong)),
-        good=record.status == "ok" and not wrong,
-        cause=words.cut(cause, REASON_LENGTH),
-        values=values,
-        picked=pick is record,
-        linked=record.cell.id in linked,
-    )
-
-
-def status_text(record: Record, wrong: bool = False) -> str:
-    """`ok`, `oom in train`, or what is wrong with a cell that seems well."""
-    if wrong and record.status == "ok":
+def status_text(arm: Arm, standing: Standing) -> str:
+    """`ok`, `oom in train`, `2 of 3 ok`, or what is wrong with cells that seem well."""
+    if standing.problem(arm) and arm.well:
         return "wrong first loss"
+    return arm.ending(record_status)
+
+
+def record_status(record: Record) -> str:
+    """`ok`, or `oom in train`."""
     return f"{record.status} in {record.phase}" if record.phase else record.status
 
 
-def _value(figure: Figure, record: Record, standing: Standing, best: frozenset[str]) -> Value:
-    value = value_of(figure, record)
+def _cause(arm: Arm, standing: Standing) -> str:
+    """Why the arm is not well, or its cells, each that has a cause of its own."""
+    wrong = standing.problem(arm)
+    if wrong:
+        return words.cut(wrong, REASON_LENGTH)
+    causes: dict[str, list[Record]] = {}
+    for record in arm.records:
+        if record.status != "ok":
+            causes.setdefault(record.reason or "", []).append(record)
+    if len(causes) == 1 and not arm.well:
+        return words.cut(next(iter(causes)), REASON_LENGTH)
+    return " ".join(_of_seeds(held, reason) for reason, held in causes.items())
+
+
+def _of_seeds(records: Sequence[Record], reason: str) -> str:
+    """`Seed 2, oom in train: CUDA out of memory.`"""
+    seeds = words.listed([str(r.cell.seed) for r in records])
+    which = f"Seed{'s' if len(records) > 1 else ''} {seeds}, {record_status(records[0])}"
+    return words.cut(f"{which}: {reason}" if reason else f"{which}.", REASON_LENGTH)
+
+
+def _value(figure: Figure, arm: Arm, standing: Standing, best: frozenset[str]) -> Value:
+    value = value_of(figure, arm)
     if value is None:
-        return Value("", absent=_absent(figure, record))
-    cell = record.cell.id
+        return Value("", absent=_absent(figure, arm))
     mark: Literal["", "best", "level"] = ""
-    if cell in best:
+    if arm.id in best:
         mark = "level" if len(best) > 1 else "best"
     return Value(
         text=words.figure_value(figure, value),
         sort=float(f"{value:.6g}"),
-        detail=_detail(figure, record, standing),
+        detail=_detail(figure, arm, standing),
         mark=mark,
     )
 
 
-def _detail(figure: Figure, record: Record, standing: Standing) -> str:
-    if standing.score and figure.id == standing.score.id:
-        return words.bounds(figure, standing.quality.get(record.cell.id))
-    if figure.id == "train_tokens_per_second":
-        return words.bounds(figure, standing.speed.get(record.cell.id))
-    if figure.id == "trainable_parameters" and record.parameters and record.parameters.total:
-        return words.percent(record.parameters.trainable, record.parameters.total)
+def _detail(figure: Figure, arm: Arm, standing: Standing) -> str:
+    known = {
+        standing.score.id if standing.score else "": standing.quality,
+        "peak_memory_bytes": standing.memory,
+        "train_tokens_per_second": standing.speed,
+    }
+    if figure.id in known:
+        return words.bounds(figure, known[figure.id].get(arm.id))
+    parameters = arm.first.parameters
+    if figure.id == "trainable_parameters" and parameters and parameters.total:
+        return words.percent(parameters.trainable, parameters.total)
     return ""
 
 
-def _absent(figure: Figure, record: Record) -> str:
-    if record.status != "ok":
+def _absent(figure: Figure, arm: Arm) -> str:
+    if not arm.well:
         return "not measured"  # its row says why
-    if figure.unit == "score" and record.cell.model.weights == "random":
+    if figure.unit == "score" and arm.cell.model.weights == "random":
         return "not measured: the weights are random"
-    if not record.cell.trains:
+    if not arm.cell.trains:
         return "not measured: nothing is trained"
+    if figure.unit == "tokens/s" and not timed(arm.first):
+        return "not measured: a deterministic run is slow on purpose"
     return "not measured"
 
 
-def summary_figures(record: Record, standing: Standing) -> str:
-    """The cell's main figures in a line, for a chart's marks."""
+def summary_figures(arm: Arm, standing: Standing) -> str:
+    """The row's main figures in a line, for a chart's marks."""
     parts = []
-    value = standing.quality_of(record)
+    value = standing.quality_of(arm)
     if standing.score and value is not None:
-        interval = words.bounds(standing.score, standing.quality.get(record.cell.id))
+        interval = words.bounds(standing.score, standing.quality.get(arm.id))
         parts.append(
             f"{standing.score.label} {words.figure_value(standing.score, value)} {interval}"
         )
-    memory, rate = peak_memory(record), BY_ID["train_tokens_per_second"].of(record)
+    memory, rate = field.memory(arm), field.speed(arm)
     if memory is not None:
         parts.append(
             f"{standing.memory_word} {words.figure_value(BY_ID['peak_memory_bytes'], memory)}"
         )
     if rate is not None:
-        parts.append(words.figure_value(BY_ID["train_tokens_per_second"], rate))
-    elif generate_rate(record) is not None:
+        parts.append(words.figure_value(field.SPEED, rate))
+    elif arm.mean(generate_rate) is not None:
         parts.append("not trained")
     return ", ".join(p.strip() for p in parts)

@@ -8,7 +8,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from llmbench.figure import AFTER_PUBLIC, FIGURES
-from llmbench.report import canvas, note, prediction, run, words
+from llmbench.report import canvas, note, phrase, prediction, run, words
 from llmbench.report.answer import Answer, answer
 from llmbench.report.chart import Chart
 from llmbench.report.detail import Detail, detailed, details
@@ -54,6 +54,8 @@ class View:
     differing: tuple[tuple[str, tuple[str, ...]], ...]
     details: tuple[Detail, ...]
     details_left_out: int
+    several_seeds: bool
+    """Whether rows are of several cells."""
     command: str
     choosable: bool
     """Whether there is more than one cell to choose among."""
@@ -61,6 +63,8 @@ class View:
     """Whether quality is a ground to choose on."""
     measures: tuple[Fact, ...]
     version: str
+    timed: bool
+    """Whether speed is a ground to choose on."""
     state: Markup
 
 
@@ -94,11 +98,13 @@ def view(comparison: Comparison) -> View:
         differing=differing,
         details=details(standing, linked),
         details_left_out=len(standing.records) - len(linked),
+        several_seeds=phrase.row(standing) != "cell",
         command=words.clean(header.command),
         judged=judged,
         choosable=len(standing.competing) > 1,
         measures=_measures(standing),
         version=words.clean(header.environment.versions.get("llmbench", "")),
+        timed=standing.timed,
         state=state(comparison, standing, judged),
     )
 

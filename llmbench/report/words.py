@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
 
 from llmbench.figure import Figure
 from llmbench.format import value_text
-from llmbench.record import Record
-from llmbench.statistics import Interval
+from llmbench.record import Cell
+from llmbench.statistics.interval import Interval
 
 LINE_ENDS = re.compile("\r\n|[\u2028\u2029]")
 """What ends a line besides a line feed. In names, the last two break Vega's expressions."""
@@ -54,6 +55,17 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def extent(counts: Sequence[int]) -> str:
+    """`3`, or `2 to 3` of ordered counts."""
+    return f"{counts[0]} to {counts[-1]}" if counts[0] < counts[-1] else str(counts[0])
+
+
+def rounded_up(count: int) -> str:
+    """A count to two digits, never less than it is: `1,200` for 1,137."""
+    step = 10 ** max(0, len(str(count)) - 2)
+    return f"{-(-count // step) * step:,}"
+
+
 def seconds(value: float) -> str:
     """Seconds from milliseconds to hours."""
     if value < 1:
@@ -77,9 +89,11 @@ def bounds(figure: Figure, interval: Interval | None) -> str:
     """`[0.58, 0.64]`; empty where nothing is known of the spread."""
     if interval is None or interval.low == interval.high:
         return ""
-    low, high = (
-        figure_value(figure, v).removesuffix(" tok/s") for v in (interval.low, interval.high)
-    )
+    least = 0.0 if figure.unit in {"bytes", "tokens/s"} else -math.inf
+    low, high = (figure_value(figure, max(least, v)) for v in (interval.low, interval.high))
+    unit = re.search(r" [a-zA-Z/]+$", high)
+    if unit and low.endswith(unit[0]):
+        low, high = low.removesuffix(unit[0]), high.removesuffix(unit[0])
     return f"[{low}, {high}]"
 
 
@@ -106,17 +120,15 @@ DIGITS = 4
 """Of a cell's id, enough to tell cells apart that are otherwise named alike."""
 
 
-def names(records: Sequence[Record]) -> dict[str, str]:
-    """A short name per cell id: the composition, and the seed, model or task where they vary.
+def names(cells: Sequence[Cell], seeds: bool = False) -> dict[str, str]:
+    """A short name per cell id: the composition, and the model or task where they vary.
 
-    Cells that are still alike differ in settings or device: the id's last digits tell them apart.
+    With `seeds` the seed too. Cells that are still alike differ in settings or device: the id's
+    last digits tell them apart.
     """
-    varying = [
-        part for part in (_model, _task, _seed) if len({part(record) for record in records}) > 1
-    ]
-    found = {
-        r.cell.id: clean(" · ".join([r.cell.name, *(part(r) for part in varying)])) for r in records
-    }
+    parts = (_model, _task, _seed) if seeds else (_model, _task)
+    varying = [part for part in parts if len({part(cell) for cell in cells}) > 1]
+    found = {c.id: clean(" · ".join([c.name, *(part(c) for part in varying)])) for c in cells}
     alike = Counter(found.values())
     return {
         cell: name if alike[name] == 1 else f"{name} · {cell[-DIGITS:]}"
@@ -124,13 +136,13 @@ def names(records: Sequence[Record]) -> dict[str, str]:
     }
 
 
-def _model(record: Record) -> str:
-    return record.cell.model.id
+def _model(cell: Cell) -> str:
+    return cell.model.id
 
 
-def _task(record: Record) -> str:
-    return record.cell.task
+def _task(cell: Cell) -> str:
+    return cell.task
 
 
-def _seed(record: Record) -> str:
-    return f"seed {record.cell.seed}"
+def _seed(cell: Cell) -> str:
+    return f"seed {cell.seed}"

@@ -141,7 +141,7 @@ def comparison(texts: Sequence[str]) -> Comparison:
     good = [_said(record, text, texts) for record, text in zip(good, texts, strict=True)]
     bad = [
         Record(
-            cell=cell.model_copy(update={"id": f"bad {cell.id}", "seed": 1}),
+            cell=cell.model_copy(update={"id": f"bad {cell.id}", "task": f"{cell.task} again"}),
             status="failed",
             phase="train",
             reason=text,

@@ -97,7 +97,7 @@ function restoreColumns() {
 
 // The reader's own constraints.
 
-const { cells, level, score, memoryWord, unitBytes, unit } = data.choice;
+const { cells, level, swift, score, memoryWord, unitBytes, unit } = data.choice;
 const inputs = ["most-memory", "least-quality", "matters"].map(byId);
 
 const least = (list) => list.reduce((a, b) => (b.memory < a.memory || (b.memory === a.memory && b.speed > a.speed) ? b : a));
@@ -105,17 +105,15 @@ const most = (list, figure) => list.reduce((a, b) => (b[figure] > a[figure] ? b 
 
 function choose(fit, matters) {
   if (matters === "memory") return { pick: least(fit), why: [`the least ${memoryWord}`] };
-  if (matters === "speed") {
-    const best = most(fit, "speed");
-    const pick = least(fit.filter((cell) => cell === best || cell.fast >= best.slow));
-    return { pick, why: pick === best ? ["the fastest"] : ["within the spread of the fastest, ", best, ` (${best.speedText}), with less ${memoryWord}`] };
-  }
-  const best = most(fit, "quality");
-  const known = level[cells.indexOf(best)]; // of very many cells, only the best one's ties are
-  if (!known) return { pick: best, why: [`the highest ${score}; which cells are level with it is not worked out`] };
+  const [figure, first, near, ties] = matters === "speed"
+    ? ["speed", "the fastest", "within the spread of the fastest, ", swift]
+    : ["quality", `the highest ${score}`, "not distinguishable from the highest, ", level];
+  const best = most(fit, figure);
+  const known = ties[cells.indexOf(best)]; // of very many, only the best one's ties are
+  if (!known) return { pick: best, why: [`${first}; which are level with it is not worked out`] };
   const pick = least(fit.filter((cell) => known.includes(cells.indexOf(cell))));
-  if (pick !== best) return { pick, why: ["not distinguishable from the highest, ", best, ` (${best.qualityText}), with less ${memoryWord}`] };
-  return { pick, why: [`the highest ${score}`] };
+  if (pick === best) return { pick, why: [first] };
+  return { pick, why: [near, best, ` (${best[figure + "Text"]}), with less ${memoryWord}`] };
 }
 
 function fitting() {
