@@ -13,7 +13,8 @@ from llmbench.errors import StoreError
 from llmbench.job import Job
 from llmbench.launcher import Event, Launcher
 from llmbench.record import Record, Status
-from llmbench.store import Store, read_record
+from llmbench.store import Store
+from llmbench.stored import read_record
 
 LOG_LINES = 20
 NOISE = "Extension modules:"

@@ -40,9 +40,12 @@ Scores = Annotated[dict[str, float], BeforeValidator(_finite)]
 
 
 class Part(BaseModel):
-    """Base of everything in a record: unchangeable, and strict about what it holds."""
+    """Base of everything in a record: unchangeable, and strict about what it holds.
 
-    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid")
+    A number that is none cannot stand in it: JSON has no way to write one.
+    """
+
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", allow_inf_nan=False)
 
 
 class Member(Part):

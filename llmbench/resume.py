@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from llmbench.errors import StoreError
 from llmbench.record import Record
-from llmbench.store import Store, read_record
+from llmbench.store import Store
+from llmbench.stored import read_record
 
 FROM_OUTSIDE = frozenset({"interrupted", "killed"})
 """Ends that say nothing of the cell: whoever caused them, it was not the strategy."""

@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from llmbench.environment import Environment
 from llmbench.errors import StoreError
 from llmbench.plan import Plan
 from llmbench.record import SCHEMA_VERSION, Attempt, Record
+from llmbench.stored import read_record, read_text, validated
 
-T = TypeVar("T", bound=BaseModel)
 TEMPORARY = ".llmbench"
 """How the name of a file ends that is not whole yet."""
 
@@ -146,42 +147,54 @@ class Store:
     def read(self) -> Comparison:
         """Everything in the directory. A record that cannot be read is named and left alone."""
         header = self.read_header()
-        found: dict[str, Record] = {}
-        problems = []
+        found: list[Record] = []
+        inputs: dict[str, str] = {}
+        problems: list[str] = []
         for path in sorted(self.records.glob("*.json")):
-            if ".attempt-" in path.name:
-                continue
-            try:
-                record = read_record(path)
-            except StoreError as error:
-                problems.append(str(error))
-            else:
-                found[record.cell.id] = record
+            if ".attempt-" not in path.name:
+                with _noted(problems):
+                    found.append(_own_record(path))
+        with _noted(problems):
+            inputs = self._inputs()
         order = [p.cell.id for p in header.plan.cells]
-        ranked = sorted(found.values(), key=lambda r: _rank(order, r.cell.id))
-        return Comparison(header, tuple(ranked), self._inputs(), tuple(problems))
+        ranked = sorted(found, key=lambda r: _rank(order, r.cell.id))
+        return Comparison(header, tuple(ranked), inputs, tuple(problems))
 
     def read_header(self) -> Header:
         """Read `comparison.json`; StoreError where there is none, or a newer one."""
         path = self.root / "comparison.json"
-        if not path.is_file():
+        if not path.exists():
             raise StoreError(
                 f"'{self.root}' holds no comparison: "
                 "name a directory that 'llmbench compare' wrote."
             )
-        return _validated(Header, path, "a comparison")
+        return validated(Header, path, "a comparison")
 
     def _inputs(self) -> dict[str, str]:
         path = self.data / "eval.jsonl"
-        if not path.is_file():
+        if not path.exists():
             return {}
-        rows = (json.loads(line) for line in path.read_text("utf-8").split("\n") if line)
-        return {row["id"]: row["input"] for row in rows}
+        try:
+            rows = [json.loads(line) for line in read_text(path).split("\n") if line]
+            return {str(row["id"]): str(row["input"]) for row in rows}
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise StoreError(f"'{path.name}' does not hold the evaluated examples.") from None
 
 
-def read_record(path: Path) -> Record:
-    """Read and validate one record; StoreError, naming the file, where it is not one."""
-    return _validated(Record, path, "a record")
+@contextlib.contextmanager
+def _noted(problems: list[str]) -> Iterator[None]:
+    """Note what cannot be read, and go on."""
+    try:
+        yield
+    except StoreError as error:
+        problems.append(str(error))
+
+
+def _own_record(path: Path) -> Record:
+    record = read_record(path)
+    if path.name != f"{record.cell.id}.json":
+        raise StoreError(f"{path.name!r} is a record of a cell that has a file of its own.")
+    return record
 
 
 def write_text(path: Path, text: str) -> None:
@@ -209,6 +222,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def _content(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():
+            raise StoreError(f"'{path.name}' is no ordinary file: move it away.")
         return path.read_bytes()
     except OSError as error:
         raise StoreError(
@@ -222,31 +237,6 @@ def _and_before(held: Record | None) -> tuple[Attempt, ...]:
         return ()
     last = Attempt(attempt=held.attempt, status=held.status, phase=held.phase, reason=held.reason)
     return (*held.earlier, last)
-
-
-def _validated(kind: type[T], path: Path, what: str) -> T:
-    try:
-        return kind.model_validate(_checked(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(p) for p in first["loc"])
-        raise StoreError(f"'{path.name}' is not {what} ({where}: {first['msg']}).") from None
-
-
-def _checked(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"'{path.name}' cannot be read ({error}).") from None
-    version = content.get("schema_version") if isinstance(content, dict) else None
-    if not isinstance(version, int):
-        raise StoreError(f"'{path.name}' is not a file of llmbench's.")
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"'{path.name}' was written by a newer llmbench (schema {version}, "
-            f"this one reads {SCHEMA_VERSION}): upgrade llmbench."
-        )
-    return dict(content)
 
 
 def _rank(order: list[str], cell_id: str) -> int:

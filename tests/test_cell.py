@@ -13,7 +13,7 @@ from llmbench.dataset import Example
 from llmbench.job import Job
 from llmbench.metric import Metric
 from llmbench.record import Budget, Member, ModelRef, Record
-from llmbench.store import read_record
+from llmbench.stored import read_record
 from llmbench.worker import cell as worker
 from llmbench.worker import trial
 

@@ -18,7 +18,8 @@ from llmbench.outcome import Interrupted
 from llmbench.plugin import Source
 from llmbench.record import Record
 from llmbench.setup import set_up
-from llmbench.store import Store, read_record, write_text
+from llmbench.store import Store, write_text
+from llmbench.stored import read_record
 
 
 class Scripted(Launcher):

@@ -17,7 +17,7 @@ from llmbench.job import Job
 from llmbench.metric import Metric, Score
 from llmbench.probe import Probe
 from llmbench.record import PHASES, Member, ModelRef, Record
-from llmbench.store import read_record
+from llmbench.stored import read_record
 from llmbench.strategy import CannotRun
 from llmbench.worker import cell as worker
 from llmbench.worker.guard import guarded
@@ -156,14 +156,14 @@ class Careful(Probe):
         pass
 
     def leave(self, phase):
-        return {"energy_joules": 1.5}
+        return {"energy_joules": 1.5, "power_watts": math.nan}
 
 
 def test_figures_of_a_probe_of_anybody_are_kept(run, plugins):
     plugins.probes.add("careful", Careful, THEIRS)
     record = run()
     assert record.status == "ok"
-    assert record.phases["save"].probes == {"careful": {"energy_joules": 1.5}}
+    assert record.phases["save"].probes == {"careful": {"energy_joules": 1.5, "power_watts": None}}
 
 
 def not_in(wrong):

@@ -11,7 +11,7 @@ from llmbench.errors import DataError
 from llmbench.job import Job
 from llmbench.probe import Probe
 from llmbench.record import Step
-from llmbench.store import read_record
+from llmbench.stored import read_record
 from llmbench.strategy import CannotRun
 from llmbench.worker.memory import Meter
 from llmbench.worker.recorder import Recorder, outcome

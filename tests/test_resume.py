@@ -6,7 +6,8 @@ import pytest
 from records import ended, ok
 
 from llmbench import resume
-from llmbench.store import Store, read_record, write_text
+from llmbench.store import Store, write_text
+from llmbench.stored import read_record
 
 SKIPPED_BEFORE = ended("lora", "skipped", "Not here.")
 SKIPPED_INSIDE = ended("lora", "skipped", "Another kernel ran.", phase="train")

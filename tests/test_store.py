@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,8 @@ from records import cell, comparison, ended, fitted, ok, seven
 import llmbench.store
 from llmbench.errors import StoreError
 from llmbench.record import SCHEMA_VERSION
-from llmbench.store import Store, read_record, write_text
+from llmbench.store import Store, write_text
+from llmbench.stored import MOST_BYTES, read_record
 
 
 @pytest.fixture
@@ -226,3 +228,85 @@ def test_cells_with_a_budget_are_kept_apart_in_records_and_plan():
     assert [p.cell.name for p in whole.equal.header.plan.cells] == ["full", "lora"]
     assert [p.cell.name for p in whole.fitted.header.plan.cells] == ["lora, fit 16GiB"]
     assert whole.equal.equal == whole.equal
+
+
+@pytest.fixture
+def whole(store):
+    """A store with a comparison of two cells, and the paths of their records."""
+    made = comparison([ok("lora"), ok("full")])
+    store.write_header(made.header)
+    for record in made.records:
+        store.write_record(record)
+    return store, store.records / f"{cell('lora').id}.json"
+
+
+def edited(path, **changes):
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def as_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def as_link(path):
+    path.symlink_to(path.rename(path.with_suffix(".moved")))
+
+
+def as_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def as_huge(path):
+    os.truncate(path, MOST_BYTES + 1)  # a hole: takes no room
+
+
+SPOILT = {
+    "truncated": (lambda p: p.write_text(p.read_text()[:-200]), "cannot be read"),
+    "edited": (lambda p: edited(p, status="fine"), "is not a record (status"),
+    "with more": (lambda p: edited(p, more=1), "is not a record (more"),
+    "infinite": (lambda p: edited(p, seconds=float("inf")), "is not a record (seconds"),
+    "of version 0": (lambda p: edited(p, schema_version=0), "is not a file of llmbench's"),
+    "of version true": (lambda p: edited(p, schema_version=True), "is not a file of llmbench's"),
+    "newer": (lambda p: edited(p, schema_version=99), "written by a newer llmbench (schema 99"),
+    "foreign": (lambda p: p.write_text('{"name": "package"}'), "is not a file of llmbench's"),
+    "binary": (lambda p: p.write_bytes(bytes(range(256))), "it is not UTF-8 text"),
+    "huge": (as_huge, "it is too large to be llmbench's"),
+    "deep": (lambda p: p.write_text("[" * 100_000), "it is nested too deeply"),
+    "a link": (as_link, "it is no ordinary file"),
+    "a pipe": (as_pipe, "it is no ordinary file"),
+    "a folder": (as_folder, "it is no ordinary file"),
+    "a copy": (lambda p: p.rename(p.with_name("lora copy.json")), "has a file of its own"),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_whatever_has_become_of_a_record_it_is_named_and_the_rest_is_read(whole, kind):
+    spoil, said = SPOILT[kind]
+    store, path = whole
+    spoil(path)
+    read = store.read()
+    assert [r.cell.composition for r in read.records] == ["full"]
+    assert len(read.problems) == 1
+    assert said in read.problems[0]
+    assert "lora" in read.problems[0]
+    assert "\n" not in read.problems[0]
+
+
+@pytest.mark.parametrize("name", ["../../outside", "a/b", "", "a\0"])
+def test_a_record_whose_cell_cannot_be_a_file_s_name_is_refused(whole, name):
+    _, path = whole
+    edited(path, cell=json.loads(path.read_text())["cell"] | {"id": name})
+    with pytest.raises(StoreError, match="cannot be a file's name"):
+        read_record(path)
+
+
+@pytest.mark.parametrize("content", ["{", '{"id": 1}', "[]", "[" * 100_000, b"\xff"])
+def test_inputs_that_are_spoilt_are_named_and_the_records_are_read(whole, content):
+    store, _ = whole
+    data = content if isinstance(content, bytes) else content.encode()
+    (store.data / "eval.jsonl").write_bytes(data)
+    read = store.read()
+    assert len(read.records) == 2
+    assert "eval.jsonl" in read.problems[0]

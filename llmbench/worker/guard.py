@@ -156,7 +156,7 @@ class Watched(Probe):
 
 
 def _figure(value: Any) -> float | int | None:
-    if value is None:
-        return None
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None  # which says that it was not measured
     number: float | int = of_kind(value, int | float, "a number")  # type: ignore[arg-type]
     return number

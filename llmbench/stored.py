@@ -1,0 +1,78 @@
+"""Reading one stored file, whatever has become of it since it was written."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from llmbench.errors import StoreError
+from llmbench.migrate import migrate
+from llmbench.record import SCHEMA_VERSION, Record
+
+FILE_NAME = re.compile(r"[^/\\\0]+")
+T = TypeVar("T", bound=BaseModel)
+
+MOST_BYTES = 2**28
+"""A larger file is none that llmbench wrote: a record of 10,000 steps has about 2 MB."""
+
+
+def read_record(path: Path) -> Record:
+    """Read and validate one record; StoreError, naming the file, where it is not one."""
+    record = validated(Record, path, "a record")
+    if not FILE_NAME.fullmatch(record.cell.id):
+        raise StoreError(f"{path.name!r} is not a record (its cell's id cannot be a file's name).")
+    return record
+
+
+def validated(kind: type[T], path: Path, what: str) -> T:
+    """The file's content as that model; StoreError, naming the file, where it is none."""
+    try:
+        return kind.model_validate(_content(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(p) for p in first["loc"])
+        raise StoreError(f"{path.name!r} is not {what} ({where}: {first['msg']}).") from None
+
+
+def read_text(path: Path) -> str:
+    """The text of an ordinary file; StoreError for anything else.
+
+    A link may lead out of the directory, which may have come from somebody else; a pipe would be
+    waited for without end.
+    """
+    try:
+        if path.is_symlink() or not path.is_file():
+            raise StoreError(f"{path.name!r} cannot be read (it is no ordinary file).")
+        if path.stat().st_size > MOST_BYTES:
+            raise StoreError(f"{path.name!r} cannot be read (it is too large to be llmbench's).")
+        return path.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path.name!r} cannot be read ({_why(error)}).") from None
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(read_text(path))
+    except ValueError as error:
+        raise StoreError(f"{path.name!r} cannot be read ({error}).") from None
+    except RecursionError:
+        raise StoreError(f"{path.name!r} cannot be read (it is nested too deeply).") from None
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if type(version) is not int or version < 1:
+        raise StoreError(f"{path.name!r} is not a file of llmbench's.")
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{path.name!r} was written by a newer llmbench (schema {version}, "
+            f"this one reads {SCHEMA_VERSION}): upgrade llmbench."
+        )
+    return migrate(content)
