@@ -25,16 +25,21 @@ class Difference:
     """Whether it is of what the cells ran on, and not of what was run."""
 
     def __str__(self) -> str:
+        return words.clean(f"{self.name} differs: {self.listed}.")
+
+    @property
+    def listed(self) -> str:
+        """`4 in one and another; 8 in a third`."""
         parts = [f"{v} in {words.listed(groups)}" for v, groups in self.values.items()]
         more = [f"{len(parts) - MOST_VALUES} more"] if len(parts) > MOST_VALUES else []
-        return words.clean(f"{self.name} differs: {'; '.join([*parts[:MOST_VALUES], *more])}.")
+        return "; ".join([*parts[:MOST_VALUES], *more])
 
 
 def differences(groups: Mapping[str, Sequence[Record]]) -> list[Difference]:
     """The facts of which groups do not hold the same values, those of what was run first."""
     return [
-        *_differing({g: [content(r.cell) for r in held] for g, held in groups.items()}, False),
-        *_differing({g: list(_machines(held)) for g, held in groups.items()}, True),
+        *differing({g: [content(r.cell) for r in held] for g, held in groups.items()}, False),
+        *differing({g: list(_machines(held)) for g, held in groups.items()}, True),
     ]
 
 
@@ -102,7 +107,7 @@ def _machines(records: Sequence[Record]) -> Iterator[dict[str, str]]:
     return (machine(r.environment) for r in records if r.environment)
 
 
-def _differing(
+def differing(
     groups: Mapping[str, Sequence[Mapping[str, str]]], of_machine: bool
 ) -> Iterator[Difference]:
     """A fact differs if two groups that know it hold different values of it."""

@@ -98,6 +98,7 @@ def member(strategy: Any, registry: Registry) -> Member:
         distribution=source.distribution,
         group=strategy.group,
         bundle=tuple(map(str, strategy.bundle)),
+        also_claims=tuple(sorted(strategy.also_claims)),
     )
 
 

@@ -56,6 +56,8 @@ class Member(Part):
     distribution: str
     group: str = ""
     """What it decides; a composition has one member of each group."""
+    also_claims: tuple[str, ...] = ()
+    """What it decides besides."""
     bundle: tuple[str, ...] = ()
     """What it joins, where it is more than one thing."""
 

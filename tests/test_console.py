@@ -77,6 +77,27 @@ def told(view, out, *args):
     return out.getvalue().splitlines()
 
 
+def odd():
+    """A comparison of which there is something to know."""
+    return comparison([ok("lora"), ok("full", optimizer="SGD")])
+
+
+def test_lines_end_with_what_there_is_to_know():
+    screen, out = terminal()
+    Lines(screen).finish(odd(), ROOT / "report.html", 0)
+    (line,) = [n for n in out.getvalue().splitlines() if n.startswith("Warning: ")]
+    assert "the optimiser that ran" in line
+    assert "AdamW in lora; SGD in full" in line
+
+
+def test_json_has_a_line_for_each_thing_to_know():
+    out = io.StringIO()
+    JsonLines(out).finish(odd(), ROOT / "report.html", 0)
+    events = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [e["event"] for e in events] == ["warning", "end"]
+    assert "the optimiser that ran" in events[0]["reason"]
+
+
 def test_lines_say_start_end_and_where_the_report_is():
     screen, out = terminal()
     lines = told(Lines(screen), out)

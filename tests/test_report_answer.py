@@ -117,6 +117,12 @@ def test_notes_tell_of_the_seed_the_burn_in_and_the_records_warnings() -> None:
     assert "Mind this." in texts
 
 
+def test_notes_warn_of_what_differs_and_no_strategy_declares() -> None:
+    found = records.comparison([records.ok("lora"), records.ok("full", optimizer="SGD")])
+    texts = [n.text for n in notes(found, stand(found)) if n.kind == "warning"]
+    assert any("Cells also differ in the optimiser that ran" in t for t in texts)
+
+
 def test_notes_tell_of_cells_without_a_record_and_of_other_machines() -> None:
     made = [records.ok("full", 0.6), records.ok("lora", 0.5)]
     whole = records.comparison(made)

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from llmbench.caution import cautions
 from llmbench.figure import FIGURES, fit_columns
 from llmbench.launcher import Event
 from llmbench.outcome import INTERRUPT
@@ -75,7 +76,9 @@ class JsonLines:
         )
 
     def finish(self, comparison: Comparison, report: Path, status: int) -> None:
-        """`end`: the report's path and the exit status."""
+        """`warning`: each, in words. `end`: the report's path and the exit status."""
+        for caution in cautions(comparison.records):
+            self.say("warning", reason=caution)
         self.say("end", report=str(report), exit_status=status)
 
     def say(self, event: str, **fields: Any) -> None:

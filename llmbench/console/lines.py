@@ -9,6 +9,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.text import Text
 
+from llmbench.caution import cautions
 from llmbench.console.fit import fit_tables
 from llmbench.console.pace import STARTING
 from llmbench.console.state import State
@@ -82,6 +83,8 @@ class Lines:
         for found in fit_tables(comparison.fitted.records, self.out.width):
             self.out.print(found)
             self.out.print()
+        for caution in cautions(comparison.records):
+            self.say(Text(f"Warning: {caution.replace('`', '')}", style="yellow"))
         bad = sum(r.status not in ("ok", "skipped", "interrupted") for r in comparison.records)
         if bad:
             self.say(f"{cells(bad)} did not end well: see {report.parent / 'logs'}")

@@ -1,10 +1,17 @@
 """The report: one self-contained HTML page, a pure function of the comparison."""
 
-from llmbench.report.page import page
-from llmbench.report.view import view
-from llmbench.store import Comparison
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llmbench.store import Comparison
 
 
 def render(comparison: Comparison) -> str:
     """The page for a comparison. The same records give the same bytes."""
+    # Here, since much else has use for the words of this package and none for its page.
+    from llmbench.report.page import page
+    from llmbench.report.view import view
+
     return page(view(comparison.equal))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from llmbench.arm import Arm
 from llmbench.figure import BY_ID, QUALITY, Figure, peak_memory, timed
+from llmbench.record import Record
 from llmbench.setting import ADJUSTABLE
 
 SCORES = (QUALITY, "rougeLsum", "rouge1", "rouge2")
@@ -45,8 +46,8 @@ def compete(arms: Sequence[Arm], problems: dict[str, str], score: Figure | None)
     return tuple(arm for arm in able if group(arm) == chosen)
 
 
-def group(arm: Arm) -> tuple[object, ...]:
-    """What arms must share to be held against each other: all but strategy and seeds."""
+def group(arm: Arm | Record) -> tuple[object, ...]:
+    """What arms, and cells, must share to be held against each other: all but strategy and seed."""
     cell = arm.cell
     shared = cell.settings.model_dump(exclude=set(cell.declared))
     device = arm.environment.device_name if arm.environment else None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from llmbench.caution import cautions
 from llmbench.report import phrase, words
 from llmbench.report.field import group, least_memory
 from llmbench.report.standing import FULL_STATISTICS, Standing
@@ -37,6 +38,7 @@ def notes(comparison: Comparison, standing: Standing) -> tuple[Note, ...]:
         *_ended(standing),
         *_environments(standing),
         *_warnings(standing),
+        *(Note("warning", c) for c in cautions(standing.records)),
         *(Note("note", words.clean(n)) for n in comparison.header.notices),
         *_groups(standing),
         *_quality(standing),
