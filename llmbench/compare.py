@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from llmbench import dataset, lock, neighbour, outcome, plan, resume, source
+from llmbench import advice, dataset, lock, neighbour, outcome, plan, resume, source
 from llmbench.blame import Watched
 from llmbench.config import Config
 from llmbench.dataset import Data
@@ -97,8 +97,12 @@ def run(setup: Setup, command: str, listener: Listener) -> Store:
         listener.start(cells, store.root)
         with outcome.interruptions(launcher, listener.event) as stopped, cleared(store):
             for planned in cells.cells:
-                if not stopped():
-                    run_cell(planned, setup, fetched, inputs, store, launcher, listener)
+                if stopped():
+                    break
+                ran = run_cell(planned, setup, fetched, inputs, store, launcher, listener)
+                if ran and ran.status == "oom" and setup.config.on_oom == "stop":
+                    listener.event({"event": advice.STOP, "reason": advice.STOPPED})
+                    break
     if stopped():
         raise outcome.Interrupted(store)
     return store
@@ -129,13 +133,13 @@ def run_cell(
     store: Store,
     launcher: Timed,
     listener: Listener,
-) -> None:
-    """Run one cell, unless it is skipped or has a result, and store its record."""
+) -> Record | None:
+    """Run one cell, unless it is skipped, and store its record; None if it has a result."""
     cell = planned.cell
     held = store.record(cell.id)
     if held and resume.stands(held, planned.skip, setup.config.retry):
         listener.record(held, True)
-        return
+        return None
     listener.cell(cell)
     if planned.skip or planned.broken:
         record = Record(
@@ -146,8 +150,10 @@ def run_cell(
         )
     else:
         record = launch(make_job(cell, setup, fetched, inputs, store), store, launcher, listener)
-    listener.record(store.write_record(record), False)
+    record = store.write_record(record)
+    listener.record(record, False)
     shutil.rmtree(store.work / cell.id, ignore_errors=True)
+    return record
 
 
 def make_job(cell: Cell, setup: Setup, fetched: Source, inputs: Inputs, store: Store) -> Job:
@@ -177,7 +183,7 @@ def launch(job: Job, store: Store, launcher: Timed, listener: Listener) -> Recor
     write_text(job_file, job.model_dump_json())
     log = store.log(job.cell.id)
     status = launcher.run(job_file, log, listener.event)
-    return launcher.judged(outcome.record_of(job, status, log), log)
+    return advice.explained(launcher.judged(outcome.record_of(job, status, log), log))
 
 
 def make_launcher(config: Config, registry: Registry) -> Timed:

@@ -103,6 +103,11 @@ class Config(BaseModel):
     cell_timeout: Annotated[float, Field(gt=0), BeforeValidator(_seconds)] | None = Field(
         None, description="Longest time for a cell: seconds, or 10m, or 1h30m; none otherwise."
     )
+    on_oom: Literal["continue", "stop"] = Field(
+        "continue",
+        description="After a cell that ran out of memory: go on with the next, or stop. Nobody's "
+        "batch is made smaller: cells would no longer compare.",
+    )
     wait: bool = Field(
         False, description="Wait for a directory or a GPU that another llmbench is using."
     )

@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from llmbench import host
 from llmbench.duration import words
 from llmbench.launcher import Event, Launcher
-from llmbench.record import Record
+from llmbench.record import Record, Shortage
 
 MARGIN_SECONDS = 0.5
 """How long after the limit the worker is asked to end: its stacks are to show where it hung."""
@@ -39,12 +40,14 @@ class Timed(Launcher):
         self._asked_to_end = False
         self._over = False
         self._start_seconds: float | None = None
+        self._kills = 0
+        """How many processes the system had ended for lack of memory when the worker started."""
         self._ended = threading.Event()
         self._clock: threading.Timer | None = None
 
     def run(self, job: Path, log: Path, on_event: Callable[[Event], None]) -> int:
         """Run the worker, and end it when its time is over."""
-        self._over, self._start_seconds = False, None
+        self._over, self._start_seconds, self._kills = False, None, host.kills()
         self._ended.clear()
         began = time.monotonic()
 
@@ -84,6 +87,8 @@ class Timed(Launcher):
             return record
         if self._over:
             return record.model_copy(update=self._timeout(log))
+        if record.status == "killed" and host.kills() > self._kills:
+            return record.model_copy(update=self._no_memory())
         if self._asked_to_end and record.status == "failed":
             # Whatever it said: it failed because it was made to stop in the middle of something.
             update = {"status": "interrupted", "reason": "Interrupted by the user."}
@@ -96,6 +101,10 @@ class Timed(Launcher):
             "or give it more with --cell-timeout."
         )
         return {"status": "timeout", "reason": reason, "traceback": stacks(log)}
+
+    def _no_memory(self) -> dict[str, str | Shortage]:
+        found = Shortage(where="host", total_bytes=host.room().total_bytes)
+        return {"status": "oom", "reason": "The host's memory ran out.", "shortage": found}
 
     def _wind(self, extra_seconds: float) -> None:
         """Start the clock anew, if there is a limit."""

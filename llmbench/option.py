@@ -46,6 +46,7 @@ GROUPS = {
         "output",
         "retry",
         "cell_timeout",
+        "on_oom",
         "wait",
         "shared_gpu",
     ),

@@ -246,6 +246,18 @@ class Fit(Part):
     """Every size that was tried, and the peak bytes that it needed; -1 where memory ran out."""
 
 
+class Shortage(Part):
+    """What there was of memory when it ran out, in bytes. What nobody could tell is None."""
+
+    where: Literal["cuda", "host"]
+    asked_bytes: int | None = None
+    """What was asked for and could not be had."""
+    free_bytes: int | None = None
+    """What this process could still have had."""
+    total_bytes: int | None = None
+    """All that this process might have had: the device's, or a limit that is lower."""
+
+
 class Attempt(Part):
     """How an earlier attempt at a cell ended; its own record and log stand beside the latest."""
 
@@ -268,6 +280,8 @@ class Record(Part):
     """Where it ended, if not well."""
     reason: str | None = None
     traceback: str | None = None
+    shortage: Shortage | None = None
+    """For a cell that ran out of memory."""
     warnings: tuple[str, ...] = ()
     started_at: str | None = None
     """UTC, ISO 8601."""

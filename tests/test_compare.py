@@ -16,7 +16,7 @@ from llmbench.job import Job
 from llmbench.launcher import Launcher
 from llmbench.outcome import Interrupted
 from llmbench.plugin import Source
-from llmbench.record import Record
+from llmbench.record import Record, Shortage
 from llmbench.setup import set_up
 from llmbench.store import Store, write_text
 from llmbench.stored import read_record
@@ -235,6 +235,26 @@ def test_a_cell_that_is_still_to_be_skipped_keeps_its_record(run, registry, monk
             ("lora", "skipped", True),
         ]
     assert run()[2].ran == ["lora"]
+
+
+def out_of_memory(job, log):
+    leave(job, status="oom", phase="train", shortage=Shortage(where="cuda", asked_bytes=2**31))
+    return 0
+
+
+def test_memory_that_ran_out_is_told_with_a_way_out_and_the_rest_runs(run):
+    store, _, launcher = run({"full": out_of_memory})
+    reason = record_of(store, "full").reason
+    assert reason.startswith("The GPU's memory ran out when 2.0 GiB were asked for: try a smaller")
+    assert launcher.ran == ["base", "full", "lora"]
+
+
+def test_it_can_stop_at_a_cell_that_runs_out_of_memory_and_go_on_later(run):
+    store, heard, launcher = run({"full": out_of_memory}, on_oom="stop")
+    assert launcher.ran == ["base", "full"]
+    assert "--on-oom stop" in heard.events[-1]["reason"]
+    assert run({}, on_oom="stop")[2].ran == ["lora"]
+    assert statuses(store) == {"base": "ok", "full": "oom", "lora": "ok"}
 
 
 def test_a_worker_is_told_which_attempt_it_is(run):

@@ -95,6 +95,23 @@ def test_a_cell_that_does_not_end_when_asked_to_is_ended(log):
     assert launcher.judged(ended("lora", "killed", "SIGKILL"), log).status == "timeout"
 
 
+def test_a_worker_that_the_system_ended_ran_out_of_memory(log, monkeypatch):
+    counts = iter([3, 4])
+    monkeypatch.setattr(limit.host, "kills", lambda: next(counts))
+    launcher = Timed(Quick())
+    run(launcher, log)
+    record = launcher.judged(ended("lora", "killed", "SIGKILL"), log)
+    assert (record.status, record.phase, record.shortage.where) == ("oom", "train", "host")
+
+
+def test_a_worker_that_somebody_else_killed_did_not(log, monkeypatch):
+    monkeypatch.setattr(limit.host, "kills", lambda: 3)
+    launcher = Timed(Quick())
+    run(launcher, log)
+    record = launcher.judged(ended("lora", "killed", "SIGKILL"), log)
+    assert (record.status, record.reason) == ("killed", "SIGKILL")
+
+
 def test_a_launcher_that_cannot_interrupt_is_no_way_out(log):
     class Broken(Standing):
         def interrupt(self):

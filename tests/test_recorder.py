@@ -159,6 +159,17 @@ def test_a_cell_that_ended_well_names_no_phase_and_no_traceback(recorder, job):
     assert held.seconds > 0
 
 
+def test_out_of_memory_says_what_there_was(recorder, job):
+    with pytest.raises(RuntimeError) as caught, recorder.phase("train"):
+        torch.empty(2**50, dtype=torch.uint8)
+    recorder.finish(caught.value)
+    held = read_record(job.record_file)
+    assert (held.status, held.phase, held.traceback) == ("oom", "train", None)
+    assert (held.shortage.where, held.shortage.asked_bytes) == ("host", 2**50)
+    assert 0 < held.shortage.free_bytes <= held.shortage.total_bytes
+    assert held.phases["train"].memory.host_growth_bytes is not None
+
+
 def test_out_of_memory_keeps_the_steps_and_no_traceback(recorder, job):
     recorder.step(STEP)
     with pytest.raises(MemoryError) as caught, recorder.phase("train"):

@@ -9,6 +9,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.text import Text
 
+from llmbench.advice import STOP
 from llmbench.caution import cautions
 from llmbench.console.fit import fit_tables
 from llmbench.console.pace import STARTING
@@ -22,6 +23,8 @@ from llmbench.plan import Plan
 from llmbench.record import Cell, Record
 from llmbench.store import Comparison
 
+TOLD = (WAITING, STOP)
+"""Events that are sentences for a person."""
 WIDTHS = {"rougeL": 13, "peak_memory_bytes": 8, "train_tokens_per_second": 12}
 """Characters of each figure in the line of a cell: with the name, it fits 80 columns."""
 
@@ -59,7 +62,7 @@ class Lines:
         """If verbose, a line for the phase that has ended; and what there is to wait for."""
         if event["event"] == "phase":
             self._phase_ended()
-        elif event["event"] == WAITING:
+        elif event["event"] in TOLD:
             self.notice(event["reason"])
         self.state.event(event)
 

@@ -16,7 +16,7 @@ from llmbench.metric import Score
 from llmbench.probe import Probe
 from llmbench.record import Example
 from llmbench.strategy import CannotRun, Strategy
-from llmbench.worker.recorder import out_of_memory
+from llmbench.worker.shortage import out_of_memory
 from llmbench.worker.stop import Stop
 from llmbench.worker.train import Diverged
 

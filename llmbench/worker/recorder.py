@@ -10,22 +10,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from llmbench.errors import UserError
 from llmbench.job import Job
 from llmbench.probe import Probe
 from llmbench.record import Phase, PhaseRecord, Record, Status, Step
 from llmbench.store import write_text
 from llmbench.strategy import CannotRun
+from llmbench.worker import shortage
 from llmbench.worker.memory import Meter
+from llmbench.worker.shortage import out_of_memory
 from llmbench.worker.train import Diverged
 
 WRITE_INTERVAL_SECONDS = 5.0
 """How much of a long training a kill may lose; writing happens between steps."""
-
-NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "ALLOC_FAILED")
-"""What a RuntimeError says where memory ran out: torch on a host, CUDA, and cuBLAS."""
 
 Say = Callable[[dict[str, Any]], None]
 """Sends an event to the parent."""
@@ -103,6 +100,10 @@ class Recorder:
     def finish(self, error: BaseException | None) -> None:
         """Write the final record."""
         status, reason = outcome(error)
+        if error and status == "oom":
+            self.note(shortage=shortage.of(error, self.meter.cuda))
+            shortage.let_go(error)
+            traceback.print_exception(error)  # the log has what the reason leaves out
         self.note(
             status=status,
             reason=reason,
@@ -123,22 +124,15 @@ def outcome(error: BaseException | None) -> tuple[Status, str | None]:
     if error is None:
         return "ok", None
     text = str(error).strip() or type(error).__name__
-    if out_of_memory(error):
-        return "oom", text.split("\n")[0]
     if isinstance(error, CannotRun):
         return "skipped", text
     if isinstance(error, Diverged):
         return "diverged", text
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", "Interrupted by the user."
+    if out_of_memory(error):
+        return "oom", text.split("\n")[0]
     return "failed", text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on the device or on the host, whoever noticed."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(w in str(error) for w in NO_MEMORY)
 
 
 def trace(error: BaseException) -> str:

@@ -22,8 +22,8 @@ from llmbench.strategy import CannotRun
 from llmbench.worker import batch, search, train
 from llmbench.worker.batch import Batch, Tokens
 from llmbench.worker.memory import Meter
-from llmbench.worker.recorder import out_of_memory
 from llmbench.worker.running import Running
+from llmbench.worker.shortage import out_of_memory
 
 STEPS = 2
 """Steps of a trial: the optimiser's states come into being at the end of the first."""
