@@ -36,6 +36,8 @@ class Environment(BaseModel):
     device_name: str
     device_memory_bytes: int
     device_count: int = 0
+    compute_capability: tuple[int, int] | None = None
+    """What kind of GPU it is, as NVIDIA counts them: (9, 0) is Hopper."""
     driver: str | None = None
     system: str
     cpu_name: str
@@ -68,6 +70,7 @@ def collect(device: str = "auto") -> Environment:
             device_name=first.name,
             device_memory_bytes=first.memory_bytes,
             device_count=len(gpus),
+            compute_capability=first.compute_capability,
             driver=first.driver,
             **shared,
         )
@@ -99,6 +102,7 @@ class GpuFacts(NamedTuple):
     uuid: str = ""
     processes: tuple[int | None, ...] | None = None
     """What each process that computes on it holds; None where NVML does not say."""
+    compute_capability: tuple[int, int] | None = None
 
 
 @cache
@@ -147,7 +151,8 @@ def _facts(handle: Any, driver: str) -> GpuFacts:
     name = str(pynvml.nvmlDeviceGetName(handle))
     uuid = str(pynvml.nvmlDeviceGetUUID(handle))
     free, processes = int(memory.free), _processes(handle)
-    return GpuFacts(name, int(memory.total), free, driver, uuid, processes)
+    major, minor = map(int, pynvml.nvmlDeviceGetCudaComputeCapability(handle))
+    return GpuFacts(name, int(memory.total), free, driver, uuid, processes, (major, minor))
 
 
 def _processes(handle: Any) -> tuple[int | None, ...] | None:

@@ -1,8 +1,10 @@
-"""What a worker is told: the cell, and where its inputs and its record are on this machine."""
+"""What a worker is told: what to run, and where its inputs and its answer are on this machine."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Literal
 
 from llmbench.environment import Environment
 from llmbench.record import Cell, Part
@@ -11,6 +13,7 @@ from llmbench.record import Cell, Part
 class Job(Part):
     """The content of `cell.json`. JSON in, JSON out: nothing else passes between the processes."""
 
+    kind: Literal["cell"] = "cell"
     cell: Cell
     environment: Environment
     model_source: str
@@ -30,3 +33,26 @@ class Job(Part):
     """After how long the worker writes every thread's stack to its log: it is then ended."""
     started_at: float
     """When the launcher was called, as `time.time()`."""
+
+
+class EstimateJob(Part):
+    """Cells whose memory is to be predicted: nothing of them is run, and no weights are read."""
+
+    kind: Literal["estimate"] = "estimate"
+    cells: tuple[Cell, ...]
+    environment: Environment
+    """Where they would run; it need not be this machine."""
+    model_source: str
+    """Folder or hub id of the architecture's `config.json`."""
+    tokenizer_source: str | None = None
+    train_file: Path | None = None
+    """Examples, with the tokenizer, where the micro-batches are as long as these make them; None
+    where every sequence is full."""
+    answer_file: Path
+    """Where the `llmbench.estimate.answer.Answer` goes."""
+
+
+def read(text: str) -> Job | EstimateJob:
+    """The job in a file's text."""
+    kind = EstimateJob if json.loads(text)["kind"] == "estimate" else Job
+    return kind.model_validate_json(text)

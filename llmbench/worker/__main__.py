@@ -1,4 +1,4 @@
-"""`python -m llmbench.worker cell.json LOG`: run one cell in this process.
+"""`python -m llmbench.worker JOB LOG`: run one cell in this process, or predict some.
 
 Events go to standard output as JSON lines; whatever the libraries print goes to the log.
 """
@@ -10,11 +10,12 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from llmbench import exit_status, tree
-from llmbench.job import Job
+from llmbench.job import EstimateJob, Job, read
 from llmbench.worker import stop
 
 
@@ -50,14 +51,23 @@ def main(job_file: Path, log: Path) -> None:
         except BrokenPipeError:
             raise stop.Stop from None  # nobody listens any more
 
-    job = Job.model_validate_json(job_file.read_text("utf-8"))
     faulthandler.enable()
-    if job.limit_seconds is not None:
+    run(read(job_file.read_text("utf-8")), say)
+
+
+def run(job: Job | EstimateJob, say: Callable[[dict[str, Any]], None]) -> None:
+    """Do what the job says."""
+    if isinstance(job, Job) and job.limit_seconds is not None:
         faulthandler.dump_traceback_later(job.limit_seconds)
     say({"event": "start"})
-    from llmbench.worker import cell
+    if isinstance(job, EstimateJob):
+        from llmbench.worker.estimate import job as estimate
 
-    cell.run(job, say)
+        estimate.run(job, say)
+    else:
+        from llmbench.worker import cell
+
+        cell.run(job, say)
 
 
 def redirect(log: Path) -> int:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gc
 import shutil
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from llmbench import plugin
 from llmbench.errors import PluginError
 from llmbench.job import Job
-from llmbench.record import Member
+from llmbench.record import Cell, Member
+from llmbench.setting import Settings
 from llmbench.strategy import Strategy
 from llmbench.worker import batch, guard, load, tensor
 from llmbench.worker.guard import Watched, guarded
@@ -33,7 +36,7 @@ def run(job: Job, say: Say) -> None:
     recorder = Recorder(job, Meter(device), probes, say)
     error: BaseException | None = None
     try:
-        phases(Running(job, strategies(job), device, recorder))
+        phases(Running(job, strategies(job.cell), device, recorder))
         for probe in probes:
             probe.settle()
     except BaseException as caught:
@@ -41,9 +44,9 @@ def run(job: Job, say: Say) -> None:
     recorder.finish(error)
 
 
-def strategies(job: Job) -> tuple[Strategy, ...]:
+def strategies(cell: Cell) -> tuple[Strategy, ...]:
     """The cell's strategies with their options."""
-    return tuple(strategy(m) for m in job.cell.members)
+    return tuple(strategy(m) for m in cell.members)
 
 
 def strategy(member: Member) -> Strategy:
@@ -98,11 +101,16 @@ def prepare_phase(running: Running) -> None:
     """What the strategies do to the model: adapters, frozen weights, checkpointing."""
     quantized = bool(getattr(running.model, "is_quantized", False))
     seed_everything(running.job.cell.seed)
-    for strategy in running.strategies:
-        with guarded("strategy", strategy.id, "prepare"):
-            prepared = strategy.prepare(running.model, running.job.cell.settings)
-            running.model = guard.model(prepared)
+    running.model = prepared(running.model, running.strategies, running.job.cell.settings)
     running.recorder.note(parameters=load.count_parameters(running.model), quantized=quantized)
+
+
+def prepared(model: Any, strategies: Sequence[Strategy], settings: Settings) -> Any:
+    """The model after every strategy has made it ready."""
+    for strategy in strategies:
+        with guarded("strategy", strategy.id, "prepare"):
+            model = guard.model(strategy.prepare(model, settings))
+    return model
 
 
 def save_phase(running: Running) -> None:

@@ -9,9 +9,11 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
+from llmbench.environment import Environment
 from llmbench.errors import PluginError
 from llmbench.job import Job
 from llmbench.record import Parameters
+from llmbench.setting import Settings
 from llmbench.strategy import Strategy
 from llmbench.worker import guard
 from llmbench.worker.guard import guarded
@@ -26,7 +28,7 @@ logging.disable_progress_bar()  # a log is no terminal
 
 def load_model(job: Job, strategies: Sequence[Strategy], device: torch.device) -> Any:
     """The base model on the device, loaded as the strategies ask."""
-    kwargs = {"dtype": DTYPES[job.cell.settings.precision], **load_kwargs(job, strategies)}
+    kwargs = load_kwargs(job.cell.settings, job.environment, strategies)
     if job.cell.model.weights == "random":
         return random_model(job.model_source, kwargs, device)
     return AutoModelForCausalLM.from_pretrained(
@@ -56,12 +58,17 @@ def random_model(folder: str, kwargs: dict[str, Any], device: torch.device) -> A
     )
 
 
-def load_kwargs(job: Job, strategies: Sequence[Strategy]) -> dict[str, Any]:
-    """What the strategies together add to loading; PluginError where two set the same thing."""
+def load_kwargs(
+    settings: Settings, environment: Environment, strategies: Sequence[Strategy]
+) -> dict[str, Any]:
+    """How to load: the precision, and what the strategies together add to it.
+
+    PluginError where two strategies set the same thing.
+    """
     merged: dict[str, Any] = {}
     for strategy in strategies:
         with guarded("strategy", strategy.id, "load_kwargs"):
-            added = guard.mapping(strategy.load_kwargs(job.cell.settings, job.environment))
+            added = guard.mapping(strategy.load_kwargs(settings, environment))
         both = merged.keys() & added.keys()
         if both:
             raise PluginError(
@@ -69,7 +76,7 @@ def load_kwargs(job: Job, strategies: Sequence[Strategy]) -> dict[str, Any]:
                 "which another member sets too: leave one of them out."
             )
         merged |= added
-    return merged
+    return {"dtype": DTYPES[settings.precision], **merged}
 
 
 def load_tokenizer(source: str, revision: str | None) -> Any:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,13 +34,18 @@ class Running:
         """The padding token's id."""
         return int(self.tokenizer.pad_token_id or 0) if self.tokenizer else 0
 
-    @contextmanager
-    def context(self) -> Iterator[None]:
+    def context(self) -> AbstractContextManager[None]:
         """Every strategy's context around a training step."""
-        with ExitStack() as stack:
-            for strategy in self.strategies:
-                stack.enter_context(guard.Context(strategy))
-            yield
+        return training_context(self.strategies)
+
+
+@contextmanager
+def training_context(strategies: Sequence[Strategy]) -> Iterator[None]:
+    """Every strategy's context around a training step."""
+    with ExitStack() as stack:
+        for strategy in strategies:
+            stack.enter_context(guard.Context(strategy))
+        yield
 
 
 def warn_of_cuts(running: Running, examples: int, role: str) -> None:

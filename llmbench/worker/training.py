@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 from llmbench import dataset
-from llmbench.strategy import CannotRun
+from llmbench.setting import Settings
+from llmbench.strategy import CannotRun, Strategy
 from llmbench.worker import anatomy, batch, effective, guard, kernel, train, trial
 from llmbench.worker.guard import guarded
 from llmbench.worker.running import Running, warn_of_cuts
@@ -22,7 +23,9 @@ def train_phase(running: Running) -> None:
     """Loss and kernels before anything is learnt, then the training steps."""
     sequences = training_sequences(running)
     if running.job.cell.fit:
-        trial.stretch(running, sequences, make_optimizer(running))
+        settings = running.job.cell.settings
+        optimizer = make_optimizer(running.model, running.strategies, settings)
+        trial.stretch(running, sequences, optimizer)
         running.recorder.meter.reset()
     cell, recorder, model = running.job.cell, running.recorder, running.model
     batches = training_batches(running, sequences)
@@ -30,7 +33,7 @@ def train_phase(running: Running) -> None:
     if not cell.trains:
         return
     prove_kernel(running, batches[0][0])
-    optimizer = make_optimizer(running)
+    optimizer = make_optimizer(model, running.strategies, cell.settings)
     recorder.note(optimizer=type(optimizer).__name__)
     recorder.observe(
         **effective.of_weights(model, running.base),
@@ -69,16 +72,17 @@ def training_batches(
     return batch.steps(sequences, settings, seed, running.pad)
 
 
-def make_optimizer(running: Running) -> Any:
+def make_optimizer(
+    model: torch.nn.Module, strategies: Sequence[Strategy], settings: Settings
+) -> Any:
     """The optimiser that a strategy brings, or AdamW."""
-    settings = running.job.cell.settings
-    parameters = [p for p in running.model.parameters() if p.requires_grad]
-    for strategy in running.strategies:
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    for strategy in strategies:
         with guarded("strategy", strategy.id, "optimizer"):
             own = guard.optimizer(strategy.optimizer(parameters, settings))
         if own is not None:
             return own
-    return train.adamw(running.model, settings)
+    return train.adamw(model, settings)
 
 
 def prove_kernel(running: Running, first: batch.Batch) -> None:

@@ -1,0 +1,72 @@
+"""An `EstimateJob` from its cells to the answer."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from functools import cache
+
+from llmbench import dataset, plugin
+from llmbench.errors import UserError
+from llmbench.estimate.answer import Answer, Estimate
+from llmbench.job import EstimateJob
+from llmbench.record import Cell
+from llmbench.setting import Settings
+from llmbench.store import write_text
+from llmbench.strategy import CannotRun
+from llmbench.worker import batch, load
+from llmbench.worker.cell import strategies
+from llmbench.worker.estimate.simulation import Simulation
+from llmbench.worker.recorder import Say
+
+
+def run(job: EstimateJob, say: Say) -> None:
+    """Predict every cell, and write the answer. Cells that differ in nothing are simulated once."""
+    gc.freeze()
+    length = lengths(job)
+    known: dict[str, Estimate] = {}
+    found = {}
+    for number, cell in enumerate(job.cells):
+        settings = cell.settings.model_copy(update={"seq_len": length(cell)})
+        same = settings.model_dump_json() + "".join(m.model_dump_json() for m in cell.members)
+        if same not in known:
+            known[same] = estimate(job, cell, settings)
+        found[cell.id] = known[same]
+        say({"event": "estimate", "done": number + 1, "total": len(job.cells)})
+    write_text(job.answer_file, Answer(cells=found).model_dump_json())
+
+
+def estimate(job: EstimateJob, cell: Cell, settings: Settings) -> Estimate:
+    """What is predicted of the cell; the reason where its code cannot run without data."""
+    try:
+        simulation = Simulation(cell, strategies(cell), job.environment, job.model_source)
+        return Estimate(parts=simulation.peak(settings), parameters=simulation.parameters)
+    except Exception as error:  # of a strategy's own code, or a library's: no cell fails for it
+        return Estimate(reason=why(error))
+    finally:
+        gc.collect()
+
+
+def why(error: Exception) -> str:
+    """The error in a line; one that is written for people as it is."""
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    written = isinstance(error, UserError | CannotRun)
+    return text if written else f"{type(error).__name__}: {text}"
+
+
+def lengths(job: EstimateJob) -> Callable[[Cell], int]:
+    """A function that gives the tokens of a cell's longest sequence."""
+    if job.tokenizer_source is None or job.train_file is None:
+        return lambda cell: cell.settings.seq_len
+    first = job.cells[0]  # all share model, task and data
+    tokenizer = load.load_tokenizer(job.tokenizer_source, first.model.revision)
+    task = plugin.registry().tasks.get(first.task)
+    encoder = batch.Encoder(tokenizer, task, first.settings.seq_len)
+    sequences = [encoder.sequence(e) for e in dataset.load_lines(job.train_file)]
+
+    @cache
+    def longest(seed: int) -> int:
+        steps = batch.steps(sequences, first.settings, seed, pad=0)
+        return max(b.input_ids.shape[1] for step in steps for b in step)
+
+    return lambda cell: longest(cell.seed)

@@ -1,0 +1,108 @@
+"""A cell's training steps, run on the meta device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from llmbench.environment import Environment
+from llmbench.record import Cell, MemoryParts
+from llmbench.setting import Settings
+from llmbench.strategy import Strategy
+from llmbench.worker import batch, load, tensor, train
+from llmbench.worker.cell import prepared
+from llmbench.worker.estimate import kernel, patch
+from llmbench.worker.estimate.attention import as_on_gpu
+from llmbench.worker.estimate.ledger import Ledger
+from llmbench.worker.estimate.model import meta_model
+from llmbench.worker.estimate.watch import Watch
+from llmbench.worker.running import training_context
+from llmbench.worker.training import make_optimizer, quiet_collector
+
+
+class Marker(train.Observer):
+    """Says of gradients and states what they are, while all of them are there."""
+
+    def __init__(self, watch: Watch, model: Any, optimizer: Any) -> None:
+        self._watch = watch
+        self._model = model
+        self._optimizer = optimizer
+
+    def before_clearing(self) -> None:
+        """The gradients are still there, and the states are from now on."""
+        gradients = [p.grad for p in self._model.parameters() if p.grad is not None]
+        self._watch.mark(gradients, "gradients")
+        self._watch.mark(tensor.states(self._optimizer), "optimizer")
+
+
+class Simulation:
+    """One cell's model, prepared by its strategies, to be trained on batches of any shape."""
+
+    def __init__(
+        self, cell: Cell, strategies: Sequence[Strategy], environment: Environment, source: str
+    ) -> None:
+        self.cell = cell
+        self.strategies = strategies
+        outliers = cell.model.weights == "random"
+        self.watch = Watch(Ledger(), kernel.instead(outliers))
+        self._capability = environment.compute_capability
+        # The main thread multiplies matrices, and the thread of the backward pass does.
+        threads = 2 if cell.trains else 1
+        self._workspace_bytes = threads * kernel.workspace_bytes(self._capability)
+        self._optimizer: Any = None
+        with self._running():
+            self.model = self._load(environment, source)
+        self.parameters = load.count_parameters(self.model)
+
+    def peak(self, settings: Settings) -> MemoryParts:
+        """What the peak is made of when training on full batches with these settings."""
+        with self._running():
+            self.watch.ledger.reset_peak()
+            if self.cell.trains:
+                self._train(settings)
+            else:
+                train.first_loss(self.model, self._batches(settings, 1)[0][0])
+        found = {f"{kind}_bytes": size for kind, size in self.watch.ledger.at_peak().items()}
+        found["activations_bytes"] = found.get("activations_bytes", 0) + self._workspace_bytes
+        return MemoryParts(**{"weights_bytes": 0, **found})
+
+    def _train(self, settings: Settings) -> None:
+        # The optimiser makes its states in the first step; later ones are all alike.
+        steps = 1 if self._optimizer else 2
+        if self._optimizer is None:
+            self._optimizer = make_optimizer(self.model, self.strategies, settings)
+        with patch.paging():
+            train.train(
+                self.model,
+                self._optimizer,
+                self._batches(settings, steps),
+                settings,
+                lambda: training_context(self.strategies),
+                Marker(self.watch, self.model, self._optimizer),
+            )
+
+    def _batches(self, settings: Settings, steps: int) -> list[list[batch.Batch]]:
+        # From the second micro-batch of a step on there are gradients to add to: no more to see.
+        accumulation = min(2, settings.accumulation)
+        wanted = settings.model_copy(update={"steps": steps, "accumulation": accumulation})
+        return batch.random_steps(self.model.config.vocab_size, wanted, self.cell.seed)
+
+    def _load(self, environment: Environment, source: str) -> Any:
+        kwargs = load.load_kwargs(self.cell.settings, environment, self.strategies)
+        model = meta_model(source, self.cell.model.revision, kwargs)
+        base = tensor.base_of(model)
+        model = prepared(model, self.strategies, self.cell.settings)
+        self.watch.mark_all("weights")
+        self.watch.mark(tensor.split(model, base)[1], "adapter")
+        return model
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        with (
+            quiet_collector(),
+            patch.kernels_on_meta(),
+            as_on_gpu(self._capability),
+            self.watch,
+        ):
+            yield
