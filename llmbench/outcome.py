@@ -25,6 +25,8 @@ CRASHES = frozenset(
     if hasattr(signal, name)
 )
 """Signals that a process brings on itself: such an end is a failure of its cell."""
+HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+"""What the closing of a terminal sends; Windows has none."""
 INTERRUPT = "interrupt"
 """The event of a first Ctrl-C, upon which the running cell is asked to end."""
 
@@ -87,6 +89,7 @@ def interruptions(
 ) -> Iterator[Callable[[], bool]]:
     """While the block runs, Ctrl-C or SIGTERM ends the running cell; a second one, everything.
 
+    So does a terminal that is closed, which may say so twice, unless it is to be outlived (nohup).
     Tells `on_event`, from within the signal handler: no place to write to a file. Hands out a
     function that tells whether there was one.
     """
@@ -94,6 +97,8 @@ def interruptions(
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal count
+        if number == HANGUP and count:
+            return
         count += 1
         if count > 1:
             launcher.close()
@@ -101,7 +106,10 @@ def interruptions(
         on_event({"event": INTERRUPT})
         launcher.interrupt()
 
-    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    ends = [signal.SIGINT, signal.SIGTERM]
+    if HANGUP and signal.getsignal(HANGUP) != signal.SIG_IGN:
+        ends.append(HANGUP)
+    before = {s: signal.signal(s, handle) for s in ends}
     try:
         yield lambda: count > 0
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 from collections import Counter
 from pathlib import Path
@@ -355,7 +356,7 @@ def test_figures_that_nobody_has_take_no_column():
 
 def test_a_figure_that_is_no_number_is_null_for_machines():
     out = io.StringIO()
-    JsonLines(out).record(ok("lora", eval_loss=float("nan")), False)
+    JsonLines(out).record(ok("lora").model_copy(update={"eval_loss": math.nan}), False)
     assert json.loads(out.getvalue(), parse_constant=pytest.fail)["figures"]["eval_loss"] is None
 
 

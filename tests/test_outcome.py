@@ -121,6 +121,25 @@ def test_being_asked_to_terminate_is_an_interruption_too():
         assert stopped()
 
 
+def test_a_terminal_that_is_closed_is_an_interruption_however_often_it_says_so():
+    launcher = Idle()
+    with outcome.interruptions(launcher) as stopped:
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert stopped()
+    assert (launcher.interrupted, launcher.closed) == (1, 0)
+
+
+def test_a_run_that_is_to_outlive_its_terminal_does():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with outcome.interruptions(Idle()) as stopped:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stopped()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_second_ctrl_c_ends_everything():
     launcher = Idle()
 

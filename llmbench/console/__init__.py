@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, Protocol
 
 from llmbench.compare import Listener
+from llmbench.console.stream import lasting
 from llmbench.store import Comparison
 
 Mode = Literal["normal", "quiet", "verbose", "jsonl"]
@@ -23,11 +25,12 @@ def view(mode: Mode) -> View:
     """What suits the mode, and what standard output goes to."""
     from rich.console import Console
 
-    out, err = Console(highlight=False), Console(highlight=False, stderr=True)
+    stdout = lasting(sys.stdout)
+    out, err = (Console(file=f, highlight=False) for f in (stdout, lasting(sys.stderr)))
     if mode == "jsonl":
         from llmbench.console.jsonl import JsonLines
 
-        return JsonLines()
+        return JsonLines(stdout)
     if mode == "normal" and out.is_terminal and not out.is_dumb_terminal:
         from llmbench.console.live import LiveView
 

@@ -20,4 +20,7 @@ def heed() -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    # Once is enough: a second one would come in the middle of writing the record.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise Stop

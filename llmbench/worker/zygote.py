@@ -42,7 +42,8 @@ ON_CPU = ("bitsandbytes", "peft")
 def main() -> None:
     """Import, say so, then serve until standard input ends."""
     tree.end_with_parent(int(sys.argv[1]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     with quiet():
         for module in ALWAYS + (() if has_gpu() else ON_CPU):
             with contextlib.suppress(ImportError):  # a cell that needs it will say what is missing
@@ -52,6 +53,7 @@ def main() -> None:
     say({"event": "ready", "cuda": has_gpu()})
     while request := sys.stdin.buffer.readline():
         serve(json.loads(request))
+    os._exit(0)  # taking all that was imported to pieces would take seconds
 
 
 @contextlib.contextmanager
@@ -81,10 +83,11 @@ def run_child(request: dict[str, Any], zygote: int) -> int:
     """Be the worker of one cell; returns the exit status."""
     from llmbench import exit_status
     from llmbench.worker import __main__ as worker
+    from llmbench.worker import stop
 
     os.setpgid(0, 0)
     tree.end_with_parent(zygote)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    stop.heed()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     say({"event": "child", "pid": os.getpid()})  # from now on it takes Ctrl-C
     try:
@@ -108,8 +111,10 @@ def wait(child: int) -> int:
     Whatever the child started ends with it: it would take from the next one's time and memory.
     """
     handle = os.pidfd_open(child)
-    select.select([handle, sys.stdin], [], [])
+    ready = select.select([handle, sys.stdin], [], [])[0]
     tree.end(child)
+    if handle not in ready:
+        os._exit(0)
     os.close(handle)
     return os.waitpid(child, 0)[1]
 
