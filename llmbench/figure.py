@@ -46,6 +46,11 @@ def peak_memory(record: Record) -> float | None:
     return memory.host_growth_bytes if memory.allocated_bytes is None else memory.allocated_bytes
 
 
+def predicted_memory(record: Record) -> float | None:
+    """Peak of the train phase as it was predicted before the cell ran: allocated, on CUDA."""
+    return record.predicted.total_bytes if record.predicted else None
+
+
 def peak_memory_kind(record: Record) -> str | None:
     """What `peak_memory` is on this cell's device."""
     if peak_memory(record) is None or record.environment is None:
@@ -185,6 +190,14 @@ PADDED = Figure(
     train_rate("padded_tokens"),
     "tokens that the device computes, padding included",
 )
+PREDICTED = Figure(
+    "predicted_peak_memory_bytes",
+    "Predicted memory",
+    "bytes",
+    "neither",
+    predicted_memory,
+    "peak memory while training, predicted from shapes alone before the cell ran",
+)
 FIT_SIZE = Figure(
     "fit_size",
     "Largest that fits",
@@ -194,7 +207,7 @@ FIT_SIZE = Figure(
     "sequences per micro-batch, or tokens per sequence, within the budget of --fit",
 )
 """Of cells of the frontier alone."""
-AFTER_PUBLIC = (SUPERVISED, PADDED)
+AFTER_PUBLIC = (SUPERVISED, PADDED, PREDICTED)
 """Columns behind the public ones."""
 
 

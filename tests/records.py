@@ -18,6 +18,7 @@ from llmbench.record import (
     GenerationBatch,
     Member,
     Memory,
+    MemoryParts,
     ModelRef,
     Parameters,
     Phase,
@@ -173,6 +174,14 @@ def phases(peak: float, device: str, trains: bool) -> dict[Phase, PhaseRecord]:
         for phase, share in PHASE_SHARES.items()
         if trains or phase != "save"
     }
+
+
+def parts(peak_gib: float) -> MemoryParts:
+    """A peak of that size in all its parts: mostly weights and activations."""
+    peak = int(peak_gib * GIB)
+    shares = {"weights": 0.4, "adapter": 0.01, "gradients": 0.02, "optimizer": 0.07}
+    held = {f"{name}_bytes": int(peak * share) for name, share in shares.items()}
+    return MemoryParts(**held, activations_bytes=peak - sum(held.values()))
 
 
 def examples(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
 import time
 from html.parser import HTMLParser
@@ -195,7 +196,8 @@ def test_the_page_carries_the_rows_for_download(seven: str) -> None:
 
 
 def test_a_figure_that_is_not_a_number_does_not_reach_the_page() -> None:
-    broken = records.ok("lora", eval_loss=float("nan"), first_loss=float("inf"))
+    wrong = {"eval_loss": math.nan, "first_loss": math.inf}
+    broken = records.ok("lora").model_copy(update=wrong)
     page = Page(render(records.comparison([broken, records.ok("full")])))
     json.loads(page.blocks["script"][0])
     assert not {"nan", "inf", "NaN"} & set(page.texts)

@@ -36,7 +36,15 @@ SIGNIFICANT: frozenset[Word] = frozenset({"better", "worse", "changed"})
 JUDGED: frozenset[Word] = SIGNIFICANT | {"same", "not distinguishable", "spread unknown"}
 FITTED = frozenset({"fit_size", "train_tokens_per_second"})
 """All that can change in a cell that fills its memory budget."""
-EXACT = frozenset({"fit_size", "trainable_parameters", "total_parameters", "artifact_bytes"})
+EXACT = frozenset(
+    {
+        "fit_size",
+        "trainable_parameters",
+        "total_parameters",
+        "artifact_bytes",
+        "predicted_peak_memory_bytes",
+    }
+)
 INTERVALS: Mapping[str, Callable[[Arm], Interval | None]] = {
     "train_tokens_per_second": rate_interval,
     "supervised_tokens_per_second": lambda arm: rate_interval(arm, "supervised_tokens"),

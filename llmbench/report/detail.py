@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llmbench.format import count, size
 from llmbench.record import Record
-from llmbench.report import words
+from llmbench.report import estimate, words
 from llmbench.report.run import Fact, label, show
 from llmbench.report.standing import Standing
 from llmbench.report.table import record_status
@@ -82,6 +82,8 @@ def _facts(record: Record) -> Iterator[Fact]:
         share = f" ({words.percent(trainable, total)})" if total else ""
         text = f"{count(trainable)} of {count(total)} trained{share}"
         yield Fact("Parameters", text if record.cell.trains else f"{count(total)}, none trained")
+    if record.predicted:
+        yield Fact("Peak memory predicted", estimate.predicted(record))
     if record.attention_kernels:
         yield Fact("Attention kernels that ran", words.clean(", ".join(record.attention_kernels)))
     if record.optimizer:

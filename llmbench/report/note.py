@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llmbench.caution import cautions
-from llmbench.report import phrase, words
+from llmbench.report import estimate, phrase, words
 from llmbench.report.field import group, least_memory
 from llmbench.report.standing import FULL_STATISTICS, Standing
 from llmbench.store import Comparison
@@ -46,6 +46,7 @@ def notes(comparison: Comparison, standing: Standing) -> tuple[Note, ...]:
         *_same_predictions(standing),
         *_speed(standing),
         *_memory(standing),
+        *(Note("note", said) for said in estimate.quality(standing)),
         *_kernels(standing),
         *_many(standing),
     ]

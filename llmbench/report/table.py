@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llmbench.arm import Arm
-from llmbench.figure import BY_ID, Figure, generate_rate, timed
+from llmbench.figure import BY_ID, PREDICTED, Figure, generate_rate, timed
 from llmbench.record import Record
-from llmbench.report import field, words
+from llmbench.report import estimate, field, words
 from llmbench.report.column import SHOWN, figures, value_of
 from llmbench.report.mark import leading
 from llmbench.report.standing import Standing
@@ -26,6 +26,8 @@ class Value:
     sort: float | None = None
     detail: str = ""
     """Its interval, or its share."""
+    beside: str = ""
+    """What it was predicted to be."""
     mark: Literal["", "best", "level"] = ""
     absent: str = ""
     """Why there is no figure."""
@@ -118,6 +120,10 @@ def _cause(arm: Arm, standing: Standing) -> str:
     wrong = standing.problem(arm)
     if wrong:
         return words.cut(wrong, REASON_LENGTH)
+    return " ".join(filter(None, (_reasons(arm), estimate.shortage(arm))))
+
+
+def _reasons(arm: Arm) -> str:
     causes: dict[str, list[Record]] = {}
     for record in arm.records:
         if record.status != "ok":
@@ -145,6 +151,7 @@ def _value(figure: Figure, arm: Arm, standing: Standing, best: frozenset[str]) -
         text=words.figure_value(figure, value),
         sort=float(f"{value:.6g}"),
         detail=_detail(figure, arm, standing),
+        beside=estimate.beside(arm) if figure.id == "peak_memory_bytes" else "",
         mark=mark,
     )
 
@@ -160,6 +167,9 @@ def _detail(figure: Figure, arm: Arm, standing: Standing) -> str:
     parameters = arm.first.parameters
     if figure.id == "trainable_parameters" and parameters and parameters.total:
         return words.percent(parameters.trainable, parameters.total)
+    if figure.id == PREDICTED.id:
+        error = estimate.error(arm)
+        return "" if error is None else words.share(error)
     return ""
 
 

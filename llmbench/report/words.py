@@ -116,6 +116,12 @@ def percent(part: float, whole: float) -> str:
     return f"{share:.0f} %" if share >= 10 or share == 0 else f"{share:.2g} %"
 
 
+def share(value: float) -> str:
+    """A change as a share, with its sign: `+20.1 %`."""
+    text = f"{abs(100 * value):.1f} %"
+    return text if text == "0.0 %" else f"{'+' if value > 0 else MINUS}{text}"
+
+
 DIGITS = 4
 """Of a cell's id, enough to tell cells apart that are otherwise named alike."""
 
