@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from llmbench.arm import Arm
 from llmbench.composition import split_members
 from llmbench.figure import peak_memory
-from llmbench.record import Cell, Record
-from llmbench.statistics.interval import Interval
-from llmbench.statistics.quality import paired_differences
+from llmbench.record import Cell
+from llmbench.statistics.interval import Interval, few_interval
+from llmbench.statistics.quality import paired_differences, same_seeds
 from llmbench.statistics.rate import judge_speed
-from llmbench.statistics.verdict import Judged, Verdict, judge, verdicts
+from llmbench.statistics.verdict import Verdict, judge, verdicts
 from llmbench.strategy import Strategy
 
-Runs = Mapping[int, Record]
-"""A composition's records, by seed."""
+MOST_EFFECTS = 60
+"""More are of no use to a reader, as where hundreds of values of an option were tried."""
 
 
 @dataclass(frozen=True)
@@ -41,90 +42,52 @@ class Effect:
     before: str
     """The composition without the part, or with the other member of its group."""
     after: str
-    memory_bytes: float
-    """By how much the peak grows, over the seeds that both have; negative where it shrinks."""
-    memory_percent: float
-    speed_percent: Interval
-    """By how much the non-padding tokens per second grow."""
+    held_bytes: float
+    """The peak without the part."""
+    memory: Interval
+    """By how many bytes the peak grows; an interval over seeds, where there are several."""
+    speed: Verdict | None = None
+    """By what share the tokens per second grow; None where no speed was measured."""
     quality: Verdict | None = None
     """Of the score, over the same examples; None where no quality was measured."""
 
-
-@dataclass(frozen=True)
-class Interaction:
-    """How a part's effect changes once another part is there: a difference of differences."""
-
-    alone: Effect
-    joined: Effect
-    """The same part, where `other` is there too."""
-    other: Part
+    @property
+    def memory_share(self) -> float:
+        """By what share the peak grows."""
+        return self.memory.estimate / self.held_bytes if self.held_bytes else 0.0
 
     @property
-    def memory_bytes(self) -> float:
-        """By how much more the peak grows than without the other part."""
-        return self.joined.memory_bytes - self.alone.memory_bytes
-
-    @property
-    def speed_points(self) -> float:
-        """By how many points of percent more the speed grows than without the other part."""
-        return self.joined.speed_percent.estimate - self.alone.speed_percent.estimate
+    def rest(self) -> str:
+        """The members that are there with and without the part, joined; empty where none is."""
+        labels = split_members(self.after)
+        return "+".join(label for label in labels if label != self.part.added)
 
 
-def effects(records: Sequence[Record], score: str | None) -> list[Effect]:
+def effects(arms: Sequence[Arm], score: str | None) -> list[Effect]:
     """Every part's effect wherever two of the compositions differ in it alone, part by part.
 
-    The records must be of cells that compare. `score` stands for quality, if there is any; its
-    verdicts are corrected for the number of effects.
+    The arms must compare. `score` stands for quality, if there is any. Verdicts are corrected for
+    the number of effects, of which there are at most MOST_EFFECTS.
     """
-    runs = _runs(records)
-    found = [
-        effect
-        for part, before, after in _pairs({n: next(iter(r.values())) for n, r in runs.items()})
-        if (effect := _effect(part, before, after, runs))
-    ]
-    judged = _judge(found, runs, score) if score else {}
-    ranked = sorted(found, key=lambda e: _rank(e, list(runs)))
-    return [replace(e, quality=judged.get(_key(e))) for e in ranked]
+    held = {arm.cell.composition: arm for arm in reversed(arms)}
+    order = list(dict.fromkeys(arm.cell.composition for arm in arms))
+    pairs = islice(_pairs({name: held[name].cell for name in order}), MOST_EFFECTS)
+    found = sorted(
+        (_effect(part, held[before], held[after]) for part, before, after in pairs),
+        key=lambda e: _rank(e, order),
+    )
+    speeds = {_key(e): j for e in found if (j := judge_speed(held[e.after], held[e.before]))}
+    rated = verdicts(speeds)
+    scored = _scored(found, held, score) if score else {}
+    return [replace(e, speed=rated.get(_key(e)), quality=scored.get(_key(e))) for e in found]
 
 
-def interactions(found: Sequence[Effect]) -> list[Interaction]:
-    """Each two parts of which all four combinations are there, once, the larger effect's change.
-
-    A part that comes on top is told by one that takes another's place, never the other way round.
-    """
-    at = {(e.before, e.after): e for e in found}
-    starting: dict[str, list[Effect]] = defaultdict(list)
-    for effect in found:
-        starting[effect.before].append(effect)
-    seen: dict[frozenset[str], Interaction] = {}
-    for alone in found:
-        for other in starting[alone.before]:
-            for far in starting[alone.after]:
-                joined = at.get((other.after, far.after))
-                square = frozenset({alone.before, alone.after, other.after, far.after})
-                if joined and joined.part == alone.part and far.part == other.part:
-                    made = Interaction(alone, joined, other.part)
-                    seen[square] = max(made, seen.get(square, made), key=_telling)
-    return list(seen.values())
-
-
-def _telling(interaction: Interaction) -> tuple[bool, float]:
-    return not interaction.alone.part.instead_of, abs(interaction.alone.memory_bytes)
-
-
-def _runs(records: Sequence[Record]) -> dict[str, dict[int, Record]]:
-    runs: dict[str, dict[int, Record]] = defaultdict(dict)
-    for record in records:
-        runs[record.cell.composition][record.cell.seed] = record
-    return runs
-
-
-def _pairs(records: Mapping[str, Record]) -> Iterator[tuple[Part, str, str]]:
+def _pairs(cells: Mapping[str, Cell]) -> Iterator[tuple[Part, str, str]]:
     """What is between each two compositions of which one part tells them apart."""
-    names = {frozenset(split_members(name)): name for name in records}
+    names = {frozenset(split_members(name)): name for name in cells}
     rivals: dict[tuple[frozenset[str], str], list[str]] = defaultdict(list)
     for labels, name in names.items():
-        groups = _groups(records[name].cell)
+        groups = _groups(cells[name])
         for label in sorted(labels):
             rest = labels - {label}
             if rest in names:
@@ -148,40 +111,19 @@ def _groups(cell: Cell) -> dict[str, str]:
     return {label: groups.get(label.partition("(")[0], label) for label in labels}
 
 
-def _effect(
-    part: Part, before: str, after: str, runs: Mapping[str, Mapping[int, Record]]
-) -> Effect | None:
-    shared = _shared(runs[before], runs[after])
-    speed = judge_speed(shared[1], shared[0]) if shared else None
-    if not shared or speed is None:
-        return None
-    held, grown = (arm.mean(peak_memory) or 0.0 for arm in shared)
-    percent = 100 * (grown - held) / held if held else 0.0
-    return Effect(part, before, after, grown - held, percent, _percent(speed))
+def _effect(part: Part, before: Arm, after: Arm) -> Effect:
+    pairs = [(peak_memory(a) or 0.0, peak_memory(b) or 0.0) for a, b in same_seeds(after, before)]
+    grown = [new - old for new, old in pairs]
+    mean = sum(grown) / len(grown)
+    held = sum(old for _, old in pairs) / len(pairs)
+    memory = few_interval(grown) or Interval(mean, mean, mean)
+    return Effect(part, before.cell.composition, after.cell.composition, held, memory)
 
 
-def _judge(found: Sequence[Effect], runs: Mapping[str, Runs], score: str) -> dict[str, Verdict]:
+def _scored(found: Sequence[Effect], held: Mapping[str, Arm], score: str) -> dict[str, Verdict]:
     """A verdict on each effect's quality, by its key."""
-    judged = {}
-    for effect in found:
-        shared = _shared(runs[effect.before], runs[effect.after])
-        rows = paired_differences(shared[1], shared[0], score) if shared else []
-        if rows:
-            judged[_key(effect)] = judge(rows)
-    return verdicts(judged)
-
-
-def _shared(one: Runs, other: Runs) -> tuple[Arm, Arm] | None:
-    """Both, with the seeds that both have; None where they have none in common."""
-    seeds = [s for s in one if s in other]
-    if not seeds:
-        return None
-    return Arm(tuple(one[s] for s in seeds)), Arm(tuple(other[s] for s in seeds))
-
-
-def _percent(judged: Judged) -> Interval:
-    held = judged.difference
-    return Interval(100 * held.estimate, 100 * held.low, 100 * held.high)
+    rows = {_key(e): paired_differences(held[e.after], held[e.before], score) for e in found}
+    return verdicts({key: judge(values) for key, values in rows.items() if values})
 
 
 def _key(effect: Effect) -> str:

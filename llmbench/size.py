@@ -35,5 +35,10 @@ def read(text: str) -> int:
 
 def exact(size: int) -> str:
     """Bytes in the largest unit that leaves no fraction, as `read` takes them: `16GiB`, `16GB`."""
+    return spoken(size).replace(" ", "")
+
+
+def spoken(size: int) -> str:
+    """The same for a sentence: `16 GiB`."""
     unit, factor = next((u, f) for u, f in UNITS.items() if size % f == 0)
-    return f"{size // factor}{unit}"
+    return f"{size // factor} {unit}"

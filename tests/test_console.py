@@ -365,7 +365,7 @@ def test_what_fits_has_a_table_of_its_own_that_fits_the_terminal():
     nothing = ended("full", "skipped", "Nothing fits into 16.0 GiB.", cell=fitted("full").cell)
     records = [ok("lora"), fitted("lora", 1024), fitted(LONG, 4096, stretched="seq_len"), nothing]
     Lines(screen).finish(comparison(records), ROOT / "report.html", 0)
-    whole, sequences, tokens = re.split(r"What fits into 16.0 GiB *\n", out.getvalue())
+    whole, sequences, tokens = re.split(r"What fits into 16 GiB *\n", out.getvalue())
     assert len(whole.strip().splitlines()) == 2
     assert re.search(r"Strategy +Sequences +Memory +Speed +Status", sequences)
     assert re.search(r"lora +1,024 +15.5 GiB +[\d,]+ tok/s +ok", sequences)

@@ -85,7 +85,7 @@ def test_every_chart_is_drawn_with_a_title_a_description_and_a_table(seven: str)
     page = Page(seven)
     ids = {attributes["id"] for _, attributes in page.elements if attributes.get("id")}
     drawings = page.all("svg")
-    assert len(drawings) == len(page.all("figure")) == 5
+    assert len(drawings) == len(page.all("figure")) == 6
     for drawing in drawings:
         assert set((drawing["aria-labelledby"] or "").split()) <= ids
     assert len(page.all("table")) > len(drawings)

@@ -41,3 +41,7 @@ def test_no_memory_is_no_size(text):
 @pytest.mark.parametrize("text", ["16GiB", "16GB", "1536MiB", "100KB", "2TiB", "17179869185B"])
 def test_the_exact_text_reads_back(text):
     assert size.exact(size.read(text)) == text
+
+
+def test_in_a_sentence_the_unit_stands_apart():
+    assert size.spoken(16 * 2**30) == "16 GiB"

@@ -132,9 +132,12 @@ def test_an_error_that_is_not_of_memory_is_none_of_the_searchs(running, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("most_tokens", "need"), [(10**9, "1 KiB"), (0, "more than the device has")]
+    ("most_tokens", "need"), [(10**9, "3 KiB, 2 KiB more"), (0, "more than the device has")]
 )
-def test_where_nothing_fits_the_reason_names_what_the_smallest_needs(running, most_tokens, need):
+def test_where_nothing_fits_the_reason_names_what_the_smallest_needs(
+    running, monkeypatch, most_tokens, need
+):
+    monkeypatch.setattr(MadeUp, "peak_so_far", lambda self: 3 * 1024)
     made = running(1024, most_tokens=most_tokens)
     with pytest.raises(CannotRun) as caught:
         stretched(made)
@@ -142,6 +145,12 @@ def test_where_nothing_fits_the_reason_names_what_the_smallest_needs(running, mo
         f"Nothing fits into 1 KiB: a micro-batch of 1 sequence of 16 tokens needs {need}."
     )
     assert "fit" not in made.recorder.noted
+
+
+def test_what_only_the_free_tenth_keeps_out_is_said_to_be_kept_out_by_it(running, monkeypatch):
+    monkeypatch.setattr(MadeUp, "peak_so_far", lambda self: 95 * 1024)
+    with pytest.raises(CannotRun, match="needs 95 KiB, and a tenth of a budget of host memory is"):
+        stretched(running(100 * 1024, device="cpu"))
 
 
 def test_the_smallest_of_a_stretched_length_is_named_with_its_micro_batch(running):

@@ -9,8 +9,9 @@ from rich.text import Text
 
 from llmbench.console.table import GAP, folded, style
 from llmbench.figure import BY_ID, FIT_SIZE
-from llmbench.format import figure_text, size
+from llmbench.format import figure_text
 from llmbench.record import Record
+from llmbench.size import spoken
 
 SIZES = {"batch_size": "Sequences", "seq_len": "Tokens"}
 """What the found size counts: of a micro-batch, or of a sequence."""
@@ -22,7 +23,7 @@ def fit_tables(records: Sequence[Record], width: int) -> Iterator[Table]:
     """A table for each budget, a row per cell."""
     for budget in dict.fromkeys(r.cell.fit for r in records if r.cell.fit):
         made = Table(
-            title=f"What fits into {size(budget.bytes)}",
+            title=f"What fits into {spoken(budget.bytes)}",
             title_justify="left",
             title_style="bold",
             box=None,

@@ -14,4 +14,4 @@ def render(comparison: Comparison) -> str:
     from llmbench.report.page import page
     from llmbench.report.view import view
 
-    return page(view(comparison.equal))
+    return page(view(comparison))

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from llmbench.arm import Arm
 from llmbench.format import GIB, MIB
-from llmbench.report import canvas, svg
+from llmbench.report import canvas, svg, words
 
 MOST_ROWS = 24
 """Cells in a chart that has a row or a line for each."""
@@ -66,3 +66,13 @@ def left_out(all_of: Sequence[Arm], kept: Sequence[Arm]) -> str:
     """A sentence on the cells that a chart has no room for; empty where it shows all."""
     count = len(all_of) - len(kept)
     return f" {count:,} more cells are in the table only." if count else ""
+
+
+def unique(names: Sequence[str]) -> list[str]:
+    """The names, shortened, and numbered where two are the same: Vega tells rows apart by them."""
+    seen: dict[str, int] = {}
+    found = []
+    for name in (words.short(name, canvas.ROW_LABEL) for name in names):
+        seen[name] = seen.get(name, 0) + 1
+        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return found

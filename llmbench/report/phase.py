@@ -11,7 +11,7 @@ from llmbench.format import size
 from llmbench.record import PHASES, Memory, Phase, Record
 from llmbench.report import canvas, draw, phrase, words
 from llmbench.report.canvas import Scale
-from llmbench.report.chart import Chart, bytes_unit, chart, chosen, left_out
+from llmbench.report.chart import Chart, bytes_unit, chart, chosen, left_out, unique
 from llmbench.report.standing import Standing
 
 MOST_TICKS = 80
@@ -46,7 +46,7 @@ def memory_per_phase(standing: Standing, pick: Arm | None) -> Chart | None:
     shown = chosen(measured, [*([pick] if pick else []), *standing.level(), *standing.competing])
     largest = max(b for b in peaks.values() if b is not None)
     unit, factor = bytes_unit(largest)
-    names = _unique([standing.names[arm.id] for arm in shown])
+    names = unique([standing.names[arm.id] for arm in shown])
     values = [
         {
             "name": name,
@@ -84,7 +84,7 @@ def step_times(standing: Standing, pick: Arm | None) -> Chart | None:
     shown = chosen(trained, [*([pick] if pick else []), *standing.level(), *standing.competing])
     longest = max(_typical(arm) for arm in shown)
     unit, factor = ("s", 1.0) if longest >= 1 else ("ms", 1000.0)
-    names = _unique([standing.names[arm.id] for arm in shown])
+    names = unique([standing.names[arm.id] for arm in shown])
     count = words.plural(len(shown), phrase.row(standing))
     end = max(_far(arm) for arm in shown) * factor * 1.05
     values = [
@@ -153,16 +153,6 @@ def _step_rows(arms: Sequence[Arm], standing: Standing) -> list[list[str]]:
         texts = [words.seconds(f) for f in figures]
         rows.append([standing.names[arm.id], *texts, *([] if burn_in else [words.DASH])])
     return rows
-
-
-def _unique(names: Sequence[str]) -> list[str]:
-    """The names, shortened, and numbered where two are the same: Vega tells rows apart by them."""
-    seen: dict[str, int] = {}
-    found = []
-    for name in (words.short(name, canvas.ROW_LABEL) for name in names):
-        seen[name] = seen.get(name, 0) + 1
-        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return found
 
 
 def _bytes_text(value: float | None) -> str:

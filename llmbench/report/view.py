@@ -12,8 +12,10 @@ from llmbench.report import canvas, note, phrase, prediction, run, words
 from llmbench.report.answer import Answer, answer
 from llmbench.report.chart import Chart
 from llmbench.report.detail import Detail, detailed, details
+from llmbench.report.fit import Fitting, fits
 from llmbench.report.loss import loss_curves
 from llmbench.report.note import Note
+from llmbench.report.part import Parts, parts
 from llmbench.report.phase import memory_per_phase, step_times
 from llmbench.report.prediction import Shown
 from llmbench.report.run import Fact
@@ -41,6 +43,8 @@ class View:
     notes: tuple[Note, ...]
     table: Table
     charts: tuple[Chart, ...]
+    parts: Parts | None
+    fits: tuple[Fitting, ...]
     undrawn: str
     """The package whose absence leaves the charts out, if any."""
     predictions: tuple[Shown, ...]
@@ -70,6 +74,7 @@ class View:
 
 def view(comparison: Comparison) -> View:
     """Work out everything that the page says."""
+    whole, comparison = comparison, comparison.equal
     header = comparison.header
     standing = stand(comparison)
     found = answer(standing)
@@ -86,6 +91,8 @@ def view(comparison: Comparison) -> View:
         notes=note.notes(comparison, standing),
         table=cells,
         charts=_charts(standing, found),
+        parts=parts(standing),
+        fits=fits(whole, standing),
         undrawn=canvas.missing() or "",
         predictions=prediction.shown(standing, comparison.inputs),
         predictions_of=examples,

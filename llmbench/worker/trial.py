@@ -18,6 +18,7 @@ import torch
 from llmbench.format import size as bytes_text
 from llmbench.record import Budget
 from llmbench.setting import Settings
+from llmbench.size import spoken
 from llmbench.strategy import CannotRun
 from llmbench.worker import batch, search, train
 from llmbench.worker.batch import Batch, Tokens
@@ -130,11 +131,18 @@ def refusal(budget: Budget, settings: Settings, peak: int) -> str:
     if budget.stretched == "seq_len":
         tokens, sequences = GRAIN["seq_len"], settings.batch_size
     noun = "sequence" if sequences == 1 else "sequences"
-    need = "more than the device has" if peak == search.NO_MEMORY else bytes_text(peak)
     return (
-        f"Nothing fits into {bytes_text(budget.bytes)}: a micro-batch of {sequences} {noun} of "
-        f"{tokens:,} tokens needs {need}."
+        f"Nothing fits into {spoken(budget.bytes)}: a micro-batch of {sequences} {noun} of "
+        f"{tokens:,} tokens needs {_need(budget, peak)}."
     )
+
+
+def _need(budget: Budget, peak: int) -> str:
+    if peak == search.NO_MEMORY:
+        return "more than the device has"
+    if peak <= budget.bytes:
+        return f"{bytes_text(peak)}, and a tenth of a budget of host memory is kept free"
+    return f"{bytes_text(peak)}, {bytes_text(peak - budget.bytes)} more"
 
 
 def hold_to(running: Running) -> None:
@@ -142,6 +150,6 @@ def hold_to(running: Running) -> None:
     fit, peak = running.job.cell.fit, running.recorder.meter.peak_so_far()
     if fit and peak > fit.bytes:
         running.recorder.warn(
-            f"Its timed steps needed {bytes_text(peak)}, more than the budget of "
-            f"{bytes_text(fit.bytes)} that its trials kept to: take a smaller size."
+            f"Its timed steps needed {bytes_text(peak)}, {bytes_text(peak - fit.bytes)} more than "
+            f"the budget of {spoken(fit.bytes)} that its trials kept to: take a smaller size."
         )

@@ -45,6 +45,22 @@ def all_well() -> Comparison:
     return Comparison(made.header, made.records, inputs)
 
 
+def fitted() -> Comparison:
+    """Cells that make a 2x2, and what fits into a budget: some well, one not, one not at all."""
+    made = [good(c) for c in SIZES if "8-bit" not in c]
+    both = "lora(r=64,alpha=128)+4-bit+gradient-checkpointing+flash-attention"
+    reason = "Nothing fits into 16 GiB: a micro-batch of 1 sequence of 1,024 tokens needs 62.1 GiB."
+    made += [
+        records.ok("full+gradient-checkpointing+flash-attention", 0.63, 48.2, 8700),
+        records.ok("lora+gradient-checkpointing", 0.62, 15.6, 9061),
+        records.fitted("lora", 24, warnings=("Its timed steps needed 16.1 GiB.",)),
+        records.fitted(both, 1024, budget_gib=16),
+        records.fitted("qlora", 65536, stretched="seq_len"),
+        records.ended("full", "skipped", reason, cell=records.fitted("full").cell),
+    ]
+    return records.comparison(made)
+
+
 def failed() -> Comparison:
     """A few that went well, and one of each way not to."""
     made = [

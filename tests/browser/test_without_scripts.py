@@ -23,7 +23,7 @@ VISIBLE = """return [...document.querySelectorAll(arguments[0])]
   .filter((one) => one.checkVisibility()).map((one) => one.outerHTML.slice(0, 80))"""
 
 
-@pytest.mark.parametrize("name", ["all_well", "failed"])
+@pytest.mark.parametrize("name", ["all_well", "failed", "fitted"])
 def test_text_without_scripts_is_the_text_with_them(window: Any, report: Any, name: str) -> None:
     window.open(report(name), scripts=False)
     assert window.run(VISIBLE, CONTROLS) == []

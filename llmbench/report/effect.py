@@ -1,0 +1,75 @@
+"""The effect of one part in words: what it is called, where it was seen, what it changes."""
+
+from __future__ import annotations
+
+from llmbench.attribution import Effect, Part
+from llmbench.format import size
+from llmbench.report import words
+from llmbench.report.table import Value
+from llmbench.statistics.interval import Interval
+from llmbench.statistics.verdict import Verdict
+
+
+def name(part: Part) -> str:
+    """`` `lora` instead of `full` ``, set as code."""
+    if part.instead_of:
+        return f"{words.code(part.added)} instead of {words.code(part.instead_of)}"
+    return words.code(part.added)
+
+
+def where(effect: Effect) -> str:
+    """`` on `lora` ``, or what stands beside an exchange."""
+    if not effect.part.instead_of:
+        return f"on {words.code(effect.before)}"
+    return f"with {words.code(effect.rest)}" if effect.rest else "by itself"
+
+
+def memory(effect: Effect) -> Value:
+    """How much the peak grows, and by what share."""
+    change = effect.memory
+    details = [share(effect.memory_share), _sizes(change) if change.low < change.high else ""]
+    return Value(signed_size(change.estimate), detail=" ".join(d for d in details if d))
+
+
+def speed(effect: Effect) -> Value:
+    """By what share the tokens per second grow."""
+    if effect.speed is None:
+        return Value("", absent="not measured")
+    change = effect.speed.difference
+    low, high = share(change.low), share(change.high)
+    bounds = f"[{low.removesuffix(' %')}, {high}]" if change.low < change.high else ""
+    return Value(share(change.estimate), detail=_judged(bounds, effect.speed))
+
+
+def quality(effect: Effect) -> Value:
+    """By how much the score grows."""
+    if effect.quality is None:
+        return Value("", absent="not measured")
+    change = effect.quality.difference
+    estimate, _, bounds = words.difference(change).partition(" ")
+    return Value(estimate, detail=_judged(bounds, effect.quality))
+
+
+def share(value: float) -> str:
+    """A change as a share, with its sign: `+20.1 %`."""
+    text = f"{abs(100 * value):.1f} %"
+    return text if text == "0.0 %" else f"{_sign(value)}{text}"
+
+
+def signed_size(value: float) -> str:
+    """A change in bytes, with its sign: `+11.4 GiB`; `0` where there is none."""
+    return f"{_sign(value)}{size(abs(value))}" if value else "0"
+
+
+def _sizes(interval: Interval) -> str:
+    return f"[{signed_size(interval.low)}, {signed_size(interval.high)}]"
+
+
+def _judged(bounds: str, verdict: Verdict) -> str:
+    """The bounds, and that they say nothing where chance could do as much."""
+    unclear = verdict.word if verdict.word == "not distinguishable" else ""
+    return ", ".join(text for text in (bounds, unclear) if text)
+
+
+def _sign(value: float) -> str:
+    return "+" if value > 0 else words.MINUS
