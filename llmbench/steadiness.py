@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import NamedTuple
 
-from llmbench.figure import measured_steps
+from llmbench.figure import measured_steps, timed
 from llmbench.record import Conditions, Record, Step
 
 LEAST_STEPS = 8
@@ -37,7 +37,7 @@ class Mark(NamedTuple):
 
 def marks(record: Record) -> tuple[Mark, ...]:
     """What there is to say of the cell's measured steps; nothing if they were steady."""
-    times = step_times(measured_steps(record))
+    times = step_times(measured_steps(record) if timed(record) else ())
     seen = conditions(record)
     found = [Mark(what, cause(seen, what_helps)) for what, what_helps in _unsteady(times)]
     if seen and seen.other_processes and not found:

@@ -94,6 +94,17 @@ def test_memory_that_the_host_has_not_got_is_out_of_memory():
     assert outcome(allocation_error())[0] == "oom"
 
 
+def test_an_operation_without_equal_bits_is_named_with_the_way_out():
+    torch.use_deterministic_algorithms(True)
+    try:
+        with pytest.raises(RuntimeError) as caught:
+            torch.zeros(3).put_(torch.tensor([0]), torch.tensor([1.0]))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    reason = "put_ gives no equal bits: run it without --deterministic."
+    assert outcome(caught.value) == ("failed", reason)
+
+
 def test_what_is_known_is_on_disk_from_the_start_of_a_phase(recorder, job):
     with recorder.phase("load"):
         held = read_record(job.record_file)

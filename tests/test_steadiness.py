@@ -96,6 +96,11 @@ def test_the_burn_in_is_not_judged():
     assert steadiness.marks(ok("lora", cell=made, steps=steps([9.0] * 4 + STEADY))) == ()
 
 
+def test_a_deterministic_cell_has_no_speed_to_be_read_with_care():
+    made = cell("lora", settings={"burn_in_steps": 0, "deterministic": True})
+    assert steadiness.marks(ok("lora", cell=made, steps=steps(noise(0.3)))) == ()
+
+
 def test_the_cause_is_what_the_gpu_went_through():
     (mark,) = marks(
         noise(0.3),

@@ -21,7 +21,7 @@ from llmbench.worker.memory import Meter
 from llmbench.worker.recorder import Recorder, Say
 from llmbench.worker.running import Running
 from llmbench.worker.scoring import evaluate_phase
-from llmbench.worker.seed import seed_everything
+from llmbench.worker.seed import be_deterministic, seed_everything
 from llmbench.worker.training import train_phase
 
 
@@ -30,6 +30,8 @@ def run(job: Job, say: Say) -> None:
     # What is imported by now lives as long as the process: no collection need look at it, which
     # takes a fifth of a second each time, and touches memory that forked processes share.
     gc.freeze()
+    if job.cell.settings.deterministic:
+        be_deterministic()
     device = torch.device("cuda", 0) if job.environment.device == "cuda" else torch.device("cpu")
     kinds = plugin.registry().probes.items()
     probes = [Watched(name, kind) for name, kind in kinds.items()]

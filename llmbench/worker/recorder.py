@@ -24,6 +24,9 @@ from llmbench.worker.train import Diverged
 WRITE_INTERVAL_SECONDS = 5.0
 """How much of a long training a kill may lose; writing happens between steps."""
 
+NO_DETERMINISM = " does not have a deterministic implementation"
+"""What torch says behind the name of an operation that it will not run with --deterministic."""
+
 Say = Callable[[dict[str, Any]], None]
 """Sends an event to the parent."""
 
@@ -132,6 +135,9 @@ def outcome(error: BaseException | None) -> tuple[Status, str | None]:
         return "interrupted", "Interrupted by the user."
     if out_of_memory(error):
         return "oom", text.split("\n")[0]
+    if NO_DETERMINISM in text:
+        operation = text.partition(NO_DETERMINISM)[0]
+        return "failed", f"{operation} gives no equal bits: run it without --deterministic."
     return "failed", text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
 
 
