@@ -190,6 +190,23 @@ def test_a_loss_that_is_no_number_ends_the_cell_as_diverged(run):
     assert all(s.loss is not None for s in record.steps[:-1])
 
 
+def test_a_loss_that_is_no_number_from_the_start_ends_the_cell_before_it_trains(
+    run, plugins, monkeypatch
+):
+    lora = plugins.strategies.get("lora")
+    prepare = lora.prepare
+
+    def broken(strategy, model, settings):
+        adapted = prepare(strategy, model, settings)
+        adapted.get_output_embeddings().weight.data.fill_(float("nan"))
+        return adapted
+
+    monkeypatch.setattr(lora, "prepare", broken)
+    record, _ = run("lora")
+    assert (record.status, record.first_loss, record.steps) == ("diverged", None, ())
+    assert record.reason.startswith("The loss is nan before anything is learnt")
+
+
 def test_a_metric_that_fails_costs_no_prediction(run, plugins):
     class Failing(Metric):
         id, summary = "failing", ""

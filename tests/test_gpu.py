@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
+import distribution
 import pytest
 
 from llmbench.format import GIB, MIB
@@ -67,9 +67,7 @@ def compare(root: Path, *options: str, site: Path | None = None) -> dict[str, Re
         *("--batch-size", "4", "--seq-len", "1024", "--steps", "8", "--max-new-tokens", "16"),
         *("--output", str(root), *options),
     ]
-    path = [str(site)] if site else []
-    path += [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+    environment = distribution.environment(*([site] if site else []))
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return {r.cell.composition: r for r in Store(root).read().records}
@@ -84,12 +82,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory) -> Record:
     """LoRA, with a probe that takes memory."""
-    site = tmp_path_factory.mktemp("site")
-    (site / "hold.py").write_text(PROBE)
-    described = site / "hold-1.0.dist-info"
-    described.mkdir()
-    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: hold\nVersion: 1.0\n")
-    (described / "entry_points.txt").write_text("[llmbench]\nhold = hold\n")
+    site = distribution.install(tmp_path_factory.mktemp("site"), "hold", PROBE)
     root = tmp_path_factory.mktemp("held") / "out"
     return compare(root, "--strategies", "lora", site=site)["lora"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -29,9 +30,12 @@ def train_phase(running: Running) -> None:
         running.recorder.meter.reset()
     cell, recorder, model = running.job.cell, running.recorder, running.model
     batches = training_batches(running, sequences)
-    recorder.note(first_loss=train.first_loss(model, batches[0][0]))
+    first = train.first_loss(model, batches[0][0])
+    recorder.note(first_loss=first if math.isfinite(first) else None)
     if not cell.trains:
         return
+    if not math.isfinite(first):
+        raise train.Diverged(f"The loss is {first} before anything is learnt: there is no start.")
     prove_kernel(running, batches[0][0])
     optimizer = make_optimizer(model, running.strategies, cell.settings)
     recorder.note(optimizer=type(optimizer).__name__)
