@@ -243,7 +243,13 @@ def overlap(inputs: Inputs) -> tuple[str, ...]:
 def model_ref(fetched: Source) -> ModelRef:
     """What records say of the model."""
     return ModelRef.model_validate(
-        {"id": fetched.id, "weights": fetched.weights, "revision": fetched.revision}
+        {
+            "id": fetched.id,
+            "weights": fetched.weights,
+            "revision": fetched.revision,
+            "remote_code": fetched.trust.remote_code,
+            "pickles": fetched.trust.pickles,
+        }
     )
 
 

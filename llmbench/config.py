@@ -78,6 +78,12 @@ class Config(BaseModel):
     model: str = Field("llmbench-tiny", description="Alias, hub id or folder.")
     weights: Weights = Field("pretrained", description="Real weights, or the shape alone.")
     revision: str | None = Field(None, description="Branch, tag or commit of a hub model.")
+    trust_remote_code: bool = Field(
+        False, description="Run code that comes with a model, or with a metric of a hub."
+    )
+    allow_pickles: bool = Field(
+        False, description="Load weights that are pickles, where there are no others."
+    )
     task: str = Field("summarization", description="What is to be learnt.")
     data: str | None = Field(None, description="Training data: file, folder or hub id.")
     eval_data: str | None = Field(None, description="Evaluation data; the task's own otherwise.")

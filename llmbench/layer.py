@@ -18,6 +18,8 @@ FILE = Path("llmbench.toml")
 PREFIX = "LLMBENCH_"
 FLAGS = frozenset(n for n, f in {**OPTIONS, **SETTINGS}.items() if f.annotation is bool)
 """Options that are on or off."""
+NEVER_IN_FILES = frozenset({"trust_remote_code", "allow_pickles"})
+"""What lets others' code run is the user's to say: a file may have come with that code."""
 
 
 def layers(chosen: Path | None, options: Mapping[str, Any]) -> list[Layer]:
@@ -50,6 +52,10 @@ def from_file(path: Path) -> Layer:
         name = key.replace("-", "_")
         if name in values:
             raise ConfigError(f"'{path}' gives '{key}' twice, with - and with _: give it once.")
+        if name in NEVER_IN_FILES:
+            raise ConfigError(
+                f"'{key}' cannot stand in a file ({path}): give --{name.replace('_', '-')}."
+            )
         values[name] = _plain(path, key, value)
     return str(path), values
 

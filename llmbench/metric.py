@@ -45,6 +45,14 @@ class Metric(ABC):
             return f"'{cls.id}' takes no argument: write '{cls.id}'."
         return None
 
+    @classmethod
+    def remote_code(cls, argument: str | None) -> str | None:
+        """Whose code would score, in words, if it comes from a hub; None where it is here. Parent.
+
+        Such code runs only if the user allows it with --trust-remote-code.
+        """
+        return None
+
     @abstractmethod
     def score(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
         """Score each prediction against its references (one list of texts per example). Worker."""

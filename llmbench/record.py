@@ -68,6 +68,10 @@ class ModelRef(Part):
     id: str
     weights: Literal["pretrained", "random"]
     revision: str | None = None
+    remote_code: bool = False
+    """Whether the user allowed code to run that came with it."""
+    pickles: bool = False
+    """Whether the user allowed weights that are pickles."""
 
 
 class DataRef(Part):

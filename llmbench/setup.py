@@ -15,6 +15,7 @@ from llmbench.errors import ConfigError, UserError
 from llmbench.plugin import Registry
 from llmbench.record import Budget
 from llmbench.source import Source
+from llmbench.trust import NOTHING, Trust
 
 ALL = "all"
 """Every strategy that is not for reference only."""
@@ -55,12 +56,13 @@ def set_up(layers: Sequence[Layer], registry: Registry) -> Setup:
     """Resolve the configuration and check all that can be checked without reading anything."""
     first = resolve(layers).config
     environment = collect(first.device)
-    found = source.find(first.model, first.weights, first.revision, registry)
+    trust = Trust(first.trust_remote_code, first.allow_pickles)
+    found = source.find(first.model, first.weights, first.revision, registry, trust)
     resolved = resolve([*defaults(first, environment, found), *layers])
     config = resolved.config
     registry.tasks.get(config.task)
     registry.launchers.get(config.launcher) if config.launcher != "auto" else None
-    check_metrics(config.metrics, registry)
+    check_metrics(config.metrics, registry, trust)
     if config.settings.steps <= config.settings.burn_in_steps:
         raise ConfigError(
             f"--steps {config.settings.steps} leaves nothing to time after "
@@ -84,15 +86,20 @@ def defaults(config: Config, environment: Environment, found: Source) -> list[La
     return layers
 
 
-def check_metrics(names: Sequence[str], registry: Registry) -> None:
-    """ConfigError for a metric that is unknown, or whose argument will not do."""
+def check_metrics(names: Sequence[str], registry: Registry, trust: Trust = NOTHING) -> None:
+    """ConfigError for a metric that is unknown, that has a wrong argument, or may not run."""
     for name in names:
         head, argument = metric.split(name)
         kind = registry.metrics.get(head)
         with blamed("metric", head, "check"):
-            problem = kind.check(argument)
+            problem, remote = kind.check(argument), kind.remote_code(argument)
         if problem:
             raise ConfigError(str(problem))
+        if remote and not trust.remote_code:
+            raise ConfigError(
+                f"'{name}' runs code of {remote}: allow it with --trust-remote-code, "
+                "or name a script of your own."
+            )
 
 
 def check_budget(config: Config, environment: Environment) -> None:
@@ -117,6 +124,7 @@ def compositions(texts: Sequence[str], registry: Registry) -> list[Composition]:
 def notices(setup: Setup) -> tuple[str, ...]:
     """What a reader has to know of how the figures came about."""
     found = [*complaints(setup.registry), *left_out(setup)]
+    found += trusted(setup.config)
     if setup.config.weights == "random":
         found.append(
             "Weights are random: speed and memory are those of the real model; "
@@ -129,6 +137,16 @@ def notices(setup: Setup) -> tuple[str, ...]:
             "no padding, and every token is supervised."
         )
     return tuple(found)
+
+
+def trusted(config: Config) -> list[str]:
+    """A sentence for each thing that the user allowed."""
+    allowed = {
+        "Code that comes with the model, or with a metric of a hub, was allowed to run "
+        "(--trust-remote-code).": config.trust_remote_code,
+        "Weights that are pickles were allowed (--allow-pickles).": config.allow_pickles,
+    }
+    return [sentence for sentence, given in allowed.items() if given]
 
 
 def _expand(text: str, registry: Registry) -> list[str]:

@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from llmbench import hub, whole
 from llmbench.errors import ModelError, nearest
+from llmbench.hub import Repository
 from llmbench.plugin import Registry
+from llmbench.trust import LOADABLE, NOTHING, Trust, check_code, check_weights
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-WANTED = ["*.json", "*.safetensors", "*.model", "*.txt"]
-"""Files of a hub model that are fetched: weights as safetensors only, never as pickles."""
-TWICE = ["consolidated*", "original/*"]
-"""The same weights once more, in their authors' own format."""
+SMALL = ("*.json", "*.model", "*.txt")
+"""Files of a hub model that are fetched first: they say whether to fetch the others."""
+CODE = ("*.py",)
+WEIGHTS = ("*.safetensors",)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Source:
     folder: Path | None = None
     config: Path | None = None
     defaults: Mapping[str, object] = field(default_factory=dict)
+    trust: Trust = NOTHING
 
     @property
     def weights_location(self) -> str:
@@ -43,21 +47,27 @@ class Source:
         return str(self.folder or self.hub_id)
 
 
-def find(name: str, weights: str, revision: str | None, registry: Registry) -> Source:
+def find(
+    name: str, weights: str, revision: str | None, registry: Registry, trust: Trust = NOTHING
+) -> Source:
     """The source that a name means; ModelError for one that means nothing. Touches no network."""
     if name in registry.models.entries or name in registry.models.taken:
         model = registry.models.get(name)
         if weights == "random" and model.config is None and model.folder is None:
             raise ModelError(f"'{name}' ships no architecture: use --weights pretrained.")
         return Source(
-            name, weights, revision, model.hub_id, model.folder, model.config, model.defaults
+            name, weights, revision, model.hub_id, model.folder, model.config, model.defaults, trust
         )
     folder = Path(name).expanduser()
     if folder.is_dir():
         whole = folder.resolve()
-        return Source(whole.name, weights, folder=_checked(whole, whole.name, weights))
+        found = Source(whole.name, weights, folder=whole, trust=trust)
+        check_config(found, whole)
+        if weights == "pretrained":
+            check_folder(found, whole)
+        return found
     if HUB_ID.fullmatch(name):
-        return Source(name, weights, revision, hub_id=name)
+        return Source(name, weights, revision, hub_id=name, trust=trust)
     raise ModelError(
         f"There is no model '{name}': {nearest(name, registry.models.entries)} "
         "A folder or a hub id (owner/name) will do as well."
@@ -74,46 +84,56 @@ def fetch(source: Source, needs_tokenizer: bool) -> Source:
     if source.folder is not None or (random and has_config and not needs_tokenizer):
         return source
     assert source.hub_id
-    patterns = [p for p in WANTED if not (random and p == "*.safetensors")]
-    folder = _download(source.hub_id, source.revision, patterns)
-    if not random or source.config is None:
-        _checked(folder, source.id, source.weights)
+    repository = hub.find(source.hub_id, source.revision)
+    folder = repository.fetch((*SMALL, *CODE) if source.trust.remote_code else SMALL)
+    if random and source.config is not None:
+        check_code(folder, source.id, source.trust)
+    else:
+        check_config(source, folder)
+    if not random:
+        fetch_weights(source, replace(repository, revision=folder.name))
+    if needs_tokenizer and not whole.has_tokenizer(folder):
+        raise ModelError(
+            f"'{source.id}' has no tokenizer in the cache: connect to the hub, "
+            "or choose a model that has one."
+        )
     return replace(source, revision=folder.name, folder=folder)
 
 
-def _checked(folder: Path, name: str, weights: str) -> Path:
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"'{name}' has no config.json: name a folder that holds a model.")
-    if weights == "pretrained" and not list(folder.glob("*.safetensors")):
+def fetch_weights(source: Source, repository: Repository) -> None:
+    """Fetch the weights, those that are damaged in the cache once more; ModelError otherwise."""
+    folder = repository.fetch(WEIGHTS)
+    if source.trust.pickles and not list(folder.glob(WEIGHTS[0])):
+        repository.fetch((LOADABLE,))
+    check_weights(folder, source.id, source.trust)
+    damaged = damaged_weights(source, folder)
+    if damaged:
+        repository.fetch(damaged, again=True)
+    if damaged_weights(source, folder):
         raise ModelError(
-            f"'{name}' has no .safetensors weights: save it with "
-            "save_pretrained(safe_serialization=True), or use --weights random."
+            f"The model '{source.id}' is not whole in the cache ({damaged[0]}): connect to the "
+            f"hub and run it again, or delete {folder.parents[1]}."
         )
-    return folder
 
 
-def _download(hub_id: str, revision: str | None, patterns: list[str]) -> Path:
-    import huggingface_hub as hub
-    from huggingface_hub import errors
+def check_folder(source: Source, folder: Path) -> None:
+    """ModelError where a folder's weights must not, or cannot, be loaded."""
+    check_weights(folder, source.id, source.trust)
+    damaged = damaged_weights(source, folder)
+    if damaged:
+        raise ModelError(
+            f"'{source.id}' is not whole: {damaged[0]} is missing or cut short; copy it again."
+        )
 
-    try:
-        return Path(
-            hub.snapshot_download(
-                hub_id, revision=revision, allow_patterns=patterns, ignore_patterns=TWICE
-            )
-        )
-    except errors.GatedRepoError:
-        why = "is gated: ask for access on its hub page, then log in with 'hf auth login'."
-    except errors.RevisionNotFoundError:
-        why = f"has no revision '{revision}': check --revision."
-    except errors.RepositoryNotFoundError:
-        why = "is not on the hub, or is private: check the name, or log in with 'hf auth login'."
-    except errors.LocalEntryNotFoundError:
-        why = (
-            "is not in the cache and the hub cannot be reached: connect, name a local folder, "
-            "or use --weights random with an alias."
-        )
-    except Exception as error:  # the hub's client raises what its network library raises
-        first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        why = f"cannot be fetched ({first}): try again later."
-    raise ModelError(f"The model '{hub_id}' {why}") from None
+
+def damaged_weights(source: Source, folder: Path) -> list[str]:
+    """Names of damaged files; pickles, which cannot be looked into, are taken for whole."""
+    pickles = source.trust.pickles and not list(folder.glob(WEIGHTS[0]))
+    return [] if pickles else whole.damaged_weights(folder)
+
+
+def check_config(source: Source, folder: Path) -> None:
+    """ModelError where a folder is no model's, or would run code that may not run."""
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"'{source.id}' has no config.json: name a folder that holds a model.")
+    check_code(folder, source.id, source.trust)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
+WEIGHTS = (2).to_bytes(8, "little") + b"{}"
+"""A safetensors file without a tensor."""
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -20,17 +22,32 @@ class Repo:
     files: dict[str, bytes] = field(default_factory=dict)
     refusal: tuple[int, str] | None = None
     """HTTP status and the value of X-Error-Code."""
+    retry_after: str = ""
+    """What is said with a refusal of how long to wait."""
     broken: bool = False
     """Whether connections are closed without an answer."""
+    only: str = ""
+    """The end of the paths that a refusal is for; all where it is empty."""
+    silent: str = ""
+    """The end of the path of a request that is never answered."""
+    cut: str = ""
+    """The end of the path of a file of which only half is sent."""
+    stalled: str = ""
+    """The same of one in whose middle nothing more comes, with the connection left open."""
+
+
+SOUND = Repo()
 
 
 class Hub:
-    """Serves `repos` by their id at `endpoint`, and keeps the paths that were asked for."""
+    """Serves `repos` by their id at `endpoint`, and keeps what was asked for, and by whom."""
 
     def __init__(self) -> None:
         self.repos: dict[str, Repo] = {}
         self.asked: list[str] = []
+        self.authorized: set[str | None] = set()
         self.endpoint = ""
+        self.over = threading.Event()
 
 
 @contextmanager
@@ -44,6 +61,7 @@ def serve():
     try:
         yield hub
     finally:
+        hub.over.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -62,6 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self):
         path = unquote(urlsplit(self.path).path)
         self.hub.asked.append(path)
+        self.hub.authorized.add(self.headers.get("Authorization"))
         parts = path.strip("/").split("/")
         name = "/".join(parts[2:4] if parts[0] == "api" else parts[:2])
         repo = self.hub.repos.get(name)
@@ -69,8 +88,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.refuse(404, "RepoNotFound")
         elif repo.broken:
             self.close_connection = True
-        elif repo.refusal:
-            self.refuse(*repo.refusal)
+        elif repo.silent and path.endswith(repo.silent):
+            self.hub.over.wait(30)
+            self.close_connection = True
+        elif repo.refusal and path.endswith(repo.only):
+            self.refuse(*repo.refusal, repo.retry_after)
         elif parts[0] == "api":
             self.describe(repo, parts[4:])
         else:
@@ -92,22 +114,32 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             content = repo.files[path]
             etag = hashlib.sha1(content).hexdigest()
-            self.send(200, content, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
+            self.send(200, content, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT}, repo)
 
     def send_json(self, value):
         self.send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
-    def refuse(self, status, code):
-        self.send(status, b"", {"X-Error-Code": code, "X-Error-Message": f"refused: {code}"})
+    def refuse(self, status, code, retry_after=""):
+        headers = {"X-Error-Code": code, "X-Error-Message": f"refused: {code}"}
+        if retry_after:
+            headers["Retry-After"] = retry_after
+        self.send(status, b"", headers)
 
-    def send(self, status, content, headers):
+    def send(self, status, content, headers, repo=SOUND):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
+        if self.command == "HEAD":
+            return
+        half = any(end and self.path.endswith(end) for end in (repo.cut, repo.stalled))
+        self.wfile.write(content[: len(content) // 2] if half else content)
+        if half:
+            self.close_connection = True
+            if repo.stalled:
+                self.wfile.flush()
+                self.hub.over.wait(30)
 
     def log_message(self, *args):
         pass

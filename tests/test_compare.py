@@ -8,6 +8,7 @@ import sys
 from typing import ClassVar
 
 import pytest
+from hub import WEIGHTS
 from records import ok
 
 from llmbench import compare, lock, neighbour
@@ -110,7 +111,7 @@ def run(registry, data, tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
-    (folder / "model.safetensors").write_bytes(b"")
+    (folder / "model.safetensors").write_bytes(WEIGHTS)
 
     def start(acts=None, **values):
         Scripted.acts = acts or {}

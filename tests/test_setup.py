@@ -5,6 +5,7 @@ import pytest
 from llmbench import plugin
 from llmbench.errors import CompositionError, ConfigError, PluginError
 from llmbench.setup import check_metrics, compositions, notices, set_up
+from llmbench.trust import Trust
 
 
 @pytest.fixture
@@ -93,4 +94,11 @@ def test_all_leaves_out_an_id_that_two_plugins_claim(registry):
 def test_a_metric_script_that_is_there_will_do(registry, tmp_path):
     script = tmp_path / "mine.py"
     script.write_text("")
-    check_metrics(["rouge", f"evaluate:{script}", "evaluate:bleu"], registry)
+    check_metrics(["rouge", f"evaluate:{script}"], registry)
+    check_metrics(["evaluate:bleu"], registry, Trust(remote_code=True))
+
+
+@pytest.mark.parametrize("name", ["bleu", "bleu/bleu", "./bleu"])
+def test_a_metric_of_a_hub_runs_code_and_needs_to_be_allowed(registry, name):
+    with pytest.raises(ConfigError, match=r"runs code of the hub's .* --trust-remote-code"):
+        check_metrics([f"evaluate:{name}"], registry)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import hub as local_hub
 import pytest
-from hub import COMMIT, Repo
+from hub import COMMIT, WEIGHTS, Repo
+from huggingface_hub import constants
 
+from llmbench import hub as fetching
 from llmbench import source
 from llmbench.errors import ModelError, PluginError
 from llmbench.model import Model
@@ -38,19 +41,24 @@ def folder(tmp_path):
     path = tmp_path / "my-model"
     path.mkdir()
     (path / "config.json").write_text("{}")
-    (path / "model.safetensors").write_bytes(b"weights")
+    (path / "model.safetensors").write_bytes(WEIGHTS)
     return path
+
+
+def point_at(endpoint, monkeypatch):
+    """Have the hub's client look for the hub there."""
+
+    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
 
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """A hub on loopback, an empty cache, and nobody logged in."""
-    from huggingface_hub import constants
 
     with local_hub.serve() as served:
-        template = served.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "ENDPOINT", served.endpoint)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        point_at(served.endpoint, monkeypatch)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
@@ -60,7 +68,7 @@ def hub(tmp_path, monkeypatch):
             {
                 "config.json": b"{}",
                 "tokenizer.json": b'{"version": "1.0"}',
-                "model.safetensors": b"weights",
+                "model.safetensors": WEIGHTS,
                 "pytorch_model.bin": b"a pickle",
                 "README.md": b"about",
             }
@@ -73,9 +81,7 @@ def cut_off(monkeypatch):
     """Takes the hub away."""
 
     def cut():
-        from huggingface_hub import constants
-
-        monkeypatch.setattr(constants, "ENDPOINT", UNREACHABLE)
+        point_at(UNREACHABLE, monkeypatch)
 
     return cut
 
@@ -159,7 +165,7 @@ def test_a_folder_is_fetched_from_nowhere(hub, folder, models):
 def test_a_hub_model_is_fetched_at_the_commit_that_its_branch_stands_at(hub):
     found = source.fetch(on_hub(), needs_tokenizer=True)
     assert found.revision == COMMIT
-    assert (found.folder / "model.safetensors").read_bytes() == b"weights"
+    assert (found.folder / "model.safetensors").read_bytes() == WEIGHTS
     assert found.weights_location == found.tokenizer_location == str(found.folder)
 
 
@@ -237,7 +243,7 @@ def test_without_a_connection_the_cache_serves_what_it_has(hub, cut_off):
 def test_a_cache_that_lacks_the_weights_is_not_enough(hub, cut_off, models):
     source.fetch(on_hub(weights="random"), needs_tokenizer=True)
     cut_off()
-    assert "is not in the cache" in refusal(replace(on_hub(), weights="pretrained"))
+    assert "is only partly in the cache" in refusal(replace(on_hub(), weights="pretrained"))
 
 
 def test_a_hub_model_of_pickles_is_refused_by_its_name(hub):
@@ -245,12 +251,116 @@ def test_a_hub_model_of_pickles_is_refused_by_its_name(hub):
     assert refusal(on_hub()).startswith("'owner/served' has no .safetensors weights")
 
 
-@pytest.mark.parametrize("status", [500, 503])
-def test_a_hub_that_fails_is_one_sentence(hub, status):
-    hub.repos["owner/failing"] = Repo(refusal=(status, ""))
-    assert "'owner/failing'" in refusal(on_hub("owner/failing"))
+@pytest.fixture
+def impatient(monkeypatch):
+    """A client that gives up in a blink."""
+    from huggingface_hub import file_download
+
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.2)
+    monkeypatch.setattr(file_download.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(fetching, "PATIENCE_SECONDS", 0.2)
 
 
-def test_a_connection_that_breaks_is_one_sentence(hub):
-    hub.repos["owner/broken"] = Repo(broken=True)
-    assert "'owner/broken' cannot be fetched" in refusal(on_hub("owner/broken"))
+LATE, WEIGHTS_FILE = "tokenizer.json", "model.safetensors"
+FAULTS = {
+    "401": ({"refusal": (401, "")}, "is refused (401): log in with 'hf auth login'"),
+    "403, gated": ({"refusal": (403, "GatedRepo")}, "is gated: ask for access on its hub page"),
+    "403": ({"refusal": (403, "")}, "is refused (403): log in"),
+    "404": ({"refusal": (404, "RepoNotFound")}, "is not on the hub, or is private: check the name"),
+    "429": (
+        {"refusal": (429, ""), "retry_after": "37"},
+        "is asked of a hub that is too busy (429): try again in 37 s, or log in.",
+    ),
+    "429, no word when": ({"refusal": (429, "")}, "too busy (429): try again later, or log in."),
+    "500": ({"refusal": (500, "")}, "as the hub answers with 500: try again later."),
+    "no answer": ({"broken": True}, "cannot be fetched ("),
+    "429 in the middle": (
+        {"refusal": (429, ""), "retry_after": "5", "only": LATE},
+        "too busy (429): try again in 5 s",
+    ),
+    "403, gated, for the weights": (
+        {"refusal": (403, "GatedRepo"), "only": WEIGHTS_FILE},
+        "is gated: ask for access",
+    ),
+    "503 for the weights": (
+        {"refusal": (503, ""), "only": WEIGHTS_FILE},
+        "as the hub answers with 503: try again later.",
+    ),
+    "cut": ({"cut": WEIGHTS_FILE}, "(the connection was cut): run it again"),
+    "cut while it is small": ({"cut": LATE}, "(the connection was cut): run it again"),
+    "stalled": ({"stalled": WEIGHTS_FILE}, "(the hub has stopped sending): run it again"),
+    "silent": (
+        {"silent": "models/owner/served"},
+        "(the hub has stopped sending): run it again",
+    ),
+}
+"""What is wrong with the hub, and what is said of the model."""
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_the_hub_is_one_sentence_and_leaves_nothing_that_passes_for_whole(
+    hub, impatient, monkeypatch, fault
+):
+    wrong, said = FAULTS[fault]
+    sound = hub.repos["owner/served"]
+    hub.repos["owner/served"] = replace(sound, **wrong)
+    assert said in refusal(on_hub())
+    point_at(UNREACHABLE, monkeypatch)
+    assert "in the cache and the hub cannot be reached" in refusal(on_hub())
+    point_at(hub.endpoint, monkeypatch)
+    hub.repos["owner/served"] = sound
+    found = source.fetch(on_hub(), needs_tokenizer=True)
+    assert fetched_files(found) == ["config.json", WEIGHTS_FILE, "tokenizer.json"]
+    assert (found.folder / WEIGHTS_FILE).read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize("fault", ["401", "403", "429", "500", "no answer", "silent"])
+def test_what_is_whole_in_the_cache_needs_no_hub(hub, impatient, fault):
+    first = source.fetch(on_hub(), needs_tokenizer=True)
+    hub.repos["owner/served"] = replace(hub.repos["owner/served"], **FAULTS[fault][0])
+    assert source.fetch(on_hub(), needs_tokenizer=True) == first
+
+
+def blob(found, name):
+    """The file behind a link of the cache."""
+    return (found.folder / name).resolve()
+
+
+@pytest.mark.parametrize("content", [b"", WEIGHTS[:5], WEIGHTS + b"more", b"x" * 100])
+def test_weights_that_are_damaged_in_the_cache_are_fetched_again_or_refused(
+    hub, impatient, monkeypatch, content
+):
+    found = source.fetch(on_hub(), needs_tokenizer=True)
+    blob(found, WEIGHTS_FILE).write_bytes(content)
+    point_at(UNREACHABLE, monkeypatch)
+    assert "is not whole in the cache (model.safetensors)" in refusal(on_hub())
+    point_at(hub.endpoint, monkeypatch)
+    assert source.fetch(on_hub(), needs_tokenizer=True) == found
+    assert (found.folder / WEIGHTS_FILE).read_bytes() == WEIGHTS
+
+
+def test_every_shard_of_the_index_has_to_be_there(hub, impatient, monkeypatch):
+    files = hub.repos["owner/served"].files
+    del files[WEIGHTS_FILE]
+    shards = {f"layer.{i}": f"model-0000{i}-of-00002.safetensors" for i in (1, 2)}
+    files["model.safetensors.index.json"] = json.dumps({"weight_map": shards}).encode()
+    files["model-00001-of-00002.safetensors"] = WEIGHTS
+    assert "is not whole in the cache (model-00002-of-00002.safetensors)" in refusal(on_hub())
+
+
+def test_a_model_without_a_tokenizer_is_said_to_have_none(hub):
+    del hub.repos["owner/served"].files["tokenizer.json"]
+    assert refusal(on_hub()).startswith("'owner/served' has no tokenizer in the cache")
+
+
+def test_a_folder_that_is_not_whole_is_refused(models, folder):
+    (folder / WEIGHTS_FILE).write_bytes(WEIGHTS[:-1])
+    with pytest.raises(ModelError, match=r"'my-model' is not whole: model\.safetensors"):
+        source.find(str(folder), "pretrained", None, models)
+
+
+def test_a_folder_of_an_adapter_is_no_model(models, folder):
+    (folder / "adapter_config.json").write_text("{}")
+    with pytest.raises(ModelError, match="'my-model' holds an adapter: merge it"):
+        source.find(str(folder), "pretrained", None, models)

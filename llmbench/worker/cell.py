@@ -92,7 +92,7 @@ def load_phase(running: Running) -> None:
     """Tokenizer and base model."""
     job = running.job
     if job.tokenizer_source:
-        running.tokenizer = load.load_tokenizer(job.tokenizer_source, job.cell.model.revision)
+        running.tokenizer = load.load_tokenizer(job.tokenizer_source, job.cell.model)
         task = plugin.registry().tasks.get(job.cell.task)
         running.encoder = batch.Encoder(running.tokenizer, task, job.cell.settings.seq_len)
     running.model = load.load_model(job, running.strategies, running.device)

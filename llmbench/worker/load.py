@@ -12,7 +12,7 @@ from transformers.utils import logging
 from llmbench.environment import Environment
 from llmbench.errors import PluginError
 from llmbench.job import Job
-from llmbench.record import Parameters
+from llmbench.record import ModelRef, Parameters
 from llmbench.setting import Settings
 from llmbench.strategy import Strategy
 from llmbench.worker import guard
@@ -28,12 +28,16 @@ logging.disable_progress_bar()  # a log is no terminal
 
 def load_model(job: Job, strategies: Sequence[Strategy], device: torch.device) -> Any:
     """The base model on the device, loaded as the strategies ask."""
+    ref = job.cell.model
     kwargs = load_kwargs(job.cell.settings, job.environment, strategies)
-    if job.cell.model.weights == "random":
+    # Said outright: where it is left open, transformers asks on a terminal that is not there.
+    kwargs["trust_remote_code"] = ref.remote_code
+    if ref.weights == "random":
         return random_model(job.model_source, kwargs, device)
     return AutoModelForCausalLM.from_pretrained(
         job.model_source,
-        revision=job.cell.model.revision,
+        revision=ref.revision,
+        use_safetensors=None if ref.pickles else True,
         device_map={"": 0} if device.type == "cuda" else None,
         **kwargs,
     )
@@ -41,11 +45,12 @@ def load_model(job: Job, strategies: Sequence[Strategy], device: torch.device) -
 
 def random_model(folder: str, kwargs: dict[str, Any], device: torch.device) -> Any:
     """The architecture with random weights, made on the device and then quantised if asked."""
-    config = AutoConfig.from_pretrained(folder)
+    trusted = kwargs.pop("trust_remote_code")
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=trusted)
     quantization = kwargs.pop("quantization_config", None)
     torch.manual_seed(BASE_SEED)
     with device:
-        model = AutoModelForCausalLM.from_config(config, **kwargs)
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=trusted, **kwargs)
     if quantization is None:
         return model
     return type(model).from_pretrained(
@@ -79,9 +84,11 @@ def load_kwargs(
     return {"dtype": DTYPES[settings.precision], **merged}
 
 
-def load_tokenizer(source: str, revision: str | None) -> Any:
+def load_tokenizer(source: str, model: ModelRef) -> Any:
     """The tokenizer, with a padding token if it has none of its own."""
-    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+    tokenizer = AutoTokenizer.from_pretrained(
+        source, revision=model.revision, trust_remote_code=model.remote_code
+    )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

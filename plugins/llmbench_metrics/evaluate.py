@@ -11,10 +11,13 @@ from llmbench.metric import Metric, Score
 
 
 class Evaluate(Metric):
-    """`evaluate:NAME`, or `evaluate:./my_metric.py` for a script that needs no network."""
+    """`evaluate:NAME`, or `evaluate:./my_metric.py` for a script of one's own.
+
+    A name means a script on the hub, which runs only where --trust-remote-code allows it.
+    """
 
     id = "evaluate"
-    summary = "evaluate:NAME, any metric of the evaluate library or a local metric script"
+    summary = "evaluate:./script.py, or any metric of the hub with --trust-remote-code"
 
     @classmethod
     def check(cls, argument: str | None) -> str | None:
@@ -25,13 +28,20 @@ class Evaluate(Metric):
             return f"There is no metric script '{argument}': check the path."
         return None
 
+    @classmethod
+    def remote_code(cls, argument: str | None) -> str | None:
+        """A name is a script of the hub; only a path to a file is one of the user's own."""
+        if argument and argument.endswith(".py"):
+            return None
+        return f"the hub's evaluate-metric/{argument}"
+
     def score(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
         """The figures that the metric gives for the whole set."""
         import evaluate
 
         assert self.argument
         try:
-            metric = evaluate.load(self.argument)
+            metric = evaluate.load(_location(self.argument))
         except Exception as error:  # the library raises whatever its downloads raise
             raise ConfigError(
                 f"The metric '{self.argument}' cannot be loaded ({str(error).splitlines()[0]}): "
@@ -39,6 +49,11 @@ class Evaluate(Metric):
             ) from error
         found = metric.compute(predictions=list(predictions), references=_shape(metric, references))
         return Score(corpus=_numbers(self.argument, found or {}))
+
+
+def _location(argument: str) -> str:
+    """A script's whole path: the library would look for a bare name on the hub too."""
+    return str(Path(argument).resolve()) if argument.endswith(".py") else argument
 
 
 def _shape(metric: Any, references: Sequence[Sequence[str]]) -> list[Any]:

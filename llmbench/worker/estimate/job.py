@@ -59,7 +59,7 @@ def lengths(job: EstimateJob) -> Callable[[Cell], int]:
     if job.tokenizer_source is None or job.train_file is None:
         return lambda cell: cell.settings.seq_len
     first = job.cells[0]  # all share model, task and data
-    tokenizer = load.load_tokenizer(job.tokenizer_source, first.model.revision)
+    tokenizer = load.load_tokenizer(job.tokenizer_source, first.model)
     task = plugin.registry().tasks.get(first.task)
     encoder = batch.Encoder(tokenizer, task, first.settings.seq_len)
     sequences = [encoder.sequence(e) for e in dataset.load_lines(job.train_file)]

@@ -7,20 +7,22 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from llmbench.record import ModelRef
 from llmbench.strategy import CannotRun
 
 META = torch.device("meta")
 
 
-def meta_model(source: str, revision: str | None, kwargs: dict[str, Any]) -> Any:
+def meta_model(source: str, ref: ModelRef, kwargs: dict[str, Any]) -> Any:
     """The architecture with the types that loading it with these arguments would give it."""
-    config = AutoConfig.from_pretrained(source, revision=revision)
+    trusted = ref.remote_code
+    config = AutoConfig.from_pretrained(source, revision=ref.revision, trust_remote_code=trusted)
     quantization = kwargs.pop("quantization_config", None)
     if kwargs.get("attn_implementation") == "flash_attention_2":
         # The package's kernels want a GPU; torch's keep the same.
         kwargs["attn_implementation"] = "sdpa"
     with META:
-        model = AutoModelForCausalLM.from_config(config, **kwargs)
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=trusted, **kwargs)
     return model if quantization is None else quantized(model, quantization)
 
 

@@ -90,7 +90,7 @@ class Simulation:
 
     def _load(self, environment: Environment, source: str) -> Any:
         kwargs = load.load_kwargs(self.cell.settings, environment, self.strategies)
-        model = meta_model(source, self.cell.model.revision, kwargs)
+        model = meta_model(source, self.cell.model, kwargs)
         base = tensor.base_of(model)
         model = prepared(model, self.strategies, self.cell.settings)
         self.watch.mark_all("weights")

@@ -1,0 +1,147 @@
+"""Fetching from the hub: patience with an end, and whatever goes wrong in a sentence."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llmbench.errors import ModelError
+
+PATIENCE_SECONDS = 10.0
+"""How long a request that sets no limit itself may go without a byte."""
+TWICE = ["consolidated*", "original/*"]
+"""The same weights once more, in their authors' own format."""
+
+
+class Busy(Exception):
+    """The hub asks to be left alone for a while; the text says for how long."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A model on the hub, at a branch, a tag or a commit."""
+
+    hub_id: str
+    revision: str | None
+    problem: Exception | None = None
+    """Why the hub cannot be asked, so that only the cache is left."""
+
+    def fetch(self, patterns: Sequence[str], again: bool = False) -> Path:
+        """The folder of the files that the patterns name; its name is the commit's hash.
+
+        With `again`, what is in the cache is fetched all the same. Raises ModelError.
+        """
+        import huggingface_hub as hub
+
+        try:
+            found = hub.snapshot_download(
+                self.hub_id,
+                revision=self.revision,
+                allow_patterns=list(patterns),
+                ignore_patterns=TWICE,
+                local_files_only=self.problem is not None,
+                force_download=again,
+            )
+        except Exception as error:  # the hub's client raises what its network library raises
+            partly = type(error).__name__ == "IncompleteSnapshotError"
+            why = sentence(self.problem or error, self.revision, partly)
+            raise ModelError(f"The model '{self.hub_id}' {why}") from None
+        return Path(found)
+
+
+def find(hub_id: str, revision: str | None) -> Repository:
+    """The repository, asked once: where it cannot be, or is refused, the cache may have it."""
+    import huggingface_hub as hub
+
+    make_quiet()
+    make_patient()
+    try:
+        hub.HfApi().model_info(hub_id, revision=revision, timeout=PATIENCE_SECONDS)
+    except Exception as error:
+        return Repository(hub_id, revision, error)
+    return Repository(hub_id, revision)
+
+
+def sentence(error: Exception, revision: str | None, partly: bool = False) -> str:
+    """What went wrong and what to do, to follow the model's name.
+
+    `partly` is whether the cache holds some of it.
+    """
+    from huggingface_hub import errors
+
+    known: dict[type[Exception], str] = {
+        Busy: f"is asked of a hub that is too busy (429): {error}.",
+        errors.GatedRepoError: "is gated: ask for access on its hub page, then log in with "
+        "'hf auth login'.",
+        errors.RevisionNotFoundError: f"has no revision '{revision}': check --revision.",
+        errors.RepositoryNotFoundError: "is not on the hub, or is private: check the name, or log "
+        "in with 'hf auth login'.",
+    }
+    for kind, words in known.items():
+        if isinstance(error, kind):
+            return words
+    status = _status(error) or _status(error.__cause__)
+    if status in (401, 403):
+        return f"is refused ({status}): log in with 'hf auth login', and a token that may read it."
+    if status:
+        return f"cannot be fetched, as the hub answers with {status}: try again later."
+    if isinstance(error, ConnectionError) or "Connect" in type(error).__name__:
+        held = "only partly" if partly else "not"
+        return (
+            f"is {held} in the cache and the hub cannot be reached: connect, name a local "
+            "folder, or use --weights random with an alias."
+        )
+    return f"cannot be fetched ({_broken_off(error)}): run it again, what has come is kept."
+
+
+def _status(error: BaseException | None) -> int | None:
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def _broken_off(error: Exception) -> str:
+    if "Timeout" in type(error).__name__:
+        return "the hub has stopped sending"
+    if "Protocol" in type(error).__name__ or "Consistency check" in str(error):
+        return "the connection was cut"
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def make_quiet() -> None:
+    """Leave the client's warnings to the sentence that tells of them, and its bars to terminals."""
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    if not sys.stderr.isatty():
+        importlib.import_module("huggingface_hub.utils").disable_progress_bars()
+
+
+def make_patient() -> None:
+    """Give requests without a limit one, and have a busy hub said instead of waited for.
+
+    The client would wait for as long as the hub asks, five times over, and without a word.
+    """
+    import huggingface_hub as hub
+
+    client: Any = hub.get_session()
+    hooks = client.event_hooks
+    if _limit not in hooks["request"]:
+        client.event_hooks = {
+            "request": [*hooks["request"], _limit],
+            "response": [*hooks["response"], _refuse_to_wait],
+        }
+
+
+def _limit(request: Any) -> None:
+    limits = request.extensions.get("timeout") or {}
+    wanted = dict.fromkeys(("connect", "read", "write", "pool"), PATIENCE_SECONDS)
+    request.extensions["timeout"] = {k: limits.get(k) or v for k, v in wanted.items()}
+
+
+def _refuse_to_wait(response: Any) -> None:
+    if response.status_code == 429:
+        given = response.headers.get("Retry-After", "")
+        when = f"in {given} s" if given.isdigit() else "later"
+        raise Busy(f"try again {when}, or log in")
