@@ -1,23 +1,52 @@
-"""Distributions for tests: a module with an entry point, in a folder for PYTHONPATH."""
+"""Distributions for tests: modules with metadata and entry points, as pip leaves them."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+IMPORTS = """
+from llmbench import hookimpl
+from llmbench.strategy import Strategy
+"""
+STRATEGY = """
+class Mine(Strategy):
+    id, summary, group = "{id}", "a strategy", "adaptation"
+"""
+REGISTER = """
+@hookimpl
+def register_strategies(register):
+    register(Mine)
+"""
 
-def install(folder: Path, name: str, source: str) -> Path:
-    """Write a plugin of that name, as pip would install it; returns the folder."""
-    (folder / f"{name}.py").write_text(source)
-    described = folder / f"{name}-1.0.dist-info"
-    described.mkdir()
-    (described / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (described / "entry_points.txt").write_text(f"[llmbench]\n{name} = {name}\n")
-    return folder
+
+def good(name: str) -> str:
+    """The code of a plugin that offers a strategy of that name."""
+    return IMPORTS + STRATEGY.format(id=name) + REGISTER
 
 
-def environment(*folders: Path) -> dict[str, str]:
-    """The environment of a process that finds what is installed there."""
-    path = [str(folder) for folder in folders]
-    path += [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+def install(folder: Path, name: str, code: str, value: str = "") -> None:
+    """Put a module and its metadata into a folder; `value` for an odd entry point."""
+    module = name.replace("-", "_")
+    (folder / f"{module}.py").write_text(code)
+    info = folder / f"{module}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[llmbench]\n{name} = {value or module}\n")
+
+
+def llmbench(
+    folder: Path, *args: str, cwd: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own, with what is in the folder installed."""
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.run(
+        [sys.executable, "-m", "llmbench", *args],
+        cwd=cwd or folder,
+        env={**os.environ, "PYTHONPATH": path, **variables},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )

@@ -5,11 +5,8 @@ It stands for kernels that were seen to give a loss of 522 where 11.2 is right, 
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
-import distribution
 import pytest
+from distribution import install, llmbench
 
 from llmbench.record import Record
 from llmbench.report.note import notes
@@ -45,13 +42,12 @@ def register_strategies(register):
 def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     """LoRA and the strategy that is wrong, on the shipped model."""
     folder = tmp_path_factory.mktemp("wrong")
-    command = [
-        *(sys.executable, "-m", "llmbench", "compare", "--strategies", "lora,fast-and-wrong"),
-        *("--steps", "6", "--eval-examples", "4", "--max-new-tokens", "8", "--output", "out"),
-    ]
-    site = distribution.install(folder, "fast_and_wrong", WRONG)
-    found = distribution.environment(site)
-    done = subprocess.run(command, cwd=folder, env=found, capture_output=True, text=True)
+    install(folder, "fast-and-wrong", WRONG)
+    done = llmbench(
+        folder,
+        *("compare", "--strategies", "lora,fast-and-wrong", "--steps", "6"),
+        *("--eval-examples", "4", "--max-new-tokens", "8", "--output", "out"),
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return Store(folder / "out").read()
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-import distribution
 import pytest
+from distribution import install
 
 from llmbench.format import GIB, MIB
 from llmbench.record import Memory, MemoryParts, Record
@@ -67,7 +68,8 @@ def compare(root: Path, *options: str, site: Path | None = None) -> dict[str, Re
         *("--batch-size", "4", "--seq-len", "1024", "--steps", "8", "--max-new-tokens", "16"),
         *("--output", str(root), *options),
     ]
-    environment = distribution.environment(*([site] if site else []))
+    path = os.pathsep.join(filter(None, [str(site or ""), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return {r.cell.composition: r for r in Store(root).read().records}
@@ -82,7 +84,8 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory) -> Record:
     """LoRA, with a probe that takes memory."""
-    site = distribution.install(tmp_path_factory.mktemp("site"), "hold", PROBE)
+    site = tmp_path_factory.mktemp("site")
+    install(site, "hold", PROBE)
     root = tmp_path_factory.mktemp("held") / "out"
     return compare(root, "--strategies", "lora", site=site)["lora"]
 
@@ -272,7 +275,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
     """Records of the cells that fill a budget, by composition."""
     root = tmp_path_factory.mktemp("fit") / "out"
     command = [
-        *(sys.executable, "-m", "llmbench", "compare", "--model", ALIAS, "--weights", "random"),
+        *("compare", "--model", ALIAS, "--weights", "random"),
         *("--strategies", "lora,lora+gradient-checkpointing", "--fit", "12GiB"),
         *("--batch-size", "1", "--seq-len", "1024", "--steps", "8", "--eval-examples", "1"),
         *("--max-new-tokens", "4", "--output", str(root)),
@@ -299,3 +302,14 @@ def test_what_fits_needs_no_more_than_the_budget_and_one_sequence_more_does(
 def test_checkpointing_makes_room_for_more_sequences(fitted: dict[str, Record]) -> None:
     sizes = {name: record.fit.size for name, record in fitted.items() if record.fit}
     assert sizes["lora+gradient-checkpointing"] > sizes["lora"]
+
+
+def test_two_deterministic_runs_give_equal_bits(tmp_path: Path) -> None:
+    options = ("--strategies", "lora,4-bit", "--deterministic", "--steps", "6")
+    one, other = (compare(tmp_path / name, *options) for name in ("one", "other"))
+    for name, record in one.items():
+        assert record.status == "ok", record.reason
+        assert (record.first_loss,) == (other[name].first_loss,)
+        assert [s.loss for s in record.steps] == [s.loss for s in other[name].steps]
+    assert one["lora"].effective["deterministic"] == "on"
+    assert one["lora"].cell.id == other["lora"].cell.id
