@@ -275,7 +275,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
     """Records of the cells that fill a budget, by composition."""
     root = tmp_path_factory.mktemp("fit") / "out"
     command = [
-        *("compare", "--model", ALIAS, "--weights", "random"),
+        *(sys.executable, "-m", "llmbench", "compare", "--model", ALIAS, "--weights", "random"),
         *("--strategies", "lora,lora+gradient-checkpointing", "--fit", "12GiB"),
         *("--batch-size", "1", "--seq-len", "1024", "--steps", "8", "--eval-examples", "1"),
         *("--max-new-tokens", "4", "--output", str(root)),
