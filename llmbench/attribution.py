@@ -10,17 +10,19 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from statistics import fmean
 
 from llmbench.arm import Arm
 from llmbench.composition import split_members
-from llmbench.figure import peak_memory
-from llmbench.record import Cell
+from llmbench.figure import BY_ID, peak_memory
+from llmbench.record import Cell, Record
 from llmbench.statistics.interval import Interval, few_interval
 from llmbench.statistics.quality import paired_differences, same_seeds
 from llmbench.statistics.rate import judge_speed
 from llmbench.statistics.verdict import Verdict, judge, verdicts
 from llmbench.strategy import Strategy
 
+train_speed = BY_ID["train_tokens_per_second"].of
 MOST_EFFECTS = 60
 """More are of no use to a reader, as where hundreds of values of an option were tried."""
 
@@ -46,8 +48,10 @@ class Effect:
     """The peak without the part."""
     memory: Interval
     """By how many bytes the peak grows; an interval over seeds, where there are several."""
-    speed: Verdict | None = None
+    speed_share: float | None
     """By what share the tokens per second grow; None where no speed was measured."""
+    speed: Verdict | None = None
+    """Whether they do; None where there are too few steps to tell."""
     quality: Verdict | None = None
     """Of the score, over the same examples; None where no quality was measured."""
 
@@ -79,7 +83,7 @@ def effects(arms: Sequence[Arm], score: str | None) -> list[Effect]:
     speeds = {_key(e): j for e in found if (j := judge_speed(held[e.after], held[e.before]))}
     rated = verdicts(speeds)
     scored = _scored(found, held, score) if score else {}
-    return [replace(e, speed=rated.get(_key(e)), quality=scored.get(_key(e))) for e in found]
+    return [_judged(e, rated.get(_key(e)), scored.get(_key(e))) for e in found]
 
 
 def _pairs(cells: Mapping[str, Cell]) -> Iterator[tuple[Part, str, str]]:
@@ -112,12 +116,28 @@ def _groups(cell: Cell) -> dict[str, str]:
 
 
 def _effect(part: Part, before: Arm, after: Arm) -> Effect:
-    pairs = [(peak_memory(a) or 0.0, peak_memory(b) or 0.0) for a, b in same_seeds(after, before)]
-    grown = [new - old for new, old in pairs]
-    mean = sum(grown) / len(grown)
-    held = sum(old for _, old in pairs) / len(pairs)
-    memory = few_interval(grown) or Interval(mean, mean, mean)
-    return Effect(part, before.cell.composition, after.cell.composition, held, memory)
+    pairs = same_seeds(after, before)
+    grown = [(peak_memory(new) or 0.0) - (peak_memory(old) or 0.0) for new, old in pairs]
+    mean = fmean(grown)
+    return Effect(
+        part,
+        before.cell.composition,
+        after.cell.composition,
+        held_bytes=fmean(peak_memory(old) or 0.0 for _, old in pairs),
+        memory=few_interval(grown) or Interval(mean, mean, mean),
+        speed_share=_faster(pairs),
+    )
+
+
+def _faster(pairs: Sequence[tuple[Record, Record]]) -> float | None:
+    rates = [(train_speed(new), train_speed(old)) for new, old in pairs]
+    known = [(new, old) for new, old in rates if new and old]
+    return sum(n for n, _ in known) / sum(o for _, o in known) - 1 if known else None
+
+
+def _judged(effect: Effect, speed: Verdict | None, quality: Verdict | None) -> Effect:
+    share = speed.difference.estimate if speed else effect.speed_share
+    return replace(effect, speed_share=share, speed=speed, quality=quality)
 
 
 def _scored(found: Sequence[Effect], held: Mapping[str, Arm], score: str) -> dict[str, Verdict]:

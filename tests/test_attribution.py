@@ -41,7 +41,7 @@ def test_a_member_that_is_added_has_its_known_effect():
     assert effect.memory_share == -0.25
     assert effect.speed.word == "better"
     assert effect.speed.difference.low < 0.2 < effect.speed.difference.high
-    assert effect.speed.difference.estimate == pytest.approx(0.2, abs=0.03)
+    assert effect.speed_share == effect.speed.difference.estimate == pytest.approx(0.2, abs=0.03)
     assert effect.quality.word == "better"
     assert effect.quality.difference.estimate == pytest.approx(0.1, abs=0.03)
 
@@ -109,8 +109,16 @@ def test_what_has_no_speed_has_an_effect_on_the_rest():
     made = {"settings": {"deterministic": True}}
     records = [ok(n, 0.5, 30, cell=cell(n, **made)) for n in ("full", "lora")]
     (effect,) = effects(records)
-    assert effect.speed is None
+    assert (effect.speed, effect.speed_share) == (None, None)
     assert effect.memory.estimate == 0
+
+
+def test_of_too_few_steps_there_is_a_speed_and_no_verdict_on_it():
+    made = {"settings": {"steps": 6}}
+    records = [ok(n, 0.5, 30, r, cell=cell(n, **made)) for n, r in (("full", 9e3), ("lora", 18e3))]
+    (effect,) = effects(records)
+    assert effect.speed is None
+    assert effect.speed_share == pytest.approx(1, abs=0.1)
 
 
 def test_verdicts_are_corrected_for_the_number_of_effects():

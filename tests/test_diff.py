@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -367,6 +368,7 @@ def test_cells_with_a_budget_are_held_against_their_own_kind():
     assert (size.old, size.new, size.word) == (16, 24, "better")
     assert {c.figure.id for c in found.cells[1].changes} == {"fit_size", "train_tokens_per_second"}
     assert "fit_size" not in {c.figure.id for c in found.cells[0].changes}
+    assert re.search(r"Largest that fits +16 +24 +\+50.0 %  better", write(found, [], "text"))
 
 
 def test_another_budget_is_another_cell():

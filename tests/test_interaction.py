@@ -35,8 +35,8 @@ def test_an_interaction_is_the_difference_of_differences():
     assert found.alone.memory.estimate == -20 * GIB
     assert found.joined.memory.estimate == -12 * GIB
     assert found.memory_bytes == 8 * GIB
-    assert found.alone.speed.difference.estimate == pytest.approx(-0.2, abs=0.03)
-    assert found.joined.speed.difference.estimate == pytest.approx(-0.1, abs=0.03)
+    assert found.alone.speed_share == pytest.approx(-0.2, abs=0.03)
+    assert found.joined.speed_share == pytest.approx(-0.1, abs=0.03)
 
 
 def test_three_of_the_four_cells_make_no_interaction():

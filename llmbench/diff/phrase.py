@@ -12,7 +12,13 @@ from llmbench.diff.rule import Outcome
 from llmbench.figure import QUALITY, peak_memory_kind
 from llmbench.report import words
 
-SHOWN = (QUALITY, "peak_memory_bytes", "train_tokens_per_second", "generate_tokens_per_second")
+SHOWN = (
+    QUALITY,
+    "peak_memory_bytes",
+    "train_tokens_per_second",
+    "generate_tokens_per_second",
+    "fit_size",
+)
 """Figures that are always shown where they were measured."""
 
 

@@ -33,12 +33,9 @@ def memory(effect: Effect) -> Value:
 
 def speed(effect: Effect) -> Value:
     """By what share the tokens per second grow."""
-    if effect.speed is None:
+    if effect.speed_share is None:
         return Value("", absent="not measured")
-    change = effect.speed.difference
-    low, high = share(change.low), share(change.high)
-    bounds = f"[{low.removesuffix(' %')}, {high}]" if change.low < change.high else ""
-    return Value(share(change.estimate), detail=_judged(bounds, effect.speed))
+    return Value(share(effect.speed_share), detail=_shares(effect.speed) if effect.speed else "")
 
 
 def quality(effect: Effect) -> Value:
@@ -63,6 +60,11 @@ def signed_size(value: float) -> str:
 
 def _sizes(interval: Interval) -> str:
     return f"[{signed_size(interval.low)}, {signed_size(interval.high)}]"
+
+
+def _shares(verdict: Verdict) -> str:
+    low, high = share(verdict.difference.low), share(verdict.difference.high)
+    return _judged(f"[{low.removesuffix(' %')}, {high}]" if low != high else "", verdict)
 
 
 def _judged(bounds: str, verdict: Verdict) -> str:

@@ -59,11 +59,9 @@ def _apart(found: Interaction, least: float) -> str:
 
 
 def _speeds(alone: Effect, joined: Effect) -> str:
-    if alone.speed is None or joined.speed is None:
+    shares = (alone.speed_share, joined.speed_share)
+    first, second = (None if s is None else effect.share(s) for s in shares)
+    if first is None or second is None:
         return ""
-    first, second = (effect.share(e.speed.difference.estimate) for e in (alone, joined) if e.speed)
-    return (
-        f" Speed changes by {first} and by {second}."
-        if first != second
-        else (f" Speed changes by {first} both times.")
-    )
+    both = f"{first} both times" if first == second else f"{first} and by {second}"
+    return f" Speed changes by {both}."

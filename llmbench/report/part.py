@@ -41,7 +41,7 @@ def parts(standing: Standing) -> Parts | None:
     if not found:
         return None
     columns = {_memory_label(standing): effect.memory}
-    if any(e.speed for e in found):
+    if any(e.speed_share is not None for e in found):
         columns["Training speed"] = effect.speed
     if standing.score and any(e.quality for e in found):
         columns[standing.score.label] = effect.quality
@@ -82,7 +82,8 @@ def _notes(found: Sequence[Effect], standing: Standing) -> Iterator[str]:
 def _chart(found: Sequence[Effect], standing: Standing) -> Chart:
     shown = found[:MOST_ROWS]
     names = unique([_row_name(e) for e in shown])
-    numbers = {a.cell.composition: standing.numbers[a.id] for a in reversed(standing.competing)}
+    rows = standing.numbers
+    numbers = {a.cell.composition: rows[a.id] for a in reversed(standing.competing)}
     values: canvas.Data = [
         {
             "name": row,
@@ -112,9 +113,9 @@ def _chart(found: Sequence[Effect], standing: Standing) -> Chart:
 def _changes(found: Effect, standing: Standing) -> Iterator[tuple[str, float, bool]]:
     """Panel, change as a share, and whether it is for the better."""
     yield standing.memory_word, found.memory_share, found.memory_share < 0
-    if found.speed:
-        change = found.speed.difference.estimate
-        yield "training speed", change, found.speed.word == "better"
+    if found.speed_share is not None:
+        better = found.speed.word == "better" if found.speed else found.speed_share > 0
+        yield "training speed", found.speed_share, better
 
 
 def _row_name(found: Effect) -> str:
