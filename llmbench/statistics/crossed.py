@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from llmbench.statistics.interval import Interval, around, quantile
 
-ROUNDING = 1e-9
-"""Share of all variance below which a component is but rounding, as between equal rows."""
+ROUNDING = 1e-12
+"""Share of the values' squares below which a mean square is but rounding, as of equal rows."""
 
 Rows = Sequence[Sequence[float]]
 """A row of values per seed, a column per example, at least one of each."""
@@ -17,62 +17,76 @@ Rows = Sequence[Sequence[float]]
 
 @dataclass(frozen=True)
 class Crossed:
-    """A mean, and what its variance is made of.
+    """A mean, and the mean squares of the two-way analysis of variance.
 
-    The model is that of crossed random effects, `mean + seed + example + rest`, its components
-    estimated from the mean squares of the two-way analysis of variance, negative ones cut to zero
-    (Searle, Casella and McCulloch, 1992, chapter 4).
+    The model is that of crossed random effects, `mean + seed + example + rest`; what the effects
+    vary by is told from the mean squares, negative estimates cut to zero (Searle, Casella and
+    McCulloch, 1992, chapter 4).
     """
 
     mean: float
     seeds: int
     examples: int
-    seed_component: float
-    """Variance of one seed's effect: the luck of training."""
-    example_component: float
-    """Variance of one example's effect."""
+    seed_square: float
+    """Mean square between seeds: of the rest, and of the seeds' effect, the luck of training."""
+    example_square: float
+    """Mean square between examples: of the rest, and of the examples' effect."""
     rest: float
-    """Variance of what is left: how a seed meets an example."""
+    """Mean square of what is left, how a seed meets an example: the variance of the rest."""
 
     @property
-    def seed_variance(self) -> float:
-        """What the seeds add to the variance of the mean."""
-        return self.seed_component / self.seeds
+    def seed_component(self) -> float:
+        """Variance of the seeds' effect."""
+        return self._beyond_rest(self.seed_square) / self.examples
 
     @property
-    def example_variance(self) -> float:
-        """What the examples and the rest add to it."""
-        return (self.example_component + self.rest / self.seeds) / self.examples
+    def example_component(self) -> float:
+        """Variance of the examples' effect."""
+        return self._beyond_rest(self.example_square) / self.seeds
 
-    def margin(self, level: float) -> float:
-        """How far an interval that misses with this chance reaches to both sides.
+    def interval(self, level: float) -> Interval:
+        """The interval that misses the mean with this chance.
 
         The margins over seeds and over examples, each with the quantile of its own degrees of
         freedom, are joined as the root of the sum of their squares: limits of a sum recovered
         from the limits of its parts (Zou and Donner, 2008). With few seeds this holds where a
-        bootstrap over them, BCa included, is far too narrow, and where Satterthwaite's degrees
-        of freedom fall short.
+        bootstrap over them, BCa included, is too narrow.
         """
-        parts = ((self.seed_variance, self.seeds - 1), (self.example_variance, self.examples - 1))
-        # A part without variance has no margin, whatever its degrees.
-        return math.sqrt(sum(v * quantile(n, level) ** 2 for v, n in parts if v > 0 and n > 0))
+        over_seeds = self._beyond_rest(self.seed_square)
+        return around(self.mean, self._margin(level, over_seeds, self.example_square))
 
-    def interval(self, level: float) -> Interval:
-        """The interval that misses with this chance."""
-        return around(self.mean, self.margin(level))
+    def difference(self, level: float) -> Interval:
+        """The same for paired differences, which errs on the side of caution.
+
+        Much of the examples' effect is gone from them. Three seeds that lie close together by luck
+        would leave nothing, were the rest taken from their mean square: it stays in. Without an
+        effect of the examples this is Student's t over the means of the seeds.
+        """
+        return around(self.mean, self._difference_margin(level))
 
     def p_value(self) -> float:
-        """The level at which the interval would end at zero."""
+        """The level at which the interval of the difference would end at zero."""
         from scipy.optimize import brentq
 
-        if self.margin(0.5) == 0:
-            return 1.0 if self.mean == 0 else 0.0
         least, most = 1e-12, 1 - 1e-12
-        if self.margin(least) <= abs(self.mean):
-            return least
-        if self.margin(most) >= abs(self.mean):
+        if self._difference_margin(most) >= abs(self.mean):
             return 1.0
-        return float(brentq(lambda level: self.margin(level) - abs(self.mean), least, most))
+        if self._difference_margin(least) <= abs(self.mean):
+            return least
+        return float(brentq(lambda p: self._difference_margin(p) - abs(self.mean), least, most))
+
+    def _difference_margin(self, level: float) -> float:
+        return self._margin(level, self.seed_square, self._beyond_rest(self.example_square))
+
+    def _margin(self, level: float, over_seeds: float, over_examples: float) -> float:
+        """The joined margin of two mean squares. One that is zero has none."""
+        parts = ((over_seeds, self.seeds - 1), (over_examples, self.examples - 1))
+        squares = (v * quantile(n, level) ** 2 for v, n in parts if v > 0 and n > 0)
+        return math.sqrt(sum(squares) / (self.seeds * self.examples))
+
+    def _beyond_rest(self, square: float) -> float:
+        found = square - self.rest
+        return found if found > ROUNDING * square else 0.0
 
 
 def crossed(rows: Rows) -> Crossed:
@@ -84,19 +98,10 @@ def crossed(rows: Rows) -> Crossed:
     mean = float(held.mean())
     by_seed, by_example = held.mean(1) - mean, held.mean(0) - mean
     left = held - mean - by_seed[:, None] - by_example[None, :]
-    of_seeds = examples * float(by_seed @ by_seed) / max(1, seeds - 1)
-    of_examples = seeds * float(by_example @ by_example) / max(1, examples - 1)
-    rest = float((left**2).sum()) / max(1, (seeds - 1) * (examples - 1))
-    nothing = ROUNDING * (of_seeds + of_examples + rest)
-    return Crossed(
-        mean=mean,
-        seeds=seeds,
-        examples=examples,
-        seed_component=_beyond(nothing, of_seeds - rest) / examples,
-        example_component=_beyond(nothing, of_examples - rest) / seeds,
-        rest=_beyond(nothing, rest),
+    squares = (
+        examples * float(by_seed @ by_seed) / max(1, seeds - 1),
+        seeds * float(by_example @ by_example) / max(1, examples - 1),
+        float((left**2).sum()) / max(1, (seeds - 1) * (examples - 1)),
     )
-
-
-def _beyond(nothing: float, value: float) -> float:
-    return value if value > nothing else 0.0
+    nothing = ROUNDING * float((held**2).sum())
+    return Crossed(mean, seeds, examples, *(s if s > nothing else 0.0 for s in squares))

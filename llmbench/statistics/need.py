@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from llmbench.statistics.crossed import Crossed, Rows, crossed
@@ -46,30 +47,27 @@ def need(rows: Rows, difference: float) -> Need:
 
 
 def _examples(found: Crossed, difference: float) -> int | None:
-    room = (difference / _errors(_freedom(found, found.seeds))) ** 2 - found.seed_variance
+    of_seeds = found.seed_component / found.seeds
+    room = (difference / _errors(found.seeds, found.examples)) ** 2 - of_seeds
     if room <= 0:
         return None
-    wanted = -(-(found.example_variance * found.examples) // room)
-    return max(found.examples, int(wanted)) if wanted <= MOST_EXAMPLES else None
+    wanted = math.ceil((found.example_component + found.rest / found.seeds) / room)
+    return max(found.examples, wanted) if wanted <= MOST_EXAMPLES else None
 
 
 def _seeds(found: Crossed, difference: float) -> int | None:
     of_seeds = found.seed_component + found.rest / found.examples
     of_examples = found.example_component / found.examples
     for seeds in range(found.seeds, MOST_SEEDS + 1):
-        error = (of_seeds / seeds + of_examples) ** 0.5
-        if error * _errors(_freedom(found, seeds)) <= difference:
+        error = math.sqrt(of_seeds / seeds + of_examples)
+        if error * _errors(seeds, found.examples) <= difference:
             return seeds
     return None
 
 
-def _freedom(found: Crossed, seeds: int) -> int:
-    """Degrees of the part that decides: the seeds, where they have an effect at all."""
-    return seeds - 1 if found.seed_component > 0 else found.examples - 1
-
-
-def _errors(freedom: int) -> float:
+def _errors(seeds: int, examples: int) -> float:
+    """How many standard errors a difference must be. The seeds decide where there are several."""
     from scipy.special import stdtrit
 
-    degrees = max(1, freedom)
-    return float(stdtrit(degrees, 1 - LEVEL / 2) + stdtrit(degrees, POWER))
+    freedom = max(1, seeds - 1 if seeds > 1 else examples - 1)
+    return float(stdtrit(freedom, 1 - LEVEL / 2) + stdtrit(freedom, POWER))

@@ -40,7 +40,7 @@ def judge(rows: Rows) -> Judged:
     if len(rows) == 1:
         return Judged(mean_interval(rows[0]), sign_flip_p(rows[0]))
     found = crossed(rows)
-    return Judged(found.interval(LEVEL), found.p_value())
+    return Judged(found.difference(LEVEL), found.p_value())
 
 
 def verdicts(judged: Mapping[str, Judged]) -> dict[str, Verdict]:

@@ -1,0 +1,58 @@
+"""A/A: is the same thing, run twice, told apart from itself?
+
+    python tests/benchmark/same_twice.py
+
+Two strategies are LoRA; the second draws its adapters with another seed, so that it is another
+training of the same thing and not the same bits. Of 40 comparisons, at most 2 may end in a
+verdict other than "not distinguishable", in quality and in speed alike. The cells are judged once
+more as comparisons of one seed each, which cannot see the luck of training.
+"""
+
+from __future__ import annotations
+
+import many
+
+from llmbench.arm import Arm
+from llmbench.figure import QUALITY
+from llmbench.statistics.quality import quality_verdicts
+from llmbench.statistics.rate import speed_verdicts
+
+BODY = """
+    def prepare(self, model, settings):
+        import torch
+
+        torch.manual_seed(torch.initial_seed() + 1_000_003)
+        return super().prepare(model, settings)
+"""
+
+
+def main() -> None:
+    args = many.parse(__doc__, comparisons=40)
+    pairs = many.run("with other adapters", BODY, args)
+    report(f"{args.seeds} seeds", pairs)
+    single = [
+        (Arm((a,)), Arm((b,)))
+        for one, other in pairs
+        for a, b in zip(one.records, other.records, strict=True)
+    ]
+    report("one seed", single)
+
+
+def report(name: str, pairs: list[tuple[Arm, Arm]]) -> None:
+    """How many comparisons told the two apart."""
+    quality = [told(quality_verdicts([other], one, QUALITY)) for one, other in pairs]
+    speed = [told(speed_verdicts([other], one)) for one, other in pairs]
+    for figure, found in (("quality", quality), ("speed", speed)):
+        share = 100 * sum(found) / len(found)
+        text = f"{figure}: told apart in {sum(found)} of {len(found)} comparisons ({share:.1f} %)"
+        print(f"{name}, {text}")  # noqa: T201
+
+
+def told(verdicts: dict) -> bool:
+    """Whether there is a verdict, and it is not that they cannot be told apart."""
+    (verdict,) = verdicts.values()
+    return verdict.word != "not distinguishable"
+
+
+if __name__ == "__main__":
+    main()
