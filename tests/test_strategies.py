@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import copy
 import re
+from pathlib import Path
 
 import pytest
 import torch
 from records import cell, environment
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from llmbench import composition
 from llmbench.job import Job
@@ -44,6 +46,8 @@ WHOLE = [
 LINEAR_WIDTHS = 1024
 """Inputs and outputs of all linear layers of a decoder layer: q, k, v, o, gate, up and down."""
 LAYERS = 2
+CONFIGS = Path(__file__).parents[1] / "plugins" / "llmbench_models" / "configs"
+"""Shapes of real models."""
 BATCH = batch.collate([Tokens(tuple(range(1, 30)), prompt=9), Tokens((1, 2, 3, 4), prompt=1)], 0)
 
 
@@ -176,6 +180,30 @@ def test_adapters_have_rank_times_all_widths_parameters(prepare, text):
     found = load.count_parameters(prepare(text.replace("qlora", "qlora(r=4)")))
     rank = 4 if "qlora" in text else 16
     assert found.trainable == rank * LINEAR_WIDTHS * LAYERS
+
+
+@pytest.mark.parametrize("text", ["lora", "lora(r=4)", "qlora", "lora+8-bit", "lora+4-bit"])
+def test_parameters_are_as_many_as_peft_counts(prepare, text):
+    model = prepare(text)
+    found = load.count_parameters(model)
+    assert (found.trainable, found.total) == model.get_nb_trainable_parameters()
+
+
+@pytest.mark.parametrize("alias", ["llama-2-7b", "llama-3.2-1b"])
+def test_adapters_of_a_real_shape_are_as_many_as_the_closed_form_says(alias):
+    shape = AutoConfig.from_pretrained(CONFIGS / alias)
+    with torch.device("meta"):
+        base = AutoModelForCausalLM.from_config(shape)
+    without = load.count_parameters(base).total
+    with torch.device("meta"):
+        model = BY_ID["lora"](r=8).prepare(base, Settings())
+    hidden, inner = shape.hidden_size, shape.intermediate_size
+    keys = shape.num_key_value_heads * shape.head_dim
+    widths = 2 * (hidden + hidden) + 2 * (hidden + keys) + 3 * (hidden + inner)
+    found = load.count_parameters(model)
+    assert found.trainable == 8 * widths * shape.num_hidden_layers
+    assert found.total == without + found.trainable
+    assert (found.trainable, found.total) == model.get_nb_trainable_parameters()
 
 
 @pytest.mark.parametrize("text", WHOLE)
