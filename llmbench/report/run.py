@@ -1,4 +1,4 @@
-"""What was run: the comparison's set-up, its configuration, and what differs between cells."""
+"""What was run: the comparison's set-up and its configuration."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from typing import Any
 
 from llmbench.environment import Environment
 from llmbench.format import size
-from llmbench.record import DataRef, Record
+from llmbench.record import DataRef
 from llmbench.report import words
-from llmbench.report.standing import Standing
 from llmbench.store import Comparison, Header
 
 DIGEST = 12
 """Characters shown of a digest or a revision."""
-MOST_ROWS = 40
-"""Cells in the table of what differs."""
 
 
 @dataclass(frozen=True)
@@ -56,33 +53,6 @@ def configuration(header: Header) -> tuple[Fact, ...]:
         Fact(words.clean(name), show(value), words.clean(header.origins.get(name, "")))
         for name, value in values.items()
     )
-
-
-def differing(
-    standing: Standing,
-) -> tuple[tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...]]:
-    """What the cells do not share: the names, and each cell's values.
-
-    Settings that strategies declare, the optimiser's class and the attention kernels that ran.
-    """
-    trained = [arm for arm in standing.arms if arm.cell.trains and arm.first.status != "skipped"]
-    rows = [(arm, _declared(arm.first)) for arm in trained]
-    names = list(dict.fromkeys(n for _, values in rows for n in values))
-    # What a cell never got to say is no difference.
-    differing = [n for n in names if len({v[n] for _, v in rows if v.get(n)}) > 1]
-    cells = tuple(
-        (standing.names[arm.id], tuple(values.get(n) or words.DASH for n in differing))
-        for arm, values in rows[:MOST_ROWS]
-    )
-    return tuple(label(n) for n in differing), cells if differing else ()
-
-
-def _declared(record: Record) -> dict[str, str]:
-    settings = record.cell.settings.model_dump()
-    values = {name: show(value) for name, value in settings.items()}
-    values["optimiser_that_ran"] = words.clean(record.optimizer or "")
-    values["attention_kernels_that_ran"] = words.clean(", ".join(record.attention_kernels))
-    return values
 
 
 def _machine(environment: Environment) -> Iterator[Fact]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from llmbench.figure import AFTER_PUBLIC, FIGURES
-from llmbench.report import canvas, note, phrase, prediction, run, words
+from llmbench.report import canvas, contrast, note, phrase, prediction, run, words
 from llmbench.report.answer import Answer, answer
 from llmbench.report.chart import Chart
 from llmbench.report.detail import Detail, detailed, details
@@ -80,7 +80,7 @@ def view(comparison: Comparison) -> View:
     found = answer(standing)
     linked = detailed(standing)
     judged = standing.score is not None and found.pick is not None
-    names, differing = run.differing(standing)
+    names, differing = contrast.differing(standing)
     cells = table(standing, found.pick, linked)
     examples = max((len(r.examples) for r in standing.records), default=0)
     return View(
