@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from llmbench.metric import Metric
 from llmbench.record import Budget, Member, ModelRef, Record
 from llmbench.stored import read_record
 from llmbench.worker import cell as worker
-from llmbench.worker import trial
+from llmbench.worker import train, trial
 
 EXAMPLES = [
     Example(
@@ -150,6 +151,22 @@ def test_a_cell_that_stretches_trains_at_the_largest_size_and_evaluates_nothing(
     assert record.effective["micro_batch"] == sequences
     assert stretched == "batch_size" or record.effective["longest_sequence"] == "256"
     assert (record.examples, record.generation, record.artifact_bytes) == ((), None, None)
+
+
+def test_the_optimiser_of_the_trials_is_gone_when_the_timed_steps_begin(run, monkeypatch):
+    monkeypatch.setattr(trial, "MOST_SEQUENCES", 2)
+    original, alive = train.train, []
+
+    def watched(model, optimizer, *others):
+        seen.append(weakref.ref(optimizer))
+        alive.append({id(o) for ref in seen if (o := ref()) is not None})
+        original(model, optimizer, *others)
+
+    seen: list[weakref.ref] = []
+    monkeypatch.setattr(train, "train", watched)
+    run("full", fit=Budget(bytes=2**33))
+    assert len(alive) == 3  # sizes 1 and 2, and the timed steps
+    assert [len(objects) for objects in alive] == [1, 1, 1]
 
 
 def test_where_nothing_fits_a_cell_is_skipped_with_the_reason(run):

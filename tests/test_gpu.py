@@ -290,7 +290,8 @@ def test_what_fits_needs_no_more_than_the_budget_and_one_sequence_more_does(
 ) -> None:
     assert len(fitted) == 2
     for record in fitted.values():
-        assert (record.status, record.warnings) == ("ok", ())
+        assert record.status == "ok"
+        assert not any("budget" in warning for warning in record.warnings)
         assert record.fit
         tried = dict(record.fit.tried)
         assert allocated(record) <= BUDGET

@@ -24,10 +24,7 @@ def train_phase(running: Running) -> None:
     """Loss and kernels before anything is learnt, then the training steps."""
     sequences = training_sequences(running)
     if running.job.cell.fit:
-        settings = running.job.cell.settings
-        optimizer = make_optimizer(running.model, running.strategies, settings)
-        trial.stretch(running, sequences, optimizer)
-        running.recorder.meter.reset()
+        fill_budget(running, sequences)
     cell, recorder, model = running.job.cell, running.recorder, running.model
     batches = training_batches(running, sequences)
     first = train.first_loss(model, batches[0][0])
@@ -49,6 +46,14 @@ def train_phase(running: Running) -> None:
     with quiet_collector():
         train.train(model, optimizer, batches, cell.settings, running.context, witness)
     trial.hold_to(running)
+
+
+def fill_budget(running: Running, sequences: list[batch.Tokens] | None) -> None:
+    """Have the cell train at the largest size within its budget."""
+    settings = running.job.cell.settings
+    # The trials' optimiser has no name here: its states must be gone before peaks start anew.
+    trial.stretch(running, sequences, make_optimizer(running.model, running.strategies, settings))
+    running.recorder.meter.reset()
 
 
 def training_sequences(running: Running) -> list[batch.Tokens] | None:

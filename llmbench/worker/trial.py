@@ -20,11 +20,10 @@ from llmbench.record import Budget
 from llmbench.setting import Settings
 from llmbench.size import spoken
 from llmbench.strategy import CannotRun
-from llmbench.worker import batch, search, train
+from llmbench.worker import batch, search, shortage, train
 from llmbench.worker.batch import Batch, Tokens
 from llmbench.worker.memory import Meter
 from llmbench.worker.running import Running
-from llmbench.worker.shortage import out_of_memory
 
 STEPS = 2
 """Steps of a trial: the optimiser's states come into being at the end of the first."""
@@ -81,8 +80,9 @@ class Trial:
         try:
             self._train(size)
         except Exception as error:
-            if not out_of_memory(error):
+            if not shortage.out_of_memory(error):
                 raise
+            shortage.let_go(error)
             return None
         finally:
             self.optimizer.zero_grad(set_to_none=True)
