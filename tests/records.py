@@ -11,6 +11,7 @@ from llmbench.plan import Plan, Planned
 from llmbench.record import (
     Budget,
     Cell,
+    Conditions,
     DataRef,
     Example,
     Fit,
@@ -182,6 +183,28 @@ def parts(peak_gib: float) -> MemoryParts:
     shares = {"weights": 0.4, "adapter": 0.01, "gradients": 0.02, "optimizer": 0.07}
     held = {f"{name}_bytes": int(peak * share) for name, share in shares.items()}
     return MemoryParts(**held, activations_bytes=peak - sum(held.values()))
+
+
+def understood(record: Record, throttled: str = "software power cap") -> Record:
+    """The record with its peak taken apart and predicted; the GPU was watched, and held down."""
+    seen = Conditions(
+        samples=6,
+        clock_mhz=(1560, 1665, 1980),
+        clock_limit_mhz=1980,
+        temperature_celsius=58,
+        power_watts=522.4,
+        throttle_reasons=(throttled,),
+    )
+    peak = (record.phases["train"].memory.allocated_bytes or 0) / GIB
+    watched = {}
+    for name, phase in record.phases.items():
+        more = {"parts": parts(peak)} if name == "train" and record.cell.trains else {}
+        memory = phase.memory.model_copy(update={"outside_bytes": 3 * GIB // 4, **more})
+        watched[name] = phase.model_copy(update={"memory": memory, "conditions": seen})
+    held = parts(peak * 1.01) if record.cell.trains else None
+    effective = {"base_weights": "bfloat16", "attention": "sdpa", "micro_batch": "4"}
+    update = {"phases": watched, "predicted": held, "effective": effective}
+    return record.model_copy(update=update)
 
 
 def examples(

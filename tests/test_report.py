@@ -220,6 +220,18 @@ def test_a_thousand_cells_render_small_and_soon() -> None:
     assert "more cells are in their records" in html
 
 
+def test_the_details_tell_what_was_in_force_and_what_the_gpu_was_like() -> None:
+    page = Page(render(records.comparison([records.understood(records.ok("lora"))])))
+    for text in (
+        "Type of the base weights bfloat16",
+        "Attention implementation sdpa",
+        "Attention kernels that ran flash",
+        "1,560 to 1,980 MHz, median 1,665",
+        "software power cap",
+    ):
+        assert text in page.text
+
+
 def test_the_details_tell_of_earlier_attempts() -> None:
     before = (
         Attempt(attempt=1, status="oom", phase="train"),

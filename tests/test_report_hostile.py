@@ -119,6 +119,7 @@ def poisoned(text: str) -> Comparison:
         started_at=text,
         corpus_scores={text: 0.5},
     )
+    good = records.understood(good, text).model_copy(update={"effective": {text: text}})
     evil = [
         e.model_copy(update={"id": f"{i}{text}", "references": (text, "b"), "prediction": text})
         for i, e in enumerate(good.examples)
@@ -127,10 +128,11 @@ def poisoned(text: str) -> Comparison:
     other = good.model_copy(update={"cell": cell.model_copy(update={"id": f"b.{text}", "seed": 1})})
     bad = Record(
         cell=cell.model_copy(update={"id": f"c.{text}"}),
-        status="failed",
+        status="oom",
         phase="train",
         reason=text,
         traceback=text,
+        predicted=records.parts(150),
         environment=held,
     )
     made = records.comparison(

@@ -14,15 +14,19 @@ from typing import Any
 
 INK, MUTED, GRID, ACCENT, SOFT, PAGE = (f"#00000{n}" for n in range(1, 7))
 SERIES = tuple(f"#0000a{n}" for n in range(1, 9))
+STACK = tuple(f"#0000b{n}" for n in range(1, 6))
+"""Of what a peak is made of; unlike series, told apart without a label beside each."""
 WIDTH, HEIGHT = 440, 300
-NARROW, PANEL = 330, 128
-"""Width of charts that have text beside them, and of each panel of those that have several."""
+NARROW, PANEL, BROAD = 330, 128, 696
+"""Width of charts that have text beside them, of each panel of those that have several, and of
+one that is as wide as five of them."""
 ROW_HEIGHT = 26
 ROW_LABEL, CHARACTER = 34, 7.2
 """The most characters of a row's name, and the room that one takes."""
 TEXT_SIZE = 12
 
-Data = list[dict[str, Any]]
+Datum = dict[str, Any]
+Data = list[Datum]
 
 
 @dataclass(frozen=True)

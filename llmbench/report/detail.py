@@ -1,13 +1,15 @@
-"""Each cell in detail: how it ended, what it was, what its phases took."""
+"""Each cell in detail: how it ended, what it was, what was in force, what it took."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from llmbench.format import count, size
+from llmbench import fairness
+from llmbench.format import count
 from llmbench.record import Record
 from llmbench.report import estimate, words
+from llmbench.report.grid import Grid, grids
 from llmbench.report.run import Fact, label, show
 from llmbench.report.standing import Standing
 from llmbench.report.table import record_status
@@ -31,8 +33,8 @@ class Detail:
     traceback: str
     facts: tuple[Fact, ...]
     settings: tuple[Fact, ...]
-    phases: tuple[tuple[str, ...], ...]
-    phase_header: tuple[str, ...]
+    in_force: tuple[Fact, ...]
+    grids: tuple[Grid, ...]
     warnings: tuple[str, ...]
 
 
@@ -52,7 +54,6 @@ def details(standing: Standing, linked: frozenset[str]) -> tuple[Detail, ...]:
 
 
 def _detail(number: int, record: Record, standing: Standing) -> Detail:
-    header, phases = _phases(record)
     wrong = standing.problems.get(record.cell.id, "")
     return Detail(
         number=number,
@@ -63,8 +64,8 @@ def _detail(number: int, record: Record, standing: Standing) -> Detail:
         traceback=_end(record.traceback or ""),
         facts=tuple(_facts(record)),
         settings=tuple(_changes(record)),
-        phases=phases,
-        phase_header=header,
+        in_force=tuple(_in_force(record)),
+        grids=grids(record),
         warnings=tuple(words.cut(w, 500) for w in record.warnings),
     )
 
@@ -84,10 +85,6 @@ def _facts(record: Record) -> Iterator[Fact]:
         yield Fact("Parameters", text if record.cell.trains else f"{count(total)}, none trained")
     if record.predicted:
         yield Fact("Peak memory predicted", estimate.predicted(record))
-    if record.attention_kernels:
-        yield Fact("Attention kernels that ran", words.clean(", ".join(record.attention_kernels)))
-    if record.optimizer:
-        yield Fact("Optimiser class", words.clean(record.optimizer))
     if record.generation:
         made = record.generation
         text = f"{made.new_tokens:,} new tokens in {words.seconds(made.seconds)}"
@@ -120,28 +117,11 @@ def _changes(record: Record) -> Iterator[Fact]:
         yield Fact(label(name), show(value), "declared by the strategy")
 
 
-def _phases(record: Record) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Seconds and memory of each phase; only the kinds of memory that were measured."""
-    kinds = {
-        "allocated_bytes": "Allocated",
-        "reserved_bytes": "Reserved",
-        "process_bytes": "Process on the GPU",
-        "host_growth_bytes": "Host memory growth",
-    }
-    held = [
-        k for k in kinds if any(getattr(p.memory, k) is not None for p in record.phases.values())
-    ]
-    rows = []
-    for name, phase in record.phases.items():
-        figures = (getattr(phase.memory, k) for k in held)
-        memory = (words.DASH if f is None else size(f) for f in figures)
-        probes = (f"{k} {show(v)}" for p in phase.probes.values() for k, v in p.items())
-        shown = "train (first loss only)" if name == "train" and not record.cell.trains else name
-        rows.append((shown, words.seconds(phase.seconds), *memory, words.clean(", ".join(probes))))
-    header = ("Phase", "Time", *(kinds[k] for k in held))
-    if any(row[-1] for row in rows):
-        return (*header, "Probes"), tuple(rows)
-    return header, tuple(row[:-1] for row in rows)
+def _in_force(record: Record) -> Iterator[Fact]:
+    """What the worker saw, whatever was asked for."""
+    for name, value in fairness.traits(record).items():
+        seen = fairness.trait(name).label.removeprefix("the ")
+        yield Fact(words.clean(seen[:1].upper() + seen[1:]), words.cut(value, 500))
 
 
 def _end(text: str) -> str:

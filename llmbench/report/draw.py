@@ -1,4 +1,4 @@
-"""The four kinds of charts, each from its data to Vega's SVG."""
+"""The five kinds of charts, each from its data to Vega's SVG."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 from llmbench.report.canvas import (
     ACCENT,
+    BROAD,
     GRID,
     HEIGHT,
     INK,
+    MUTED,
     NARROW,
     PANEL,
     ROW_HEIGHT,
     SOFT,
+    STACK,
     TEXT_SIZE,
     WIDTH,
     Data,
@@ -130,6 +133,45 @@ def bars(values: Data, rows: Sequence[str], phases: Sequence[str], x: Scale) -> 
         .properties(width=PANEL, height=ROW_HEIGHT * len(rows))
     )
     return drawing.svg(chart)
+
+
+def stacks(
+    values: Data, labels: Data, limits: Data, rows: Sequence[str], parts: Sequence[str], x: Scale
+) -> str:
+    """A bar per row made of parts, a thin one under it, what it comes to, and limits across all."""
+    alt, drawing = altair(), Drawing()
+    across, up = axis(alt.X, "x", x), row_axis(rows)
+    legend = alt.Legend(
+        orient="top",
+        title=None,
+        symbolType="square",
+        labelFontSize=TEXT_SIZE,
+        labelColor=INK,
+        columnPadding=24,
+        offset=24,
+    )
+    colour = alt.Color(
+        "part:N", scale=alt.Scale(domain=list(parts), range=list(STACK)), legend=legend
+    )
+    thin = any(value["thin"] for value in values)
+    for is_thin, height, offset in ((False, 11, -3 if thin else 0), (True, 4, 6)):
+        drawing.add(
+            [v for v in values if v["thin"] is is_thin],
+            "bar",
+            {"height": height, "yOffset": offset},
+            x=across,
+            x2="end:Q",
+            y=up,
+            color=colour,
+            description="says:N",
+        )
+    beside = {"align": "left", "dx": 6, "fontSize": TEXT_SIZE, "color": INK, "aria": False}
+    drawing.add(labels, "text", beside, x=across, y=up, text="text:N")
+    dashed = {"color": MUTED, "strokeDash": [3, 3], "strokeWidth": 1.5, "aria": False}
+    drawing.add(limits, "rule", dashed, x=across)
+    above = {"fontSize": TEXT_SIZE, "baseline": "bottom", "dy": -4, "color": INK, "aria": False}
+    drawing.add(limits, "text", above, x=across, y=alt.value(0), text="text:N")
+    return drawing.svg(width=BROAD, height=(ROW_HEIGHT + 4 * thin) * len(rows))
 
 
 def strips(values: Data, medians: Data, rows: Sequence[str], x: Scale) -> str:

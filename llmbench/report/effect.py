@@ -27,7 +27,7 @@ def where(effect: Effect) -> str:
 def memory(effect: Effect) -> Value:
     """How much the peak grows, and by what share."""
     change = effect.memory
-    details = [share(effect.memory_share), _sizes(change) if change.low < change.high else ""]
+    details = [words.share(effect.memory_share), _sizes(change) if change.low < change.high else ""]
     return Value(signed_size(change.estimate), detail=" ".join(d for d in details if d))
 
 
@@ -35,7 +35,8 @@ def speed(effect: Effect) -> Value:
     """By what share the tokens per second grow."""
     if effect.speed_share is None:
         return Value("", absent="not measured")
-    return Value(share(effect.speed_share), detail=_shares(effect.speed) if effect.speed else "")
+    spread = _shares(effect.speed) if effect.speed else ""
+    return Value(words.share(effect.speed_share), detail=spread)
 
 
 def quality(effect: Effect) -> Value:
@@ -45,12 +46,6 @@ def quality(effect: Effect) -> Value:
     change = effect.quality.difference
     estimate, _, bounds = words.difference(change).partition(" ")
     return Value(estimate, detail=_judged(bounds, effect.quality))
-
-
-def share(value: float) -> str:
-    """A change as a share, with its sign: `+20.1 %`."""
-    text = f"{abs(100 * value):.1f} %"
-    return text if text == "0.0 %" else f"{_sign(value)}{text}"
 
 
 def signed_size(value: float) -> str:
@@ -63,7 +58,7 @@ def _sizes(interval: Interval) -> str:
 
 
 def _shares(verdict: Verdict) -> str:
-    low, high = share(verdict.difference.low), share(verdict.difference.high)
+    low, high = words.share(verdict.difference.low), words.share(verdict.difference.high)
     return _judged(f"[{low.removesuffix(' %')}, {high}]" if low != high else "", verdict)
 
 

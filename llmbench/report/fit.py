@@ -8,7 +8,7 @@ from llmbench.arm import Arm
 from llmbench.figure import BY_ID, Figure, peak_memory
 from llmbench.format import size
 from llmbench.record import Budget, Cell, Record, Stretched
-from llmbench.report import effect, field, words
+from llmbench.report import field, words
 from llmbench.report.budget import lead, notes
 from llmbench.report.standing import Standing
 from llmbench.report.table import REASON_LENGTH, Value, record_status
@@ -131,7 +131,7 @@ def _figure(figure: Figure, value: float | None, detail: str = "") -> Value:
 
 
 def _growth(speed: float | None, before: float | None) -> str:
-    return effect.share((speed - before) / before) if speed and before else ""
+    return words.share((speed - before) / before) if speed and before else ""
 
 
 def _tried(record: Record) -> str:

@@ -8,7 +8,7 @@ from llmbench import interaction
 from llmbench.attribution import Effect, Part
 from llmbench.format import size
 from llmbench.interaction import Interaction
-from llmbench.report import effect
+from llmbench.report import effect, words
 from llmbench.report.standing import Standing
 
 MOST_SENTENCES = 12
@@ -60,7 +60,7 @@ def _apart(found: Interaction, least: float) -> str:
 
 def _speeds(alone: Effect, joined: Effect) -> str:
     shares = (alone.speed_share, joined.speed_share)
-    first, second = (None if s is None else effect.share(s) for s in shares)
+    first, second = (None if s is None else words.share(s) for s in shares)
     if first is None or second is None:
         return ""
     both = f"{first} both times" if first == second else f"{first} and by {second}"

@@ -90,7 +90,7 @@ def _chart(found: Sequence[Effect], standing: Standing) -> Chart:
             "phase": panel,
             "x": 100 * change,
             "colour": canvas.ACCENT if good else canvas.SOFT,
-            "says": f"[{numbers[e.after]}] {row}, {panel}: {effect.share(change)}",
+            "says": f"[{numbers[e.after]}] {row}, {panel}: {words.share(change)}",
         }
         for e, row in zip(shown, names, strict=True)
         for panel, change, good in _changes(e, standing)

@@ -16,6 +16,7 @@ COLOURS = {
     "#000005": "soft",
     "#000006": "page",
     **{f"#0000a{n}": f"series{n}" for n in range(1, 9)},
+    **{f"#0000b{n}": f"stack{n}" for n in range(1, 6)},
 }
 """Colours that charts are drawn with, and the class that the style sheet knows them by."""
 DROPPED = frozenset(

@@ -20,6 +20,7 @@ from llmbench.report.phase import memory_per_phase, step_times
 from llmbench.report.prediction import Shown
 from llmbench.report.run import Fact
 from llmbench.report.scatter import scatters
+from llmbench.report.stack import peak_stacks
 from llmbench.report.standing import Standing, stand
 from llmbench.report.state import state
 from llmbench.report.table import Table, table
@@ -154,6 +155,7 @@ def _charts(standing: Standing, found: Answer) -> tuple[Chart, ...]:
         loss_curves(standing, found.pick),
         step_times(standing, found.pick),
         memory_per_phase(standing, found.pick),
+        peak_stacks(standing, found.pick),
     )
     return (*scatters(standing, found.pick), *(chart for chart in more if chart))
 

@@ -60,6 +60,14 @@ def extent(counts: Sequence[int]) -> str:
     return f"{counts[0]} to {counts[-1]}" if counts[0] < counts[-1] else str(counts[0])
 
 
+def span(least: str, most: str) -> str:
+    """`0.7 GiB`, or `0.7 to 0.8 GiB`: two ends as a person reads them."""
+    value, _, unit = least.partition(" ")
+    if least == most:
+        return least
+    return f"{value if most.endswith(f' {unit}') else least} to {most}"
+
+
 def rounded_up(count: int) -> str:
     """A count to two digits, never less than it is: `1,200` for 1,137."""
     step = 10 ** max(0, len(str(count)) - 2)

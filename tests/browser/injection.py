@@ -138,14 +138,15 @@ def comparison(texts: Sequence[str]) -> Comparison:
         )
         for number, (cell, text) in enumerate(zip(cells, texts, strict=True))
     ]
-    good = [_said(record, text, texts) for record, text in zip(good, texts, strict=True)]
+    good = [_said(_seen(r, text), text, texts) for r, text in zip(good, texts, strict=True)]
     bad = [
         Record(
             cell=cell.model_copy(update={"id": f"bad {cell.id}", "task": f"{cell.task} again"}),
-            status="failed",
+            status="oom",
             phase="train",
             reason=text,
             traceback=f"{text}\n{text}",
+            predicted=records.parts(150),
             environment=held,
         )
         for cell, text in zip(cells, texts, strict=True)
@@ -194,6 +195,12 @@ def _cell(number: int, text: str, texts: Sequence[str]) -> Cell:
         "declared": {text: text},
     }
     return Cell.model_validate(records.cell("lora", members=()).model_dump() | values)
+
+
+def _seen(record: Record, text: str) -> Record:
+    """The record with the text as what was in force, and as what held the GPU down."""
+    made = records.understood(record, text)
+    return made.model_copy(update={"effective": {"attention": text, text: text}})
 
 
 def _said(record: Record, text: str, texts: Sequence[str]) -> Record:

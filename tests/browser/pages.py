@@ -35,7 +35,7 @@ def good(composition: str, seed: int = 0) -> Record:
     """A cell as long as a real one: many steps and many examples."""
     settings = {"steps": STEPS, "eval_examples": EXAMPLES}
     cell = records.cell(composition, seed, settings=settings)
-    return records.ok(composition, *SIZES[composition], cell=cell)
+    return records.understood(records.ok(composition, *SIZES[composition], cell=cell))
 
 
 def all_well() -> Comparison:
@@ -68,7 +68,10 @@ def failed() -> Comparison:
         good("full"),
         good("lora"),
         records.ended(
-            "lora+8-bit", "oom", "CUDA out of memory. Tried to allocate 2.00 GiB: try `qlora`."
+            "lora+8-bit",
+            "oom",
+            "CUDA out of memory. Tried to allocate 2.00 GiB: try `qlora`.",
+            predicted=records.parts(150),
         ),
         records.ended("qlora", "failed", TRACEBACK.splitlines()[-1], traceback=TRACEBACK),
         records.ended("full+flash-attention", "skipped", "Flash kernels need half precision."),
