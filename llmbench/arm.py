@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 
 from llmbench.environment import Environment
@@ -34,7 +35,7 @@ class Arm:
         """The id of its first cell."""
         return self.cell.id
 
-    @property
+    @cached_property
     def well(self) -> tuple[Record, ...]:
         """The records that ended well."""
         return tuple(r for r in self.records if r.status == "ok")
@@ -52,7 +53,7 @@ class Arm:
         """The seeds whose records count."""
         return tuple(r.cell.seed for r in self.counted)
 
-    @property
+    @cached_property
     def counted(self) -> tuple[Record, ...]:
         """The records that figures are taken from: those that ended well, if any did."""
         return self.well or self.records
@@ -75,8 +76,14 @@ class Arm:
 
     def mean(self, of: Of) -> float | None:
         """A figure over the seeds: the mean of the cells'; None where none was measured."""
-        values = self.values(of)
-        return fmean(values) if values else None
+        if of not in self._means:  # asked for again and again by a report of a thousand cells
+            values = self.values(of)
+            self._means[of] = fmean(values) if values else None
+        return self._means[of]
+
+    @cached_property
+    def _means(self) -> dict[Of, float | None]:
+        return {}
 
 
 def arms(records: Sequence[Record]) -> tuple[Arm, ...]:

@@ -46,6 +46,8 @@ class Standing:
 
     records: tuple[Record, ...]
     arms: tuple[Arm, ...]
+    numbers: dict[str, int]
+    """The row of each arm, counted from 1, by its id."""
     names: dict[str, str]
     """Of the arms, by their ids."""
     cell_names: dict[str, str]
@@ -82,11 +84,6 @@ class Standing:
     def memory_word(self) -> str:
         """What peak memory is on this device."""
         return "peak memory" if self.cuda else "host memory growth"
-
-    @property
-    def numbers(self) -> dict[str, int]:
-        """The row of each arm, counted from 1."""
-        return {arm.id: number for number, arm in enumerate(self.arms, start=1)}
 
     @property
     def seed_counts(self) -> list[int]:
@@ -149,6 +146,7 @@ def stand(comparison: Comparison) -> Standing:
     standing = Standing(
         records=records,
         arms=found,
+        numbers={arm.id: number for number, arm in enumerate(found, start=1)},
         names=words.names([arm.cell for arm in found]),
         cell_names=words.names([r.cell for r in records], seeds=True),
         problems=problems,
