@@ -11,6 +11,7 @@ from llmbench import __version__, exit_status
 from llmbench.command.compare import compare
 from llmbench.command.diff import diff
 from llmbench.command.doctor import doctor
+from llmbench.command.estimate import estimate
 from llmbench.command.list import list_
 from llmbench.command.report import report
 from llmbench.errors import UserError
@@ -47,12 +48,13 @@ def cli() -> None:
     llmbench compare                                  the shipped model and data, on a CPU
     llmbench compare --strategies lora,qlora --model llama-2-7b
     llmbench compare --data train.jsonl --eval-data test.jsonl --model ./my-model
+    llmbench estimate --model llama-2-7b --gpu rtx-4090     what fits, before anything is run
     llmbench list strategies
     llmbench doctor                                   what this machine can run, and why not
     """
 
 
-for command in (compare, report, diff, list_, doctor):
+for command in (compare, estimate, report, diff, list_, doctor):
     cli.add_command(command)
 
 

@@ -35,6 +35,10 @@ class Job(Part):
     """When the launcher was called, as `time.time()`."""
 
 
+MOST_SEQUENCES = 1024
+"""Where the search for the largest micro-batch ends; speed has long stopped growing."""
+
+
 class EstimateJob(Part):
     """Cells whose memory is to be predicted: nothing of them is run, and no weights are read."""
 
@@ -50,6 +54,8 @@ class EstimateJob(Part):
     where every sequence is full."""
     answer_file: Path
     """Where the `llmbench.estimate.answer.Answer` goes."""
+    budget_bytes: int | None = None
+    """If given, the largest micro-batch and the longest sequence that stay within it are sought."""
 
 
 def read(text: str) -> Job | EstimateJob:

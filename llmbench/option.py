@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -58,14 +59,19 @@ GROUPS = {
 class ConfiguredCommand(click.Command):
     """A command with an option for every field of the configuration, under headings in its help.
 
-    The options are made when they are first asked for: the configuration takes pydantic, and
-    `llmbench --help` has no use for it.
+    `fields` names some, for a command that has use for these alone. The options are made when
+    they are first asked for: the configuration takes pydantic, and `llmbench --help` has no use
+    for it.
     """
+
+    def __init__(self, *args: Any, fields: Sequence[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._fields = fields
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The command's own parameters, and one for each field of the configuration."""
         if not any(p.name == "strategies" for p in self.params):
-            self.params = [*configuration_options(), *self.params]
+            self.params = [*configuration_options(self._fields), *self.params]
         return super().get_params(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -75,15 +81,20 @@ class ConfiguredCommand(click.Command):
         groups = {**GROUPS, "Other": tuple(n for n in records if n and n not in grouped)}
         for heading, names in groups.items():
             rows = [r for n in names if (r := records.get(n))]
-            with formatter.section(heading):
-                formatter.write_dl(rows)
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
 
 
-def configuration_options() -> list[click.Parameter]:
-    """An option for every field of the configuration."""
+def configuration_options(fields: Sequence[str] | None = None) -> list[click.Parameter]:
+    """An option for every field of the configuration, or for those that are named."""
     from llmbench.config import OPTIONS, SETTINGS
 
-    return [_option(name, field) for name, field in {**OPTIONS, **SETTINGS}.items()]
+    return [
+        _option(name, field)
+        for name, field in {**OPTIONS, **SETTINGS}.items()
+        if fields is None or name in fields
+    ]
 
 
 def _option(name: str, field: FieldInfo) -> click.Option:

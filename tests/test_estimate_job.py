@@ -131,3 +131,28 @@ def test_a_job_says_what_it_is(tmp_path: Path) -> None:
     )
     for job in (estimate, whole):
         assert read(job.model_dump_json()) == job
+
+
+def test_the_largest_sizes_fit_and_the_next_do_not(run: Any) -> None:
+    wanted, base = one("lora"), one("base")
+    now = run(wanted)[wanted.id].parts.total_bytes
+    budget = now + 2**20
+    found = run(wanted, base, budget_bytes=budget)
+    assert found[base.id].largest_batch_size is None
+
+    def peak(**changes: int) -> int:
+        other = one("lora", settings=changes)
+        return run(other)[other.id].parts.total_bytes
+
+    size, length = found[wanted.id].largest_batch_size, found[wanted.id].longest_seq_len
+    assert size >= 2
+    assert peak(batch_size=size) <= budget < peak(batch_size=size + 1)
+    assert length >= 96
+    assert length % 8 == 0
+    assert peak(seq_len=length) <= budget < peak(seq_len=length + 8)
+
+
+def test_without_room_there_is_no_size(run: Any) -> None:
+    wanted = one("full")
+    found = run(wanted, budget_bytes=2**20)[wanted.id]
+    assert (found.largest_batch_size, found.longest_seq_len) == (0, 0)

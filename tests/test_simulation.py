@@ -20,6 +20,7 @@ from llmbench.record import MemoryParts, ModelRef, Parameters
 from llmbench.setting import Settings
 from llmbench.strategy import Strategy
 from llmbench.worker.cell import strategies
+from llmbench.worker.estimate import kernel
 from llmbench.worker.estimate.simulation import Simulation
 
 EXAMPLE = Path(__file__).parent.parent / "plugins" / "examples" / "llmbench-ia3"
@@ -115,6 +116,16 @@ def test_the_base_holds_its_weights_and_one_thread_s_work_space(peak: Any) -> No
     parts = peak("base", **FEW)
     assert parts.gradients_bytes == parts.optimizer_bytes == 0
     assert WORKSPACE / 2 <= parts.activations_bytes < WORKSPACE / 2 + 2**20
+
+
+@pytest.mark.parametrize(
+    ("capability", "deterministic", "mib"),
+    [((9, 0), False, 32), ((12, 0), False, 32), ((8, 0), False, 8.125), ((8, 0), True, 32)],
+)
+def test_cublas_works_in_what_torch_gives_it(
+    capability: tuple[int, int], deterministic: bool, mib: float
+) -> None:
+    assert kernel.workspace_bytes(capability, deterministic) == mib * 2**20
 
 
 def test_lora_adds_its_matrices_and_trains_nothing_else(simulate: Any) -> None:

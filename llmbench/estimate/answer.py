@@ -13,6 +13,13 @@ class Estimate(Part):
     reason: str | None = None
     """Why nothing is predicted, if so."""
     parameters: Parameters | None = None
+    loaded_bytes: float | None = None
+    """Bytes of a parameter in the type that it is loaded in: 2 for bf16, 0.5 for 4 bits."""
+    largest_batch_size: int | None = None
+    """Sequences of a micro-batch that stay within the budget, 0 where not even one does; None
+    where it was not sought."""
+    longest_seq_len: int | None = None
+    """Tokens of a sequence that stay within the budget, likewise."""
 
 
 class Answer(Part):

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from llmbench.format import size as bytes_text
+from llmbench.job import MOST_SEQUENCES
 from llmbench.record import Budget
 from llmbench.setting import Settings
 from llmbench.size import spoken
@@ -32,8 +33,6 @@ GRAIN = {"batch_size": 1, "seq_len": 8}
 HOST_SHARE = 0.9
 """Of a budget of host memory, what trials may take: the growth of a process is sampled, and the
 longer it trains the more its heap is in pieces. On CUDA the allocator's count is exact."""
-MOST_SEQUENCES = 1024
-"""Where the search for the largest micro-batch ends; speed has long stopped growing."""
 MOST_TOKENS = 2**20
 """Where that for the longest sequence ends, if the model does not say how long it may be."""
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 from llmbench import dataset, plugin
 from llmbench.errors import UserError
 from llmbench.estimate.answer import Answer, Estimate
-from llmbench.job import EstimateJob
+from llmbench.job import MOST_SEQUENCES, EstimateJob
 from llmbench.record import Cell
 from llmbench.setting import Settings
 from llmbench.store import write_text
 from llmbench.strategy import CannotRun
-from llmbench.worker import batch, load
+from llmbench.worker import batch, load, trial
 from llmbench.worker.cell import strategies
+from llmbench.worker.estimate.largest import largest
 from llmbench.worker.estimate.simulation import Simulation
 from llmbench.worker.recorder import Say
 
@@ -39,12 +41,55 @@ def run(job: EstimateJob, say: Say) -> None:
 def estimate(job: EstimateJob, cell: Cell, settings: Settings) -> Estimate:
     """What is predicted of the cell; the reason where its code cannot run without data."""
     try:
-        simulation = Simulation(cell, strategies(cell), job.environment, job.model_source)
-        return Estimate(parts=simulation.peak(settings), parameters=simulation.parameters)
+        return predicted(job, cell, settings)
     except Exception as error:  # of a strategy's own code, or a library's: no cell fails for it
         return Estimate(reason=why(error))
     finally:
         gc.collect()
+
+
+def predicted(job: EstimateJob, cell: Cell, settings: Settings) -> Estimate:
+    """The peak with these settings and, within a budget, the sizes that it leaves room for."""
+    simulation = Simulation(cell, strategies(cell), job.environment, job.model_source)
+    parts = simulation.peak(settings)
+    found = Estimate(
+        parts=parts, parameters=simulation.parameters, loaded_bytes=simulation.loaded_bytes
+    )
+    if job.budget_bytes is None or not cell.trains:
+        return found
+    room = Room(simulation, settings, parts.total_bytes, job.budget_bytes)
+    return found.model_copy(
+        update={
+            "largest_batch_size": room.largest("batch_size", 1, MOST_SEQUENCES),
+            "longest_seq_len": room.largest(
+                "seq_len", trial.GRAIN["seq_len"], trial.longest(simulation.model)
+            ),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Room:
+    """How far one size can be raised within the budget, the other staying as it is."""
+
+    simulation: Simulation
+    settings: Settings
+    peak_bytes: int
+    """The peak with the settings as they are."""
+    budget_bytes: int
+
+    def largest(self, name: str, grain: int, most: int) -> int:
+        """The largest multiple of the grain, of at most `most`, that stays within the budget."""
+
+        def peak_of(count: int) -> int:
+            tried = self.settings.model_copy(update={name: count * grain})
+            return self.simulation.peak(tried).total_bytes
+
+        now, rest = divmod(getattr(self.settings, name), grain)
+        known = {0: self.simulation.floor_bytes}
+        if not rest:
+            known[now] = self.peak_bytes
+        return grain * largest(peak_of, self.budget_bytes, most // grain, known)
 
 
 def why(error: Exception) -> str:

@@ -13,15 +13,16 @@ import torch
 MIB = 2**20
 
 
-def workspace_bytes(capability: tuple[int, int] | None) -> int:
+def workspace_bytes(capability: tuple[int, int] | None, deterministic: bool) -> int:
     """What cuBLAS is given to work in, once per thread that multiplies matrices.
 
-    32 MiB on Hopper and Blackwell, two times 4 MiB and eight times 16 KiB before; cublasLt shares
-    it (aten/src/ATen/cuda/CublasHandlePool.cpp, parseChosenWorkspaceSize). Unknown GPUs are taken
+    32 MiB on Hopper and Blackwell, and where it has to be deterministic (`:4096:8`, in KiB); two
+    times 4 MiB and eight times 16 KiB elsewhere. cublasLt shares it
+    (aten/src/ATen/cuda/CublasHandlePool.cpp, parseChosenWorkspaceSize). Unknown GPUs are taken
     for recent ones.
     """
     recent = capability is None or capability[0] >= 9
-    return 32 * MIB if recent else 8 * MIB + MIB // 8
+    return 32 * MIB if recent or deterministic else 8 * MIB + MIB // 8
 
 
 def item(tensor: torch.Tensor) -> Any:

@@ -66,6 +66,10 @@ class Ledger:
         self._gone.clear()
         self.peak_bytes, self._peak_moment = self.held_bytes, self._moment
 
+    def held(self, kind: Kind) -> int:
+        """Bytes that are held now for that."""
+        return sum(a.size_bytes for a in self._held if a.kind == kind)
+
     def at_peak(self) -> Counter[Kind]:
         """Bytes that were held at the peak, by what they were for."""
         parts: Counter[Kind] = Counter()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from llmbench.environment import Environment
-from llmbench.record import Cell, MemoryParts
+from llmbench.record import Cell, MemoryParts, Step
 from llmbench.setting import Settings
 from llmbench.strategy import Strategy
 from llmbench.worker import batch, load, tensor, train
@@ -20,20 +21,37 @@ from llmbench.worker.estimate.watch import Watch
 from llmbench.worker.running import training_context
 from llmbench.worker.training import make_optimizer, quiet_collector
 
+FIRST_STEPS = 2
+"""The optimiser makes its states in the first step. Later ones are all alike, but for what the one
+before has left: bitsandbytes' 8-bit layers keep their inputs until the next loss is there."""
+KEPT_SHARE = 0.01
+"""Of a step's activations, what has to be left at its end for the next one to feel it; the
+batch itself and its loss are less."""
+
 
 class Marker(train.Observer):
-    """Says of gradients and states what they are, while all of them are there."""
+    """Says of gradients and states what they are, and sees what a step leaves behind."""
 
     def __init__(self, watch: Watch, model: Any, optimizer: Any) -> None:
         self._watch = watch
         self._model = model
         self._optimizer = optimizer
+        self.floor_bytes = 0
+        """What is held while the optimiser steps, whatever the batch."""
+        self.left_bytes = 0
+        """What a step's graph still held at its end."""
 
     def before_clearing(self) -> None:
         """The gradients are still there, and the states are from now on."""
         gradients = [p.grad for p in self._model.parameters() if p.grad is not None]
         self._watch.mark(gradients, "gradients")
         self._watch.mark(tensor.states(self._optimizer), "optimizer")
+        ledger = self._watch.ledger
+        self.floor_bytes = ledger.held_bytes - ledger.held("activations")
+
+    def after_step(self, step: Step) -> None:
+        """The loss is there until the next one is, and with it what its graph did not free."""
+        self.left_bytes = self._watch.ledger.held("activations")
 
 
 class Simulation:
@@ -49,8 +67,12 @@ class Simulation:
         self._capability = environment.compute_capability
         # The main thread multiplies matrices, and the thread of the backward pass does.
         threads = 2 if cell.trains else 1
-        self._workspace_bytes = threads * kernel.workspace_bytes(self._capability)
+        each = kernel.workspace_bytes(self._capability, cell.settings.deterministic)
+        self._workspace_bytes = threads * each
         self._optimizer: Any = None
+        self._steps = FIRST_STEPS
+        self.floor_bytes = 0
+        """What training holds at its most at least, however small the batch; known after a peak."""
         with self._running():
             self.model = self._load(environment, source)
         self.parameters = load.count_parameters(self.model)
@@ -68,19 +90,16 @@ class Simulation:
         return MemoryParts(**{"weights_bytes": 0, **found})
 
     def _train(self, settings: Settings) -> None:
-        # The optimiser makes its states in the first step; later ones are all alike.
-        steps = 1 if self._optimizer else 2
         if self._optimizer is None:
             self._optimizer = make_optimizer(self.model, self.strategies, settings)
+        marker = Marker(self.watch, self.model, self._optimizer)
+        context = partial(training_context, self.strategies)
+        batches = self._batches(settings, self._steps)
         with patch.paging():
-            train.train(
-                self.model,
-                self._optimizer,
-                self._batches(settings, steps),
-                settings,
-                lambda: training_context(self.strategies),
-                Marker(self.watch, self.model, self._optimizer),
-            )
+            train.train(self.model, self._optimizer, batches, settings, context, marker)
+        self.floor_bytes = marker.floor_bytes + self._workspace_bytes
+        clean = marker.left_bytes < KEPT_SHARE * self.watch.ledger.at_peak()["activations"]
+        self._steps = 1 if clean else 2
 
     def _batches(self, settings: Settings, steps: int) -> list[list[batch.Batch]]:
         # From the second micro-batch of a step on there are gradients to add to: no more to see.
@@ -90,6 +109,7 @@ class Simulation:
 
     def _load(self, environment: Environment, source: str) -> Any:
         kwargs = load.load_kwargs(self.cell.settings, environment, self.strategies)
+        self.loaded_bytes = loaded_bytes(kwargs)
         model = meta_model(source, self.cell.model, kwargs)
         base = tensor.base_of(model)
         model = prepared(model, self.strategies, self.cell.settings)
@@ -106,3 +126,13 @@ class Simulation:
             self.watch,
         ):
             yield
+
+
+def loaded_bytes(kwargs: Mapping[str, Any]) -> float:
+    """Bytes of a parameter in the type that these arguments load it in, scales left out."""
+    quantization = kwargs.get("quantization_config")
+    if getattr(quantization, "load_in_4bit", False):
+        return 0.5
+    if getattr(quantization, "load_in_8bit", False):
+        return 1.0
+    return float(kwargs["dtype"].itemsize)

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from llmbench.worker.estimate import kernel
 from llmbench.worker.estimate.ledger import Allocation, Kind, Ledger
+from llmbench.worker.estimate.shape import RULES
 
 Rule = Callable[..., Any] | None
+
+
+class Rules(NamedTuple):
+    """What there is to do for an operator beside running it, each None where there is nothing."""
+
+    shape: Rule
+    """Gives the output."""
+    instead: Rule
+    """Runs in its place, and is watched."""
+    workspace: Rule
+    """Gives what it holds while it runs."""
 
 
 class Watch(TorchDispatchMode):
@@ -26,28 +38,31 @@ class Watch(TorchDispatchMode):
         self.ledger = ledger
         self._instead = instead
         self._held: dict[int, tuple[Any, Allocation]] = {}
-        self._rules: dict[Any, tuple[Rule, Rule]] = {}
+        self._rules: dict[Any, Rules] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        rules = self._rules.get(func)
-        if rules is None:
-            name = f"{func.namespace}.{func._opname}"
-            rules = self._instead.get(name), kernel.WORKSPACE.get(name)
-            self._rules[func] = rules
-        instead, workspace = rules
+        rules = self._rules.get(func) or self._learn(func)
         kwargs = kwargs or {}
         made, scratch = NotImplemented, None
-        if instead:
+        if rules.shape:
+            made = rules.shape(*args, **kwargs)
+        elif rules.instead:
             with self:
-                made = instead(*args, **kwargs)
-        elif workspace:
+                made = rules.instead(*args, **kwargs)
+        elif rules.workspace:
             with self:
-                scratch = workspace(*args, **kwargs)
+                scratch = rules.workspace(*args, **kwargs)
         if made is NotImplemented:
             made = func(*args, **kwargs)
         del scratch
         self._enter(made)
         return made
+
+    def _learn(self, func: Any) -> Rules:
+        name = f"{func.namespace}.{func._opname}"
+        shape = RULES.get(f"{name}.{func._overloadname}")
+        self._rules[func] = Rules(shape, self._instead.get(name), kernel.WORKSPACE.get(name))
+        return self._rules[func]
 
     def allocation(self, tensor: torch.Tensor) -> Allocation | None:
         """The entry of the tensor's storage; None where it is none of the device's."""

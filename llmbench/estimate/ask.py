@@ -1,0 +1,33 @@
+"""Has a worker predict: the parent's end of an `EstimateJob`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from llmbench import outcome
+from llmbench.errors import UserError
+from llmbench.estimate.answer import Answer
+from llmbench.job import EstimateJob
+from llmbench.launcher import Event, Launcher
+from llmbench.store import write_text
+
+
+class EstimateError(UserError):
+    """Memory that could not be predicted: the worker ended before its answer."""
+
+
+def ask(job: EstimateJob, launcher: Launcher, log: Path, listen: Callable[[Event], None]) -> Answer:
+    """The worker's answer; EstimateError, with its last words, where there is none."""
+    job_file = job.answer_file.with_name("estimate.json")
+    write_text(job_file, job.model_dump_json())
+    status = launcher.run(job_file, log, listen)
+    try:
+        return Answer.model_validate_json(job.answer_file.read_text("utf-8"))
+    except (OSError, ValueError):
+        words = outcome.last_lines(log) or outcome.death(status)[1]
+        last = words.splitlines()[-1].strip().rstrip(".")
+        raise EstimateError(
+            f"Memory could not be predicted ({last}): "
+            "'llmbench doctor' says what this machine lacks."
+        ) from None
