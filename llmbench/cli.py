@@ -58,17 +58,24 @@ for command in (compare, estimate, report, diff, list_, doctor):
     cli.add_command(command)
 
 
+def redacted(text: str) -> str:
+    """The text without secrets: what a terminal shows is copied into bug reports."""
+    from llmbench import redact
+
+    return redact.secrets(text)
+
+
 def main() -> None:
     """Run the command line; a user's error is one sentence and exit status 2."""
     try:
         cli()
     except UserError as error:
-        click.echo(f"llmbench: {error}", err=True)
+        click.echo(f"llmbench: {redacted(str(error))}", err=True)
         sys.exit(exit_status.USAGE)
     except KeyboardInterrupt:
         click.echo("llmbench: interrupted.", err=True)
         sys.exit(exit_status.INTERRUPTED)
     except Exception:
-        traceback.print_exc()
+        click.echo(redacted(traceback.format_exc()), err=True, nl=False)
         click.echo("llmbench: this is a bug, please report it with the lines above.", err=True)
         sys.exit(exit_status.INTERNAL)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from llmbench import advice, dataset, lock, neighbour, outcome, plan, resume, source
+from llmbench import advice, dataset, lock, neighbour, outcome, plan, redact, resume, source
 from llmbench.blame import Watched
 from llmbench.config import Config
 from llmbench.dataset import Data
@@ -93,8 +93,8 @@ def run(setup: Setup, command: str, listener: Listener) -> Store:
         stack.enter_context(lock.directory(store.root, setup.config.wait, listener.event))
         resume.recover(store)
         write_inputs(store, inputs)
-        store.write_header(header(setup, cells, store, command, inputs, seen))
-        listener.start(cells, store.root)
+        written = store.write_header(header(setup, cells, store, command, inputs, seen))
+        listener.start(written.plan, store.root)
         with outcome.interruptions(launcher, listener.event) as stopped, cleared(store):
             for planned in cells.cells:
                 if stopped():
@@ -140,7 +140,7 @@ def run_cell(
     if held and resume.stands(held, planned.skip, setup.config.retry):
         listener.record(held, True)
         return None
-    listener.cell(cell)
+    listener.cell(redact.cell(cell))
     if planned.skip or planned.broken:
         record = Record(
             cell=cell,
@@ -182,7 +182,10 @@ def launch(job: Job, store: Store, launcher: Timed, listener: Listener) -> Recor
     job_file = job.work_folder / "cell.json"
     write_text(job_file, job.model_dump_json())
     log = store.log(job.cell.id)
-    status = launcher.run(job_file, log, listener.event)
+    try:
+        status = launcher.run(job_file, log, listener.event)
+    finally:
+        redact.file(log)  # libraries write to it directly
     return advice.explained(launcher.judged(outcome.record_of(job, status, log), log))
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from llmbench import redact
 from llmbench.errors import DataError, nearest
 from llmbench.record import DataRef
 from llmbench.task import Task
@@ -86,7 +87,7 @@ def load_lines(path: Path) -> list[Example]:
 def _rows(source: str) -> tuple[str, list[dict[str, Any]]]:
     path = Path(source).expanduser()
     if path.exists():
-        return path.name, _local_rows(path)
+        return redact.text(path.name), _local_rows(path)
     if HUB_ID.fullmatch(source) and not path.suffix:
         return source, _hub_rows(source)
     beside = path.parent.iterdir() if path.parent.is_dir() else ()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from llmbench import host
+from llmbench import host, redact
 from llmbench.duration import words
 from llmbench.launcher import Event, Launcher
 from llmbench.record import Record, Shortage
@@ -135,4 +135,4 @@ def stacks(log: Path) -> str | None:
     except OSError:
         return None
     start = text.rfind(STACKS)
-    return None if start < 0 else text[start:][-MOST_STACKS:].replace(str(Path.home()), "~")
+    return None if start < 0 else redact.text(text[start:][-MOST_STACKS:])

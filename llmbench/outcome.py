@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from llmbench import exit_status
+from llmbench import exit_status, redact
 from llmbench.errors import StoreError
 from llmbench.job import Job
 from llmbench.launcher import Event, Launcher
@@ -80,7 +80,7 @@ def last_lines(log: Path) -> str | None:
     except OSError:
         return None
     lines = [line for line in lines if not line.startswith(NOISE)]
-    return "\n".join(lines[-LOG_LINES:]).replace(str(Path.home()), "~") or None
+    return redact.text("\n".join(lines[-LOG_LINES:])) or None
 
 
 @contextlib.contextmanager

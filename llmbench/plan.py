@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from llmbench import redact
 from llmbench.composition import Composition
 from llmbench.environment import Environment
 from llmbench.plugin import Registry
@@ -85,8 +86,8 @@ def make_cell(
 def _name(composition: str, fit: Budget | None) -> str:
     """What a cell's id starts with: `lora`, `lora.fit-16GiB` or `lora.fit-16GiB-seq-len`."""
     if fit is None:
-        return slug(composition)
-    return f"{slug(composition)}.{slug(fit.name)}"
+        return slug(redact.secrets(composition))
+    return f"{_name(composition, None)}.{slug(fit.name)}"
 
 
 def member(strategy: Any, registry: Registry) -> Member:

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import pluggy
 
-from llmbench import hookspecs, installed, shape
+from llmbench import hookspecs, installed, redact, shape
 from llmbench.errors import CompositionError, ConfigError, PluginError, nearest
 from llmbench.exporter import Exporter
 from llmbench.installed import CHOICE, Source
@@ -186,7 +186,7 @@ def reason(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, pluggy.PluginValidationError) and lines:
         # Of several lines the last says what is wrong, and then in which file.
-        said = lines[-1].partition(" in plugin ")[0]
+        said = redact.text(lines[-1].partition(" in plugin ")[0])
         return f"{said}: it may be made for another version of llmbench"
     name = "" if isinstance(error, PluginError) else type(error).__name__
-    return ": ".join(filter(None, [name, *lines[:1]])).rstrip(".")
+    return redact.text(": ".join(filter(None, [name, *lines[:1]]))).rstrip(".")

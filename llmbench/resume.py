@@ -6,6 +6,7 @@ import contextlib
 import shutil
 from collections.abc import Sequence
 
+from llmbench import redact
 from llmbench.errors import StoreError
 from llmbench.record import Record
 from llmbench.store import Store
@@ -41,6 +42,7 @@ def recover(store: Store) -> None:
             if left.attempt > store.attempts(left.cell.id):
                 store.write_record(_ended(left))
     for path in store.work.iterdir():
+        redact.file(store.logs / f"{path.name}.log")
         shutil.rmtree(path, ignore_errors=True)
     store.remove_temporaries()
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from llmbench import hub, whole
+from llmbench import hub, redact, whole
 from llmbench.errors import ModelError, nearest
 from llmbench.hub import Repository
 from llmbench.plugin import Registry
@@ -60,11 +60,11 @@ def find(
         )
     folder = Path(name).expanduser()
     if folder.is_dir():
-        whole = folder.resolve()
-        found = Source(whole.name, weights, folder=whole, trust=trust)
-        check_config(found, whole)
+        path = folder.resolve()
+        found = Source(redact.text(path.name), weights, folder=path, trust=trust)
+        check_config(found, path)
         if weights == "pretrained":
-            check_folder(found, whole)
+            check_folder(found, path)
         return found
     if HUB_ID.fullmatch(name):
         return Source(name, weights, revision, hub_id=name, trust=trust)

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from llmbench import redact
 from llmbench.environment import Environment
 from llmbench.errors import StoreError
 from llmbench.plan import Plan
@@ -94,18 +95,21 @@ class Store:
                 f"Cannot write to '{self.root}' ({error.strerror}): name another with --output."
             ) from None
 
-    def write_header(self, header: Header) -> None:
-        """Write `comparison.json`."""
+    def write_header(self, header: Header) -> Header:
+        """Write `comparison.json`, and return what it says: nothing that must not be written."""
+        header = _redacted(header)
         write_text(self.root / "comparison.json", header.model_dump_json(indent=1))
+        return header
 
     def write_record(self, record: Record) -> Record:
         """Write a record and return it; one that the cell has is kept as an earlier attempt.
 
-        The earlier one is copied before it is replaced: at every moment the cell has a record.
+        What must not be written down is taken out. The earlier one is copied before it is
+        replaced: at every moment the cell has a record.
         """
         name = record.cell.id
         path, number = self.records / f"{name}.json", self.attempts(name)
-        record = record.model_copy(
+        record = redact.record(record).model_copy(
             update={"attempt": number + 1, "earlier": _and_before(self.record(name))}
         )
         if number:
@@ -168,7 +172,7 @@ class Store:
                 f"'{self.root}' holds no comparison: "
                 "name a directory that 'llmbench compare' wrote."
             )
-        return validated(Header, path, "a comparison")
+        return _redacted(validated(Header, path, "a comparison"))
 
     def _inputs(self) -> dict[str, str]:
         path = self.data / "eval.jsonl"
@@ -190,8 +194,12 @@ def _noted(problems: list[str]) -> Iterator[None]:
         problems.append(str(error))
 
 
+def _redacted(header: Header) -> Header:
+    return Header.model_validate(redact.redactor().tree(header.model_dump(mode="json")))
+
+
 def _own_record(path: Path) -> Record:
-    record = read_record(path)
+    record = redact.record(read_record(path))
     if path.name != f"{record.cell.id}.json":
         raise StoreError(f"{path.name!r} is a record of a cell that has a file of its own.")
     return record

@@ -69,9 +69,10 @@ def compare(
     installed = registry()
     setup = set_up(layers(config, options), installed)
     if dry_run or show_config:
+        from llmbench import redact
         from llmbench.preview import configuration, preview
 
-        click.echo(preview(setup) if dry_run else configuration(setup))
+        click.echo(redact.secrets(preview(setup) if dry_run else configuration(setup)))
     else:
         for complaint in complaints(installed):
             click.echo(f"llmbench: {complaint}", err=True)

@@ -7,9 +7,9 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
+from llmbench import redact
 from llmbench.errors import UserError
 from llmbench.job import Job
 from llmbench.probe import Probe
@@ -103,6 +103,7 @@ class Recorder:
     def finish(self, error: BaseException | None) -> None:
         """Write the final record."""
         status, reason = outcome(error)
+        reason = reason and redact.text(reason)
         if error and status == "oom":
             self.note(shortage=shortage.of(error, self.meter.cuda))
             shortage.let_go(error)
@@ -142,5 +143,5 @@ def outcome(error: BaseException | None) -> tuple[Status, str | None]:
 
 
 def trace(error: BaseException) -> str:
-    """The traceback, without the name of the user's home directory."""
-    return "".join(traceback.format_exception(error)).replace(str(Path.home()), "~")
+    """The traceback, without what must not be written down."""
+    return redact.text("".join(traceback.format_exception(error)))
