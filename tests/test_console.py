@@ -112,6 +112,27 @@ def test_lines_say_start_end_and_where_the_report_is():
     assert lines[-1] == "Report: reports/mine/report.html"
 
 
+def test_lines_end_with_the_answer_and_why_in_the_terminal_s_width():
+    screen, out = terminal(60)
+    made = [ok("full", 0.64, 62.0), ok("lora", 0.62, 35.0)]
+    Lines(screen).finish(comparison(made), ROOT / "report.html", 0)
+    lines = out.getvalue().splitlines()
+    at = lines.index("Pick lora.")
+    said = " ".join(line.strip() for line in lines[at + 1 : -2])
+    assert said.startswith("On ROUGE-L it is not distinguishable from full (0.6")
+    assert "difference -0." in said
+    assert said.endswith("and it needs 35.0 GiB of peak memory where full needs 62.0 GiB.")
+    assert lines[at - 1] == lines[-2] == ""
+    assert max(map(len, lines)) <= 60
+    assert "`" not in out.getvalue()
+
+
+def test_a_comparison_of_what_fits_alone_has_no_answer():
+    screen, out = terminal()
+    Lines(screen).finish(comparison([fitted("lora")]), ROOT / "report.html", 0)
+    assert "There are no records" not in out.getvalue()
+
+
 def test_every_line_of_a_built_in_composition_fits_80_columns():
     screen, out = terminal()
     assert max(len(line) for line in told(Lines(screen), out)) <= 80

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from llmbench.advice import STOP
 from llmbench.caution import cautions
+from llmbench.console.answer import answered
 from llmbench.console.fit import fit_tables
 from llmbench.console.pace import STARTING
 from llmbench.console.state import State
@@ -79,13 +80,14 @@ class Lines:
         self.say(line)
 
     def finish(self, comparison: Comparison, report: Path, status: int) -> None:
-        """The table, where the logs of what failed are, and where the report is."""
+        """The table, the answer, where the logs of what failed are, and where the report is."""
         self.out.print()
         self.out.print(table(comparison.equal.records, self.out.width))
         self.out.print()
         for found in fit_tables(comparison.fitted.records, self.out.width):
             self.out.print(found)
             self.out.print()
+        self._answer(comparison)
         for caution in cautions(comparison.records):
             self.say(Text(f"Warning: {caution.replace('`', '')}", style="yellow"))
         bad = sum(r.status not in ("ok", "skipped", "interrupted") for r in comparison.records)
@@ -98,6 +100,12 @@ class Lines:
     def notice(self, sentence: str) -> None:
         """Something to know at once."""
         self.say(sentence)
+
+    def _answer(self, comparison: Comparison) -> None:
+        """What to pick and why, in lines of the terminal's width."""
+        for text, look in zip(answered(comparison), ("bold", ""), strict=False):
+            self.out.print(Text(text, look))
+        self.out.print()
 
     def say(self, text: str | Text) -> None:
         """Print a line; a long one is left to the terminal to break."""
