@@ -143,7 +143,7 @@ def test_memory_on_a_cpu_is_called_host_growth(root: Path) -> None:
 def test_the_output_directory_is_as_documented(root: Path) -> None:
     names = {p.name for p in root.iterdir()}
     public = {"comparison.json", "records", "logs", "results.csv", "results.json", "report.html"}
-    assert names == public | {"data"}
+    assert names == public | {"data", ".lock"}
     with (root / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert ",".join(rows[0]).startswith(PUBLIC_COLUMNS)
