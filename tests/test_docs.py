@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import docs
 import pytest
 
+import docs
 from llmbench import hookspecs
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +32,9 @@ def test_every_hook_is_in_the_guide_for_plugins(hook: str) -> None:
     assert f"`{hook}`" in (ROOT / "plugins" / "README.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("document", ["README.md", "plugins/README.md", "CHANGELOG.md", "docs/figures.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "plugins/README.md", "CHANGELOG.md", "docs/figures.md"]
+)
 def test_links_to_files_lead_somewhere(document: str) -> None:
     import re
 
