@@ -6,7 +6,7 @@ import contextlib
 import platform
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,10 @@ from llmbench.blame import Watched
 from llmbench.config import Config
 from llmbench.dataset import Data
 from llmbench.errors import DataError, StoreError
-from llmbench.job import Job
+from llmbench.estimate.answer import Estimate
+from llmbench.estimate.ask import ask
+from llmbench.estimate.foresight import PREDICTING, UNSEEN, Foresight, foresee
+from llmbench.job import EstimateJob, Job
 from llmbench.launcher import Event
 from llmbench.limit import Timed
 from llmbench.plan import Plan, Planned
@@ -96,10 +99,13 @@ def run(setup: Setup, command: str, listener: Listener) -> Store:
         written = store.write_header(header(setup, cells, store, command, inputs, seen))
         listener.start(written.plan, store.root)
         with outcome.interruptions(launcher, listener.event) as stopped, cleared(store):
-            for planned in cells.cells:
+            foresight = predict(cells, setup, fetched, inputs, store, launcher, listener)
+            for planned in map(foresight.of, cells.cells):
                 if stopped():
                     break
-                ran = run_cell(planned, setup, fetched, inputs, store, launcher, listener)
+                ran = run_cell(
+                    planned, setup, fetched, inputs, store, launcher, listener, foresight
+                )
                 if ran and ran.status == "oom" and setup.config.on_oom == "stop":
                     listener.event({"event": advice.STOP, "reason": advice.STOPPED})
                     break
@@ -133,11 +139,12 @@ def run_cell(
     store: Store,
     launcher: Timed,
     listener: Listener,
+    foresight: Foresight = UNSEEN,
 ) -> Record | None:
     """Run one cell, unless it is skipped, and store its record; None if it has a result."""
     cell = planned.cell
-    held = store.record(cell.id)
-    if held and resume.stands(held, planned.skip, setup.config.retry):
+    held = result(planned, setup, store)
+    if held:
         listener.record(held, True)
         return None
     listener.cell(redact.cell(cell))
@@ -150,10 +157,51 @@ def run_cell(
         )
     else:
         record = launch(make_job(cell, setup, fetched, inputs, store), store, launcher, listener)
-    record = store.write_record(record)
+    record = store.write_record(foresight.noted(record))
     listener.record(record, False)
     shutil.rmtree(store.work / cell.id, ignore_errors=True)
     return record
+
+
+def result(planned: Planned, setup: Setup, store: Store) -> Record | None:
+    """The record that the cell has and keeps, if any."""
+    held = store.record(planned.cell.id)
+    kept = held is not None and resume.stands(held, planned.skip, setup.config.retry)
+    return held if kept else None
+
+
+def predict(
+    cells: Plan,
+    setup: Setup,
+    fetched: Source,
+    inputs: Inputs,
+    store: Store,
+    launcher: Timed,
+    listener: Listener,
+) -> Foresight:
+    """What can be said of the memory of the cells that are to be run."""
+    folder = store.work / "estimate"
+
+    def hear(event: Event) -> None:
+        if event["event"] == "estimate":
+            listener.event({**event, "event": PREDICTING})
+        elif event["event"] != "start":  # no cell has started
+            listener.event(event)
+
+    def answers(wanted: tuple[Cell, ...]) -> Mapping[str, Estimate]:
+        folder.mkdir(exist_ok=True)
+        job = EstimateJob(
+            cells=wanted,
+            environment=setup.environment,
+            model_source=fetched.weights_location,
+            tokenizer_source=fetched.tokenizer_location if setup.has_text else None,
+            train_file=store.data.resolve() / "train.jsonl" if inputs.train else None,
+            answer_file=folder.resolve() / "answer.json",
+        )
+        return ask(job, launcher, store.logs.resolve() / "estimate.log", hear).cells
+
+    pending = [p for p in cells.cells if not result(p, setup, store)]
+    return foresee(setup, pending, answers, listener.event)
 
 
 def make_job(cell: Cell, setup: Setup, fetched: Source, inputs: Inputs, store: Store) -> Job:

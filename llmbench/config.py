@@ -94,6 +94,10 @@ class Config(BaseModel):
         None, description="Also find the largest micro-batch within so much memory: 16GiB."
     )
     fit_seq_len: bool = Field(False, description="Have --fit find the longest sequence instead.")
+    predict: bool = Field(
+        True,
+        description="On a GPU, predict each cell's memory first, and skip what is far beyond it.",
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of data order, adapters and dropout.")
     seeds: Seeds = Field(
         1, description="How many seeds, counted from --seed; or which ones, with commas."

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 GROUPS = {
     "What to compare": ("strategies", "ablate", "model", "weights", "revision"),
     "What to trust": ("trust_remote_code", "allow_pickles"),
-    "What fits into memory": ("fit", "fit_seq_len"),
+    "What fits into memory": ("predict", "fit", "fit_seq_len"),
     "Data and quality": (
         "task",
         "data",

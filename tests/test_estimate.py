@@ -211,7 +211,7 @@ def test_json_holds_every_figure(answering: Any) -> None:
     found = json.loads(done.stdout)
     assert found["gpu_memory_bytes"] == 24 * GIB
     (lora,) = found["compositions"]
-    assert lora["predicted_memory_bytes"] == 20 * GIB == sum(lora["parts"].values())
+    assert lora["predicted_peak_memory_bytes"] == 20 * GIB == sum(lora["parts"].values())
     assert (lora["fits"], lora["largest_batch_size"]) == ("yes", 5)
     assert lora["rules_of_thumb"] == {"load_bytes": 2.0 * 6_738_000_000, "train_bytes": None}
 
@@ -260,7 +260,7 @@ def test_it_predicts_the_shipped_model_from_its_shape(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     lora, saving = json.loads(done.stdout)["compositions"]
     assert lora["parameters"]["trainable"] == saving["parameters"]["trainable"] > 0
-    assert saving["predicted_memory_bytes"] < lora["predicted_memory_bytes"]
+    assert saving["predicted_peak_memory_bytes"] < lora["predicted_memory_bytes"]
     assert (lora["fits"], lora["largest_batch_size"]) == ("yes", 1024)
     assert not list(tmp_path.iterdir())
 

@@ -20,6 +20,7 @@ from llmbench.record import Cell
 
 REFRESHES_PER_SECOND = 8
 WIDEST_BAR = 40
+ENDS = "  interrupted, ends (Ctrl-C again ends it at once)"
 
 
 class LiveView(Lines):
@@ -64,7 +65,8 @@ class LiveView(Lines):
         cell = self.state.running
         if cell is None:
             doing = "Writing the report" if self.started else "Reading model and data"
-            return _row(self.spinner, Text(doing))
+            doing = "Predicting memory" if self.state.predicting else doing
+            return _row(self.spinner, Text(doing + (ENDS if self.state.interrupted else "")))
         bars = Table.grid(padding=(0, 2, 0, 0))
         for bar, note in zip(self._bars(), (self._cell_note(), self._whole_note()), strict=True):
             bars.add_row("", bar, Text(note, no_wrap=True, overflow="ellipsis"))
@@ -75,7 +77,7 @@ class LiveView(Lines):
         count = f" {state.count[0]}/{state.count[1]}" if state.count else ""
         head = Text(cell.name, style="bold", no_wrap=True, overflow="ellipsis")
         if state.interrupted:
-            return head.append("  interrupted, ends (Ctrl-C again ends it at once)", "not bold red")
+            return head.append(ENDS, "not bold red")
         return head.append(f"  {state.phase}{count}  {state.figures}", style="not bold")
 
     def _bars(self) -> tuple[ProgressBar, ProgressBar]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from llmbench.console.pace import STARTING, Pace
+from llmbench.estimate.foresight import PREDICTING
 from llmbench.format import size
 from llmbench.launcher import Event
 from llmbench.outcome import INTERRUPT
@@ -32,6 +33,7 @@ class State:
         self.count: tuple[int, int] | None = None
         """Steps or examples done in this phase, and of how many."""
         self.interrupted = False
+        self.predicting = False
         self.kept: Counter[str] = Counter()
         """How many cells kept a result of an earlier run that is not a good one, by status."""
         self.figures = ""
@@ -47,6 +49,7 @@ class State:
     def cell(self, cell: Cell) -> None:
         """A cell starts."""
         self.running = cell
+        self.predicting = False
         self.pace.cell(cell)
         self._enter(STARTING)
 
@@ -60,6 +63,8 @@ class State:
             self.interrupted = True
         elif kind == "ready":
             self.pace.ready()
+        elif kind == PREDICTING:
+            self.predicting = True
         elif kind == "step":
             self._step(event)
         elif kind == "fit":

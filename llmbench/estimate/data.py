@@ -31,7 +31,7 @@ def row(found: Row) -> dict[str, Any]:
     training = found.training_rule_bytes
     return {
         "composition": found.cell.composition,
-        "predicted_memory_bytes": found.peak_bytes,
+        "predicted_peak_memory_bytes": found.peak_bytes,
         "parts": estimate.parts.model_dump() if estimate.parts else None,
         "not_predicted": estimate.reason,
         "parameters": estimate.parameters.model_dump() if estimate.parameters else None,

@@ -61,6 +61,8 @@ def run(job: Job | EstimateJob, say: Callable[[dict[str, Any]], None]) -> None:
         faulthandler.dump_traceback_later(job.limit_seconds)
     say({"event": "start"})
     if isinstance(job, EstimateJob):
+        # No use is made of a GPU: let no import put a context on it, which others would see.
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
         from llmbench.worker.estimate import job as estimate
 
         estimate.run(job, say)

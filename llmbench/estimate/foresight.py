@@ -1,0 +1,120 @@
+"""What a comparison knows of its cells' memory before it runs them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from llmbench import composition, plan
+from llmbench.errors import CompositionError, UserError
+from llmbench.estimate.answer import Estimate
+from llmbench.estimate.forecast import budget_bytes
+from llmbench.format import size
+from llmbench.launcher import Event
+from llmbench.plan import Planned
+from llmbench.record import Cell, Record
+from llmbench.setup import Setup
+
+TOO_LARGE = 1.1
+"""How much more than a GPU has a cell must be predicted to need for it not to be tried."""
+SAVING = "gradient-checkpointing"
+"""What is tried as a way out where nothing of the plan fits."""
+NOTHING_FITS = (
+    f"nothing of this plan is predicted to fit, nor with {SAVING} added: try a smaller model, "
+    "--batch-size or --seq-len"
+)
+PREDICTING = "predicting"
+"""The event while memory is predicted, with `done` and `total` cells."""
+
+Ask = Callable[[tuple[Cell, ...]], Mapping[str, Estimate]]
+"""Has a worker predict cells; gives estimates by cell id."""
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """Estimates by cell id, and what they mean on this machine; none where nothing is predicted."""
+
+    memory_bytes: int = 0
+    device_name: str = ""
+    estimates: Mapping[str, Estimate] = field(default_factory=dict)
+    way_out: str = ""
+    """What a cell that cannot fit is told to do instead."""
+
+    def of(self, planned: Planned) -> Planned:
+        """The planned cell, to be skipped if it cannot fit."""
+        peak = self.peak_bytes(planned.cell)
+        if planned.skip or planned.broken or peak is None or not self.beyond(peak):
+            return planned
+        reason = (
+            f"It is predicted to need {size(peak)}, and {self.device_name} has "
+            f"{size(self.memory_bytes)}: {self.way_out}, or run it all the same (--no-predict)."
+        )
+        return planned.model_copy(update={"skip": reason})
+
+    def noted(self, record: Record) -> Record:
+        """The record with what was predicted of its cell."""
+        found = self.estimates.get(record.cell.id)
+        return record.model_copy(update={"predicted": found.parts}) if found else record
+
+    def peak_bytes(self, cell: Cell) -> int | None:
+        """The predicted peak of a cell, as far as there is one."""
+        found = self.estimates.get(cell.id)
+        return found.parts.total_bytes if found and found.parts else None
+
+    def beyond(self, peak_bytes: int) -> bool:
+        """Whether a peak is so far beyond the device's memory that there is no use in trying."""
+        return peak_bytes > TOO_LARGE * self.memory_bytes
+
+
+UNSEEN = Foresight()
+"""Where nothing is predicted."""
+
+
+def foresee(
+    setup: Setup, cells: Sequence[Planned], ask: Ask, listen: Callable[[Event], None]
+) -> Foresight:
+    """Predict the cells on a GPU, if it is asked for. Whatever fails in it stops no comparison."""
+    wanted = tuple(p.cell for p in cells if not (p.skip or p.broken or p.cell.fit))
+    if setup.environment.device != "cuda" or not setup.config.predict or not wanted:
+        return UNSEEN
+    listen({"event": PREDICTING, "done": 0, "total": len(wanted)})
+    try:
+        return _foresee(setup, wanted, ask)
+    except UserError:  # the worker's log says why
+        return UNSEEN
+
+
+def _foresee(setup: Setup, cells: tuple[Cell, ...], ask: Ask) -> Foresight:
+    environment = setup.environment
+    found = Foresight(environment.device_memory_bytes, environment.device_name, ask(cells))
+    large = [c for c in cells if found.beyond(found.peak_bytes(c) or 0)]
+    if not large:
+        return found
+    way_out = fitting(found, cells)
+    if way_out is None:
+        others = saving(setup, large)
+        way_out = fitting(replace(found, estimates=ask(others)), others) if others else None
+    return replace(found, way_out=way_out or NOTHING_FITS)
+
+
+def fitting(found: Foresight, cells: Sequence[Cell]) -> str | None:
+    """What is said of the trained cell that gives up least and is predicted to fit, if any."""
+    budget = budget_bytes(found.memory_bytes) or 0
+    peaks = {c.composition: found.peak_bytes(c) for c in cells if c.trains}
+    fit = {name: peak for name, peak in peaks.items() if peak is not None and peak <= budget}
+    if not fit:
+        return None
+    largest = max(fit, key=lambda name: fit[name])
+    return f"take {largest}, which is predicted to fit ({size(fit[largest])})"
+
+
+def saving(setup: Setup, cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """The cells with gradient checkpointing added, of those that can take it."""
+    added = []
+    for cell in cells:
+        with contextlib.suppress(CompositionError):
+            wanted = composition.read(f"{cell.composition}+{SAVING}", setup.registry.strategies.get)
+            data = cell.train_data, cell.eval_data
+            added.append(plan.make_cell(setup, wanted, cell.seed, cell.model, data))
+    return tuple(added)
