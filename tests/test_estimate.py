@@ -260,7 +260,7 @@ def test_it_predicts_the_shipped_model_from_its_shape(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     lora, saving = json.loads(done.stdout)["compositions"]
     assert lora["parameters"]["trainable"] == saving["parameters"]["trainable"] > 0
-    assert saving["predicted_peak_memory_bytes"] < lora["predicted_memory_bytes"]
+    assert saving["predicted_peak_memory_bytes"] < lora["predicted_peak_memory_bytes"]
     assert (lora["fits"], lora["largest_batch_size"]) == ("yes", 1024)
     assert not list(tmp_path.iterdir())
 
