@@ -16,7 +16,7 @@ SPEED = field.SPEED
 def rule(standing: Standing) -> str:
     """How the pick is made, in plain words."""
     count = f"{len(standing.competing)} of {words.plural(len(standing.arms), row(standing))}"
-    well = "ended well" if standing.seed_counts[-1:] <= [1] else "ended well with every seed"
+    well = "ended well with every seed" if standing.several_seeds else "ended well"
     who = (
         f"A {row(standing)} competes if it trains, {well}, started from the base model's loss and "
         "has every figure that counts; "
@@ -40,13 +40,12 @@ def rule(standing: Standing) -> str:
 
 def row(standing: Standing) -> str:
     """What a row of the table is: a cell, or with several seeds a composition."""
-    return "cell" if len(standing.arms) == len(standing.records) else "composition"
+    return "composition" if standing.several_seeds else "cell"
 
 
 def _test(standing: Standing) -> str:
-    if standing.seed_counts[-1:] <= [1]:
-        return "a sign-flip test on the same examples"
-    return "a test over the seeds and the same examples"
+    over = "a test over the seeds and" if standing.several_seeds else "a sign-flip test on"
+    return f"{over} the same examples"
 
 
 def label(standing: Standing) -> str:

@@ -86,8 +86,13 @@ class Standing:
         return "peak memory" if self.cuda else "host memory growth"
 
     @property
+    def several_seeds(self) -> bool:
+        """Whether rows are of several cells."""
+        return len(self.arms) < len(self.records)
+
+    @property
     def seed_counts(self) -> list[int]:
-        """How many seeds arms have, without repeats, in order."""
+        """How many seeds those have that compete, each number once, in order."""
         return sorted({len(arm.seeds) for arm in self.competing or self.arms})
 
     def name(self, arm: Arm) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from llmbench.figure import AFTER_PUBLIC, FIGURES
-from llmbench.report import canvas, contrast, note, phrase, prediction, run, words
+from llmbench.report import canvas, contrast, note, prediction, run, words
 from llmbench.report.answer import Answer, answer
 from llmbench.report.chart import Chart
 from llmbench.report.detail import Detail, detailed, details
@@ -106,7 +106,7 @@ def view(comparison: Comparison) -> View:
         differing=differing,
         details=details(standing, linked),
         details_left_out=len(standing.records) - len(linked),
-        several_seeds=phrase.row(standing) != "cell",
+        several_seeds=standing.several_seeds,
         command=words.clean(header.command),
         judged=judged,
         choosable=len(standing.competing) > 1,
