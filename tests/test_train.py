@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import copy
 import math
+import weakref
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -243,3 +245,38 @@ def test_the_same_seed_trains_to_the_same_weights(model):
     run(other, settings())
     for one, two in zip(model.parameters(), other.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+class Keeping(torch.autograd.Function):
+    """Keeps its input as bitsandbytes' LLM.int8() does: where the backward pass frees nothing."""
+
+    @staticmethod
+    def forward(ctx, values, kept):
+        ctx.kept = values.clone()
+        kept.append(weakref.ref(ctx.kept))
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient, None
+
+
+class Bigram(torch.nn.Module):
+    """A model with the loss of a causal one, whose activations are kept by their graph."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = torch.nn.Embedding(300, 300)
+        self.kept, self.held = [], []
+
+    def forward(self, input_ids, labels, use_cache):
+        self.held.append(sum(kept() is not None for kept in self.kept))
+        logits = Keeping.apply(self.table(input_ids), self.kept)
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+        return SimpleNamespace(loss=loss)
+
+
+def test_a_forward_pass_starts_without_the_graph_of_the_one_before():
+    model = Bigram()
+    run(model, settings(accumulation=2))
+    assert model.held == [0] * 6

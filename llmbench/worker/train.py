@@ -71,10 +71,7 @@ def train(
         total = torch.zeros((), device=device)
         for batch, share in zip(micro_batches, shares, strict=True):
             with context():
-                loss = forward_loss(model, batch) * share
-                observer.after_forward()
-                accelerator.backward(loss)
-            total += loss.detach()
+                total += forward_backward(model, batch, share, accelerator, observer)
         accelerator.clip_grad_norm_(trainable, settings.max_grad_norm)
         optimizer.step()
         observer.before_clearing()
@@ -96,6 +93,21 @@ def train(
         )
         if not math.isfinite(mean):
             raise Diverged(f"The training loss became {mean}: try a lower learning rate.")
+
+
+def forward_backward(
+    model: torch.nn.Module, batch: Batch, share: float, accelerator: Any, observer: Observer
+) -> torch.Tensor:
+    """A micro-batch's part of the loss, a scalar without a graph; gradients are added up.
+
+    The graph ends with this function. In the loop's own frame the last one would be held through
+    the next forward pass, and with LLM.int8() its inputs as well: bitsandbytes (0.50) keeps them
+    where the backward pass does not free them.
+    """
+    loss = forward_loss(model, batch) * share
+    observer.after_forward()
+    accelerator.backward(loss)
+    return loss.detach()
 
 
 def forward_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
