@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import Any
 
 import click
 
@@ -36,7 +37,20 @@ The shell completes options, strategies and models after
 """
 
 
+class Interruptible(click.Group):
+    """Ends at Ctrl-C with a status of its own, where click has that of a failure."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("llmbench: interrupted.", err=True)
+            sys.exit(exit_status.INTERRUPTED)
+
+
 @click.group(
+    cls=Interruptible,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EPILOG,
 )
@@ -72,9 +86,6 @@ def main() -> None:
     except UserError as error:
         click.echo(f"llmbench: {redacted(str(error))}", err=True)
         sys.exit(exit_status.USAGE)
-    except KeyboardInterrupt:
-        click.echo("llmbench: interrupted.", err=True)
-        sys.exit(exit_status.INTERRUPTED)
     except Exception:
         click.echo(redacted(traceback.format_exc()), err=True, nl=False)
         click.echo("llmbench: this is a bug, please report it with the lines above.", err=True)

@@ -123,6 +123,11 @@ def cleared(store: Store) -> Iterator[None]:
     try:
         yield
     except StoreError as error:
+        if not store.records.is_dir():
+            raise StoreError(
+                f"'{store.root}' was removed while the comparison ran, and what was measured with "
+                "it: run it again."
+            ) from error
         raise StoreError(
             f"{str(error).rstrip('.')}; what was measured before is kept, "
             f"and --output {store.root} goes on from there."
@@ -206,9 +211,7 @@ def predict(
 
 def make_job(cell: Cell, setup: Setup, fetched: Source, inputs: Inputs, store: Store) -> Job:
     """What the cell's worker has to know."""
-    folder = (store.work / cell.id).resolve()
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder = store.work_folder(cell.id)
     text = setup.has_text
     return Job(
         cell=cell,

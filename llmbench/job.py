@@ -9,6 +9,9 @@ from typing import Literal
 from llmbench.environment import Environment
 from llmbench.record import Cell, Part
 
+CANNOT_WRITE = 5
+"""Exit status of a worker that cannot write its record."""
+
 
 class Job(Part):
     """The content of `cell.json`. JSON in, JSON out: nothing else passes between the processes."""

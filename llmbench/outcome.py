@@ -10,7 +10,7 @@ from types import FrameType
 
 from llmbench import exit_status, redact
 from llmbench.errors import StoreError
-from llmbench.job import Job
+from llmbench.job import CANNOT_WRITE, Job
 from llmbench.launcher import Event, Launcher
 from llmbench.record import Record, Status
 from llmbench.store import Store
@@ -59,6 +59,8 @@ def death(status: int) -> tuple[Status, str]:
     """What an exit status says of a worker that left no finished record."""
     if status in (exit_status.INTERRUPTED, -signal.SIGINT):
         return "interrupted", "Interrupted by the user."
+    if status == CANNOT_WRITE:
+        return "interrupted", "The worker could not write its record: make room on the disk."
     if status == -signal.SIGKILL:
         return "killed", (
             "The worker was killed (SIGKILL), as the system does when memory runs out: "

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -137,8 +139,17 @@ class Store:
         path, number = self.logs.resolve() / f"{cell_id}.log", self.attempts(cell_id)
         earlier = path.with_name(f"{cell_id}.attempt-{number}.log")
         if number and path.exists() and not earlier.exists():
-            path.rename(earlier)
+            with _writing(path):
+                path.rename(earlier)
         return path
+
+    def work_folder(self, cell_id: str) -> Path:
+        """An empty folder for the cell's worker."""
+        folder = (self.work / cell_id).resolve()
+        shutil.rmtree(folder, ignore_errors=True)
+        with _writing(folder):
+            folder.mkdir()
+        return folder
 
     def record(self, cell_id: str) -> Record | None:
         """The cell's latest record, if it has one that can be read."""
@@ -213,17 +224,29 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old one or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    with _writing(path):
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn what keeps a file from being written into a sentence."""
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        yield
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        way_out = "make room there" if full else "see why"
         raise StoreError(
-            f"Cannot write '{path.name}' in '{path.parent}' ({error.strerror}): make room there, "
+            f"Cannot write '{path.name}' in '{path.parent}' ({error.strerror}): {way_out}, "
             "or name another directory with --output."
         ) from error
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -430,6 +431,16 @@ def test_a_full_disk_ends_it_at_once_and_loses_no_earlier_record(run, full_disk,
     assert Scripted.latest.ran == ["base", "full"]
     assert Scripted.latest.closed
     assert not (tmp_path / "out" / ".work").exists()
+
+
+def test_a_directory_that_is_removed_meanwhile_is_said_to_be(run, tmp_path):
+    def remove(job, log):
+        shutil.rmtree(tmp_path / "out")
+        return 1
+
+    with pytest.raises(StoreError, match="was removed while the comparison ran"):
+        run({"full": remove})
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_a_full_disk_cost_is_measured_when_there_is_room_again(run, full_disk, monkeypatch):

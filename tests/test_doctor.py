@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint
 import pytest
 from hub import serve
 
-from llmbench import environment, plugin
+from llmbench import environment, host, plugin
 from llmbench.doctor import hub, install, library, machine
 from llmbench.doctor.library import Probe
 from llmbench.environment import GpuFacts
@@ -170,11 +170,8 @@ def test_a_hidden_gpu_is_said_to_be_hidden(monkeypatch):
     assert "hidden by CUDA_VISIBLE_DEVICES" in machine.gpus()[0].text
 
 
-def test_a_containers_limit_counts(monkeypatch, tmp_path):
-    (tmp_path / "memory.max").write_text(f"{3 * GIB}\n")
-    (tmp_path / "memory.current").write_text(f"{2 * GIB}\n")
-    monkeypatch.setattr(machine, "CGROUP", tmp_path)
-    monkeypatch.setattr(environment, "host_memory_bytes", lambda: 8 * GIB)
+def test_a_limit_on_memory_counts(monkeypatch):
+    monkeypatch.setattr(host, "room", lambda: host.Room(GIB, 3 * GIB))
     found = machine.memory()
     assert (found.state, found.text) == ("problem", "1.0 GiB of 3.0 GiB free")
 

@@ -8,7 +8,7 @@ import pytest
 from records import cell, environment, ok
 
 from llmbench import outcome
-from llmbench.job import Job
+from llmbench.job import CANNOT_WRITE, Job
 from llmbench.launcher import Launcher
 from llmbench.store import write_text
 
@@ -77,6 +77,7 @@ def test_a_record_that_was_cut_off_counts_as_none(job, tmp_path):
         (-signal.SIGHUP, "killed", "signal 1 (Hangup)"),
         (-(signal.SIGRTMIN + 3), "killed", "signal 37"),
         (0, "failed", "exit status 0"),
+        (CANNOT_WRITE, "interrupted", "make room on the disk"),
         (137, "failed", "exit status 137"),
     ],
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -83,6 +84,11 @@ def allocation_error() -> BaseException:
         (DataError("Give a file."), "failed", "Give a file."),
         (ZeroDivisionError("division by zero"), "failed", "ZeroDivisionError: division by zero"),
         (SystemExit(3), "failed", "SystemExit: 3"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "interrupted",
+            "The disk is full: make room, and run it again ([Errno 28] No space left on device).",
+        ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
 )

@@ -99,6 +99,23 @@ def test_what_it_led_to_does_not_hide_it():
     assert not shortage.out_of_memory(circle)
 
 
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), True),
+        (Exception("I/O error: No space left on device (os error 28)"), True),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), False),
+        (ValueError("no"), False),
+    ],
+)
+def test_a_full_disk_is_told_from_other_errors(error, full):
+    assert shortage.no_room(error) == full
+    wrapped = ValueError("the library gave up")
+    wrapped.__cause__ = error
+    assert shortage.no_room(wrapped) == full
+
+
 def test_what_the_errors_frames_hold_is_let_go():
     class Model:
         """Something large."""

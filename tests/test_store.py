@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -172,6 +173,15 @@ def test_a_file_that_cannot_be_made_is_one_sentence(tmp_path):
     """On a read-only disk, removing what was never made fails as well."""
     with pytest.raises(StoreError, match="Cannot write 'file'"):
         write_text(tmp_path / "nowhere" / "file", "text")
+
+
+def test_a_workers_folder_is_empty_and_made_in_a_directory_that_is_there(store):
+    folder = store.work_folder("lora")
+    (folder / "left").write_text("over")
+    assert names(store.work_folder("lora")) == []
+    shutil.rmtree(store.root)
+    with pytest.raises(StoreError, match="No such file or directory"):
+        store.work_folder("lora")
 
 
 def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path):

@@ -7,14 +7,13 @@ import platform
 import sys
 from pathlib import Path
 
-from llmbench import environment
+from llmbench import environment, host
 from llmbench.doctor.finding import Finding, absent, ok, problem
 from llmbench.environment import GpuFacts
 from llmbench.format import GIB, size
 
 LEAST_MEMORY_BYTES = 2 * GIB
 """What torch, transformers and the shipped model take, with some room."""
-CGROUP = Path("/sys/fs/cgroup")
 
 
 def python() -> Finding:
@@ -48,12 +47,7 @@ def gpus() -> list[Finding]:
 
 def memory() -> Finding:
     """The host's memory, and what is free of it."""
-    import psutil
-
-    whole, free = environment.host_memory_bytes(), int(psutil.virtual_memory().available)
-    limit = _limit()
-    if limit is not None and limit[0] < whole:
-        whole, free = limit[0], min(free, limit[1])
+    free, whole = host.room()
     text = f"{size(free)} of {size(whole)} free"
     if free < LEAST_MEMORY_BYTES:
         return problem("memory", text, "end other programs: even the shipped model needs 2 GiB")
@@ -66,16 +60,6 @@ def _gpu(facts: GpuFacts) -> Finding:
     if facts.free_bytes < facts.memory_bytes * 0.9:
         text += "; somebody else uses it, which slows cells down"
     return ok("gpu", text)
-
-
-def _limit() -> tuple[int, int] | None:
-    """A container's limit and what is free under it; None where there is none."""
-    try:
-        limit = int((CGROUP / "memory.max").read_text())
-        used = int((CGROUP / "memory.current").read_text())
-    except (OSError, ValueError):  # no control group, or no limit, which it calls "max"
-        return None
-    return limit, max(0, limit - used)
 
 
 def _short(path: str) -> str:

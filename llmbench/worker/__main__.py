@@ -10,12 +10,14 @@ import json
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from llmbench import exit_status, tree
-from llmbench.job import EstimateJob, Job, read
+from llmbench.errors import StoreError
+from llmbench.job import CANNOT_WRITE, EstimateJob, Job, read
 from llmbench.worker import stop
 
 
@@ -89,3 +91,6 @@ if __name__ == "__main__":
         main(Path(sys.argv[1]), Path(sys.argv[2]))
     except KeyboardInterrupt:
         sys.exit(exit_status.INTERRUPTED)
+    except StoreError:
+        traceback.print_exc()
+        sys.exit(CANNOT_WRITE)

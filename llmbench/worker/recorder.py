@@ -18,7 +18,7 @@ from llmbench.store import write_text
 from llmbench.strategy import CannotRun
 from llmbench.worker import shortage
 from llmbench.worker.memory import Meter
-from llmbench.worker.shortage import out_of_memory
+from llmbench.worker.shortage import no_room, out_of_memory
 from llmbench.worker.train import Diverged
 
 WRITE_INTERVAL_SECONDS = 5.0
@@ -136,6 +136,8 @@ def outcome(error: BaseException | None) -> tuple[Status, str | None]:
         return "interrupted", "Interrupted by the user."
     if out_of_memory(error):
         return "oom", text.split("\n")[0]
+    if no_room(error):
+        return "interrupted", f"The disk is full: make room, and run it again ({text})."
     if NO_DETERMINISM in text:
         operation = text.partition(NO_DETERMINISM)[0]
         return "failed", f"{operation} gives no equal bits: run it without --deterministic."

@@ -1,4 +1,4 @@
-"""Memory that ran out, on the device or on the host: whether it did, and what there was of it."""
+"""What ran out: memory of the device or of the host, and how much there was of it; or the disk."""
 
 from __future__ import annotations
 
@@ -30,6 +30,18 @@ FREE = re.compile(f"of which {SIZE} is free")
 ALLOWED = re.compile(f"{SIZE} allowed;")
 """In the messages of torch's allocators (`c10/cuda/CUDACachingAllocator.cpp`,
 `c10/core/impl/alloc_cpu.cpp`) and of NumPy's."""
+
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+NO_ROOM_WORDS = "No space left on device"
+
+
+def no_room(error: BaseException) -> bool:
+    """Whether it was the disk that had no room: nothing to hold against the cell."""
+    return any(
+        (isinstance(e, OSError) and e.errno in NO_ROOM) or NO_ROOM_WORDS in str(e)
+        for e in _chain(error)
+    )
 
 
 def out_of_memory(error: BaseException) -> bool:

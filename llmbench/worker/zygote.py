@@ -15,6 +15,7 @@ import os
 import select
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,8 @@ def serve(request: dict[str, Any]) -> None:
 def run_child(request: dict[str, Any], zygote: int) -> int:
     """Be the worker of one cell; returns the exit status."""
     from llmbench import exit_status
+    from llmbench.errors import StoreError
+    from llmbench.job import CANNOT_WRITE
     from llmbench.worker import __main__ as worker
     from llmbench.worker import stop
 
@@ -94,11 +97,9 @@ def run_child(request: dict[str, Any], zygote: int) -> int:
         worker.main(Path(request["job"]), Path(request["log"]))
     except KeyboardInterrupt:
         return exit_status.INTERRUPTED
-    except BaseException:
-        import traceback
-
+    except BaseException as error:
         traceback.print_exc()
-        return 1
+        return CANNOT_WRITE if isinstance(error, StoreError) else 1
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

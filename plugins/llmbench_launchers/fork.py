@@ -97,6 +97,6 @@ class Fork(Launcher):
             self._child = None
         status = self._zygote.wait()
         self._chatter.seek(0)
-        with log.open("ab") as file:
+        with contextlib.suppress(OSError), log.open("ab") as file:  # the disk may be full
             file.write(self._chatter.read())
         return status
