@@ -1,0 +1,89 @@
+"""Ends that people and systems ask for: signals, a closed terminal, a pipe that nobody reads."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+
+import pytest
+from harness import follow
+
+from llmbench import exit_status
+
+QUICK = ("--launcher", "quick", "--strategies", "full", "--seeds", "2")
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+def in_second_cell(event):
+    return (
+        event["event"] == "phase" and event["cell"].startswith("full") and event["phase"] == "train"
+    )
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda n: n.name)
+def test_once_records_the_running_cell_and_renders_the_report(number, comparison, aftermath, often):
+    made = comparison(*QUICK)
+    report = number == signal.SIGINT or often(True, False)
+    process = made.start(report=report, QUICK_SECONDS="0.5")
+    ended = follow(process, lambda e, parent: in_second_cell(e) and process.send_signal(number))
+    assert ended.status == exit_status.INTERRUPTED
+    assert Counter(r.status for r in made.records().values()) == {"ok": 1, "interrupted": 1}
+    assert (made.root / "report.html").exists() == report
+    assert not made.store.work.exists()
+    found = aftermath(f"{number.name} once")
+    found.look(made, ended)
+    found.run_again(made)
+
+
+def test_twice_ends_at_once(comparison, aftermath, often):
+    launcher = often("fork", "quick")
+    made = comparison("--launcher", launcher, "--strategies", "faulty(trouble=hang)")
+    process = made.start(QUICK_SECONDS="1", QUICK_STUBBORN="yes")
+
+    def twice(event, parent):
+        if event.get("phase") == "train" and "faulty" in event["cell"]:
+            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)  # another one, or the two could count as one
+
+    ended = follow(process, twice)
+    assert ended.status == exit_status.INTERRUPTED
+    assert ended.errors.endswith("llmbench: interrupted.\n")
+    assert Counter(r.status for r in made.records().values()) == {"ok": 1}
+    found = aftermath("SIGINT twice, of a cell that heeds none")
+    found.look(made, ended)
+    found.run_again(made)
+
+
+def test_a_pipe_that_nobody_reads_ends_nothing(comparison, aftermath):
+    made = comparison(*QUICK)
+    process = made.start(report=True, QUICK_SECONDS="0.05")
+    assert process.stdout
+    assert process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(60) == 0
+    assert process.stderr
+    assert process.stderr.read() == ""
+    assert (made.root / "report.html").exists()
+    found = aftermath("standard output closed by its reader")
+    ended = found.run_again(made)
+    assert ended.cells(kept=False) == set()
+    assert len(ended.cells(kept=True)) == 4
+    found.times += 1
+
+
+def test_a_second_run_on_the_directory_says_who_holds_it(comparison, aftermath):
+    made = comparison(*QUICK)
+    first = made.start(QUICK_SECONDS="0.3")
+    seconds = []
+
+    def second(event, parent):
+        if event["event"] == "phase" and not seconds:
+            seconds.append(made.run())
+
+    ended = follow(first, second)
+    assert ended.status == exit_status.OK
+    assert seconds[0].status == exit_status.USAGE
+    assert seconds[0].errors.startswith("llmbench: 'out' is in use by another llmbench (process ")
+    assert str(first.pid) in seconds[0].errors
+    found = aftermath("a second run on the same directory")
+    found.look(made, ended)

@@ -1,0 +1,111 @@
+"""SIGKILL: of a worker in each of its phases, and of the parent at any moment."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections import Counter
+
+import psutil
+import pytest
+from harness import Comparison, follow
+
+from llmbench.record import PHASES
+
+QUICK = ("--launcher", "quick", "--strategies", "full")
+
+
+def worker(parent: int) -> psutil.Process:
+    """The process of the running cell, under the one that it was forked from, if it was."""
+    child = psutil.Process(parent).children()[0]
+    return next(iter(child.children()), child)
+
+
+def test_a_worker_that_is_killed_costs_its_cell_alone(comparison, aftermath):
+    """Of one comparison: a worker in each phase. They are quick ones, which do nothing."""
+    made = comparison(*QUICK, "--seeds", "5")
+    waiting = list(PHASES)
+
+    def kill(event, parent):
+        trained = event.get("cell", "").startswith("full.")
+        if trained and waiting and event.get("phase") == waiting[0] and event["event"] == "phase":
+            waiting.pop(0)
+            worker(parent).kill()
+
+    ended = made.run(on_event=kill, QUICK_SECONDS="0.2")
+    found = aftermath("SIGKILL of a quick worker")
+    found.look(made, ended, times=5)
+    killed = [r.phase for r in made.records().values() if r.status == "killed"]
+    assert sorted(killed) == sorted(PHASES)
+    found.run_again(made)
+    assert Counter(r.attempt for r in made.records().values()) == {1: 5, 2: 5}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_real_worker_that_is_killed_in_a_phase(phase, comparison, aftermath, often):
+    """All seeds of a comparison in the same phase, in which they sleep. Forked, with torch."""
+    seeds = often(25, 0)
+    if not seeds:
+        pytest.skip("--long has it; a test of signals has one of them")
+    made = comparison("--strategies", f"faulty(phase={phase})", "--seeds", str(seeds))
+    moments = random.Random(phase)
+
+    def kill(event, parent):
+        faulty = event.get("cell", "").startswith("faulty")
+        if faulty and event["event"] == "phase" and event["phase"] == phase:
+            time.sleep(moments.uniform(0, 0.2))
+            worker(parent).kill()
+
+    ended = made.run(on_event=kill)
+    found = aftermath(f"SIGKILL of a worker in {phase}")
+    found.look(made, ended, times=seeds)
+    records = made.records().values()
+    ends = Counter((r.status, r.phase) for r in records)
+    assert ends == {("ok", None): seeds, ("killed", phase): seeds}
+    before = list(PHASES[: PHASES.index(phase)])
+    assert all(list(r.phases) == before for r in records if r.status == "killed")
+    found.run_again(made, "--launcher", "fork")
+
+
+def test_a_parent_that_is_killed_at_random_moments(comparison, aftermath, often, tmp_path):
+    found = aftermath("SIGKILL of the parent at a random moment")
+    whole, report = comparison(*QUICK, "--seeds", "3"), often(True, False)
+    began = time.monotonic()
+    assert whole.run(report=report, QUICK_SECONDS="0.01").status == 0
+    lasts = time.monotonic() - began
+    moments = random.Random(0)
+    for number in range(often(100, 2)):
+        made = Comparison(tmp_path / f"killed-{number}", *QUICK, "--seeds", "3")
+        process = made.start(report=report, QUICK_SECONDS="0.01")
+        timer = moments.uniform(0, lasts)
+        try:
+            process.wait(timer)
+        except Exception:  # it still runs, as it should
+            process.send_signal(signal.SIGKILL)
+        found.look(made, follow(process))
+        found.run_again(made)
+        assert {r.status for r in made.records().values()} == {"ok"}
+
+
+def test_a_parent_that_is_killed_takes_a_hanging_cell_with_all_its_processes_along(
+    comparison, aftermath, often
+):
+    """Also one that heeds no signal, and that has started processes of its own.
+
+    A spawned worker has nobody who would end those: there it is the worker that ends.
+    """
+    troubles = {"fork": "hang", **often({"spawn": "resist"}, {})}
+    for launcher, trouble in troubles.items():
+        made = comparison("--launcher", launcher, "--strategies", f"faulty(trouble={trouble})")
+        process = made.start()
+
+        def kill(event, parent, process=process):
+            if event.get("phase") == "train" and event["cell"].startswith("faulty"):
+                time.sleep(1)
+                process.kill()
+
+        ended = follow(process, kill)
+        assert ended.status == -signal.SIGKILL
+        found = aftermath(f"SIGKILL of the parent of a cell that hangs ({launcher})")
+        found.look(made, ended)
