@@ -25,6 +25,7 @@ COUNTED = {
     "unrendered": "reports that did not render",
     "reruns": "second runs that did not do exactly what was missing",
 }
+LONGEST_SECONDS = 2 * 60 * 60
 FOUND = pytest.StashKey[list[Aftermath]]()
 
 
@@ -34,6 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[FOUND] = []
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long", default=False):
+        for item in items:
+            item.add_marker(pytest.mark.timeout(LONGEST_SECONDS))
 
 
 @pytest.fixture
