@@ -25,12 +25,19 @@ WAYS_OUT: dict[Phase | None, str] = {
 }
 
 
-def explained(record: Record) -> Record:
-    """The record, with a reason that people can act on if memory ran out."""
+def explained(record: Record, instead: str | None = None) -> Record:
+    """The record, with a reason that people can act on if memory ran out.
+
+    `instead` is a composition that is predicted to fit.
+    """
     if record.status != "oom" or record.shortage is None:
         return record
+    shortage = record.shortage.model_copy(update={"instead": instead})
     way_out = WAYS_OUT.get(record.phase, TRAINING)
-    return record.model_copy(update={"reason": f"{what(record.shortage)}: {way_out}."})
+    if instead:
+        way_out = f"take {instead}, which is predicted to fit, or {way_out}"
+    reason = f"{what(shortage)}: {way_out}."
+    return record.model_copy(update={"reason": reason, "shortage": shortage})
 
 
 def what(shortage: Shortage) -> str:

@@ -162,7 +162,8 @@ def run_cell(
         )
     else:
         record = launch(make_job(cell, setup, fetched, inputs, store), store, launcher, listener)
-    record = store.write_record(foresight.noted(record))
+    record = advice.explained(foresight.noted(record), foresight.instead(record))
+    record = store.write_record(record)
     listener.record(record, False)
     shutil.rmtree(store.work / cell.id, ignore_errors=True)
     return record
@@ -185,7 +186,6 @@ def predict(
     listener: Listener,
 ) -> Foresight:
     """What can be said of the memory of the cells that are to be run."""
-    folder = store.work / "estimate"
 
     def hear(event: Event) -> None:
         if event["event"] == "estimate":
@@ -194,14 +194,14 @@ def predict(
             listener.event(event)
 
     def answers(wanted: tuple[Cell, ...]) -> Mapping[str, Estimate]:
-        folder.mkdir(exist_ok=True)
+        folder = store.work_folder("estimate")
         job = EstimateJob(
             cells=wanted,
             environment=setup.environment,
             model_source=fetched.weights_location,
             tokenizer_source=fetched.tokenizer_location if setup.has_text else None,
             train_file=store.data.resolve() / "train.jsonl" if inputs.train else None,
-            answer_file=folder.resolve() / "answer.json",
+            answer_file=folder / "answer.json",
         )
         return ask(job, launcher, store.logs.resolve() / "estimate.log", hear).cells
 
@@ -237,7 +237,7 @@ def launch(job: Job, store: Store, launcher: Timed, listener: Listener) -> Recor
         status = launcher.run(job_file, log, listener.event)
     finally:
         redact.file(log)  # libraries write to it directly
-    return advice.explained(launcher.judged(outcome.record_of(job, status, log), log))
+    return launcher.judged(outcome.record_of(job, status, log), log)
 
 
 def make_launcher(config: Config, registry: Registry) -> Timed:

@@ -260,6 +260,8 @@ class Shortage(Part):
     """What this process could still have had."""
     total_bytes: int | None = None
     """All that this process might have had: the device's, or a limit that is lower."""
+    instead: str | None = None
+    """A composition of the same plan that is predicted to fit."""
 
 
 class Attempt(Part):

@@ -30,6 +30,12 @@ def test_it_says_what_there_was_as_far_as_it_is_known(figures, sentence):
     assert told(**figures).reason.startswith(sentence)
 
 
+def test_what_is_predicted_to_fit_comes_first():
+    record = advice.explained(told(asked_bytes=GIB), "lora+4-bit")
+    assert ": take lora+4-bit, which is predicted to fit, or try a smaller" in record.reason
+    assert record.shortage.instead == "lora+4-bit"
+
+
 @pytest.mark.parametrize(
     ("phase", "way_out"),
     [

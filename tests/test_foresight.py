@@ -18,7 +18,7 @@ from llmbench.job import EstimateJob, read
 from llmbench.launcher import Launcher
 from llmbench.outcome import Interrupted
 from llmbench.plugin import Source
-from llmbench.record import MemoryParts
+from llmbench.record import MemoryParts, Shortage
 from llmbench.setup import set_up
 from llmbench.store import Store, write_text
 
@@ -35,6 +35,7 @@ class Scripted(Launcher):
 
     id, summary = "scripted", "no process at all"
     predicted: ClassVar[dict[str, Estimate]] = {}
+    ends: ClassVar[dict[str, dict[str, Any]]] = {}
     fails: ClassVar[Callable[[EstimateJob], int] | None] = None
     latest: ClassVar[Scripted]
 
@@ -51,7 +52,8 @@ class Scripted(Launcher):
             self.asked.append(told)
             return self.predict(told, on_event)
         self.ran.append(told.cell.composition)
-        write_text(told.record_file, ok("lora", cell=told.cell).model_dump_json())
+        record = ok("lora", cell=told.cell, **self.ends.get(told.cell.composition, {}))
+        write_text(told.record_file, record.model_dump_json())
         return 0
 
     def predict(self, job: EstimateJob, on_event: Any) -> int:
@@ -149,6 +151,30 @@ def test_a_cell_that_cannot_fit_is_not_run_and_says_what_would(run: Any) -> None
 def test_only_what_is_far_beyond_the_memory_is_not_tried(run: Any, gib: float, status: str) -> None:
     records, _ = run({"lora": needs(gib)})
     assert records["lora"].status == status
+
+
+@pytest.mark.parametrize(
+    ("phase", "total", "instead"),
+    [
+        ("train", MEMORY, "lora"),
+        ("load", MEMORY, "lora"),
+        ("train", 18, "qlora"),
+        ("train", 4, None),
+        ("evaluate", MEMORY, None),
+    ],
+)
+def test_a_cell_that_ran_out_of_memory_is_told_what_would_fit(
+    run: Any, monkeypatch: pytest.MonkeyPatch, phase: str, total: int, instead: str | None
+) -> None:
+    """Of those that need less than it does, the one that gives up least."""
+    shortage = Shortage(where="cuda", asked_bytes=GIB, free_bytes=0, total_bytes=total * GIB)
+    ended = {"status": "oom", "phase": phase, "shortage": shortage}
+    monkeypatch.setattr(Scripted, "ends", {"lora+8-bit": ended})
+    needed = {"full": 22.5, "lora+8-bit": 21, "lora": 20, "qlora": 9}
+    records, _ = run({k: needs(v) for k, v in needed.items()}, strategies=",".join(needed))
+    record = records["lora+8-bit"]
+    assert record.shortage.instead == instead
+    assert ("predicted to fit" in record.reason) == (instead is not None)
 
 
 def test_where_nothing_fits_checkpointing_is_tried(run: Any) -> None:

@@ -38,6 +38,8 @@ class Foresight:
     memory_bytes: int = 0
     device_name: str = ""
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
+    cells: tuple[Cell, ...] = ()
+    """Those that were predicted."""
     way_out: str = ""
     """What a cell that cannot fit is told to do instead."""
 
@@ -56,6 +58,20 @@ class Foresight:
         """The record with what was predicted of its cell."""
         found = self.estimates.get(record.cell.id)
         return record.model_copy(update={"predicted": found.parts}) if found else record
+
+    def instead(self, record: Record) -> str | None:
+        """A composition of the plan that is predicted to fit where the record's did not, if any.
+
+        It gives up least of those that need less. What evaluation needs is not predicted.
+        """
+        own, shortage = self.peak_bytes(record.cell), record.shortage
+        if shortage is None or shortage.where != "cuda" or record.phase == "evaluate":
+            return None
+        total = min(shortage.total_bytes or self.memory_bytes, self.memory_bytes)
+        others = [c for c in self.cells if c.seed == record.cell.seed and c.id != record.cell.id]
+        less = [c for c in others if own is None or (self.peak_bytes(c) or own) < own]
+        found = fitting(replace(self, memory_bytes=total), less)
+        return found.composition if found else None
 
     def peak_bytes(self, cell: Cell) -> int | None:
         """The predicted peak of a cell, as far as there is one."""
@@ -87,26 +103,32 @@ def foresee(
 
 def _foresee(setup: Setup, cells: tuple[Cell, ...], ask: Ask) -> Foresight:
     environment = setup.environment
-    found = Foresight(environment.device_memory_bytes, environment.device_name, ask(cells))
+    found = Foresight(environment.device_memory_bytes, environment.device_name, ask(cells), cells)
     large = [c for c in cells if found.beyond(found.peak_bytes(c) or 0)]
     if not large:
         return found
-    way_out = fitting(found, cells)
+    way_out = offer(found, cells)
     if way_out is None:
         others = saving(setup, large)
-        way_out = fitting(replace(found, estimates=ask(others)), others) if others else None
+        way_out = offer(replace(found, estimates=ask(others)), others) if others else None
     return replace(found, way_out=way_out or NOTHING_FITS)
 
 
-def fitting(found: Foresight, cells: Sequence[Cell]) -> str | None:
-    """What is said of the trained cell that gives up least and is predicted to fit, if any."""
-    budget = budget_bytes(found.memory_bytes) or 0
-    peaks = {c.composition: found.peak_bytes(c) for c in cells if c.trains}
-    fit = {name: peak for name, peak in peaks.items() if peak is not None and peak <= budget}
-    if not fit:
+def offer(found: Foresight, cells: Sequence[Cell]) -> str | None:
+    """What is said of the cell that is predicted to fit, if any."""
+    cell = fitting(found, cells)
+    if cell is None:
         return None
-    largest = max(fit, key=lambda name: fit[name])
-    return f"take {largest}, which is predicted to fit ({size(fit[largest])})"
+    peak = size(found.peak_bytes(cell) or 0)
+    return f"take {cell.composition}, which is predicted to fit ({peak})"
+
+
+def fitting(found: Foresight, cells: Sequence[Cell]) -> Cell | None:
+    """The trained cell that gives up least of those that are predicted to fit, if any."""
+    budget = budget_bytes(found.memory_bytes) or 0
+    peaks = {c.id: peak for c in cells if c.trains and (peak := found.peak_bytes(c)) is not None}
+    fit = [c for c in cells if peaks.get(c.id, budget + 1) <= budget]
+    return max(fit, key=lambda c: peaks[c.id], default=None)
 
 
 def saving(setup: Setup, cells: Sequence[Cell]) -> tuple[Cell, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -93,6 +94,7 @@ class Comparison:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=_heed_hangups,
         )
 
     def run(
@@ -210,6 +212,11 @@ def alive(comparison: Comparison) -> list[psutil.Process]:
 def kinds(records: Iterable[Record]) -> dict[str, str]:
     """Status by composition."""
     return {r.cell.composition: r.status for r in records}
+
+
+def _heed_hangups() -> None:
+    """Whatever started the tests may have had them ignored (nohup)."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _record(path: Path) -> Record | None:
