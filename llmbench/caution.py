@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from llmbench import fairness, steadiness
 from llmbench.record import Record
 from llmbench.report import words
+from llmbench.report.name import named
 
 MOST_NAMED = 4
 """Cells of one cause that are named, with what is to be seen of each."""
@@ -20,7 +21,7 @@ def cautions(records: Sequence[Record]) -> list[str]:
 
 def _unsteady(records: Sequence[Record]) -> Iterator[str]:
     """A warning for each cause, with the cells that it is the likely cause of."""
-    names, found = words.names([r.cell for r in records], seeds=True), defaultdict(list)
+    names, found = named([r.cell for r in records], seeds=True), defaultdict(list)
     for record in records:
         for mark in steadiness.marks(record):
             found[mark.cause].append(f"{words.code(names[record.cell.id])} {mark.what}")

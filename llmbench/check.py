@@ -44,6 +44,8 @@ def tolerance(record: Record) -> float:
     return QUANTIZED_TOLERANCE if record.quantized else TOLERANCE
 
 
-def _sharing(record: Record) -> tuple[str, str, int, str]:
-    cell = record.cell
-    return cell.model.id, cell.task, cell.seed, cell.train_data.sha256
+def _sharing(record: Record) -> tuple[object, ...]:
+    """What makes a first batch, and the model that it is put before."""
+    cell, batch = record.cell, record.cell.settings
+    data = (cell.train_data.sha256, batch.batch_size, batch.accumulation, batch.seq_len)
+    return cell.model, cell.task, cell.seed, *data

@@ -11,6 +11,10 @@ from llmbench.report import words
 
 DIGEST = 8
 """Hexadecimal digits of a hash that are shown."""
+OTHERWISE = (
+    "Cells that differ in model, data, settings or options do not compare with each other: what "
+    "sets them apart is more than their strategies."
+)
 MOST_VALUES = 4
 """Values of one fact that a sentence lists."""
 
@@ -47,8 +51,7 @@ def consequences(found: Iterable[Difference]) -> list[str]:
     """What the differences mean for who compares with whom, in a sentence or two."""
     kinds = {d.of_machine for d in found}
     sentences = {
-        False: "Cells that differ in model, data, settings or options do not compare with each "
-        "other: what sets them apart is more than their strategies.",
+        False: OTHERWISE,
         True: "Speed and memory do not compare between different devices, systems or versions.",
     }
     return [sentence for kind, sentence in sentences.items() if kind in kinds]

@@ -11,6 +11,7 @@ from llmbench.fact import Difference
 from llmbench.record import Record
 from llmbench.report import words
 from llmbench.report.field import group
+from llmbench.report.name import named
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def unfair(records: Sequence[Record]) -> list[Difference]:
     """
     found = dict[str, Difference]()
     for alike in _comparable(records):
-        names = words.names([r.cell for r in alike])
+        names = named([r.cell for r in alike])
         held = {words.code(names[r.cell.id]): [undeclared(r)] for r in alike}
         for difference in fact.differing(held, of_machine=False):
             found.setdefault(difference.name, difference)

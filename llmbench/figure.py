@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -24,6 +25,13 @@ class Figure:
     better: Literal["higher", "lower", "neither"]
     of: Callable[[Record], float | None]
     meaning: str
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the most that it can be; an interval may reach beyond what can be."""
+        if self.unit == "score" and self.better == "neither":  # a metric that nobody knows
+            return -math.inf, math.inf
+        return 0.0, 1.0 if self.unit == "score" else math.inf
 
 
 def score(name: str) -> Callable[[Record], float | None]:

@@ -47,5 +47,10 @@ def test_only_the_base_on_the_same_data_and_seed_counts():
     assert flagged(ok("base", cell=other), ok("lora", first_loss=522.0)) == []
 
 
+def test_a_base_with_other_batches_says_nothing():
+    other = cell("base", id="other", settings={"seq_len": 512})
+    assert flagged(ok("base", cell=other), ok("lora", first_loss=522.0)) == []
+
+
 def test_a_cell_that_fills_a_budget_has_another_first_batch_and_is_not_flagged():
     assert flagged(ok("base"), fitted("lora", first_loss=FIRST_LOSS * 2)) == []

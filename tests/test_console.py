@@ -273,6 +273,14 @@ def test_a_long_composition_is_folded_in_the_table_and_nothing_of_it_is_lost():
     assert folded(LONG, 30).plain.replace("\n  ", "") == LONG
 
 
+def test_a_cell_whose_first_loss_is_wrong_is_not_well_in_the_table():
+    screen, out = terminal()
+    screen.print(table([ok("base"), ok("lora"), ok("shifted", first_loss=522.0)], 80))
+    ends = {line.split()[0]: line.rstrip() for line in out.getvalue().splitlines()}
+    assert ends["shifted"].endswith("wrong first loss")
+    assert ends["lora"].endswith(" ok")
+
+
 def test_a_short_composition_stays_in_a_line():
     assert folded("lora+4-bit", 30).plain == "lora+4-bit"
 

@@ -16,6 +16,7 @@ import records
 from llmbench.figure import rows
 from llmbench.record import Attempt, Record
 from llmbench.report import canvas, render
+from llmbench.report.page import prose
 from llmbench.store import Comparison
 
 DASH = "\N{EN DASH}"
@@ -119,6 +120,13 @@ def test_nothing_is_fetched_and_the_policy_allows_only_what_is_inlined(seven: st
         "http://www.w3.org/1999/xlink",
     }
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", seven)
+
+
+def test_an_option_is_not_broken_behind_its_hyphens() -> None:
+    whole = '<span class="option">--eval-examples</span>'
+    assert str(prose("More (--eval-examples) of `a--b` <b>.")) == (
+        f"More ({whole}) of <code>a--b</code> &lt;b&gt;."
+    )
 
 
 def test_links_within_the_page_lead_somewhere(seven: str) -> None:

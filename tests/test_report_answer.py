@@ -33,6 +33,13 @@ def test_of_cells_level_in_quality_the_one_with_least_memory_is_picked() -> None
     assert "5.1 GiB" in found.sentences[0]
 
 
+def test_two_that_score_the_same_are_said_to_do_so() -> None:
+    full = records.ok("full", 0.6, 62.0)
+    made = [full, records.ok("lora", 0.6, 35.0, examples=full.examples)]
+    found = answer(stand(records.comparison(made)))
+    assert found.sentences[1] == "Both have the same score on every example."
+
+
 def test_a_clear_winner_is_picked_whatever_its_memory() -> None:
     found = answered([records.ok("full", 0.63, 62.0), records.ok("qlora", 0.40, 5.1)])
     assert found.headline == "Pick `full`"

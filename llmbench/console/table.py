@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich.table import Table
 from rich.text import Text
 
-from llmbench.arm import arms
+from llmbench.arm import Arm, arms
+from llmbench.check import first_loss_problems
 from llmbench.figure import BY_ID
 from llmbench.format import value_text
 from llmbench.record import Record
@@ -35,7 +36,8 @@ def table(records: Sequence[Record], width: int) -> Table:
         for c, held in values.items()
     }
     columns = {c: [t or "-" for t in held] for c, held in texts.items() if any(held)}
-    statuses = [arm.ending() for arm in found]
+    wrong = first_loss_problems(records)
+    statuses = [_status(arm, wrong) for arm in found]
     widths = [max(map(len, [COLUMNS[c], *held])) for c, held in columns.items()]
     taken = sum(widths) + max(map(len, ["Status", *statuses])) + GAP * (len(widths) + 1)
     made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
@@ -48,6 +50,11 @@ def table(records: Sequence[Record], width: int) -> Table:
         name = folded(arm.cell.composition, max(8, width - taken))
         made.add_row(name, *figures, Text(status, style=style(status.partition(",")[0])))
     return made
+
+
+def _status(arm: Arm, wrong: Collection[str]) -> str:
+    """How its cells ended; `wrong` are those whose figures are not to be used."""
+    return "wrong first loss" if any(r.cell.id in wrong for r in arm.records) else arm.ending()
 
 
 def style(status: str) -> str:

@@ -14,6 +14,7 @@ from llmbench.diff.change import Change, changes
 from llmbench.diff.pair import Pair, pairs, unpaired
 from llmbench.record import Record
 from llmbench.report import words
+from llmbench.report.name import named
 from llmbench.store import Comparison
 
 OLD, NEW = "old", "new"
@@ -50,8 +51,8 @@ def diff(old: Comparison, new: Comparison) -> Diff:
     found = pairs(old.records, new.records)
     gone, come = (unpaired(a, b) for a, b in ((old, new), (new, old)))
     held = [*(r for p in found for r in p.new.records), *gone, *come]
-    cell_names = words.names([r.cell for r in held], seeds=True)
-    joined = words.names([p.new.cell for p in found if len(p.new.records) > 1])
+    cell_names = named([r.cell for r in held], seeds=True)
+    joined = named([p.new.cell for p in found if len(p.new.records) > 1])
     names = cell_names | joined
     changed = changes(found)
     broken = _broken(found, old, new)

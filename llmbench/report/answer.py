@@ -89,8 +89,10 @@ def _need(standing: Standing, pick: Arm) -> Iterator[str]:
     level = [arm for arm in standing.level() if arm is not standing.best]
     if level:
         other = pick if pick in level else max(level, key=lambda a: standing.quality_of(a) or 0.0)
-        found = standing.need(other)
-        if found:
+        difference, found = standing.verdicts[other.id].difference, standing.need(other)
+        if difference.low == difference.high == 0:
+            yield "Both have the same score on every example."
+        elif found:
             yield phrase.takes(found)
 
 

@@ -124,7 +124,7 @@ def bars(values: Data, rows: Sequence[str], phases: Sequence[str], x: Scale) -> 
         alt.Chart(drawing.data(values))
         .mark_bar(height=10)
         .encode(
-            x=axis(alt.X, "x", x, ticks=2),
+            x=axis(alt.X, "x", x, ticks=2 if x.low == 0 else 4),
             y=row_axis(rows),
             color=alt.Color("colour:N", scale=None, legend=None),
             description="says:N",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from llmbench import fact
 from llmbench.arm import Arm
 from llmbench.figure import BY_ID, QUALITY, Figure, peak_memory, timed
 from llmbench.record import Record
@@ -55,6 +56,22 @@ def group(arm: Arm | Record) -> tuple[object, ...]:
     # A setting that a strategy declares is its own affair, and is in no other cell's way.
     settings = tuple((name, shared[name]) for name in sorted(shared) if name not in ADJUSTABLE)
     return (cell.model, cell.task, *data, device, settings)
+
+
+def shared(arm: Arm) -> dict[str, str]:
+    """What `group` is made of, in words: what arms share that are held against each other."""
+    cell = arm.cell
+    settings = cell.settings.model_dump(exclude={*cell.declared, *ADJUSTABLE}, mode="json")
+    device = arm.environment.device_name if arm.environment else ""
+    revision = f" at {cell.model.revision}" if cell.model.revision else ""
+    return {
+        "model": f"{cell.model.id} ({cell.model.weights}{revision})",
+        "task": cell.task,
+        "training data": fact.data(cell.train_data),
+        "evaluation data": fact.data(cell.eval_data),
+        "device": device,
+        **{f"--{name.replace('_', '-')}": str(value) for name, value in settings.items()},
+    }
 
 
 def quality_score(arms: Sequence[Arm]) -> Figure | None:

@@ -10,6 +10,7 @@ from llmbench.format import size
 from llmbench.record import Budget, Cell, Record, Stretched
 from llmbench.report import field, words
 from llmbench.report.budget import lead, notes
+from llmbench.report.name import named
 from llmbench.report.standing import Standing
 from llmbench.report.table import REASON_LENGTH, Value, record_status
 from llmbench.size import spoken
@@ -66,7 +67,7 @@ def fits(comparison: Comparison, standing: Standing) -> tuple[Fitting, ...]:
 
 def _fitting(number: int, budget: Budget, found: Comparison, standing: Standing) -> Fitting:
     records = [r for r in found.records if r.cell.fit == budget]
-    names = words.names([r.cell.model_copy(update={"fit": None}) for r in records])
+    names = named([r.cell.model_copy(update={"fit": None}) for r in records])
     settings = records[0].cell.settings
     equal = f"{words.plural(settings.batch_size, 'sequence')} of up to {settings.seq_len:,} tokens"
     return Fitting(

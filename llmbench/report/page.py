@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from markupsafe import Markup, escape
 from llmbench.report.view import View
 
 TEMPLATES = Path(__file__).parent / "templates"
+OPTION = re.compile("(--[a-z][a-z-]*)")
 FIRST_FIGURE = 3
 """The table's column, counted from 1, that holds the first figure."""
 
@@ -54,11 +56,20 @@ def policy(style: str, script: str) -> str:
 
 
 def prose(text: str) -> Markup:
-    """Text with what stands between backticks as code."""
+    """Text with what stands between backticks as code, and options in one piece."""
     parts = text.split("`")
     return Markup("").join(
-        Markup("<code>{}</code>").format(breakable(part)) if odd % 2 else escape(part)
+        Markup("<code>{}</code>").format(breakable(part)) if odd % 2 else _with_options(part)
         for odd, part in enumerate(parts)
+    )
+
+
+def _with_options(text: str) -> Markup:
+    """Text that is not broken behind the hyphens of an option, as browsers would."""
+    whole = Markup('<span class="option">{}</span>')
+    return Markup("").join(
+        whole.format(part) if odd % 2 else escape(part)
+        for odd, part in enumerate(OPTION.split(text))
     )
 
 

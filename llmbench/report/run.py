@@ -36,7 +36,7 @@ def setting_up(comparison: Comparison) -> tuple[Fact, ...]:
             Fact("Model", words.clean(f"{cell.model.id} ({cell.model.weights} weights{revision})")),
             Fact("Task", words.clean(cell.task)),
             Fact("Trained on", _data(cell.train_data)),
-            Fact("Evaluated on", _data(cell.eval_data)),
+            Fact("Evaluated on", _data(cell.eval_data) if cell.eval_data.examples else "nothing"),
         ]
     if header.data_fields:
         fields = (f"{role} from {name}" for role, name in header.data_fields.items())

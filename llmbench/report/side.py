@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llmbench.arm import Arm
 from llmbench.figure import BY_ID, Figure
-from llmbench.report import field
+from llmbench.report import field, words
 from llmbench.report.canvas import Scale
 from llmbench.report.chart import bytes_unit
 from llmbench.report.standing import Standing
@@ -37,7 +37,8 @@ class Side:
         found = self.interval(arm)
         if found is None or found.low == found.high:
             return None
-        return found.low / self.factor, found.high / self.factor
+        low, high = words.within(self.figure, found)
+        return low / self.factor, high / self.factor
 
 
 def scale(side: Side, arms: Sequence[Arm], zero: bool) -> Scale:

@@ -21,6 +21,7 @@ from llmbench.report.field import (
     score_value,
     speed,
 )
+from llmbench.report.name import named
 from llmbench.statistics.interval import Interval, few_interval
 from llmbench.statistics.need import Need, need
 from llmbench.statistics.quality import paired_differences, quality_interval, quality_verdicts
@@ -152,8 +153,8 @@ def stand(comparison: Comparison) -> Standing:
         records=records,
         arms=found,
         numbers={arm.id: number for number, arm in enumerate(found, start=1)},
-        names=words.names([arm.cell for arm in found]),
-        cell_names=words.names([r.cell for r in records], seeds=True),
+        names=named([arm.cell for arm in found]),
+        cell_names=named([r.cell for r in records], seeds=True),
         problems=problems,
         score=score,
         scored=tuple(scored),

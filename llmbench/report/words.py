@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 
 from llmbench.figure import Figure
 from llmbench.format import value_text
-from llmbench.record import Cell
 from llmbench.statistics.interval import Interval
 
 LINE_ENDS = re.compile("\r\n|[\u2028\u2029]")
@@ -93,12 +90,17 @@ def figure_value(figure: Figure, value: float) -> str:
     return value_text(figure, value).replace("-", MINUS)
 
 
+def within(figure: Figure, interval: Interval) -> tuple[float, float]:
+    """The interval's ends, as far as the figure can take them."""
+    least, most = figure.ends
+    return max(least, interval.low), min(most, interval.high)
+
+
 def bounds(figure: Figure, interval: Interval | None) -> str:
     """`[0.58, 0.64]`; empty where nothing is known of the spread."""
     if interval is None or interval.low == interval.high:
         return ""
-    least = 0.0 if figure.unit in {"bytes", "tokens/s"} else -math.inf
-    low, high = (figure_value(figure, max(least, v)) for v in (interval.low, interval.high))
+    low, high = (figure_value(figure, end) for end in within(figure, interval))
     unit = re.search(r" [a-zA-Z/]+$", high)
     if unit and low.endswith(unit[0]):
         low, high = low.removesuffix(unit[0]), high.removesuffix(unit[0])
@@ -128,35 +130,3 @@ def share(value: float) -> str:
     """A change as a share, with its sign: `+20.1 %`."""
     text = f"{abs(100 * value):.1f} %"
     return text if text == "0.0 %" else f"{'+' if value > 0 else MINUS}{text}"
-
-
-DIGITS = 4
-"""Of a cell's id, enough to tell cells apart that are otherwise named alike."""
-
-
-def names(cells: Sequence[Cell], seeds: bool = False) -> dict[str, str]:
-    """A short name per cell id: the composition, and the model or task where they vary.
-
-    With `seeds` the seed too. Cells that are still alike differ in settings or device: the id's
-    last digits tell them apart.
-    """
-    parts = (_model, _task, _seed) if seeds else (_model, _task)
-    varying = [part for part in parts if len({part(cell) for cell in cells}) > 1]
-    found = {c.id: clean(" · ".join([c.name, *(part(c) for part in varying)])) for c in cells}
-    alike = Counter(found.values())
-    return {
-        cell: name if alike[name] == 1 else f"{name} · {cell[-DIGITS:]}"
-        for cell, name in found.items()
-    }
-
-
-def _model(cell: Cell) -> str:
-    return cell.model.id
-
-
-def _task(cell: Cell) -> str:
-    return cell.task
-
-
-def _seed(cell: Cell) -> str:
-    return f"seed {cell.seed}"
