@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, Protocol
 
-from llmbench.compare import Listener
 from llmbench.console.stream import lasting
+from llmbench.listener import Listener
 from llmbench.store import Comparison
 
 Mode = Literal["normal", "quiet", "verbose", "jsonl"]
