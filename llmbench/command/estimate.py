@@ -71,8 +71,9 @@ def estimate(gpu: str | None, config: Path | None, as_json: bool, **options: Any
 
     Sequences are taken to be full: shorter ones need less. Generation, which may need more than
     training, is not predicted. LLM.int8 (`8-bit`) keeps inputs with outliers twice, and how many
-    there are is a matter of the values: few are assumed, as in trained models; with --weights
-    random, all. Options can stand in llmbench.toml and in variables as for `compare`.
+    there are is a matter of the values: none are assumed, as trained models have few; with
+    --weights random, as many as random numbers have. Options can stand in llmbench.toml and in
+    variables as for `compare`.
 
     \b
     Exit status:

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from llmbench.worker.estimate.outlier import Outliers
+
 MIB = 2**20
 
 
@@ -33,17 +35,11 @@ def item(tensor: torch.Tensor) -> Any:
 
 
 class Int8:
-    """LLM.int8()'s operators. Columns of the input with a value over the threshold are outliers:
-    they are computed apart, and kept for the backward pass a second time.
+    """LLM.int8()'s operators."""
 
-    How many there are is a matter of the values, and not of the shapes: in a trained model few
-    (Dettmers et al., 2022, find at most seven features of 4,096). Random weights have them
-    wherever two activations are multiplied, in every column of a long batch, and more with every
-    step: there each column is taken for one.
-    """
-
-    def __init__(self, outliers: bool) -> None:
-        self.outliers = outliers
+    def __init__(self) -> None:
+        self.outliers = Outliers()
+        """The columns that are computed apart; none until the model is known."""
 
     def vectorwise_quant(self, a: torch.Tensor, threshold: float = 0.0) -> Any:
         """bitsandbytes/backends/cuda/ops.py."""
@@ -53,8 +49,7 @@ class Int8:
             return rows, statistics, None
         found = a.abs() >= threshold
         found.any(dim=0)
-        count = a.shape[-1] if self.outliers else 0
-        return rows, statistics, a.new_empty(count, dtype=torch.int64)
+        return rows, statistics, a.new_empty(self.outliers.columns(a), dtype=torch.int64)
 
     def mixed_scaled_mm(
         self,
@@ -117,9 +112,8 @@ def flash_backward(
     return held
 
 
-def instead(outliers: bool) -> dict[str, Callable[..., Any]]:
+def instead(int8: Int8) -> dict[str, Callable[..., Any]]:
     """What runs in place of an operator, unless it answers NotImplemented."""
-    int8 = Int8(outliers)
     return {
         "aten._local_scalar_dense": item,
         "bitsandbytes.int8_vectorwise_quant": int8.vectorwise_quant,

@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any
 
 from llmbench.environment import Environment
-from llmbench.record import Cell, MemoryParts, Step
+from llmbench.record import Cell, MemoryParts
 from llmbench.setting import Settings
 from llmbench.strategy import Strategy
 from llmbench.worker import batch, load, tensor, train
 from llmbench.worker.cell import prepared
-from llmbench.worker.estimate import kernel, patch
+from llmbench.worker.estimate import kernel, outlier, patch
 from llmbench.worker.estimate.attention import as_on_gpu
 from llmbench.worker.estimate.ledger import Ledger
 from llmbench.worker.estimate.model import meta_model
@@ -21,16 +21,9 @@ from llmbench.worker.estimate.watch import Watch
 from llmbench.worker.running import training_context
 from llmbench.worker.training import make_optimizer, quiet_collector
 
-FIRST_STEPS = 2
-"""The optimiser makes its states in the first step. Later ones are all alike, but for what the one
-before has left: bitsandbytes' 8-bit layers keep their inputs until the next loss is there."""
-KEPT_SHARE = 0.01
-"""Of a step's activations, what has to be left at its end for the next one to feel it; the
-batch itself and its loss are less."""
-
 
 class Marker(train.Observer):
-    """Says of gradients and states what they are, and sees what a step leaves behind."""
+    """Says of gradients and states what they are, and sees what is held beside activations."""
 
     def __init__(self, watch: Watch, model: Any, optimizer: Any) -> None:
         self._watch = watch
@@ -38,8 +31,6 @@ class Marker(train.Observer):
         self._optimizer = optimizer
         self.floor_bytes = 0
         """What is held while the optimiser steps, whatever the batch."""
-        self.left_bytes = 0
-        """What a step's graph still held at its end."""
 
     def before_clearing(self) -> None:
         """The gradients are still there, and the states are from now on."""
@@ -48,10 +39,6 @@ class Marker(train.Observer):
         self._watch.mark(tensor.states(self._optimizer), "optimizer")
         ledger = self._watch.ledger
         self.floor_bytes = ledger.held_bytes - ledger.held("activations")
-
-    def after_step(self, step: Step) -> None:
-        """The loss is there until the next one is, and with it what its graph did not free."""
-        self.left_bytes = self._watch.ledger.held("activations")
 
 
 class Simulation:
@@ -62,15 +49,14 @@ class Simulation:
     ) -> None:
         self.cell = cell
         self.strategies = strategies
-        outliers = cell.model.weights == "random"
-        self.watch = Watch(Ledger(), kernel.instead(outliers))
+        self._int8 = kernel.Int8()
+        self.watch = Watch(Ledger(), kernel.instead(self._int8))
         self._capability = environment.compute_capability
         # The main thread multiplies matrices, and the thread of the backward pass does.
         threads = 2 if cell.trains else 1
         each = kernel.workspace_bytes(self._capability, cell.settings.deterministic)
         self._workspace_bytes = threads * each
         self._optimizer: Any = None
-        self._steps = FIRST_STEPS
         self.floor_bytes = 0
         """What training holds at its most at least, however small the batch; known after a peak."""
         with self._running():
@@ -90,16 +76,16 @@ class Simulation:
         return MemoryParts(**{"weights_bytes": 0, **found})
 
     def _train(self, settings: Settings) -> None:
+        # The optimiser makes its states in the first step; later ones are all alike.
+        steps = 1 if self._optimizer else 2
         if self._optimizer is None:
             self._optimizer = make_optimizer(self.model, self.strategies, settings)
         marker = Marker(self.watch, self.model, self._optimizer)
         context = partial(training_context, self.strategies)
-        batches = self._batches(settings, self._steps)
+        batches = self._batches(settings, steps)
         with patch.paging():
             train.train(self.model, self._optimizer, batches, settings, context, marker)
         self.floor_bytes = marker.floor_bytes + self._workspace_bytes
-        clean = marker.left_bytes < KEPT_SHARE * self.watch.ledger.at_peak()["activations"]
-        self._steps = 1 if clean else 2
 
     def _batches(self, settings: Settings, steps: int) -> list[list[batch.Batch]]:
         # From the second micro-batch of a step on there are gradients to add to: no more to see.
@@ -111,6 +97,8 @@ class Simulation:
         kwargs = load.load_kwargs(self.cell.settings, environment, self.strategies)
         self.loaded_bytes = loaded_bytes(kwargs)
         model = meta_model(source, self.cell.model, kwargs)
+        if self.cell.model.weights == "random":
+            self._int8.outliers = outlier.of_random(model)
         base = tensor.base_of(model)
         model = prepared(model, self.strategies, self.cell.settings)
         self.watch.mark_all("weights")
