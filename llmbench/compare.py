@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from llmbench import advice, feed, lock, neighbour, outcome, plan, resume, source
+from llmbench import advice, digest, feed, lock, neighbour, outcome, plan, resume, source
 from llmbench.bench import Bench
 from llmbench.blame import Watched
 from llmbench.config import Config
@@ -119,6 +119,7 @@ def model_ref(fetched: Source) -> ModelRef:
             "id": fetched.id,
             "weights": fetched.weights,
             "revision": fetched.revision,
+            "digest": digest.of(fetched),
             "remote_code": fetched.trust.remote_code,
             "pickles": fetched.trust.pickles,
         }

@@ -62,7 +62,7 @@ def content(cell: Cell) -> dict[str, str]:
     return {
         "Model": cell.model.id,
         "Weights": cell.model.weights,
-        "Revision": cell.model.revision or "none",
+        "Revision": cell.model.revision or (cell.model.digest or "none")[:DIGEST],
         "Task": cell.task,
         "Training data": data(cell.train_data),
         "Evaluation data": data(cell.eval_data),

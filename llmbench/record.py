@@ -68,6 +68,8 @@ class ModelRef(Part):
     id: str
     weights: Literal["pretrained", "random"]
     revision: str | None = None
+    digest: str | None = None
+    """Of what its folder holds, where no commit tells; see `llmbench.digest`."""
     remote_code: bool = False
     """Whether the user allowed code to run that came with it."""
     pickles: bool = False

@@ -300,6 +300,12 @@ def test_another_seed_or_other_data_is_another_cell(run, data):
     assert run(strategies="lora", eval_examples=41)[2].ran == ["base", "lora"]
 
 
+def test_another_model_in_the_same_folder_is_another_cell(run, tmp_path):
+    run(strategies="lora")
+    (tmp_path / "model" / "config.json").write_text('{"hidden_size": 65}')
+    assert run(strategies="lora")[2].ran == ["base", "lora"]
+
+
 def test_an_added_strategy_runs_alone(run):
     run(strategies="full")
     assert run(strategies="full,lora")[2].ran == ["lora"]

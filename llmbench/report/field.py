@@ -63,7 +63,8 @@ def shared(arm: Arm) -> dict[str, str]:
     cell = arm.cell
     settings = cell.settings.model_dump(exclude={*cell.declared, *ADJUSTABLE}, mode="json")
     device = arm.environment.device_name if arm.environment else ""
-    revision = f" at {cell.model.revision}" if cell.model.revision else ""
+    exactly = cell.model.revision or (cell.model.digest or "")[: fact.DIGEST]
+    revision = f" at {exactly}" if exactly else ""
     return {
         "model": f"{cell.model.id} ({cell.model.weights}{revision})",
         "task": cell.task,

@@ -32,6 +32,8 @@ def setting_up(comparison: Comparison) -> tuple[Fact, ...]:
     if header.plan.cells:
         cell = header.plan.cells[0].cell
         revision = f", revision {cell.model.revision[:DIGEST]}" if cell.model.revision else ""
+        if cell.model.digest:
+            revision += f", digest {cell.model.digest[:DIGEST]}…"
         found += [
             Fact("Model", words.clean(f"{cell.model.id} ({cell.model.weights} weights{revision})")),
             Fact("Task", words.clean(cell.task)),
