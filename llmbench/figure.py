@@ -56,7 +56,7 @@ def peak_memory(record: Record) -> float | None:
 
 def predicted_memory(record: Record) -> float | None:
     """Peak of the train phase as it was predicted before the cell ran: allocated, on CUDA."""
-    return record.predicted.total_bytes if record.predicted else None
+    return record.predicted.total_bytes if record.predicted and record.cell.trains else None
 
 
 def peak_memory_kind(record: Record) -> str | None:

@@ -203,6 +203,12 @@ def test_the_page_carries_the_rows_for_download(seven: str) -> None:
     assert [dict(zip(state["columns"], r, strict=True)) for r in state["rows"]] == expected
 
 
+def test_cells_of_a_memory_budget_are_downloaded_too() -> None:
+    comparison = records.comparison([records.ok("lora"), records.fitted("lora")])
+    state = json.loads(Page(render(comparison)).blocks["script"][0])
+    assert [r[state["columns"].index("fit_size")] for r in state["rows"]] == [None, 16]
+
+
 def test_a_figure_that_is_not_a_number_does_not_reach_the_page() -> None:
     wrong = {"eval_loss": math.nan, "first_loss": math.inf}
     broken = records.ok("lora").model_copy(update=wrong)

@@ -43,6 +43,12 @@ def test_the_column_is_there_only_where_something_was_predicted_and_then_to_be_c
     assert f"predicted 39.0 GiB, {MINUS}2.5 %" in html
 
 
+def test_what_is_not_trained_has_no_prediction():
+    base = predicted("base", 14, 14)
+    assert "predicted_peak_memory_bytes" not in rows(base)[0]
+    assert "Peak memory predicted" not in render(records.comparison([base]))
+
+
 def test_of_several_seeds_the_means_are_compared():
     made = [predicted("lora", 40 + s, 41, cell=records.cell("lora", s)) for s in range(3)]
     assert value("peak_memory_bytes", *made).beside == "predicted 41.0 GiB, 0.0 %"

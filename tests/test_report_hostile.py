@@ -8,7 +8,7 @@ import pytest
 import records
 from test_report import Page
 
-from llmbench.record import Record
+from llmbench.record import Budget, Record
 from llmbench.report import canvas, render
 from llmbench.report.words import clean
 from llmbench.store import Comparison
@@ -87,6 +87,7 @@ def poisoned(text: str) -> Comparison:
         "id": text,
         "options": {text: text, "list": [text, {text: text}]},
         "distribution": text,
+        "group": "adaptation",
     }
     cell = type(cell).model_validate(
         cell.model_dump()
@@ -135,8 +136,14 @@ def poisoned(text: str) -> Comparison:
         predicted=records.parts(150),
         environment=held,
     )
+    fits = records.ended(
+        "lora",
+        "skipped",
+        text,
+        cell=cell.model_copy(update={"id": f"d.{text}", "fit": Budget(bytes=2**34)}),
+    )
     made = records.comparison(
-        [good, other, bad],
+        [good, other, bad, fits],
         name=text,
         created_at=text,
         command=text,

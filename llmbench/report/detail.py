@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from llmbench import fairness
+from llmbench.figure import predicted_memory
 from llmbench.format import count
 from llmbench.record import Record
 from llmbench.report import estimate, words
@@ -83,7 +84,7 @@ def _facts(record: Record) -> Iterator[Fact]:
         share = f" ({words.percent(trainable, total)})" if total else ""
         text = f"{count(trainable)} of {count(total)} trained{share}"
         yield Fact("Parameters", text if record.cell.trains else f"{count(total)}, none trained")
-    if record.predicted:
+    if predicted_memory(record):
         yield Fact("Peak memory predicted", estimate.predicted(record))
     if record.generation:
         made = record.generation

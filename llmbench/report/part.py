@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llmbench import attribution
 from llmbench.attribution import MOST_EFFECTS, Effect
-from llmbench.report import canvas, draw, effect, interaction, words
+from llmbench.report import bar, canvas, effect, interaction, words
 from llmbench.report.canvas import Scale
 from llmbench.report.chart import MOST_ROWS, Chart, chart, unique
 from llmbench.report.standing import Standing
@@ -106,7 +106,7 @@ def _chart(found: Sequence[Effect], standing: Standing) -> Chart:
         "Change in percent of what it is without the part; the accent is for the better."
         + (f" {len(found) - len(shown)} more are in the table only." if found[MOST_ROWS:] else ""),
         ((), ()),
-        lambda: draw.bars(values, names, panels, scale),
+        lambda: bar.bars(values, names, panels, scale),
     )
 
 

@@ -76,7 +76,7 @@ def _measured(record: Record) -> MemoryParts | None:
 
 
 def _predicted(record: Record) -> MemoryParts | None:
-    return record.predicted
+    return record.predicted if record.cell.trains else None
 
 
 def _of(name: str) -> Callable[[Record], float | None]:

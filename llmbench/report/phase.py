@@ -9,7 +9,7 @@ from llmbench.arm import Arm
 from llmbench.figure import measured_steps
 from llmbench.format import size
 from llmbench.record import PHASES, Memory, Phase, Record
-from llmbench.report import canvas, draw, phrase, words
+from llmbench.report import bar, canvas, phrase, words
 from llmbench.report.canvas import Scale
 from llmbench.report.chart import Chart, bytes_unit, chart, chosen, left_out, unique
 from llmbench.report.standing import Standing
@@ -72,7 +72,7 @@ def memory_per_phase(standing: Standing, pick: Arm | None) -> Chart | None:
         "the accent is the train phase, which the headline figure is taken from."
         + left_out(measured, shown),
         (["Cell", *PHASES], rows),
-        lambda: draw.bars(values, names, PHASES, Scale(unit, 0, largest / factor * 1.05)),
+        lambda: bar.bars(values, names, PHASES, Scale(unit, 0, largest / factor * 1.05)),
     )
 
 
@@ -116,7 +116,7 @@ def step_times(standing: Standing, pick: Arm | None) -> Chart | None:
             ["Cell", "Fastest", "Median", "Slowest", "Burn-in, slowest"],
             _step_rows(trained, standing),
         ),
-        lambda: draw.strips(values, medians, names, Scale(f"Time of a step, {unit}", 0, end)),
+        lambda: bar.strips(values, medians, names, Scale(f"Time of a step, {unit}", 0, end)),
     )
 
 

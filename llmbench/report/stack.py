@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from llmbench.arm import Arm
 from llmbench.format import size
-from llmbench.report import canvas, draw, peak, phrase, words
+from llmbench.report import bar, canvas, peak, phrase, words
 from llmbench.report.canvas import Scale
 from llmbench.report.chart import Chart, bytes_unit, chart, chosen, left_out, unique
 from llmbench.report.peak import PARTS, Peak
@@ -34,7 +34,7 @@ def peak_stacks(standing: Standing, pick: Arm | None) -> Chart | None:
         f"{words.plural(len(shown), phrase.row(standing))}.",
         _caption(drawn, standing) + left_out(tuple(known), shown),
         (["Cell", *peak.HEADER], [_row(p, standing) for held in known.values() for p in held]),
-        lambda: draw.stacks(
+        lambda: bar.stacks(
             [v for p in drawn for v in _segments(p, names[p.arm], factor, standing)],
             [_label(known[arm], name, factor) for arm, name in names.items()],
             _limit(shown, end, factor),

@@ -21,7 +21,7 @@ ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
 def state(comparison: Comparison, standing: Standing, judged: bool) -> Markup:
-    """The data as JSON that is safe inside a script element.
+    """The data of all cells as JSON that is safe inside a script element.
 
     `judged` is whether quality is a ground to choose on.
     """

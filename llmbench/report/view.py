@@ -113,7 +113,7 @@ def view(comparison: Comparison) -> View:
         measures=_measures(standing),
         version=words.clean(header.environment.versions.get("llmbench", "")),
         timed=standing.timed,
-        state=state(comparison, standing, judged),
+        state=state(whole, standing, judged),
     )
 
 

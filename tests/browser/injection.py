@@ -11,7 +11,7 @@ from typing import Any
 import records
 
 from llmbench.plan import Plan, Planned
-from llmbench.record import Cell, Record
+from llmbench.record import Budget, Cell, Record
 from llmbench.store import Comparison
 
 RUN = "alert(canary=1)"
@@ -151,14 +151,16 @@ def comparison(texts: Sequence[str]) -> Comparison:
         )
         for cell, text in zip(cells, texts, strict=True)
     ]
+    fits = [_fits(cell, text) for cell, text in zip(cells, texts, strict=True)]
+    every = [*good, *bad, *fits]
     made = records.comparison(
-        [*good, *bad],
+        every,
         name=_all(texts),
         created_at=_all(texts),
         command=_all(texts),
         notices=tuple(texts),
         environment=held,
-        plan=Plan(cells=tuple(Planned(cell=r.cell, skip=r.reason) for r in [*good, *bad])),
+        plan=Plan(cells=tuple(Planned(cell=r.cell, skip=r.reason) for r in every)),
         data_fields=dict(zip(texts, texts, strict=True)),
         origins=dict(zip(texts, texts, strict=True)) | {"model": _all(texts)},
         configuration={
@@ -184,9 +186,10 @@ def _cell(number: int, text: str, texts: Sequence[str]) -> Cell:
         "metrics": [text],
         "members": [
             {
-                "id": text,
+                "id": text.partition("(")[0],
                 "options": {text: text, "list": [text, {text: text}]},
                 "distribution": text,
+                "group": "adaptation",
             }
         ],
         "model": {"id": _all(texts), "weights": "pretrained", "revision": texts[0]},
@@ -195,6 +198,14 @@ def _cell(number: int, text: str, texts: Sequence[str]) -> Cell:
         "declared": {text: text},
     }
     return Cell.model_validate(records.cell("lora", members=()).model_dump() | values)
+
+
+def _fits(cell: Cell, text: str) -> Record:
+    """A cell of a memory budget, in which nothing fits."""
+    changes = {"id": f"fits {cell.id}", "fit": Budget(bytes=2**34)}
+    return records.ended(
+        "lora", "skipped", text, cell=cell.model_copy(update=changes), warnings=(text,)
+    )
 
 
 def _seen(record: Record, text: str) -> Record:

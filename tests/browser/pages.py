@@ -40,7 +40,7 @@ def good(composition: str, seed: int = 0) -> Record:
 
 def all_well() -> Comparison:
     """The base and all seven strategies, none failed, with inputs of a real length."""
-    made = records.comparison([good(c) for c in SIZES])
+    made = records.comparison([*(good(c) for c in SIZES), *fits()])
     inputs = {key: DIALOGUE * (8 + n % 9) for n, key in enumerate(made.inputs)}
     return Comparison(made.header, made.records, inputs)
 
@@ -59,6 +59,15 @@ def fitted() -> Comparison:
         records.ended("full", "skipped", reason, cell=records.fitted("full").cell),
     ]
     return records.comparison(made)
+
+
+def fits() -> list[Record]:
+    """Cells of a memory budget: one that fits, and one that does not."""
+    nothing = records.fitted("full").cell
+    return [
+        records.fitted("lora", memory_gib=15.6),
+        records.ended("full", "skipped", "Nothing fits into 16.0 GiB.", cell=nothing),
+    ]
 
 
 def failed() -> Comparison:

@@ -138,6 +138,14 @@ def test_columns_come_and_go(page: Any) -> None:
     assert len(set(cells)) == 1
 
 
+def test_predicted_memory_is_a_column_to_choose_and_to_sort_by(page: Any) -> None:
+    page.find(".columns summary").click()
+    page.find("[type=checkbox][data-column=predicted_peak_memory_bytes]").click()
+    button(page, "predicted_peak_memory_bytes").click()
+    trained = [name for name in pages.SIZES if name != "base"]
+    assert page.run(NAMES) == [*sorted(trained, key=lambda n: pages.SIZES[n][1]), "base"]
+
+
 def test_without_constraints_the_choice_is_the_answer(page: Any) -> None:
     assert page.find("#chosen").is_displayed()
     assert page.text("#chosen code") == page.text("h1 code")
