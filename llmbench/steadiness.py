@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from llmbench.figure import measured_steps, timed
 from llmbench.record import Conditions, Record, Step
+from llmbench.report import words
 
 LEAST_STEPS = 8
 """Of fewer steps, neither scatter nor drift can be told from chance."""
@@ -115,13 +116,13 @@ def _unsteady(times: Sequence[float]) -> Iterator[tuple[str, str]]:
     elif abs(moved) > DRIFT:
         word = "slower" if moved > 0 else "faster"
         yield (
-            f"grew {word} by {abs(moved):.0%} over its measured steps",
+            f"grew {word} by {words.percent(abs(moved), 1)} over its measured steps",
             "More of them (--steps), after more that are left out (--burn-in-steps), show where "
             "that ends; --seeds runs the cells in turns, so that it hits all alike.",
         )
     if scattered > SCATTER:
         yield (
-            f"took unequally long for its steps, which scatter by {scattered:.0%}",
+            f"took unequally long for its steps, which scatter by {words.percent(scattered, 1)}",
             "More steps (--steps) narrow what that does to the speed.",
         )
 
