@@ -1,14 +1,12 @@
-"""Reading data: files, folders and hub datasets, through `datasets`, into checked examples."""
+"""Data from files, folders and hub datasets, as checked examples."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import random
 import re
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,10 @@ from typing import Any
 from llmbench import redact
 from llmbench.errors import DataError, nearest
 from llmbench.record import DataRef
+from llmbench.rows import SUFFIXES, first_line
+from llmbench.rows import read as read_rows
 from llmbench.task import Task
 
-BUILDERS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(:\w+)?")
 
 
@@ -54,7 +53,7 @@ def read(
     name, rows = _rows(str(source))
     if not rows:
         raise DataError(f"'{name}' holds no examples: give a file with at least one.")
-    columns = list(rows[0])
+    columns = list(dict.fromkeys(str(column) for row in rows for column in row))
     taken_input = _field(name, columns, input_field, task.input_fields, "input")
     taken_target = _field(name, columns, target_field, task.target_fields, "target")
     ids = _ids(rows)
@@ -87,60 +86,13 @@ def load_lines(path: Path) -> list[Example]:
 def _rows(source: str) -> tuple[str, list[dict[str, Any]]]:
     path = Path(source).expanduser()
     if path.exists():
-        return redact.text(path.name), _local_rows(path)
+        return redact.text(path.name), read_rows(path)
     if HUB_ID.fullmatch(source) and not path.suffix:
         return source, _hub_rows(source)
     beside = path.parent.iterdir() if path.parent.is_dir() else ()
-    siblings = [p.name for p in beside if p.suffix.lower() in BUILDERS]
+    siblings = [p.name for p in beside if p.suffix.lower() in SUFFIXES]
     hint = f" {nearest(path.name, siblings)}" if siblings else " check the path."
     raise DataError(f"There is no data file '{source}':{hint}")
-
-
-def _local_rows(path: Path) -> list[dict[str, Any]]:
-    files = _files(path)
-    for file in files:
-        if file.stat().st_size == 0:
-            raise DataError(f"'{file.name}' is empty: give a file with at least one example.")
-    try:
-        return _load(BUILDERS[files[0].suffix.lower()], [str(f) for f in files])
-    except DataError:
-        raise
-    except Exception as error:  # `datasets` wraps whatever its readers raise
-        if "corresponds to no data" in str(error):  # a table with a header and no rows
-            return []
-        for file in files:
-            _name_the_line(file)
-        cause = error.__cause__ or error
-        raise DataError(f"'{path.name}' cannot be read: {_first_line(cause)}.") from None
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        found = [path]
-    else:
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in BUILDERS)
-    kinds = {p.suffix.lower() for p in found}
-    if not found or not kinds <= set(BUILDERS):
-        raise DataError(
-            f"'{path.name}' holds no JSONL, JSON, CSV or Parquet file: give one of them."
-        )
-    if len({BUILDERS[k] for k in kinds}) > 1:
-        raise DataError(
-            f"'{path.name}' mixes {', '.join(sorted(kinds))}: keep one kind in a folder."
-        )
-    return found
-
-
-def _load(builder: str, files: list[str]) -> list[dict[str, Any]]:
-    import datasets
-
-    datasets.disable_progress_bars()
-    datasets.utils.logging.set_verbosity(logging.CRITICAL)  # the error that follows says it all
-    with tempfile.TemporaryDirectory(prefix="llmbench-data-") as cache:
-        loaded = datasets.load_dataset(
-            builder, data_files=files, split="train", cache_dir=cache, keep_in_memory=True
-        )
-        return list(loaded.to_list())
 
 
 def _hub_rows(source: str) -> list[dict[str, Any]]:
@@ -152,32 +104,9 @@ def _hub_rows(source: str) -> list[dict[str, Any]]:
         return list(datasets.load_dataset(name, split=split or "train").to_list())
     except Exception as error:  # the hub's client raises a dozen unrelated types
         raise DataError(
-            f"The dataset '{name}' cannot be loaded ({_first_line(error)}): "
+            f"The dataset '{name}' cannot be loaded ({first_line(error)}): "
             "give a file, or check the name and the connection."
         ) from None
-
-
-def _name_the_line(file: Path) -> None:
-    """Raise a DataError that names the first line of a JSONL file that is no JSON object."""
-    if file.suffix.lower() != ".jsonl":
-        return
-    for number, line in enumerate(_text_lines(file), start=1):
-        try:
-            row = json.loads(line) if line.strip() else {}
-        except ValueError as error:
-            raise DataError(
-                f"'{file.name}' line {number} is not JSON ({error}): mend it."
-            ) from None
-        if not isinstance(row, dict):
-            raise DataError(f"'{file.name}' line {number} is not a JSON object: mend that line.")
-
-
-def _text_lines(file: Path) -> Iterator[str]:
-    try:
-        with file.open(encoding="utf-8") as stream:
-            yield from stream
-    except UnicodeDecodeError as error:
-        raise DataError(f"'{file.name}' is not UTF-8 text ({error.reason}): convert it.") from None
 
 
 def _field(
@@ -213,8 +142,15 @@ def _example(
         raise DataError(f"'{name}' row {index + 1} has no text in '{target}': mend or remove it.")
     if not all(isinstance(r, str) and r.strip() for r in references):
         raise DataError(f"'{name}' row {index + 1} has an empty target in '{target}': mend it.")
+    if not all(map(_is_unicode, (row_id, text, *references))):
+        raise DataError(f"'{name}' row {index + 1} holds half a character: mend it.")
     return Example(row_id, text, tuple(references))
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
+def _is_unicode(text: str) -> bool:
+    """Whether the text can be written: JSON can escape one half of a pair of surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -13,6 +13,11 @@ from collections.abc import Iterable
 class UserError(Exception):
     """Something the user can put right; the command line prints it and exits with 2."""
 
+    def __str__(self) -> str:
+        """One line, whatever is quoted in it: names may hold line breaks, or move the cursor."""
+        text = super().__str__()
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
 
 class ConfigError(UserError):
     """An option, or a combination of options, that cannot be."""

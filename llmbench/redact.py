@@ -32,11 +32,13 @@ LEAST = 3
 """Letters of a name that is worth hiding."""
 PROSE = frozenset({"reason", "traceback", "warnings", "notices", "command", "skip", "name"})
 """Keys of texts in which names stand as words; elsewhere they are hidden in paths alone."""
+MEASURED = {"environment", "phases", "steps", "examples", "generation"}
+"""Parts of a record in which nothing is to be redacted, or may be."""
 WORD = re.compile(r"\S+")
 TEMPORARY = ".redacted"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Redactor:
     """What is to be taken out, as of one moment."""
 
@@ -66,9 +68,9 @@ class Redactor:
     def tree(self, value: Any, key: str = "") -> Any:
         """Plain data with every text in them redacted, those of prose without names anywhere."""
         if isinstance(value, str):
-            return self.text(value) if key in PROSE else self.place(value)
+            return _of_tree(self, value, key in PROSE)
         if isinstance(value, Mapping):
-            return {self.place(str(k)): self.tree(v, str(k)) for k, v in value.items()}
+            return {k: self.tree(v, str(k)) for k, v in value.items()}
         if isinstance(value, list | tuple):
             return [self.tree(v, key) for v in value]
         return value
@@ -82,14 +84,25 @@ class Redactor:
         return text
 
 
+@lru_cache(maxsize=2**12)
+def _of_tree(by: Redactor, text: str, prose: bool) -> str:
+    # The cells of a comparison share nearly all of their texts.
+    return by.text(_writable(text)) if prose else by.place(_writable(text))
+
+
+def _writable(text: str) -> str:
+    # A file's name that is no UTF-8 stands in a message with halves of characters.
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
 def redactor() -> Redactor:
     """What is to be taken out now."""
     return _redactor(secret.known(), frozenset(_homes()), frozenset(_users()), frozenset(_hosts()))
 
 
 def text(value: str) -> str:
-    """A text without secrets and names."""
-    return redactor().text(value)
+    """A text without secrets and names, that can be written."""
+    return redactor().text(_writable(value))
 
 
 def secrets(value: str) -> str:
@@ -104,10 +117,9 @@ def cell(value: Cell) -> Cell:
 
 def record(value: Record) -> Record:
     """A record as it is stored: everything but its measurements and its examples redacted."""
-    measured = {"cell", "environment", "phases", "steps", "examples", "generation"}
-    clean = redactor().tree(value.model_dump(mode="json", exclude=measured))
-    kept = {name: getattr(value, name) for name in measured}
-    return Record.model_validate(clean | kept | {"cell": cell(value.cell)})
+    plain = value.model_dump(mode="json", exclude=MEASURED)
+    kept = {name: getattr(value, name) for name in MEASURED}
+    return Record.model_validate(redactor().tree(plain) | kept)
 
 
 def file(path: Path) -> None:

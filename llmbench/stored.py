@@ -55,16 +55,19 @@ def read_text(path: Path) -> str:
 
 
 def _why(error: OSError | ValueError) -> str:
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeError):
         return "it is not UTF-8 text"
     return getattr(error, "strerror", None) or str(error)
 
 
 def _content(path: Path) -> dict[str, Any]:
+    text = read_text(path)
     try:
-        content = json.loads(read_text(path))
+        content = json.loads(text)
+        if "\\ud" in text.lower():  # half a character, which nothing could write again
+            json.dumps(content, ensure_ascii=False).encode()
     except ValueError as error:
-        raise StoreError(f"{path.name!r} cannot be read ({error}).") from None
+        raise StoreError(f"{path.name!r} cannot be read ({_why(error)}).") from None
     except RecursionError:
         raise StoreError(f"{path.name!r} cannot be read (it is nested too deeply).") from None
     version = content.get("schema_version") if isinstance(content, dict) else None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from llmbench import installed, plugin
 from llmbench.plugin import Registry
@@ -23,6 +24,12 @@ os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
 CACHE = tempfile.TemporaryDirectory(prefix="llmbench-tests-")
 os.environ["HF_HOME"] = CACHE.name
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+# No deadlines: the machine may be doing something else. `--hypothesis-profile=long` for the rest.
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("default", max_examples=25, deadline=None, suppress_health_check=SLOW)
+settings.register_profile("long", max_examples=10_000, deadline=None, suppress_health_check=SLOW)
+settings.load_profile("default")
 
 KINDS = ("exporters", "launchers", "metrics", "models", "strategies", "tasks")
 TEXTS = (

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llmbench import dataset
@@ -216,7 +216,6 @@ def test_the_digest_follows_the_content_alone():
 text = st.text(min_size=1, max_size=40).filter(str.strip)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(text, st.lists(text, min_size=1, max_size=3)), min_size=1, max_size=4))
 def test_lines_read_back_as_what_was_written(tmp_path_factory, rows):
     examples = [Example(str(i), source, tuple(refs)) for i, (source, refs) in enumerate(rows)]
@@ -225,7 +224,6 @@ def test_lines_read_back_as_what_was_written(tmp_path_factory, rows):
     assert dataset.load_lines(path) == examples
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(text, text), min_size=1, max_size=4))
 def test_any_text_in_jsonl_is_read_as_it_is(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
@@ -233,3 +231,41 @@ def test_any_text_in_jsonl_is_read_as_it_is(tmp_path_factory, rows):
     path.write_text("".join(json.dumps(row) + "\n" for row in written))
     found = dataset.read(path, TASK).examples
     assert [(e.input, *e.references) for e in found] == rows
+
+
+def test_rows_of_json_may_be_a_list_lines_or_columns(write):
+    listed = dataset.read(write("list.json", json.dumps(ROWS)), TASK)
+    lines = dataset.read(write("lines.json", ROWS), TASK)
+    columns = {key: [row[key] for row in ROWS] for key in ROWS[0]}
+    turned = dataset.read(write("columns.json", json.dumps(columns, indent=1)), TASK)
+    assert listed.examples == lines.examples == turned.examples == EXPECTED
+
+
+def test_a_field_that_the_first_row_lacks_is_found(write):
+    rows = [{"text": "a", "summary": "b"}, {"text": "a", "dialogue": "c", "summary": "d"}]
+    assert "row 1 has no text in 'dialogue'" in refusal(write("rows.jsonl", rows))
+
+
+def test_text_that_looks_like_a_date_is_text(write):
+    rows = [{"text": "2026-11-22T10:00:00", "summary": "2026-11-22"}]
+    found = dataset.read(write("rows.jsonl", rows), TASK).examples
+    assert found == (Example("0", rows[0]["text"], (rows[0]["summary"],)),)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("rows.json", "{", "'rows.json' is not JSON ("),
+        ("rows.json", "3", "is neither a list of JSON objects nor an object"),
+        ("rows.json", '[{"text": "a", "summary": "b"}, 3]', "row 2 is not a JSON object"),
+        ("rows.jsonl", "[" * 100_000, "line 1 is nested too deeply"),
+        ("rows.jsonl", '{"text": "\\ud800", "summary": "b"}', "row 1 holds half a character"),
+    ],
+)
+def test_json_that_is_none_is_a_sentence(write, name, content, said):
+    assert said in refusal(write(name, content))
+
+
+def test_a_mark_of_the_byte_order_is_no_text(write):
+    path = write("rows.jsonl", "\ufeff" + json.dumps(ROWS[0]))
+    assert dataset.read(path, TASK).examples == EXPECTED[:1]

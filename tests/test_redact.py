@@ -136,6 +136,10 @@ def test_what_a_cell_names_is_redacted_where_it_is_a_path_or_a_secret(monkeypatc
     }
 
 
+def test_halves_of_characters_are_made_writable():
+    assert redact.text("no such file: \udcff.txt").encode() == b"no such file: ?.txt"
+
+
 def test_a_reason_is_prose():
     assert redact.record(ended("lora", "failed", "zaphod: no")).reason == "user: no"
 
