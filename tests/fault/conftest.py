@@ -16,7 +16,8 @@ from harness import Aftermath, Comparison
 
 from llmbench.environment import collect
 
-DOCS = Path(__file__).parents[2] / "docs"
+HERE = Path(__file__).parent
+DOCS = HERE.parents[1] / "docs"
 COUNTED = {
     "times": "times",
     "lost": "recorded cells lost",
@@ -83,8 +84,10 @@ def comparison(tmp_path: Path) -> Iterator[Callable[..., Comparison]]:
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
-    if config.getoption("--long", default=False) and exitstatus == pytest.ExitCode.OK:
-        on_gpu = "gpu" in config.getoption("-m")
+    on_gpu = config.getoption("-m") == "gpu"
+    chosen = {p for p in HERE.glob("test_*.py") if ("gpu" in p.name) == on_gpu}
+    whole = chosen <= {item.path for item in session.items} and not config.getoption("-k")
+    if config.getoption("--long", default=False) and whole and exitstatus == pytest.ExitCode.OK:
         name = "faults-gpu.md" if on_gpu else "faults.md"
         DOCS.mkdir(exist_ok=True)
         (DOCS / name).write_text(page(config.stash[FOUND], config), "utf-8")
@@ -92,7 +95,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def page(found: list[Aftermath], config: pytest.Config) -> str:
     """What the suite found, as Markdown."""
-    chosen = " -m gpu" if "gpu" in config.getoption("-m") else ""
+    chosen = f" -m '{config.getoption('-m')}'" if config.getoption("-m") else ""
     where = collect("auto")
     versions = ", ".join(f"{n} {v}" for n, v in where.versions.items())
     lines = [

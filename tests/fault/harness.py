@@ -209,6 +209,15 @@ def alive(comparison: Comparison) -> list[psutil.Process]:
     return found
 
 
+def begins(event: Event, composition: str, phase: str) -> bool:
+    """Whether the event is that a phase of such a cell begins."""
+    return (
+        event["event"] == "phase"
+        and event["phase"] == phase
+        and event["cell"].startswith(composition)
+    )
+
+
 def kinds(records: Iterable[Record]) -> dict[str, str]:
     """Status by composition."""
     return {r.cell.composition: r.status for r in records}

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from harness import begins
 
 from llmbench import exit_status
 
@@ -96,7 +97,7 @@ def test_a_directory_that_cannot_be_written_any_more(comparison, aftermath):
         return subprocess.run(["chattr", flag, made.store.records], capture_output=True).returncode
 
     def freeze(event, parent):
-        if event.get("phase") == "train" and event["cell"].startswith("full") and change("+i"):
+        if begins(event, "full", "train") and change("+i"):
             pytest.skip("no folder can be made immutable here")
 
     try:
@@ -114,7 +115,7 @@ def test_a_directory_that_is_deleted_in_mid_run(comparison, aftermath):
     made = comparison(*QUICK)
 
     def delete(event, parent):
-        if event.get("phase") == "train" and event["cell"].startswith("full"):
+        if begins(event, "full", "train"):
             shutil.rmtree(made.root)
 
     ended = made.run(on_event=delete, QUICK_SECONDS="0.2")

@@ -9,7 +9,7 @@ from collections import Counter
 
 import psutil
 import pytest
-from harness import Comparison, follow
+from harness import Comparison, begins, follow, kinds
 
 from llmbench.record import PHASES
 
@@ -28,8 +28,7 @@ def test_a_worker_that_is_killed_costs_its_cell_alone(comparison, aftermath):
     waiting = list(PHASES)
 
     def kill(event, parent):
-        trained = event.get("cell", "").startswith("full.")
-        if trained and waiting and event.get("phase") == waiting[0] and event["event"] == "phase":
+        if waiting and begins(event, "full", waiting[0]):
             waiting.pop(0)
             worker(parent).kill()
 
@@ -52,8 +51,7 @@ def test_a_real_worker_that_is_killed_in_a_phase(phase, comparison, aftermath, o
     moments = random.Random(phase)
 
     def kill(event, parent):
-        faulty = event.get("cell", "").startswith("faulty")
-        if faulty and event["event"] == "phase" and event["phase"] == phase:
+        if begins(event, "faulty", phase):
             time.sleep(moments.uniform(0, 0.2))
             worker(parent).kill()
 
@@ -66,6 +64,22 @@ def test_a_real_worker_that_is_killed_in_a_phase(phase, comparison, aftermath, o
     before = list(PHASES[: PHASES.index(phase)])
     assert all(list(r.phases) == before for r in records if r.status == "killed")
     found.run_again(made, "--launcher", "fork")
+
+
+def test_the_process_that_cells_are_forked_from_is_killed(comparison, aftermath, often):
+    if not often(1, 0):
+        pytest.skip("--long has it")
+    made = comparison("--strategies", "faulty,full", "--launcher", "fork")
+
+    def kill(event, parent):
+        if begins(event, "faulty", "train"):
+            psutil.Process(parent).children()[0].kill()
+
+    ended = made.run(on_event=kill)
+    assert kinds(made.records().values()) == {"base": "ok", "faulty": "killed", "full": "ok"}
+    found = aftermath("SIGKILL of the process that cells are forked from")
+    found.look(made, ended)
+    found.run_again(made)
 
 
 def test_a_parent_that_is_killed_at_random_moments(comparison, aftermath, often, tmp_path):
@@ -101,7 +115,7 @@ def test_a_parent_that_is_killed_takes_a_hanging_cell_with_all_its_processes_alo
         process = made.start()
 
         def kill(event, parent, process=process):
-            if event.get("phase") == "train" and event["cell"].startswith("faulty"):
+            if begins(event, "faulty", "train"):
                 time.sleep(1)
                 process.kill()
 
