@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from llmbench.figure import Figure
 from llmbench.record import Record
 
@@ -16,16 +18,7 @@ def figure_text(figure: Figure, record: Record) -> str:
 
 def value_text(figure: Figure, value: float) -> str:
     """A value of a figure with its unit."""
-    formats = {
-        "score": lambda: f"{value:.3f}",
-        "bytes": lambda: size(value),
-        "tokens/s": lambda: f"{value:,.0f} tok/s",
-        "count": lambda: count(value),
-        "whole": lambda: f"{value:,.0f}",
-        "seconds": lambda: f"{value:.1f} s",
-        "nats": lambda: f"{value:.3f}",
-    }
-    return formats[figure.unit]()
+    return FORMATS[figure.unit](value)
 
 
 def size(value: float) -> str:
@@ -44,6 +37,18 @@ def count(value: float) -> str:
             scaled = value / factor
             return f"{scaled:.0f}{unit}" if scaled >= 100 else f"{scaled:.3g}{unit}"
     return f"{value:.0f}"
+
+
+FORMATS: dict[str, Callable[[float], str]] = {
+    "score": "{:.3f}".format,
+    "bytes": size,
+    "tokens/s": "{:,.0f} tok/s".format,
+    "count": count,
+    "whole": "{:,.0f}".format,
+    "seconds": "{:.1f} s".format,
+    "nats": "{:.3f}".format,
+}
+"""By a figure's unit."""
 
 
 def clock(seconds: float) -> str:

@@ -33,7 +33,8 @@ def test_every_hook_is_in_the_guide_for_plugins(hook: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "plugins/README.md", "CHANGELOG.md", "docs/figures.md"]
+    "document",
+    ["README.md", "plugins/README.md", "CHANGELOG.md", "docs/figures.md", "docs/report.md"],
 )
 def test_links_to_files_lead_somewhere(document: str) -> None:
     import re

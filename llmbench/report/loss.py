@@ -41,12 +41,11 @@ Curves = Mapping[str, Curve]
 
 def loss_curves(standing: Standing, pick: Arm | None) -> Chart | None:
     """The chart; None where no cell made two steps."""
-    every = {arm.id: curve(arm) for arm in standing.arms}
-    trained = [arm for arm in standing.arms if len(every[arm.id]) > 1]
+    trained = [arm for arm in standing.arms if _steps(arm) > 1]
     if not trained:
         return None
     shown = chosen(trained, [*([pick] if pick else []), *standing.level(), *standing.competing])
-    curves = {arm.id: every[arm.id] for arm in shown}
+    curves = {arm.id: curve(arm) for arm in shown}
     low = min(p.low for c in curves.values() for p in c)
     high = max(p.high for c in curves.values() for p in c)
     groups = _groups(shown, curves, (high - low) * COINCIDE)
@@ -94,6 +93,12 @@ def curve(arm: Arm) -> Curve:
         )
         for points in zip(*lines, strict=False)
     )
+
+
+def _steps(arm: Arm) -> int:
+    """How far all its seeds got whose losses are numbers."""
+    held = [sum(s.loss is not None for s in r.steps) for r in arm.counted]
+    return min((count for count in held if count), default=0)
 
 
 def _losses(record: Record) -> list[tuple[float, float]]:
