@@ -117,6 +117,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., 
     def make(answers: Any = lambda composition: KNOWN, status: int = 0) -> Answering:
         launcher = Answering(answers, status)
         monkeypatch.setattr(run, "make_launcher", lambda *_: launcher)
+        monkeypatch.setattr(run, "workers", lambda cells: 1)
         return launcher
 
     return make
@@ -136,6 +137,32 @@ def test_every_composition_has_a_row_in_each_table(answering: Any) -> None:
     assert re.search(r"^lora +20.0 GiB +13.0 GiB +1.0 GiB +6.0 GiB", done.stdout, re.M)
     assert re.search(r"^lora +yes +20.8 GiB +5 +1,304", done.stdout, re.M)
     assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_several_workers_share_the_compositions(
+    answering: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering()
+    launchers: list[Answering] = []
+
+    def launcher(*_: Any) -> Answering:
+        launchers.append(Answering(lambda composition: KNOWN))
+        return launchers[-1]
+
+    monkeypatch.setattr(run, "make_launcher", launcher)
+    monkeypatch.setattr(run, "workers", lambda cells: 2)
+    done = invoke("--strategies", "full,lora,qlora", "--json")
+    asked = sorted([c.composition for c in made.job.cells] for made in launchers)
+    assert asked in ([["full", "qlora"], ["lora"]], [["full", "qlora"], ["lora"]][::-1])
+    shown = [c["composition"] for c in json.loads(done.stdout)["compositions"]]
+    assert shown == ["full", "lora", "qlora"]
+
+
+def test_as_many_workers_as_are_of_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "usable_cpus", lambda: 64)
+    assert [run.workers(n) for n in (1, 3, 20)] == [1, 3, 4]
+    monkeypatch.setattr(run, "usable_cpus", lambda: 1)
+    assert run.workers(7) == 1
 
 
 def test_without_a_gpu_nothing_is_said_to_fit(answering: Any) -> None:
@@ -274,7 +301,7 @@ def test_ctrl_c_ends_it_at_once_and_cleanly(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    while not list(tmp_path.glob("llmbench-*/estimate.log")):
+    while not list(tmp_path.glob("llmbench-*/*/estimate.log")):
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)

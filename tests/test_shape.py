@@ -71,6 +71,27 @@ def test_a_tensor_and_a_number(number: Any, dtype: torch.dtype) -> None:
     same(RULES["aten.mul.Tensor"](tensor, wrapped), torch.mul(tensor, number))
 
 
+@settings(max_examples=100, deadline=None)
+@given(pair=tensors(), keepdim=st.booleans(), dim=st.sampled_from([-1, 0]))
+def test_a_mean(pair: tuple[torch.Tensor, torch.Tensor], keepdim: bool, dim: int) -> None:
+    one = pair[0]
+    if one.dtype.is_floating_point and one.dim():
+        wanted = torch_op("mean.dim")(one, [dim], keepdim)
+        same(RULES["aten.mean.dim"](one, [dim], keepdim), wanted)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_product(transposed: bool) -> None:
+    one, other = (torch.empty(s, device="meta", dtype=torch.bfloat16) for s in ((3, 4), (4, 5)))
+    if transposed:
+        one, other = (torch.empty(s, device="meta").t() for s in ((4, 3), (5, 4)))
+    found = RULES["aten.mm.default"](one, other)
+    assert found is not NotImplemented
+    same(found, torch.mm(one, other))
+    assert RULES["aten.mm.default"](one, one) is NotImplemented
+    assert RULES["aten.mm.default"](one, other.double()) is NotImplemented
+
+
 def test_what_training_is_made_of_is_known() -> None:
     states = torch.empty(2, 8, 16, dtype=torch.bfloat16, device="meta")
     weight = torch.empty(16, dtype=torch.bfloat16, device="meta")

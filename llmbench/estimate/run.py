@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from llmbench import compare, outcome, plan, source
 from llmbench.config import Config, Layer, resolve
+from llmbench.environment import usable_cpus
 from llmbench.errors import ConfigError
 from llmbench.estimate import gpu
-from llmbench.estimate.answer import Answer, Estimate
+from llmbench.estimate.answer import Estimate
 from llmbench.estimate.ask import EstimateError, ask
+from llmbench.estimate.crew import Crew
 from llmbench.estimate.forecast import Forecast, Row, budget_bytes
 from llmbench.job import EstimateJob
-from llmbench.launcher import Event, Launcher
+from llmbench.launcher import Event
 from llmbench.limit import Timed
 from llmbench.plan import Planned
 from llmbench.plugin import Registry
-from llmbench.record import DataRef
+from llmbench.record import Cell, DataRef
 from llmbench.setup import Setup, compositions, defaults
 from llmbench.trust import Trust
 
+MOST_WORKERS = 4
+"""How many workers at most load torch and simulate, side by side."""
 NO_DATA = DataRef(name="full sequences", examples=0, sha256="")
 
 
@@ -60,30 +66,63 @@ def simulate(
     able = tuple(p.cell for p in cells if not (p.skip or p.broken))
     if not able:
         return found
+    count = workers(len(able))
     with tempfile.TemporaryDirectory(prefix="llmbench-") as name:
-        folder = Path(name)
-        job = EstimateJob(
-            cells=able,
-            environment=setup.environment,
-            model_source=model_source,
-            answer_file=folder / "answer.json",
-            budget_bytes=budget_bytes(setup.environment.device_memory_bytes),
-        )
-        with closing(make_launcher(setup.config, setup.registry)) as launcher:
-            return found | ask_or_end(job, launcher, folder / "estimate.log", listen).cells
+        jobs = [
+            make_job(setup, model_source, able[number::count], Path(name) / str(number))
+            for number in range(count)
+        ]
+        crew = Crew([make_launcher(setup.config, setup.registry) for _ in jobs])
+        with closing(crew):
+            return found | answers(jobs, crew, counted(listen, len(able)))
 
 
-def ask_or_end(
-    job: EstimateJob, launcher: Launcher, log: Path, listen: Callable[[Event], None]
-) -> Answer:
-    """The worker's answer; KeyboardInterrupt where the user has ended it."""
-    with outcome.interruptions(launcher) as stopped:
+def workers(cells: int) -> int:
+    """How many workers are of use: each takes a core, and seconds to load torch."""
+    return min(cells, MOST_WORKERS, usable_cpus())
+
+
+def make_job(setup: Setup, model_source: str, cells: tuple[Cell, ...], folder: Path) -> EstimateJob:
+    """What one worker has to know."""
+    folder.mkdir()
+    return EstimateJob(
+        cells=cells,
+        environment=setup.environment,
+        model_source=model_source,
+        answer_file=folder / "answer.json",
+        budget_bytes=budget_bytes(setup.environment.device_memory_bytes),
+    )
+
+
+def answers(
+    jobs: Sequence[EstimateJob], crew: Crew, listen: Callable[[Event], None]
+) -> dict[str, Estimate]:
+    """The workers' answers together; KeyboardInterrupt where the user has ended them."""
+
+    def asked(job: EstimateJob) -> dict[str, Estimate]:
+        return ask(job, crew, job.answer_file.with_name("estimate.log"), listen).cells
+
+    found: dict[str, Estimate] = {}
+    with outcome.interruptions(crew) as stopped, ThreadPoolExecutor(len(jobs)) as pool:
         try:
-            return ask(job, launcher, log, listen)
+            for answer in pool.map(asked, jobs):
+                found |= answer
         except EstimateError:
             if stopped():
                 raise KeyboardInterrupt from None
             raise
+    return found
+
+
+def counted(listen: Callable[[Event], None], total: int) -> Callable[[Event], None]:
+    """Tells how many cells are done of all, whichever worker did them."""
+    done = itertools.count(1)
+
+    def hear(event: Event) -> None:
+        if event["event"] == "estimate":
+            listen({"event": "estimate", "done": next(done), "total": total})
+
+    return hear
 
 
 def make_launcher(config: Config, registry: Registry) -> Timed:

@@ -32,13 +32,15 @@ class Spawn(Launcher):
         """Start a worker for the job, and follow it to its end."""
         import subprocess
 
-        self._worker = subprocess.Popen(
-            [*self.command(), str(job), str(log)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            env=worker_environment(),
-            start_new_session=sys.platform != "win32",
-        )
+        with log.open("ab") as words:  # also what it says before it writes there by itself
+            self._worker = subprocess.Popen(
+                [*self.command(), str(job), str(log)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=words,
+                env=worker_environment(),
+                start_new_session=sys.platform != "win32",
+            )
         # What the worker started may hold its end of the pipe open after it has gone.
         threading.Thread(target=_end_rest, args=(self._worker.pid,), daemon=True).start()
         for event in events(self._worker):

@@ -58,6 +58,21 @@ def _broadcasts(small: torch.Tensor, large: torch.Tensor) -> bool:
     )
 
 
+def product(one: torch.Tensor, other: torch.Tensor) -> Any:
+    """A product of two matrices."""
+    fitting = one.is_meta and one.dtype is other.dtype and one.shape[1] == other.shape[0]
+    return one.new_empty((one.shape[0], other.shape[1])) if fitting else NotImplemented
+
+
+def mean(tensor: torch.Tensor, dim: Any, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """A mean over the last dimension, which is kept, as norms take it."""
+    if list(dim) != [-1] or not keepdim or dtype or not tensor.is_contiguous():
+        return NotImplemented
+    if not tensor.is_meta or not tensor.dtype.is_floating_point:
+        return NotImplemented
+    return tensor.new_empty((*tensor.shape[:-1], 1))
+
+
 RULES: Mapping[str, Callable[..., Any]] = {
     "aten.add.Tensor": pointwise,
     "aten.sub.Tensor": pointwise,
@@ -66,6 +81,8 @@ RULES: Mapping[str, Callable[..., Any]] = {
     "aten.mul.Scalar": pointwise,
     "aten.div.Scalar": pointwise,
     "aten.pow.Tensor_Scalar": pointwise,
+    "aten.mm.default": product,
+    "aten.mean.dim": mean,
     "aten.neg.default": elementwise,
     "aten.rsqrt.default": elementwise,
     "aten.silu.default": elementwise,

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import torch
+
 from llmbench.environment import Environment
 from llmbench.record import Cell, MemoryParts
 from llmbench.setting import Settings
@@ -70,27 +72,36 @@ class Simulation:
             if self.cell.trains:
                 self._train(settings)
             else:
-                train.first_loss(self.model, self._batches(settings, 1)[0][0])
+                train.first_loss(self.model, self._batches(settings)[0][0])
         found = {f"{kind}_bytes": size for kind, size in self.watch.ledger.at_peak().items()}
         found["activations_bytes"] = found.get("activations_bytes", 0) + self._workspace_bytes
         return MemoryParts(**{"weights_bytes": 0, **found})
 
     def _train(self, settings: Settings) -> None:
-        # The optimiser makes its states in the first step; later ones are all alike.
-        steps = 1 if self._optimizer else 2
-        if self._optimizer is None:
-            self._optimizer = make_optimizer(self.model, self.strategies, settings)
-        marker = Marker(self.watch, self.model, self._optimizer)
-        context = partial(training_context, self.strategies)
-        batches = self._batches(settings, steps)
         with patch.paging():
+            if self._optimizer is None:
+                self._optimizer = self._with_states(settings)
+                self.watch.ledger.reset_peak()
+            marker = Marker(self.watch, self.model, self._optimizer)
+            context = partial(training_context, self.strategies)
+            batches = self._batches(settings)
             train.train(self.model, self._optimizer, batches, settings, context, marker)
         self.floor_bytes = marker.floor_bytes + self._workspace_bytes
 
-    def _batches(self, settings: Settings, steps: int) -> list[list[batch.Batch]]:
+    def _with_states(self, settings: Settings) -> Any:
+        """The optimiser after a first step, in which it makes its states; later ones are alike."""
+        optimizer = make_optimizer(self.model, self.strategies, settings)
+        for parameter in self.model.parameters():
+            if parameter.requires_grad:
+                parameter.grad = torch.empty_like(parameter)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return optimizer
+
+    def _batches(self, settings: Settings) -> list[list[batch.Batch]]:
         # From the second micro-batch of a step on there are gradients to add to: no more to see.
         accumulation = min(2, settings.accumulation)
-        wanted = settings.model_copy(update={"steps": steps, "accumulation": accumulation})
+        wanted = settings.model_copy(update={"steps": 1, "accumulation": accumulation})
         return batch.random_steps(self.model.config.vocab_size, wanted, self.cell.seed)
 
     def _load(self, environment: Environment, source: str) -> Any:
