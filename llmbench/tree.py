@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import select
 import signal
 
 PR_SET_PDEATHSIG = 1
@@ -42,6 +43,18 @@ def end_with_parent(parent: int | None = None) -> None:
     _set_death_signal(signal.SIGKILL)
     if parent is not None and os.getppid() != parent:
         os._exit(1)
+
+
+def take_group_along() -> None:
+    """Have this process's group end with it, however it ends: a child sees to that, on Linux."""
+    leader = os.getpid()
+    if not hasattr(os, "pidfd_open") or os.fork():
+        return
+    os.setsid()  # out of the group that is to end
+    with contextlib.suppress(OSError):  # it has ended already
+        select.select([os.pidfd_open(leader)], [], [])
+    end_group(leader)
+    os._exit(0)
 
 
 def outlive_parent() -> None:

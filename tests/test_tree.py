@@ -77,6 +77,21 @@ def test_a_process_ends_with_its_parent():
     parent.wait()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux can be asked to tell")
+def test_what_is_in_the_group_of_a_process_that_is_killed_ends_with_it():
+    process = started(
+        "import os, time\n"
+        "from llmbench import tree\n"
+        "tree.take_group_along()\n"
+        "print('alive', flush=True) if os.fork() else None\n"
+        "time.sleep(600)\n"
+    )
+    assert process.stdout.readline() == b"alive\n"
+    process.kill()
+    assert process.stdout.read() == b""  # ends when all have closed it
+    process.wait()
+
+
 def test_a_process_whose_parent_is_not_there_any_more_ends_at_once():
     other = 1 if os.getpid() != 1 else 2
     process = started(f"from llmbench import tree; tree.end_with_parent({other}); print('alive')")

@@ -87,6 +87,7 @@ def redirect(log: Path) -> int:
 
 if __name__ == "__main__":
     tree.end_with_parent()
+    tree.take_group_along()
     try:
         main(Path(sys.argv[1]), Path(sys.argv[2]))
     except KeyboardInterrupt:

@@ -107,12 +107,11 @@ def test_a_parent_that_is_killed_takes_a_hanging_cell_with_all_its_processes_alo
 ):
     """Also one that heeds no signal, and that has started processes of its own.
 
-    A spawned worker has nobody who would end those: there it is the worker that ends.
+    Of a spawned worker, those that are in its group.
     """
-    troubles = {"fork": "hang", **often({"spawn": "resist"}, {})}
-    for launcher, trouble in troubles.items():
-        made = comparison("--launcher", launcher, "--strategies", f"faulty(trouble={trouble})")
-        process = made.start()
+    for launcher, where in often({"fork": "apart", "spawn": "in group"}, {"fork": "apart"}).items():
+        made = comparison("--launcher", launcher, "--strategies", "faulty(trouble=hang)")
+        process = made.start(HANGING=where)
 
         def kill(event, parent, process=process):
             if begins(event, "faulty", "train"):
