@@ -104,7 +104,7 @@ def _on_speed(standing: Standing, pick: Arm) -> Iterator[str]:
     if pick is fastest[0]:
         yield f"It also trains fastest, at {own}."
     elif pick in fastest:
-        yield f"It trains at {own}, within the spread of the fastest, {first} ({_top(standing)})."
+        yield f"It trains at {own}, not told apart from the fastest, {first} ({_top(standing)})."
     else:
         yield f"It trains at {own}; the fastest, {first}, at {_top(standing)}."
 
@@ -173,7 +173,7 @@ def _speed_and_memory(standing: Standing) -> str:
     tie = ""
     if len(fastest) > 1:
         others = words.listed([standing.name(arm) for arm in fastest[1:]], 4)
-        tie = f" (within its spread: {others})"
+        tie = f" (not told apart from it: {others})"
     return (
         f"{standing.name(first)} trains fastest, at {phrase.speed(first)} and "
         f"{phrase.memory(first)}{tie}; {standing.name(smallest)} {least}, "

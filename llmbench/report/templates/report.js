@@ -106,7 +106,7 @@ const most = (list, figure) => list.reduce((a, b) => (b[figure] > a[figure] ? b 
 function choose(fit, matters) {
   if (matters === "memory") return { pick: least(fit), why: [`the least ${memoryWord}`] };
   const [figure, first, near, ties] = matters === "speed"
-    ? ["speed", "the fastest", "within the spread of the fastest, ", swift]
+    ? ["speed", "the fastest", "not told apart from the fastest, ", swift]
     : ["quality", `the highest ${score}`, "not distinguishable from the highest, ", level];
   const best = most(fit, figure);
   const known = ties[cells.indexOf(best)]; // of very many, only the best one's ties are
