@@ -12,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from llmbench import exit_status
+from llmbench.command.strict import strict_plugins
 from llmbench.option import ConfiguredCommand
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def gpus(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Co
     help="TOML file of options, over llmbench.toml.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Every figure as JSON.")
+@strict_plugins
 def estimate(gpu: str | None, config: Path | None, as_json: bool, **options: Any) -> None:
     """Predict the GPU memory that strategies will need, before anything is run.
 
