@@ -73,6 +73,9 @@ def test_a_note_says_how_good_the_predictions_were():
     assert said.endswith(
         "over 3 cells it was 2.5 % off at the median, and 5.0 % at worst (`full`)."
     )
+    near = [predicted("lora", 40, 40.001), predicted("full", 60, 60)]
+    (exact,) = estimate.quality(stand(records.comparison(near)))
+    assert exact.endswith("before anything ran: over 2 cells it was less than 0.1 % off.")
     (alone,) = estimate.quality(stand(records.comparison(made[:1])))
     assert alone.endswith("before anything ran: it was 2.5 % off (`lora`).")
 

@@ -12,6 +12,9 @@ from llmbench.record import Record
 from llmbench.report import words
 from llmbench.report.standing import Standing
 
+NOTHING = 0.0005
+"""An error that rounds to nothing."""
+
 
 def error(arm: Arm) -> float | None:
     """By what share the predicted peak is above the measured; None where there are not both."""
@@ -47,13 +50,15 @@ def quality(standing: Standing) -> Iterator[str]:
     if not errors:
         return
     worst = max(errors, key=lambda cell: errors[cell])
-    name = words.code(standing.cell_names[worst])
-    found = f"it was {_share(errors[worst])} off ({name})"
-    if len(errors) > 1:
-        count = words.plural(len(errors), "cell")
+    text, name = _share(errors[worst]), words.code(standing.cell_names[worst])
+    count = words.plural(len(errors), "cell")
+    if errors[worst] < NOTHING:
+        found = f"over {count} it was {text} off"
+    elif len(errors) == 1:
+        found = f"it was {text} off ({name})"
+    else:
         middle = _share(median(errors.values()))
-        found = f"over {count} it was {middle} off at the median, and {_share(errors[worst])} at "
-        found += f"worst ({name})"
+        found = f"over {count} it was {middle} off at the median, and {text} at worst ({name})"
     yield f"Peak memory was predicted from shapes alone before anything ran: {found}."
 
 
@@ -79,4 +84,4 @@ def _short(record: Record) -> bool:
 
 
 def _share(value: float) -> str:
-    return words.share(value).removeprefix("+")
+    return "less than 0.1 %" if value < NOTHING else words.share(value).removeprefix("+")
