@@ -108,8 +108,7 @@ def page(found: list[Aftermath], config: pytest.Config) -> str:
         f"python -m pytest tests/fault --long{chosen}",
         "```",
         "",
-        f"{where.device_name}; {platform.system()} {platform.release()}, "
-        f"Python {sys.version.split()[0]}; {versions}.",
+        f"{where.device_name}; {platform.system()}, Python {sys.version.split()[0]}; {versions}.",
         "",
         "After each fault, every record that was said to be there is read, the report is rendered,",
         "the processes are looked for, and where there is something left to run, it is run again.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import time
 from collections import Counter
@@ -14,6 +15,14 @@ from harness import Comparison, begins, follow, kinds
 from llmbench.record import PHASES
 
 QUICK = ("--launcher", "quick", "--strategies", "full")
+
+
+WHEN = {
+    0: "before its first record",
+    **dict.fromkeys(range(1, 6), "between two records"),
+    6: "after its last record",
+}
+"""Where a kill hit, by the records that there were; three seeds of two cells are six."""
 
 
 def worker(parent: int) -> psutil.Process:
@@ -88,18 +97,23 @@ def test_a_parent_that_is_killed_at_random_moments(comparison, aftermath, often,
     began = time.monotonic()
     assert whole.run(report=report, QUICK_SECONDS="0.01").status == 0
     lasts = time.monotonic() - began
-    moments = random.Random(0)
-    for number in range(often(100, 2)):
-        made = Comparison(tmp_path / f"killed-{number}", *QUICK, "--seeds", "3")
+    moments, hits = random.Random(0), Counter()
+    while found.times < often(100, 2):
+        made = Comparison(tmp_path / f"killed-{found.times}", *QUICK, "--seeds", "3")
         process = made.start(report=report, QUICK_SECONDS="0.01")
-        timer = moments.uniform(0, lasts)
-        try:
-            process.wait(timer)
-        except Exception:  # it still runs, as it should
-            process.send_signal(signal.SIGKILL)
-        found.look(made, follow(process))
+        time.sleep(moments.uniform(0, lasts))
+        process.kill()
+        ended = follow(process)
+        if ended.status != -signal.SIGKILL:  # it was over before: none of the hundred
+            shutil.rmtree(made.folder)
+            continue
+        hits[WHEN[len(ended.cells(kept=False))]] += 1
+        found.look(made, ended)
         found.run_again(made)
         assert {r.status for r in made.records().values()} == {"ok"}
+    found.notes.append(
+        "The parent was killed " + ", ".join(f"{n} times {when}" for when, n in hits.items()) + "."
+    )
 
 
 def test_a_parent_that_is_killed_takes_a_hanging_cell_with_all_its_processes_along(
