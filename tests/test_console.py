@@ -86,9 +86,11 @@ def odd():
 def test_lines_end_with_what_there_is_to_know():
     screen, out = terminal()
     Lines(screen).finish(odd(), ROOT / "report.html", 0)
-    (line,) = [n for n in out.getvalue().splitlines() if n.startswith("Warning: ")]
-    assert "the optimiser that ran" in line
-    assert "AdamW in lora; SGD in full" in line
+    lines = out.getvalue().splitlines()
+    said = " ".join(" ".join(lines).split()).partition("Warning: ")[2]
+    assert "the optimiser that ran" in said
+    assert "AdamW in lora; SGD in full" in said
+    assert max(map(len, lines)) <= 80
 
 
 def test_json_has_a_line_for_each_thing_to_know():

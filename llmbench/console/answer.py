@@ -17,4 +17,9 @@ def answered(comparison: Comparison) -> tuple[str, ...]:
     if not equal.records:
         return ()
     found = answer(stand(equal))
-    return tuple(text.translate(PLAIN) for text in (f"{found.headline}.", *found.sentences[:1]))
+    return tuple(plain(text) for text in (f"{found.headline}.", *found.sentences[:1]))
+
+
+def plain(text: str) -> str:
+    """The text without backticks, and with signs of ASCII for those that are none."""
+    return text.translate(PLAIN)

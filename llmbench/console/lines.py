@@ -11,7 +11,7 @@ from rich.text import Text
 
 from llmbench.advice import STOP
 from llmbench.caution import cautions
-from llmbench.console.answer import answered
+from llmbench.console.answer import answered, plain
 from llmbench.console.fit import fit_tables
 from llmbench.console.pace import STARTING
 from llmbench.console.state import State
@@ -89,7 +89,7 @@ class Lines:
             self.out.print()
         self._answer(comparison)
         for caution in cautions(comparison.records):
-            self.say(Text(f"Warning: {caution.replace('`', '')}", style="yellow"))
+            self.out.print(Text(plain(f"Warning: {caution}"), "yellow"))
         bad = sum(r.status not in ("ok", "skipped", "interrupted") for r in comparison.records)
         if bad:
             self.say(f"{cells(bad)} did not end well: see {report.parent / 'logs'}")
