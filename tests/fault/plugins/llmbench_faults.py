@@ -25,6 +25,9 @@ from llmbench_launchers.spawn import Spawn
 ASLEEP_SECONDS = 600
 ROOM_BYTES = 512 * 2**20
 BLOCK_BYTES = 64 * 2**20
+FILLING_BYTES = 2 * 2**20
+FILLING: list[Any] = []
+"""What `cap` took of the GPU's memory, held as long as the process lives."""
 
 
 class Faulty(Strategy):
@@ -111,6 +114,10 @@ def cap() -> None:
     total = torch.cuda.get_device_properties(0).total_memory
     allowed = torch.cuda.memory_reserved() + BLOCK_BYTES
     torch.cuda.set_per_process_memory_fraction(allowed / total)
+    # What is reserved and not given out would do for a small cell's generation.
+    with contextlib.suppress(torch.OutOfMemoryError):
+        while True:
+            FILLING.append(torch.empty(FILLING_BYTES, dtype=torch.uint8, device="cuda"))
 
 
 def devour() -> None:
