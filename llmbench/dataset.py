@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from llmbench import hub, redact
+from llmbench import patience, redact
 from llmbench.errors import DataError, nearest
 from llmbench.record import DataRef
 from llmbench.rows import SUFFIXES, first_line
@@ -100,8 +100,7 @@ def _hub_rows(source: str) -> list[dict[str, Any]]:
 
     name, _, split = source.partition(":")
     datasets.disable_progress_bars()
-    hub.make_quiet()
-    hub.make_patient()
+    patience.begin()
     try:
         return list(datasets.load_dataset(name, split=split or "train").to_list())
     except Exception as error:  # the hub's client raises a dozen unrelated types

@@ -1,25 +1,17 @@
-"""Fetching from the hub: patience with an end, and whatever goes wrong in a sentence."""
+"""Fetching from the hub, and whatever goes wrong with it in a sentence."""
 
 from __future__ import annotations
 
-import importlib
-import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from llmbench import patience
 from llmbench.errors import ModelError
+from llmbench.patience import REQUEST_SECONDS, Busy, Unanswered
 
-PATIENCE_SECONDS = 10.0
-"""How long a request that sets no limit itself may go without a byte."""
 TWICE = ["consolidated*", "original/*"]
 """The same weights once more, in their authors' own format."""
-
-
-class Busy(Exception):
-    """The hub asks to be left alone for a while; the text says for how long."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +50,9 @@ def find(hub_id: str, revision: str | None) -> Repository:
     """The repository, asked once: where it cannot be, or is refused, the cache may have it."""
     import huggingface_hub as hub
 
-    make_quiet()
-    make_patient()
+    patience.begin()
     try:
-        hub.HfApi().model_info(hub_id, revision=revision, timeout=PATIENCE_SECONDS)
+        hub.HfApi().model_info(hub_id, revision=revision, timeout=REQUEST_SECONDS)
     except Exception as error:
         return Repository(hub_id, revision, error)
     return Repository(hub_id, revision)
@@ -104,44 +95,8 @@ def _status(error: BaseException | None) -> int | None:
 
 
 def _broken_off(error: Exception) -> str:
-    if "Timeout" in type(error).__name__:
+    if isinstance(error, Unanswered) or "Timeout" in type(error).__name__:
         return "the hub has stopped sending"
     if "Protocol" in type(error).__name__ or "Consistency check" in str(error):
         return "the connection was cut"
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-
-
-def make_quiet() -> None:
-    """Leave the client's warnings to the sentence that tells of them, and its bars to terminals."""
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-    if not sys.stderr.isatty():
-        importlib.import_module("huggingface_hub.utils").disable_progress_bars()
-
-
-def make_patient() -> None:
-    """Give requests without a limit one, and have a busy hub said instead of waited for.
-
-    The client would wait for as long as the hub asks, five times over, and without a word.
-    """
-    import huggingface_hub as hub
-
-    client: Any = hub.get_session()
-    hooks = client.event_hooks
-    if _limit not in hooks["request"]:
-        client.event_hooks = {
-            "request": [*hooks["request"], _limit],
-            "response": [*hooks["response"], _refuse_to_wait],
-        }
-
-
-def _limit(request: Any) -> None:
-    limits = request.extensions.get("timeout") or {}
-    wanted = dict.fromkeys(("connect", "read", "write", "pool"), PATIENCE_SECONDS)
-    request.extensions["timeout"] = {k: limits.get(k) or v for k, v in wanted.items()}
-
-
-def _refuse_to_wait(response: Any) -> None:
-    if response.status_code == 429:
-        given = response.headers.get("Retry-After", "")
-        when = f"in {given} s" if given.isdigit() else "later"
-        raise Busy(f"try again {when}, or log in")

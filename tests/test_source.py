@@ -8,8 +8,7 @@ import pytest
 from hub import COMMIT, WEIGHTS, Repo
 from huggingface_hub import constants
 
-from llmbench import hub as fetching
-from llmbench import source
+from llmbench import patience, source
 from llmbench.errors import ModelError, PluginError
 from llmbench.model import Model
 from llmbench.plugin import Registry
@@ -256,10 +255,11 @@ def impatient(monkeypatch):
     """A client that gives up in a blink."""
     from huggingface_hub import file_download
 
-    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
+    monkeypatch.setattr(patience, "STALL_SECONDS", 0.2)
     monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.2)
     monkeypatch.setattr(file_download.time, "sleep", lambda seconds: None)
-    monkeypatch.setattr(fetching, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(patience, "REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr("llmbench.hub.REQUEST_SECONDS", 0.2)
 
 
 LATE, WEIGHTS_FILE = "tokenizer.json", "model.safetensors"
@@ -290,6 +290,10 @@ FAULTS = {
     "cut": ({"cut": WEIGHTS_FILE}, "(the connection was cut): run it again"),
     "cut while it is small": ({"cut": LATE}, "(the connection was cut): run it again"),
     "stalled": ({"stalled": WEIGHTS_FILE}, "(the hub has stopped sending): run it again"),
+    "silent for the weights": (
+        {"silent": WEIGHTS_FILE},
+        "(the hub has stopped sending): run it again",
+    ),
     "silent": (
         {"silent": "models/owner/served"},
         "(the hub has stopped sending): run it again",
