@@ -24,7 +24,7 @@ PLAIN = frozenset(
     {
         *("admin", "app", "base", "data", "docker", "full", "guest", "home", "host", "jenkins"),
         *("local", "localhost", "model", "nobody", "root", "runner", "test", "ubuntu", "user"),
-        *("work", "worker"),
+        *("cpu", "cuda", "gpu", "llmbench", "python", "torch", "transformers", "work", "worker"),
     }
 )
 """Names of users and hosts that tell nothing, and may be words of a text."""
