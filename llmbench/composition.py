@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from llmbench.blame import Amiss, blamed
 from llmbench.environment import Environment
 from llmbench.errors import CompositionError, PluginError, nearest
+from llmbench.plugin.blame import Amiss, blamed
 from llmbench.setting import ADJUSTABLE, Settings, difference
 from llmbench.strategy import Strategy
 

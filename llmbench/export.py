@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from llmbench.blame import Amiss, blamed
 from llmbench.errors import ConfigError, PluginError, nearest
 from llmbench.exporter import Exporter
 from llmbench.plugin import registry
+from llmbench.plugin.blame import Amiss, blamed
 from llmbench.store import Comparison, write_text
 
 DEFAULT = "html"

@@ -24,7 +24,7 @@ class Job(Part):
     tokenizer_source: str | None = None
     """Folder or hub id; None where the inputs are random tokens."""
     train_file: Path | None = None
-    """Examples as `llmbench.dataset.lines` writes them; None for random tokens."""
+    """Examples as `llmbench.fetch.dataset.lines` writes them; None for random tokens."""
     eval_file: Path | None = None
     record_file: Path
     """Where the record goes; written after every phase, so that a kill loses none before it."""

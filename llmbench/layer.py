@@ -11,7 +11,7 @@ from typing import Any
 
 from llmbench.config import OPTIONS, SETTINGS, Layer
 from llmbench.errors import ConfigError, nearest
-from llmbench.installed import CHOICE
+from llmbench.plugin.installed import CHOICE
 
 FILE = Path("llmbench.toml")
 """Read where it is in the working directory, without being asked for."""

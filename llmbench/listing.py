@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any, Literal, get_args, get_origin
 
 from llmbench.exporter import Exporter
-from llmbench.installed import Source
 from llmbench.model import Model
 from llmbench.plugin import Entry, Registry
+from llmbench.plugin.installed import Source
 from llmbench.preview import aligned
 from llmbench.strategy import Strategy
 from llmbench.task import Task

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from llmbench import fact
+from llmbench.judge import fact
 from llmbench.plan import Plan
 from llmbench.record import Example, Record
 from llmbench.report import words

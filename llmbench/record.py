@@ -69,7 +69,7 @@ class ModelRef(Part):
     weights: Literal["pretrained", "random"]
     revision: str | None = None
     digest: str | None = None
-    """Of what its folder holds, where no commit tells; see `llmbench.digest`."""
+    """Of what its folder holds, where no commit tells; see `llmbench.fetch.digest`."""
     remote_code: bool = False
     """Whether the user allowed code to run that came with it."""
     pickles: bool = False

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llmbench import ablation, composition, metric, size, source
-from llmbench.blame import blamed
-from llmbench.complaint import complaints
+from llmbench import ablation, composition, metric, size
 from llmbench.composition import Composition
 from llmbench.config import Config, Layer, Resolved, resolve
 from llmbench.environment import Environment, collect
 from llmbench.errors import ConfigError, UserError
+from llmbench.fetch import source
+from llmbench.fetch.source import Source
+from llmbench.fetch.trust import NOTHING, Trust
 from llmbench.plugin import Registry
+from llmbench.plugin.blame import blamed
+from llmbench.plugin.complaint import complaints
 from llmbench.record import Budget
-from llmbench.source import Source
-from llmbench.trust import NOTHING, Trust
 
 ALL = "all"
 """Every strategy that is not for reference only."""

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from llmbench import installed, plugin
-from llmbench.plugin import Registry
+from llmbench import plugin
+from llmbench.plugin import Registry, installed
 
 # Nothing in a test may reach a hub: the address is a port of this machine that nobody serves.
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"

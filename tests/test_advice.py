@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from records import ended, ok
 
-from llmbench import advice
 from llmbench.record import Shortage
+from llmbench.run import advice
 
 GIB = 2**30
 

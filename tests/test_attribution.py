@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from records import GIB, cell, ok
 
-from llmbench import attribution
 from llmbench.arm import arms
-from llmbench.attribution import MOST_EFFECTS, Effect, Part
+from llmbench.judge import attribution
+from llmbench.judge.attribution import MOST_EFFECTS, Effect, Part
 from llmbench.record import Record
 from llmbench.statistics.interval import Interval
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from llmbench.dataset import Example
+from llmbench.fetch.dataset import Example
 from llmbench.setting import Settings
 from llmbench.task import Task
 from llmbench.worker import batch

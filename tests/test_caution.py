@@ -3,7 +3,7 @@ from __future__ import annotations
 from records import cell, ok
 from test_steadiness import STEADY, noise, steps
 
-from llmbench.caution import cautions
+from llmbench.judge.caution import cautions
 
 
 def ran(name: str, seconds, **changes):

@@ -9,8 +9,9 @@ import pytest
 import torch
 from records import cell, environment
 
-from llmbench import dataset, plugin
-from llmbench.dataset import Example
+from llmbench import plugin
+from llmbench.fetch import dataset
+from llmbench.fetch.dataset import Example
 from llmbench.job import Job
 from llmbench.metric import Metric
 from llmbench.record import Budget, Member, ModelRef, Record

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from records import FIRST_LOSS, cell, fitted, ok
 
-from llmbench.check import first_loss_problems
+from llmbench.judge.check import first_loss_problems
 
 
 def flagged(*records) -> list[str]:

@@ -12,13 +12,13 @@ import pytest
 from hub import WEIGHTS
 from records import ok
 
-from llmbench import compare, lock, neighbour
 from llmbench.errors import BusyError, DataError, StoreError
 from llmbench.job import Job
 from llmbench.launcher import Launcher
-from llmbench.outcome import Interrupted
 from llmbench.plugin import Source
 from llmbench.record import Record, Shortage
+from llmbench.run import compare, lock, neighbour
+from llmbench.run.outcome import Interrupted
 from llmbench.setup import set_up
 from llmbench.store import Store, write_text
 from llmbench.stored import read_record
@@ -158,7 +158,8 @@ def test_events_and_records_reach_the_listener_as_they_come(run):
 def test_the_parent_imports_neither_torch_nor_transformers():
     code = """
 import sys
-from llmbench import compare, config, export, figure, plugin, preview, store
+from llmbench.run import compare
+from llmbench import config, export, figure, plugin, preview, store
 plugin.registry()
 print({"torch", "transformers", "peft", "bitsandbytes"} & sys.modules.keys())
 """

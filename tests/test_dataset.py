@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmbench import dataset
-from llmbench.dataset import Data, Example
 from llmbench.errors import DataError
+from llmbench.fetch import dataset
+from llmbench.fetch.dataset import Data, Example
 from llmbench.task import Task
 
 TASK = Task("summarization", "", "{input}")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from llmbench import digest
-from llmbench.source import Source
+from llmbench.fetch import digest
+from llmbench.fetch.source import Source
 
 TENSORS = {"a": b"a" * 30_000, "b": b"b" * 30_000, "c": b"c" * 30_000}
 

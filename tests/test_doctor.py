@@ -12,12 +12,13 @@ from importlib.metadata import EntryPoint
 import pytest
 from hub import serve
 
-from llmbench import environment, host, plugin
+from llmbench import environment, plugin
 from llmbench.doctor import hub, install, library, machine
 from llmbench.doctor.library import Probe
 from llmbench.environment import GpuFacts
 from llmbench.format import GIB
-from llmbench.installed import GROUP, Source
+from llmbench.plugin.installed import GROUP, Source
+from llmbench.run import host
 
 H200 = GpuFacts("NVIDIA H200", 140 * GIB, 139 * GIB, "580")
 GOOD = {

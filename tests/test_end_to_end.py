@@ -80,7 +80,7 @@ def test_all_cells_are_fed_the_same(trained: list[Record]) -> None:
 
 
 def test_every_cell_starts_from_the_base_model(comparison: Comparison) -> None:
-    from llmbench.check import first_loss_problems
+    from llmbench.judge.check import first_loss_problems
 
     base = comparison.records[0].first_loss
     assert base is not None

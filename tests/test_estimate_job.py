@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from records import cell, environment
 
-from llmbench import dataset, plugin
-from llmbench.dataset import Example
+from llmbench import plugin
 from llmbench.estimate.answer import Answer, Estimate
+from llmbench.fetch import dataset
+from llmbench.fetch.dataset import Example
 from llmbench.job import EstimateJob, Job, read
 from llmbench.record import Cell, Member, ModelRef
 from llmbench.setting import Settings

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from records import cell, ok
 
-from llmbench import fairness
+from llmbench.judge import fairness
 from llmbench.record import Budget, Cell, Member, Record
 
 SEEN = {

@@ -11,14 +11,15 @@ from typing import Any, ClassVar
 import pytest
 from records import GIB, environment, ok
 
-from llmbench import compare, setup
+from llmbench import setup
 from llmbench.estimate.answer import Answer, Estimate
 from llmbench.figure import rows
 from llmbench.job import EstimateJob, read
 from llmbench.launcher import Launcher
-from llmbench.outcome import Interrupted
 from llmbench.plugin import Source
 from llmbench.record import MemoryParts, Shortage
+from llmbench.run import compare
+from llmbench.run.outcome import Interrupted
 from llmbench.setup import set_up
 from llmbench.store import Store, write_text
 

@@ -118,7 +118,7 @@ def test_every_cell_but_the_first_starts_from_the_process_that_has_imported_torc
 
 
 def test_every_cell_starts_from_the_base_model(records: dict[str, Record]) -> None:
-    from llmbench.check import first_loss_problems
+    from llmbench.judge.check import first_loss_problems
 
     assert first_loss_problems(list(records.values())) == {}
 

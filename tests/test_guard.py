@@ -9,12 +9,13 @@ import pytest
 import torch
 from records import cell, environment
 
-from llmbench import dataset, plugin
-from llmbench.dataset import Example
+from llmbench import plugin
 from llmbench.errors import PluginError
-from llmbench.installed import Source
+from llmbench.fetch import dataset
+from llmbench.fetch.dataset import Example
 from llmbench.job import Job
 from llmbench.metric import Metric, Score
+from llmbench.plugin.installed import Source
 from llmbench.probe import Probe
 from llmbench.record import PHASES, Member, ModelRef, Record
 from llmbench.stored import read_record

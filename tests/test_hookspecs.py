@@ -13,11 +13,12 @@ from importlib.metadata import EntryPoint
 import pluggy
 import pytest
 
-from llmbench import hookimpl, hookspecs, installed, plugin, shape
+from llmbench import hookimpl, hookspecs, plugin
 from llmbench.exporter import Exporter
 from llmbench.launcher import Launcher
 from llmbench.metric import Metric, Score
 from llmbench.model import Model
+from llmbench.plugin import installed, shape
 from llmbench.probe import Probe
 from llmbench.strategy import Strategy
 from llmbench.task import Task

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from llmbench import host
+from llmbench.run import host
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 from records import GIB, cell, ok
 
-from llmbench import attribution
 from llmbench.arm import arms
-from llmbench.attribution import Effect, Part
-from llmbench.interaction import interactions
+from llmbench.judge import attribution
+from llmbench.judge.attribution import Effect, Part
+from llmbench.judge.interaction import interactions
 from llmbench.record import Record
 
 CHECKPOINTED, FLASH = "gradient-checkpointing", "flash-attention"

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 from records import ended, ok
 
-from llmbench import limit
 from llmbench.launcher import Launcher
-from llmbench.limit import Timed
+from llmbench.run import limit
+from llmbench.run.limit import Timed
 
 STACK = 'Timeout (0:00:01)!\nThread 0x01 (most recent call first):\n  File "a.py", line 1 in f\n'
 

@@ -12,16 +12,16 @@ from types import SimpleNamespace
 import pytest
 from records import environment
 
-from llmbench import lock
 from llmbench.environment import GpuFacts
 from llmbench.errors import BusyError
+from llmbench.run import lock
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
 
 HOLDER = """
 import sys
 from pathlib import Path
-from llmbench import lock
+from llmbench.run import lock
 with lock.directory(Path(sys.argv[1]), False, print):
     print("held", flush=True)
     sys.stdin.read()

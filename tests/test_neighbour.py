@@ -7,9 +7,9 @@ import pytest
 from records import GIB, environment
 
 from llmbench import environment as machine
-from llmbench import neighbour
 from llmbench.environment import GpuFacts
 from llmbench.errors import BusyError
+from llmbench.run import neighbour
 
 
 def gpu(processes: tuple[int | None, ...] | None = (), used: int = 0) -> GpuFacts:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from records import cell, environment, ok
 
-from llmbench import outcome
 from llmbench.job import CANNOT_WRITE, Job
 from llmbench.launcher import Launcher
+from llmbench.run import outcome
 from llmbench.store import write_text
 
 

@@ -8,9 +8,9 @@ from records import environment
 
 from llmbench import plan
 from llmbench.config import resolve
+from llmbench.fetch.source import Source
 from llmbench.record import Budget, DataRef, ModelRef
 from llmbench.setup import Setup, compositions
-from llmbench.source import Source
 
 MODEL = ModelRef(id="owner/some model", weights="pretrained", revision="abc")
 DATA = (

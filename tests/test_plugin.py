@@ -6,11 +6,11 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from llmbench import installed, plugin
+from llmbench import plugin
 from llmbench.errors import CompositionError, ConfigError, PluginError
-from llmbench.installed import CHOICE, GROUP, Source
 from llmbench.listing import listing
-from llmbench.plugin import Table
+from llmbench.plugin import Table, installed
+from llmbench.plugin.installed import CHOICE, GROUP, Source
 
 GOOD = """
 from llmbench import hookimpl

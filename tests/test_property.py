@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import cell, comparison, ended, ok
 
-from llmbench import composition, dataset, figure
+from llmbench import composition, figure
 from llmbench.config import OPTIONS, SETTINGS, resolve, rows
 from llmbench.errors import ConfigError, DataError, StoreError, UserError
+from llmbench.fetch import dataset
 from llmbench.layer import from_file, variables
 from llmbench.plugin import registry
 from llmbench.store import Store

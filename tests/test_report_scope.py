@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import records
 
-from llmbench import fact
+from llmbench.judge import fact
 from llmbench.record import Record
 from llmbench.report.note import notes
 from llmbench.report.scatter import scatters

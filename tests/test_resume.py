@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from records import ended, ok
 
-from llmbench import resume
+from llmbench.run import resume
 from llmbench.store import Store, write_text
 from llmbench.stored import read_record
 

@@ -4,8 +4,8 @@ import pytest
 
 from llmbench import plugin
 from llmbench.errors import CompositionError, ConfigError, PluginError
+from llmbench.fetch.trust import Trust
 from llmbench.setup import check_metrics, compositions, notices, set_up
-from llmbench.trust import Trust
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import numpy
 import pytest
 import torch
 
-from llmbench import host
-from llmbench.host import Room
+from llmbench.run import host
+from llmbench.run.host import Room
 from llmbench.worker import shortage
 
 GIB = 2**30

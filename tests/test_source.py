@@ -8,8 +8,8 @@ import pytest
 from hub import COMMIT, WEIGHTS, Repo
 from huggingface_hub import constants
 
-from llmbench import patience, source
 from llmbench.errors import ModelError, PluginError
+from llmbench.fetch import patience, source
 from llmbench.model import Model
 from llmbench.plugin import Registry
 from llmbench.plugin import Source as Plugin
@@ -259,7 +259,7 @@ def impatient(monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 0.2)
     monkeypatch.setattr(file_download.time, "sleep", lambda seconds: None)
     monkeypatch.setattr(patience, "REQUEST_SECONDS", 0.2)
-    monkeypatch.setattr("llmbench.hub.REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr("llmbench.fetch.hub.REQUEST_SECONDS", 0.2)
 
 
 LATE, WEIGHTS_FILE = "tokenizer.json", "model.safetensors"

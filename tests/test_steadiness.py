@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from records import cell, ok
 
-from llmbench import steadiness
+from llmbench.judge import steadiness
 from llmbench.record import Conditions, Memory, PhaseRecord, Step
 
 STEADY = [1.0] * 40

@@ -201,7 +201,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path):
 
 @pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x0b"])
 def test_an_input_may_hold_any_line_separator(store, separator):
-    from llmbench import dataset
+    from llmbench.fetch import dataset
 
     store.write_header(comparison([ok("lora")]).header)
     example = dataset.Example("a", f"one{separator}two", ("target",))

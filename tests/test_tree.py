@@ -8,7 +8,7 @@ import sys
 import psutil
 import pytest
 
-from llmbench import tree
+from llmbench.run import tree
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="groups are for others")
 

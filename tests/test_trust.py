@@ -13,13 +13,13 @@ import torch
 from distribution import llmbench
 from records import cell, environment
 
-from llmbench import dataset, source
 from llmbench.errors import ModelError
+from llmbench.fetch import dataset, source
+from llmbench.fetch.trust import Trust
 from llmbench.job import Job
 from llmbench.plugin import Registry
 from llmbench.record import ModelRef
 from llmbench.task import Task
-from llmbench.trust import Trust
 from llmbench.worker import load
 
 CODE = """

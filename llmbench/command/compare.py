@@ -60,9 +60,9 @@ def compare(
     the command line over all. A model may have defaults of its own, and the shipped one does:
     --show-config tells where each value came from.
     """
-    from llmbench.complaint import complaints
     from llmbench.layer import layers
     from llmbench.plugin import registry
+    from llmbench.plugin.complaint import complaints
     from llmbench.setup import set_up
 
     how = mode(quiet, verbose, jsonl)
@@ -90,11 +90,11 @@ def mode(quiet: bool, verbose: bool, jsonl: bool) -> Mode:
 
 def run(setup: Setup, how: Mode) -> None:
     """Run the comparison, show it, and exit with the status that says how it went."""
-    from llmbench import compare as comparison
     from llmbench.command.report import complain
     from llmbench.console import view
     from llmbench.export import export
-    from llmbench.outcome import Interrupted
+    from llmbench.run import compare as comparison
+    from llmbench.run.outcome import Interrupted
 
     interrupted = False
     shown = view(how)

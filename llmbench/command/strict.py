@@ -24,9 +24,9 @@ def strict_plugins(function: Function) -> Function:
 def _insist(context: click.Context, parameter: click.Parameter, strict: bool) -> None:
     if not strict or context.resilient_parsing:
         return
-    from llmbench.complaint import complaints
     from llmbench.errors import PluginError
     from llmbench.plugin import registry
+    from llmbench.plugin.complaint import complaints
 
     found = complaints(registry())
     if found:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from llmbench.console.stream import lasting
-from llmbench.listener import Listener
+from llmbench.run.listener import Listener
 from llmbench.store import Comparison
 
 Mode = Literal["normal", "quiet", "verbose", "jsonl"]

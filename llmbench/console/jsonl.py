@@ -10,12 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from llmbench.caution import cautions
 from llmbench.figure import FIGURES, fit_columns
+from llmbench.judge.caution import cautions
 from llmbench.launcher import Event
-from llmbench.outcome import INTERRUPT
 from llmbench.plan import Plan
 from llmbench.record import Cell, Record
+from llmbench.run.outcome import INTERRUPT
 from llmbench.store import Comparison
 
 

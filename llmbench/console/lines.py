@@ -9,8 +9,6 @@ from types import TracebackType
 from rich.console import Console
 from rich.text import Text
 
-from llmbench.advice import STOP
-from llmbench.caution import cautions
 from llmbench.console.answer import answered, plain
 from llmbench.console.fit import fit_tables
 from llmbench.console.pace import STARTING
@@ -18,10 +16,12 @@ from llmbench.console.state import State
 from llmbench.console.table import style, table
 from llmbench.figure import BY_ID
 from llmbench.format import clock, figure_text
+from llmbench.judge.caution import cautions
 from llmbench.launcher import Event
-from llmbench.lock import WAITING
 from llmbench.plan import Plan
 from llmbench.record import Cell, Record
+from llmbench.run.advice import STOP
+from llmbench.run.lock import WAITING
 from llmbench.store import Comparison
 
 TOLD = (WAITING, STOP)

@@ -8,9 +8,9 @@ from llmbench.console.pace import STARTING, Pace
 from llmbench.estimate.foresight import PREDICTING
 from llmbench.format import size
 from llmbench.launcher import Event
-from llmbench.outcome import INTERRUPT
 from llmbench.plan import Plan
 from llmbench.record import Cell, Record
+from llmbench.run.outcome import INTERRUPT
 
 SMOOTHING = 0.8
 """How much of the speed shown is that of the steps before: single steps jump about."""

@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from llmbench.arm import Arm, arms
-from llmbench.check import first_loss_problems
 from llmbench.figure import BY_ID
 from llmbench.format import value_text
+from llmbench.judge.check import first_loss_problems
 from llmbench.record import Record
 
 COLUMNS = {

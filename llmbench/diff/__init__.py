@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llmbench import fact
-from llmbench.check import first_loss_problems
 from llmbench.diff.change import Change, changes
 from llmbench.diff.pair import Pair, pairs, unpaired
+from llmbench.judge import fact
+from llmbench.judge.check import first_loss_problems
 from llmbench.record import Record
 from llmbench.report import words
 from llmbench.report.name import named

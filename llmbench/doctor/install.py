@@ -8,13 +8,13 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from llmbench import composition, environment
-from llmbench.complaint import complaints
 from llmbench.config import resolve
 from llmbench.doctor.finding import Finding, absent, ok, problem
 from llmbench.errors import UserError
 from llmbench.format import GIB, size
 from llmbench.layer import layers
 from llmbench.plugin import Registry
+from llmbench.plugin.complaint import complaints
 
 LEAST_DISK_BYTES = GIB
 """Records are small; what a cell saves, to measure its size, is as large as the model."""

@@ -7,10 +7,11 @@ import platform
 import sys
 from pathlib import Path
 
-from llmbench import environment, host
+from llmbench import environment
 from llmbench.doctor.finding import Finding, absent, ok, problem
 from llmbench.environment import GpuFacts
 from llmbench.format import GIB, size
+from llmbench.run import host
 
 LEAST_MEMORY_BYTES = 2 * GIB
 """What torch, transformers and the shipped model take, with some room."""

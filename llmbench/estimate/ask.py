@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from llmbench import outcome
 from llmbench.errors import UserError
 from llmbench.estimate.answer import Answer
 from llmbench.job import EstimateJob
 from llmbench.launcher import Event, Launcher
+from llmbench.run import outcome
 from llmbench.store import write_text
 
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from llmbench import compare, outcome, plan, source
+from llmbench import plan
 from llmbench.config import Config, Layer, resolve
 from llmbench.environment import usable_cpus
 from llmbench.errors import ConfigError
@@ -19,14 +19,16 @@ from llmbench.estimate.answer import Estimate
 from llmbench.estimate.ask import EstimateError, ask
 from llmbench.estimate.crew import Crew
 from llmbench.estimate.forecast import Forecast, Row, budget_bytes
+from llmbench.fetch import source
+from llmbench.fetch.trust import Trust
 from llmbench.job import EstimateJob
 from llmbench.launcher import Event
-from llmbench.limit import Timed
 from llmbench.plan import Planned
 from llmbench.plugin import Registry
 from llmbench.record import Cell, DataRef
+from llmbench.run import compare, outcome
+from llmbench.run.limit import Timed
 from llmbench.setup import Setup, compositions, defaults
-from llmbench.trust import Trust
 
 MOST_WORKERS = 4
 """How many workers at most load torch and simulate, side by side."""

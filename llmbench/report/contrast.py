@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from llmbench import fairness
+from llmbench.judge import fairness
 from llmbench.record import Record
 from llmbench.report import words
 from llmbench.report.run import label, show

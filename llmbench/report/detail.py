@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from llmbench import fairness
 from llmbench.figure import predicted_memory
 from llmbench.format import count
+from llmbench.judge import fairness
 from llmbench.record import Record
 from llmbench.report import estimate, words
 from llmbench.report.grid import Grid, grids

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from llmbench.attribution import Effect, Part
 from llmbench.format import size
+from llmbench.judge.attribution import Effect, Part
 from llmbench.report import words
 from llmbench.report.table import Value
 from llmbench.statistics.interval import Interval

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from llmbench import fact
 from llmbench.arm import Arm
 from llmbench.figure import BY_ID, QUALITY, Figure, peak_memory, timed
+from llmbench.judge import fact
 from llmbench.record import Record
 from llmbench.setting import ADJUSTABLE
 

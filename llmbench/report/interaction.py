@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llmbench import interaction
-from llmbench.attribution import Effect, Part
 from llmbench.format import size
-from llmbench.interaction import Interaction
+from llmbench.judge import interaction
+from llmbench.judge.attribution import Effect, Part
+from llmbench.judge.interaction import Interaction
 from llmbench.report import effect, words
 from llmbench.report.standing import Standing
 

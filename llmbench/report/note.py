@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from llmbench import fact
-from llmbench.caution import cautions
+from llmbench.judge import fact
+from llmbench.judge.caution import cautions
 from llmbench.report import field, phrase, words
 from llmbench.report.field import group
 from llmbench.report.name import named

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llmbench import attribution
-from llmbench.attribution import MOST_EFFECTS, Effect
+from llmbench.judge import attribution
+from llmbench.judge.attribution import MOST_EFFECTS, Effect
 from llmbench.report import bar, canvas, effect, interaction, words
 from llmbench.report.canvas import Scale
 from llmbench.report.chart import MOST_ROWS, Chart, chart, unique

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from llmbench.arm import Arm, arms
-from llmbench.check import first_loss_problems
 from llmbench.figure import Figure, peak_memory
+from llmbench.judge.check import first_loss_problems
 from llmbench.record import Record
 from llmbench.report import words
 from llmbench.report.field import (

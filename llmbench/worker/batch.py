@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from llmbench.dataset import Example
+from llmbench.fetch.dataset import Example
 from llmbench.setting import Settings
 from llmbench.task import Task
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from llmbench.blame import Amiss, failure, ours
 from llmbench.errors import UserError
 from llmbench.metric import Score
+from llmbench.plugin.blame import Amiss, failure, ours
 from llmbench.probe import Probe
 from llmbench.record import Example
 from llmbench.strategy import CannotRun, Strategy

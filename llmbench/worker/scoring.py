@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 
 import torch
 
-from llmbench import dataset, metric, plugin
+from llmbench import metric, plugin
+from llmbench.fetch import dataset
 from llmbench.metric import Score
 from llmbench.record import Example
 from llmbench.worker import evaluate, guard

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import torch
 
-from llmbench import host
 from llmbench.record import Shortage
+from llmbench.run import host
 from llmbench.size import UNITS
 
 NO_MEMORY = (

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from llmbench import dataset
+from llmbench.fetch import dataset
 from llmbench.setting import Settings
 from llmbench.strategy import CannotRun, Strategy
 from llmbench.worker import anatomy, batch, effective, guard, kernel, train, trial

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from llmbench import tree
+from llmbench.run import tree
 
 # Ask NVML, not the CUDA runtime, whether there is a GPU: the runtime would be initialised by it.
 os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")

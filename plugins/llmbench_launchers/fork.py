@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from llmbench import tree
 from llmbench.launcher import Event, Launcher
+from llmbench.run import tree
 from llmbench_launchers.process import events, worker_environment
 
 if TYPE_CHECKING:

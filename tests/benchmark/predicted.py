@@ -14,7 +14,8 @@ import logging
 from pathlib import Path
 from statistics import median
 
-from llmbench import plugin, source
+from llmbench import plugin
+from llmbench.fetch import source
 from llmbench.figure import peak_memory
 from llmbench.format import size
 from llmbench.record import MemoryParts, Record

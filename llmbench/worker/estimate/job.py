@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from llmbench import dataset, plugin
+from llmbench import plugin
 from llmbench.errors import UserError
 from llmbench.estimate.answer import Answer, Estimate
+from llmbench.fetch import dataset
 from llmbench.job import MOST_SEQUENCES, EstimateJob
 from llmbench.record import Cell
 from llmbench.setting import Settings

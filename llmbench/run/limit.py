@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from llmbench import host, redact
+from llmbench import redact
 from llmbench.duration import words
 from llmbench.launcher import Event, Launcher
 from llmbench.record import Record, Shortage
+from llmbench.run import host
 
 MARGIN_SECONDS = 0.5
 """How long after the limit the worker is asked to end: its stacks are to show where it hung."""

@@ -16,13 +16,14 @@ from typing import Any, Generic, TypeVar
 
 import pluggy
 
-from llmbench import hookspecs, installed, redact, shape
+from llmbench import hookspecs, redact
 from llmbench.errors import CompositionError, ConfigError, PluginError, nearest
 from llmbench.exporter import Exporter
-from llmbench.installed import CHOICE, Source
 from llmbench.launcher import Launcher
 from llmbench.metric import Metric
 from llmbench.model import Model
+from llmbench.plugin import installed, shape
+from llmbench.plugin.installed import CHOICE, Source
 from llmbench.probe import Probe
 from llmbench.strategy import Strategy
 from llmbench.task import Task

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from llmbench import hub, redact, whole
+from llmbench import redact
 from llmbench.errors import ModelError, nearest
-from llmbench.hub import Repository
+from llmbench.fetch import hub, whole
+from llmbench.fetch.hub import Repository
+from llmbench.fetch.trust import LOADABLE, NOTHING, Trust, check_code, check_weights
 from llmbench.plugin import Registry
-from llmbench.trust import LOADABLE, NOTHING, Trust, check_code, check_weights
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 SMALL = ("*.json", "*.model", "*.txt")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llmbench import dataset
-from llmbench.dataset import Data
 from llmbench.errors import DataError
+from llmbench.fetch import dataset
+from llmbench.fetch.dataset import Data
 from llmbench.record import DataRef
 from llmbench.setup import Setup
 from llmbench.store import Store, write_text

@@ -8,19 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmbench import advice, outcome, redact, resume
+from llmbench import redact
 from llmbench.estimate.answer import Estimate
 from llmbench.estimate.ask import ask
 from llmbench.estimate.foresight import PREDICTING, UNSEEN, Foresight, foresee
-from llmbench.feed import Inputs
+from llmbench.fetch.source import Source
 from llmbench.job import EstimateJob, Job
 from llmbench.launcher import Event
-from llmbench.limit import Timed
-from llmbench.listener import Listener
 from llmbench.plan import Plan, Planned
 from llmbench.record import Cell, Record
+from llmbench.run import advice, outcome, resume
+from llmbench.run.feed import Inputs
+from llmbench.run.limit import Timed
+from llmbench.run.listener import Listener
 from llmbench.setup import Setup
-from llmbench.source import Source
 from llmbench.store import Store, write_text
 
 

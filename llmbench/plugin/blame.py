@@ -11,8 +11,8 @@ from pathlib import Path
 
 from llmbench import plugin
 from llmbench.errors import PluginError, UserError
-from llmbench.installed import Source
 from llmbench.launcher import Event, Launcher
+from llmbench.plugin.installed import Source
 
 
 class Amiss(PluginError):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from llmbench.attribution import Effect, Part
+from llmbench.judge.attribution import Effect, Part
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from llmbench import fairness, steadiness
+from llmbench.judge import fairness, steadiness
 from llmbench.record import Record
 from llmbench.report import words
 from llmbench.report.name import named

@@ -9,19 +9,21 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from llmbench import advice, digest, feed, lock, neighbour, outcome, plan, resume, source
-from llmbench.bench import Bench
-from llmbench.blame import Watched
+from llmbench import plan
 from llmbench.config import Config
 from llmbench.errors import StoreError
-from llmbench.feed import Inputs
-from llmbench.limit import Timed
-from llmbench.listener import Listener
+from llmbench.fetch import digest, source
+from llmbench.fetch.source import Source
 from llmbench.plan import Plan
 from llmbench.plugin import Registry
+from llmbench.plugin.blame import Watched
 from llmbench.record import ModelRef
+from llmbench.run import advice, feed, lock, neighbour, outcome, resume
+from llmbench.run.bench import Bench
+from llmbench.run.feed import Inputs
+from llmbench.run.limit import Timed
+from llmbench.run.listener import Listener
 from llmbench.setup import Setup, notices
-from llmbench.source import Source
 from llmbench.store import Header, Store
 
 

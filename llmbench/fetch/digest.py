@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from llmbench.source import Source
+from llmbench.fetch.source import Source
 
 SMALL_BYTES = 2**26
 SAMPLE_BYTES = 4096

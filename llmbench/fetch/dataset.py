@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from llmbench import patience, redact
+from llmbench import redact
 from llmbench.errors import DataError, nearest
+from llmbench.fetch import patience
+from llmbench.fetch.rows import SUFFIXES, first_line
+from llmbench.fetch.rows import read as read_rows
 from llmbench.record import DataRef
-from llmbench.rows import SUFFIXES, first_line
-from llmbench.rows import read as read_rows
 from llmbench.task import Task
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(:\w+)?")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmbench import patience
 from llmbench.errors import ModelError
-from llmbench.patience import REQUEST_SECONDS, Busy, Unanswered
+from llmbench.fetch import patience
+from llmbench.fetch.patience import REQUEST_SECONDS, Busy, Unanswered
 
 TWICE = ["consolidated*", "original/*"]
 """The same weights once more, in their authors' own format."""

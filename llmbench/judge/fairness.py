@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from llmbench import fact
-from llmbench.fact import Difference
+from llmbench.judge import fact
+from llmbench.judge.fact import Difference
 from llmbench.record import Record
 from llmbench.report import words
 from llmbench.report.field import group

@@ -1,0 +1,1 @@
+"""What records are judged by before anybody is told of them."""

@@ -1,0 +1,1 @@
+"""How the cells of a comparison are run, from the first lock to the last record."""
