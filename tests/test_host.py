@@ -43,7 +43,7 @@ def test_a_control_group_without_a_limit_does_not(groups, most, used):
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
 def test_a_limit_on_the_address_space_counts():
     code = (
-        "import resource; from llmbench import host\n"
+        "import resource; from llmbench.run import host\n"
         "resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31)); print(*host.room())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -102,8 +102,11 @@ def test_a_gpus_processes_are_those_that_nvml_shows(monkeypatch, ask, found):
         nvmlDeviceGetName=lambda handle: "NVIDIA H200",
         nvmlDeviceGetUUID=lambda handle: "GPU-a",
         nvmlDeviceGetComputeRunningProcesses=ask,
+        nvmlDeviceGetCudaComputeCapability=lambda handle: (9, 0),
     )
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
     monkeypatch.setattr(machine, "_has_device_file", lambda: True)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert machine.visible_gpus() == (GpuFacts("NVIDIA H200", 10, 4, "580", "GPU-a", found),)
+    assert machine.visible_gpus() == (
+        GpuFacts("NVIDIA H200", 10, 4, "580", "GPU-a", found, (9, 0)),
+    )

@@ -51,6 +51,16 @@ CONFIGS = Path(__file__).parents[1] / "plugins" / "llmbench_models" / "configs"
 BATCH = batch.collate([Tokens(tuple(range(1, 30)), prompt=9), Tokens((1, 2, 3, 4), prompt=1)], 0)
 
 
+class Watcher(train.Observer):
+    """Keeps the steps that it is told of."""
+
+    def __init__(self):
+        self.steps = []
+
+    def after_step(self, step):
+        self.steps.append(step)
+
+
 def members(text: str) -> tuple[Strategy, ...]:
     return composition.read(text, BY_ID.__getitem__).members
 
@@ -254,13 +264,13 @@ def test_a_step_trains_every_trained_weight_and_no_other(prepare, text):
     wake(model)
     before = {n: p.detach().clone() for n, p in model.named_parameters()}
     settings = Settings(learning_rate=1e-2, lr_warmup_ratio=0, steps=1)
-    steps = []
+    watcher = Watcher()
     context = [m.training for m in members(text)][-1]
     optimizer = train.adamw(model, settings)
-    train.train(model, optimizer, [[BATCH]], settings, context, steps.append, lambda: None)
+    train.train(model, optimizer, [[BATCH]], settings, context, watcher)
     changed = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
     assert changed == trainable(model).keys()
-    assert steps[0].loss > 0
+    assert watcher.steps[0].loss > 0
 
 
 @pytest.mark.parametrize("text", ["qlora", "lora+8-bit", "lora+4-bit"])

@@ -64,7 +64,7 @@ def test_ending_a_process_that_has_ended_is_fine():
 def test_a_process_ends_with_its_parent():
     parent = started(
         "import os, time\n"
-        "from llmbench import tree\n"
+        "from llmbench.run import tree\n"
         "me = os.getpid()\n"
         "if os.fork() == 0:\n"
         "    tree.end_with_parent(me)\n"
@@ -81,7 +81,7 @@ def test_a_process_ends_with_its_parent():
 def test_what_is_in_the_group_of_a_process_that_is_killed_ends_with_it():
     process = started(
         "import os, time\n"
-        "from llmbench import tree\n"
+        "from llmbench.run import tree\n"
         "tree.take_group_along()\n"
         "print('alive', flush=True) if os.fork() else None\n"
         "time.sleep(600)\n"
@@ -94,6 +94,8 @@ def test_what_is_in_the_group_of_a_process_that_is_killed_ends_with_it():
 
 def test_a_process_whose_parent_is_not_there_any_more_ends_at_once():
     other = 1 if os.getpid() != 1 else 2
-    process = started(f"from llmbench import tree; tree.end_with_parent({other}); print('alive')")
+    process = started(
+        f"from llmbench.run import tree; tree.end_with_parent({other}); print('alive')"
+    )
     assert process.communicate()[0] == b""
     assert process.returncode == 1
