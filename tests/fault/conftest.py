@@ -83,14 +83,15 @@ def comparison(tmp_path: Path) -> Iterator[Callable[..., Comparison]]:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    config = session.config
+    config, found = session.config, session.config.stash[FOUND]
     on_gpu = config.getoption("-m") == "gpu"
     chosen = {p for p in HERE.glob("test_*.py") if ("gpu" in p.name) == on_gpu}
     whole = chosen <= {item.path for item in session.items} and not config.getoption("-k")
-    if config.getoption("--long", default=False) and whole and exitstatus == pytest.ExitCode.OK:
+    well = found and exitstatus == pytest.ExitCode.OK
+    if config.getoption("--long", default=False) and whole and well:
         name = "faults-gpu.md" if on_gpu else "faults.md"
         DOCS.mkdir(exist_ok=True)
-        (DOCS / name).write_text(page(config.stash[FOUND], config), "utf-8")
+        (DOCS / name).write_text(page(found, config), "utf-8")
 
 
 def page(found: list[Aftermath], config: pytest.Config) -> str:
