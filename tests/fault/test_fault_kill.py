@@ -95,12 +95,12 @@ def test_a_parent_that_is_killed_at_random_moments(comparison, aftermath, often,
     found = aftermath("SIGKILL of the parent at a random moment")
     whole, report = comparison(*QUICK, "--seeds", "3"), often(True, False)
     began = time.monotonic()
-    assert whole.run(report=report, QUICK_SECONDS="0.01").status == 0
+    assert whole.run(report=report, QUICK_SECONDS="0.05").status == 0
     lasts = time.monotonic() - began
     moments, hits = random.Random(0), Counter()
     while found.times < often(100, 2):
         made = Comparison(tmp_path / f"killed-{found.times}", *QUICK, "--seeds", "3")
-        process = made.start(report=report, QUICK_SECONDS="0.01")
+        process = made.start(report=report, QUICK_SECONDS="0.05")
         time.sleep(moments.uniform(0, lasts))
         process.kill()
         ended = follow(process)
