@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
+import signal
 import tempfile
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -24,6 +25,8 @@ os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
 CACHE = tempfile.TemporaryDirectory(prefix="llmbench-tests-")
 os.environ["HF_HOME"] = CACHE.name
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# A shell that started the tests in the background has them, and all they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadlines: the machine may be doing something else. `--hypothesis-profile=long` for the rest.
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
