@@ -213,7 +213,7 @@ def examples(
     """Evaluated examples whose ROUGE-L scatters around `quality`."""
     found = []
     for number in range(settings.eval_examples):
-        wanted = SENTENCES[number % len(SENTENCES)]
+        wanted = f"{number}. {SENTENCES[number % len(SENTENCES)]}"
         hardness = random.Random(number).uniform(-1, 1)  # the same in every cell
         score = quality + spread * (hardness + 0.3 * noise.uniform(-1, 1))
         score = min(1.0, max(0.0, score))

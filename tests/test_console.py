@@ -119,11 +119,11 @@ def test_lines_end_with_the_answer_and_why_in_the_terminal_s_width():
     made = [ok("full", 0.64, 62.0), ok("lora", 0.62, 35.0)]
     Lines(screen).finish(comparison(made), ROOT / "report.html", 0)
     lines = out.getvalue().splitlines()
-    at = lines.index("Pick lora.")
+    at = lines.index("Pick lora, as far as one seed can tell.")
     said = " ".join(line.strip() for line in lines[at + 1 : -2])
     assert said.startswith("On ROUGE-L it is not distinguishable from full (0.6")
     assert "difference -0." in said
-    assert said.endswith("and it needs 35.0 GiB of peak memory where full needs 62.0 GiB.")
+    assert "and it needs 35.0 GiB of peak memory where full needs 62.0 GiB. One " in said
     assert lines[at - 1] == lines[-2] == ""
     assert max(map(len, lines)) <= 60
     assert "`" not in out.getvalue()

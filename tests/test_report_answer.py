@@ -26,7 +26,7 @@ def noted(made: list[Record], **changes: object) -> tuple[Note, ...]:
 
 def test_of_cells_level_in_quality_the_one_with_least_memory_is_picked() -> None:
     found = answered([records.ok("full", 0.63, 62.0), records.ok("qlora", 0.63, 5.1)])
-    assert found.headline == "Pick `qlora`"
+    assert found.headline == "Pick `qlora`, as far as one seed can tell"
     assert "not distinguishable from `full`" in found.sentences[0] or (
         "cannot be told apart" in found.sentences[0]
     )
@@ -37,13 +37,24 @@ def test_two_that_score_the_same_are_said_to_do_so() -> None:
     full = records.ok("full", 0.6, 62.0)
     made = [full, records.ok("lora", 0.6, 35.0, examples=full.examples)]
     found = answer(stand(records.comparison(made)))
-    assert found.sentences[1] == "Both have the same score on every example."
+    assert found.sentences[2] == "Both have the same score on every example."
 
 
 def test_a_clear_winner_is_picked_whatever_its_memory() -> None:
     found = answered([records.ok("full", 0.63, 62.0), records.ok("qlora", 0.40, 5.1)])
-    assert found.headline == "Pick `full`"
-    assert "better than every other cell" in found.sentences[0]
+    assert found.pick is not None
+    assert found.pick.cell.composition == "full"
+    assert "above every other cell" in found.sentences[0]
+
+
+def test_one_seed_is_never_a_plain_answer() -> None:
+    made = [records.ok("full", 0.63, 62.0), records.ok("qlora", 0.40, 5.1)]
+    found = answered(made)
+    assert found.headline.endswith(", as far as one seed can tell")
+    assert "--seeds 3" in found.sentences[1]
+    first = noted(made)[0]
+    assert first.kind == "warning"
+    assert first.text.startswith("One seed: ")
 
 
 def test_the_base_never_competes() -> None:
@@ -58,7 +69,7 @@ def test_a_cell_with_a_wrong_first_loss_cannot_win_and_is_named() -> None:
         records.ok("lora", 0.5, 35.0),
         records.ok("liger", 0.9, 1.0, 90000, first_loss=522.0),
     ]
-    assert answered(made).headline == "Pick `full`"
+    assert answered(made).headline.startswith("Pick `full`")
     first = noted(made)[0]
     assert first.kind == "wrong"
     assert "`liger`" in first.text

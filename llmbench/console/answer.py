@@ -8,7 +8,7 @@ PLAIN = str.maketrans({"`": None, "\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "â€
 
 
 def answered(comparison: Comparison) -> tuple[str, ...]:
-    """The headline, and the sentence under it; nothing of a comparison without equal batches."""
+    """The headline, and what is said under it; nothing of a comparison without equal batches."""
     # Here, since statistics take a while to import, and most of a session has no use for them.
     from llmbench.report.answer import answer
     from llmbench.report.standing import stand
@@ -17,7 +17,7 @@ def answered(comparison: Comparison) -> tuple[str, ...]:
     if not equal.records:
         return ()
     found = answer(stand(equal))
-    return tuple(plain(text) for text in (f"{found.headline}.", *found.sentences[:1]))
+    return tuple(plain(text) for text in (f"{found.headline}.", " ".join(found.sentences)))
 
 
 def plain(text: str) -> str:

@@ -5,18 +5,44 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from llmbench.judge import fairness, steadiness
+from llmbench.arm import arms
+from llmbench.judge import fairness, output, steadiness
 from llmbench.record import Record
 from llmbench.report import words
 from llmbench.report.name import named
 
 MOST_NAMED = 4
 """Cells of one cause that are named, with what is to be seen of each."""
+MOST_CHARACTERS = 500
+"""Shown of what a worker warned of."""
 
 
 def cautions(records: Sequence[Record]) -> list[str]:
-    """Warnings in sentences, names between backticks: what else differs, and what was unsteady."""
-    return [*map(fairness.sentence, fairness.unfair(records)), *_unsteady(records)]
+    """Warnings in sentences, names between backticks, what bears on quality first."""
+    unfair = map(fairness.sentence, fairness.unfair(records))
+    return [*_warned(records), *_degenerate(records), *unfair, *_unsteady(records)]
+
+
+def _warned(records: Sequence[Record]) -> Iterator[str]:
+    """What workers warned of, once each, with the cells that it was said of."""
+    found = arms(records)
+    names = named([arm.cell for arm in found])
+    said = defaultdict(list)
+    for arm in found:
+        for warning in dict.fromkeys(w for r in arm.records for w in r.warnings):
+            said[warning].append(words.code(names[arm.cell.id]))
+    for warning, of in said.items():
+        whom = "All cells" if len(of) == len(found) > 1 else words.listed(of)
+        yield f"{whom}: {words.cut(warning, MOST_CHARACTERS)}"
+
+
+def _degenerate(records: Sequence[Record]) -> Iterator[str]:
+    """A warning if predictions do not depend on their inputs."""
+    names = named([r.cell for r in records], seeds=True)
+    seen = ((names[r.cell.id], what) for r in records if (what := output.degenerate(r)))
+    cells = [f"{words.code(name)} {what}" for name, what in seen]
+    if cells:
+        yield words.clean(f"{_first(cells)}. {output.MEANING}")
 
 
 def _unsteady(records: Sequence[Record]) -> Iterator[str]:
@@ -26,5 +52,9 @@ def _unsteady(records: Sequence[Record]) -> Iterator[str]:
         for mark in steadiness.marks(record):
             found[mark.cause].append(f"{words.code(names[record.cell.id])} {mark.what}")
     for cause, cells in found.items():
-        more = f"; {len(cells) - MOST_NAMED} more alike" if len(cells) > MOST_NAMED else ""
-        yield words.clean(f"{'; '.join(cells[:MOST_NAMED])}{more}. {cause}".strip())
+        yield words.clean(f"{_first(cells)}. {cause}".strip())
+
+
+def _first(cells: Sequence[str]) -> str:
+    more = f"; {len(cells) - MOST_NAMED} more alike" if len(cells) > MOST_NAMED else ""
+    return "; ".join(cells[:MOST_NAMED]) + more

@@ -49,8 +49,25 @@ def untrained(standing: Standing) -> Arm | None:
 def _picked(standing: Standing, best: Arm) -> Answer:
     pick = least_memory(standing.level())
     why = _highest(standing, pick) if pick is best else _level(standing, pick, best)
-    rest = (*_need(standing, pick), *_on_speed(standing, pick), *_over_base(standing))
-    return Answer(f"Pick {standing.name(pick)}", (why, *rest), phrase.rule(standing), pick)
+    rest = (
+        *_luck(standing),
+        *_need(standing, pick),
+        *_on_speed(standing, pick),
+        *_over_base(standing),
+    )
+    sure = ", as far as one seed can tell" if _one_seed(standing) else ""
+    headline = f"Pick {standing.name(pick)}{sure}"
+    return Answer(headline, (why, *rest), phrase.rule(standing), pick)
+
+
+def _one_seed(standing: Standing) -> bool:
+    return standing.seed_counts == [1]
+
+
+def _luck(standing: Standing) -> Iterator[str]:
+    """What one seed cannot tell."""
+    if _one_seed(standing):
+        yield "One training cannot tell a better method from a luckier one: --seeds 3 can."
 
 
 def _level(standing: Standing, pick: Arm, best: Arm) -> str:
@@ -77,8 +94,9 @@ def _highest(standing: Standing, pick: Arm) -> str:
         )
     rest = [a for a in standing.competing if a is not pick and a.id in standing.verdicts]
     runner = max(rest, key=lambda arm: standing.quality_of(arm) or 0.0)
+    than = "above" if _one_seed(standing) else "better than"
     return (
-        f"It has {figures}, better than every other {row}; next is {standing.name(runner)} with "
+        f"It has {figures}, {than} every other {row}; next is {standing.name(runner)} with "
         f"{phrase.quality(standing, runner)} "
         f"({phrase.difference(standing, standing.verdicts[runner.id])})."
     )
@@ -104,7 +122,10 @@ def _on_speed(standing: Standing, pick: Arm) -> Iterator[str]:
     if pick is fastest[0]:
         yield f"It also trains fastest, at {own}."
     elif pick in fastest:
-        yield f"It trains at {own}, not told apart from the fastest, {first} ({_top(standing)})."
+        yield (
+            f"It trained at {own}; the fastest, {first}, at {_top(standing)}: a difference that "
+            "these steps cannot tell from chance."
+        )
     else:
         yield f"It trains at {own}; the fastest, {first}, at {_top(standing)}."
 
@@ -123,6 +144,7 @@ def _nothing_learnt(standing: Standing, best: Arm, base: Arm) -> Answer:
     verdict = standing.verdicts[base.id]
     worse = verdict.word == "better"
     row, steps = phrase.row(standing), words.plural(best.cell.settings.steps, "step")
+    seeds = "more seeds (two leave wide intervals), " if max(standing.seed_counts) == 2 else ""
     return Answer(
         f"Nothing to pick: every {row} is worse than the untrained model"
         if worse
@@ -132,7 +154,7 @@ def _nothing_learnt(standing: Standing, best: Arm, base: Arm) -> Answer:
             f"{standing.name(best)}; the untrained {standing.name(base)} has "
             f"{phrase.quality(standing, base)}, which is {verdict.word} "
             f"({phrase.difference(standing, verdict)}).",
-            f"These {row}s trained for {steps}: more steps, a higher learning rate or more "
+            f"These {row}s trained for {steps}: {seeds}more steps, a higher learning rate or more "
             "evaluated examples may tell them apart.",
             _speed_and_memory(standing),
         ),

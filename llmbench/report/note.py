@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -36,11 +35,10 @@ def notes(comparison: Comparison, standing: Standing) -> tuple[Note, ...]:
         *_missing(comparison),
         *_ended(standing),
         *_environments(standing),
-        *_warnings(standing),
+        *(Note(kind, text) for kind, text in scope(standing)),
         *(Note("warning", c) for c in cautions(standing.records)),
         *_groups(standing),
         *_notices(comparison, standing),
-        *(Note(kind, text) for kind, text in scope(standing)),
     ]
     order = {"wrong": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda n: order[n.kind]))
@@ -120,13 +118,3 @@ def _environments(standing: Standing) -> Iterator[Note]:
     else:
         return
     yield Note("warning", f"Cells ran {what}: their speed and memory do not compare.")
-
-
-def _warnings(standing: Standing) -> Iterator[Note]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for arm in standing.arms:
-        for warning in dict.fromkeys(w for r in arm.records for w in r.warnings):
-            found[warning].append(standing.name(arm))
-    for warning, of in found.items():
-        whom = "All cells" if len(of) == len(standing.arms) > 1 else words.listed(of)
-        yield Note("warning", f"{whom}: {words.cut(warning, 500)}")

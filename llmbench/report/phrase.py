@@ -102,8 +102,7 @@ def takes(need: Need) -> str:
     if not ways:
         count = "one seed" if need.seeds == 1 else words.plural(need.seeds, "seed")
         return f"No number of examples of {count} would tell {small}."
-    luck = "; the luck of training takes more seeds" if need.seeds == 1 else ""
-    text = f"{' or '.join(ways)} would tell {small}{luck}."
+    text = f"{' or '.join(ways)} would tell {small}."
     return text[0].upper() + text[1:]
 
 
