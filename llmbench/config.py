@@ -73,7 +73,7 @@ class Config(BaseModel):
         ("all",), min_length=1, description="Strategies or compositions, with commas; or 'all'."
     )
     ablate: bool = Field(
-        False, description="Also run what tells what each part of a composition does."
+        False, description="Also run the cells that show what each part of a composition does."
     )
     model: str = Field("llmbench-tiny", description="Alias, hub id or folder.")
     weights: Weights = Field("pretrained", description="Real weights, or the shape alone.")
@@ -82,13 +82,13 @@ class Config(BaseModel):
         False, description="Run code that comes with a model, or with a metric of a hub."
     )
     allow_pickles: bool = Field(
-        False, description="Load weights that are pickles, where there are no others."
+        False, description="Load pickled weights where a model has no others."
     )
-    task: str = Field("summarization", description="What is to be learnt.")
+    task: str = Field("summarization", description="Task to train and evaluate on.")
     data: str | None = Field(None, description="Training data: file, folder or hub id.")
-    eval_data: str | None = Field(None, description="Evaluation data; the task's own otherwise.")
-    input_field: str | None = Field(None, description="Field of the input; recognised otherwise.")
-    target_field: str | None = Field(None, description="Field of the target; likewise.")
+    eval_data: str | None = Field(None, description="Evaluation data; required with --data.")
+    input_field: str | None = Field(None, description="Field of the input, where it is not recognised.")
+    target_field: str | None = Field(None, description="Field of the target, likewise.")
     metrics: Listed = Field(("rouge",), min_length=1, description="Metrics, with commas.")
     fit: Size | None = Field(
         None, description="Also find the largest micro-batch within so much memory: 16GiB."
@@ -104,19 +104,19 @@ class Config(BaseModel):
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to run.")
     launcher: str = Field("auto", description="How a cell's process is started.")
-    output: str | None = Field(None, description="Output directory; a new one in reports/ else.")
+    output: str | None = Field(None, description="Output directory; by default a new one in reports/.")
     retry: Annotated[tuple[Retry, ...], BeforeValidator(_listed)] = Field(
         (),
         description="Cells of --output to run again, by how they ended: failed, oom, diverged, "
         "timeout, skipped, with commas; or 'all'. Interrupted and killed ones always are.",
     )
     cell_timeout: Annotated[float, Field(gt=0), BeforeValidator(_seconds)] | None = Field(
-        None, description="Longest time for a cell: seconds, or 10m, or 1h30m; none otherwise."
+        None, description="Longest time for a cell: seconds, or 10m, or 1h30m."
     )
     on_oom: Literal["continue", "stop"] = Field(
         "continue",
-        description="After a cell that ran out of memory: go on with the next, or stop. Nobody's "
-        "batch is made smaller: cells would no longer compare.",
+        description="After a cell that ran out of memory: go on with the next, or stop. Batches are "
+        "never made smaller, so that cells stay comparable.",
     )
     wait: bool = Field(
         False, description="Wait for a directory or a GPU that another llmbench is using."

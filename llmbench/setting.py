@@ -23,18 +23,18 @@ class Settings(BaseModel):
         2e-5, gt=0, description="Peak learning rate of full fine-tuning; adapters scale it."
     )
     lr_warmup_ratio: float = Field(
-        0.1, ge=0, lt=1, description="Share of the steps in which the learning rate rises."
+        0.1, ge=0, lt=1, description="Share of the steps over which the learning rate rises."
     )
     schedule: Schedule = Field("linear", description="How the learning rate falls after that.")
     optimizer: str = Field("adamw", description="Optimiser; a strategy may declare another.")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's decoupled weight decay.")
     max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
-    precision: Precision = Field("fp32", description="Type of the weights and of the arithmetic.")
+    precision: Precision = Field("fp32", description="Type of weights and arithmetic; on a GPU, bf16 unless given.")
     burn_in_steps: int = Field(
-        4, ge=0, description="First steps, trained but left out of the throughput."
+        4, ge=0, description="First steps that train but do not count towards the speed."
     )
     deterministic: bool = Field(
-        False, description="Equal bits in every run; slower, so that no speed is given."
+        False, description="Bit-identical results; slower, so no speed is reported."
     )
     eval_examples: int = Field(100, ge=1, description="Examples to evaluate.")
     eval_batch_size: int = Field(8, ge=1, description="Examples generated at a time.")

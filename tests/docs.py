@@ -1,4 +1,4 @@
-"""Writes the parts of the README that the code knows best: `python tests/docs.py`.
+"""Writes the parts of the documents that the code knows best: `python tests/docs.py`.
 
 A part stands between `<!-- generated: NAME -->` and `<!-- end -->`. `tests/test_docs.py` fails
 where a part is not what the code says.
@@ -18,7 +18,9 @@ from llmbench.composition import read
 from llmbench.plugin import Registry, registry
 
 QUOTE = '"'
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+GENERATED = (ROOT / "README.md", ROOT / "docs" / "reference.md")
+"""Documents with generated parts."""
 PART = re.compile(
     r"(<!-- generated: (?P<name>[\w -]+) -->\n)(?P<text>.*?)(<!-- end -->)", re.DOTALL
 )
@@ -47,7 +49,7 @@ def strategies(installed: Registry) -> str:
         )
         alone = name if name == setup.BASE else read(name, find).id
         rows.append((f"`{name}`", strategy.summary, f"`{alone}`", options))
-    return table(("id", "what it does", "alone, it is", "options"), rows)
+    return table(("id", "what it does", "used alone, it means", "options"), rows)
 
 
 def metrics(installed: Registry) -> str:
@@ -78,4 +80,5 @@ def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(updated(README.read_text("utf-8"), registry()), "utf-8")
+    for document in GENERATED:
+        document.write_text(updated(document.read_text("utf-8"), registry()), "utf-8")

@@ -1,21 +1,30 @@
-"""The README says what the code does, and its commands are the ones that CI runs."""
+"""The documents say what the code does, and the README's commands are the ones that CI runs."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 import docs
 from llmbench import hookspecs
+from llmbench.cli import cli
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 
 
-def test_the_generated_parts_are_what_the_code_says(registry) -> None:
-    assert docs.PART.search(README)
-    assert docs.updated(README, registry) == README, "run: python tests/docs.py"
+@pytest.mark.parametrize("document", docs.GENERATED, ids=lambda p: p.name)
+def test_the_generated_parts_are_what_the_code_says(document: Path, registry) -> None:
+    text = document.read_text("utf-8")
+    assert docs.PART.search(text)
+    assert docs.updated(text, registry) == text, "run: python tests/docs.py"
+
+
+def test_every_command_is_in_the_reference() -> None:
+    text = (ROOT / "docs" / "reference.md").read_text("utf-8")
+    assert all(f"## llmbench {name}\n" in text for name in cli.commands)
 
 
 def test_ci_runs_the_second_command_of_the_readme() -> None:
@@ -32,13 +41,12 @@ def test_every_hook_is_in_the_guide_for_plugins(hook: str) -> None:
     assert f"`{hook}`" in (ROOT / "plugins" / "README.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize(
-    "document",
-    ["README.md", "plugins/README.md", "CHANGELOG.md", "docs/figures.md", "docs/report.md"],
-)
-def test_links_to_files_lead_somewhere(document: str) -> None:
-    import re
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "plugins" / "README.md"]
 
-    folder = (ROOT / document).parent
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / document).read_text("utf-8")):
-        assert (folder / target).exists(), target
+
+@pytest.mark.parametrize(
+    "document", [*DOCUMENTS, *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name
+)
+def test_links_to_files_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", document.read_text("utf-8")):
+        assert (document.parent / target).exists(), target

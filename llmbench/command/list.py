@@ -19,11 +19,13 @@ KINDS = (
 
 
 @click.command("list")
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", metavar="KIND", type=click.Choice(KINDS))
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON, with every detail.")
 @strict_plugins
 def list_(kind: str, as_json: bool) -> None:
     """List what is installed, with the package that each comes from.
+
+    KIND is strategies, models, tasks, metrics, probes, launchers, exporters or plugins.
 
     --json tells more: of strategies, for instance, the options with type, default and
     description, the group that each decides, and what it stands on alone.
