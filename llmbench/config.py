@@ -87,7 +87,9 @@ class Config(BaseModel):
     task: str = Field("summarization", description="Task to train and evaluate on.")
     data: str | None = Field(None, description="Training data: file, folder or hub id.")
     eval_data: str | None = Field(None, description="Evaluation data; required with --data.")
-    input_field: str | None = Field(None, description="Field of the input, where it is not recognised.")
+    input_field: str | None = Field(
+        None, description="Field of the input, where it is not recognised."
+    )
     target_field: str | None = Field(None, description="Field of the target, likewise.")
     metrics: Listed = Field(("rouge",), min_length=1, description="Metrics, with commas.")
     fit: Size | None = Field(
@@ -104,7 +106,9 @@ class Config(BaseModel):
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to run.")
     launcher: str = Field("auto", description="How a cell's process is started.")
-    output: str | None = Field(None, description="Output directory; by default a new one in reports/.")
+    output: str | None = Field(
+        None, description="Output directory; by default a new one in reports/."
+    )
     retry: Annotated[tuple[Retry, ...], BeforeValidator(_listed)] = Field(
         (),
         description="Cells of --output to run again, by how they ended: failed, oom, diverged, "
@@ -115,8 +119,8 @@ class Config(BaseModel):
     )
     on_oom: Literal["continue", "stop"] = Field(
         "continue",
-        description="After a cell that ran out of memory: go on with the next, or stop. Batches are "
-        "never made smaller, so that cells stay comparable.",
+        description="After a cell that ran out of memory: go on with the next, or stop. Batches "
+        "are never made smaller, so that cells stay comparable.",
     )
     wait: bool = Field(
         False, description="Wait for a directory or a GPU that another llmbench is using."

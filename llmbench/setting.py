@@ -29,7 +29,9 @@ class Settings(BaseModel):
     optimizer: str = Field("adamw", description="Optimiser; a strategy may declare another.")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's decoupled weight decay.")
     max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
-    precision: Precision = Field("fp32", description="Type of weights and arithmetic; on a GPU, bf16 unless given.")
+    precision: Precision = Field(
+        "fp32", description="Type of weights and arithmetic; on a GPU, bf16 unless given."
+    )
     burn_in_steps: int = Field(
         4, ge=0, description="First steps that train but do not count towards the speed."
     )
