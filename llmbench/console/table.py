@@ -64,9 +64,15 @@ def style(status: str) -> str:
 
 def folded(composition: str, width: int) -> Text:
     """The composition in lines of at most the width, where its parts allow it."""
-    lines = [""]
-    for part in composition.replace("+", "+\n").split("\n"):
+    parts, lines = composition.replace("+", "+\n").split("\n"), [""]
+    indent = "  " if longest(composition) + 2 <= width else " "
+    for part in parts:
         if lines[-1] and len(lines[-1] + part) > width:
-            lines.append("  ")
+            lines.append(indent)
         lines[-1] += part
     return Text("\n".join(lines))
+
+
+def longest(composition: str) -> int:
+    """Characters of the longest part, with the `+` behind it."""
+    return max(map(len, composition.replace("+", "+\n").split("\n")))

@@ -70,6 +70,8 @@ class Forecast:
 
     setup: Setup
     rows: Sequence[Row]
+    added: frozenset[str] = frozenset()
+    """Compositions among them that nobody asked for: ways out, where nothing else fits."""
 
     @property
     def notices(self) -> list[str]:

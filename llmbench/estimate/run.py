@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -19,6 +19,7 @@ from llmbench.estimate.answer import Estimate
 from llmbench.estimate.ask import EstimateError, ask
 from llmbench.estimate.crew import Crew
 from llmbench.estimate.forecast import Forecast, Row, budget_bytes
+from llmbench.estimate.foresight import saving
 from llmbench.fetch import source
 from llmbench.fetch.trust import Trust
 from llmbench.job import EstimateJob
@@ -56,8 +57,27 @@ def run(setup: Setup, listen: Callable[[Event], None]) -> Forecast:
     resolved = setup.resolved.model_copy(update={"config": one_seed})
     cells = plan.make(replace(setup, resolved=resolved), model, (NO_DATA, NO_DATA)).cells
     found = simulate(setup, fetched.weights_location, cells, listen)
+    rows = rows_of(setup, cells, found)
+    added = ways_out(setup, rows)
+    if added:
+        found = simulate(setup, fetched.weights_location, added, listen)
+        rows = [*rows, *rows_of(setup, added, found)]
+    return Forecast(setup, rows, frozenset(p.cell.composition for p in added))
+
+
+def rows_of(setup: Setup, cells: Sequence[Planned], found: Mapping[str, Estimate]) -> list[Row]:
+    """A row for each cell."""
     memory_bytes = setup.environment.device_memory_bytes
-    return Forecast(setup, [Row(p.cell, found[p.cell.id], memory_bytes) for p in cells])
+    return [Row(p.cell, found[p.cell.id], memory_bytes) for p in cells]
+
+
+def ways_out(setup: Setup, rows: Sequence[Row]) -> list[Planned]:
+    """What to predict as well where nothing fits: the same with gradient checkpointing."""
+    if any(r.fits != "no" for r in rows):
+        return []
+    held = {r.cell.composition for r in rows}
+    saved = saving(setup, [r.cell for r in rows])
+    return [Planned(cell=c) for c in saved if c.composition not in held]
 
 
 def simulate(

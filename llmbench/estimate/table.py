@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmbench.console.table import GAP, folded
+from llmbench.console.table import GAP, folded, longest
 from llmbench.estimate.forecast import TRAINING_BYTES, Forecast, Row
 from llmbench.estimate.gpu import OUTSIDE_BYTES
+from llmbench.estimate.verdict import verdict
 from llmbench.format import count, size
 from llmbench.job import MOST_SEQUENCES
 from llmbench.record import MemoryParts
@@ -29,6 +30,9 @@ STYLES = {"yes": "green", "tight": "yellow", "no": "red"}
 def show(forecast: Forecast, console: Console) -> None:
     """Write the tables, and what has to be known to read them."""
     console.print(headline(forecast), highlight=False)
+    said = verdict(forecast)
+    if said:
+        console.print(f"\n[bold]{said}[/bold]", highlight=False)
     known = [r for r in forecast.rows if r.estimate.parts]
     if known:
         console.print("\nPredicted peak of the train phase, and what is held at that moment:")
@@ -69,10 +73,10 @@ def room_line(forecast: Forecast) -> str:
     """What is compared with the GPU's memory."""
     settings = forecast.setup.config.settings
     return (
-        f"With {size(OUTSIDE_BYTES)} for the CUDA context beside it: does it fit, and how many "
-        f"sequences of {settings.seq_len:,} tokens, or tokens in each of "
-        f"{settings.batch_size} sequences, are the most that do? Tried up to "
-        f"{MOST_SEQUENCES:,} sequences, and to the tokens that the model has positions for."
+        f"Whether it fits, with {size(OUTSIDE_BYTES)} for the CUDA context; the most sequences of "
+        f"{settings.seq_len:,} tokens, and the most tokens in each of {settings.batch_size} "
+        f"sequences, that do (tried up to {MOST_SEQUENCES:,} sequences, and to the tokens that the "
+        "model has positions for):"
     )
 
 
@@ -136,9 +140,11 @@ def made(
     width: int,
 ) -> Table:
     """A table with a row for each composition, folded to fit the width."""
-    columns = zip(headings, *cells, strict=True)
-    taken = sum(max(len(str(c)) for c in column) + GAP for column in columns)
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    widths = [max(len(str(c)) for c in column) for column in zip(headings, *cells, strict=True)]
+    taken, gap = sum(widths) + GAP * len(widths), GAP
+    if max(longest(r.cell.composition) for r in rows) + GAP > width - taken:
+        taken, gap = sum(widths) + len(widths), 1  # or a long name would be broken in mid-word
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
     table.add_column("Strategy", overflow="fold")
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
