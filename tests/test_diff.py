@@ -111,6 +111,12 @@ def test_a_quality_that_is_lower_by_chance_breaks_no_bound():
     assert exit_of(found, "rougeL<-0.02") == 0
 
 
+@pytest.mark.parametrize(("new", "word"), [(35.01, "same"), (35.02, "worse"), (34.98, "better")])
+def test_gpu_memory_that_moves_by_less_than_can_be_shown_is_the_same(new, word):
+    found = between([lora(memory=35.0)], [lora(memory=new)])
+    assert change(found, "peak_memory_bytes").word == word
+
+
 def test_gpu_memory_is_exact_and_host_memory_needs_the_bound_alone():
     gpu = between([lora(memory=30.0)], [lora(memory=30.1)])
     host = between([lora(memory=3.0, device="cpu")], [lora(memory=3.3, device="cpu")])

@@ -45,9 +45,9 @@ def diff(old: Path, new: Path, bounds: tuple[str, ...], form: str) -> None:
 
     A change counts only if it is more than chance. Scores are paired example by example
     (sign-flip test, corrected for the number of cells); speeds must have 95 % intervals over
-    steps that do not overlap; GPU memory, parameters and sizes on disk are exact, and any change
-    of them counts. Of host memory, phase times and losses one run does not tell the spread:
-    there the bound alone decides, so leave room in it.
+    steps that do not overlap; parameters and sizes on disk are exact, and any change of them
+    counts, as one of GPU memory does from 0.05 % on. Of host memory, phase times and losses one
+    run does not tell the spread: there the bound alone decides, so leave room in it.
 
     \b
     Exit status, which is 0 without --fail-if:

@@ -71,8 +71,8 @@ def diff(old: Comparison, new: Comparison) -> Diff:
 
 def _title(comparison: Comparison) -> str:
     header = comparison.header
-    day = header.created_at.partition("T")[0]
-    return words.clean(f"{header.name}, {day}, {header.environment.device_name}")
+    when = header.created_at[:16].replace("T", " ")
+    return words.clean(f"{header.name}, {when}, {header.environment.device_name}")
 
 
 def _names(records: Sequence[Record], names: dict[str, str]) -> tuple[str, ...]:

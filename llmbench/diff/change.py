@@ -45,6 +45,8 @@ EXACT = frozenset(
         "predicted_peak_memory_bytes",
     }
 )
+NEGLIGIBLE = 0.0005
+"""Share by which GPU memory may move and count as the same: it rounds to nothing."""
 INTERVALS: Mapping[str, Callable[[Arm], Interval | None]] = {
     "train_tokens_per_second": rate_interval,
     "supervised_tokens_per_second": lambda arm: rate_interval(arm, "supervised_tokens"),
@@ -149,6 +151,8 @@ def _of_verdict(figure: Figure, verdict: Verdict) -> Word:
 
 
 def _of_spread(figure: Figure, pair: Pair, old: float, new: float) -> Word:
+    if _exact_memory(figure, pair) and abs(new - old) < NEGLIGIBLE * old:
+        return "same"
     if figure.id in EXACT or _exact_memory(figure, pair):
         return _direction(figure, new - old)
     interval = INTERVALS.get(figure.id)
