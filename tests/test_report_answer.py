@@ -26,7 +26,7 @@ def noted(made: list[Record], **changes: object) -> tuple[Note, ...]:
 
 def test_of_cells_level_in_quality_the_one_with_least_memory_is_picked() -> None:
     found = answered([records.ok("full", 0.63, 62.0), records.ok("qlora", 0.63, 5.1)])
-    assert found.headline == "Pick `qlora`, as far as one seed can tell"
+    assert found.whole == "Pick `qlora`, as far as one seed can tell"
     assert "not distinguishable from `full`" in found.sentences[0] or (
         "cannot be told apart" in found.sentences[0]
     )
@@ -50,7 +50,7 @@ def test_a_clear_winner_is_picked_whatever_its_memory() -> None:
 def test_one_seed_is_never_a_plain_answer() -> None:
     made = [records.ok("full", 0.63, 62.0), records.ok("qlora", 0.40, 5.1)]
     found = answered(made)
-    assert found.headline.endswith(", as far as one seed can tell")
+    assert found.whole.endswith(", as far as one seed can tell")
     assert "--seeds 3" in found.sentences[1]
     first = noted(made)[0]
     assert first.kind == "warning"
@@ -69,7 +69,7 @@ def test_a_cell_with_a_wrong_first_loss_cannot_win_and_is_named() -> None:
         records.ok("lora", 0.5, 35.0),
         records.ok("liger", 0.9, 1.0, 90000, first_loss=522.0),
     ]
-    assert answered(made).headline.startswith("Pick `full`")
+    assert answered(made).headline == "Pick `full`"
     first = noted(made)[0]
     assert first.kind == "wrong"
     assert "`liger`" in first.text

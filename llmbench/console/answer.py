@@ -17,7 +17,7 @@ def answered(comparison: Comparison) -> tuple[str, ...]:
     if not equal.records:
         return ()
     found = answer(stand(equal))
-    return tuple(plain(text) for text in (f"{found.headline}.", " ".join(found.sentences)))
+    return tuple(plain(text) for text in (f"{found.whole}.", " ".join(found.sentences)))
 
 
 def plain(text: str) -> str:

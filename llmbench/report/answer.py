@@ -20,6 +20,13 @@ class Answer:
     sentences: tuple[str, ...]
     rule: str
     pick: Arm | None = None
+    limit: str = ""
+    """How far the headline can be trusted, to follow it; empty where that goes without saying."""
+
+    @property
+    def whole(self) -> str:
+        """The headline with its limit."""
+        return ", ".join(filter(None, [self.headline, self.limit]))
 
 
 def answer(standing: Standing) -> Answer:
@@ -55,9 +62,9 @@ def _picked(standing: Standing, best: Arm) -> Answer:
         *_on_speed(standing, pick),
         *_over_base(standing),
     )
-    sure = ", as far as one seed can tell" if _one_seed(standing) else ""
-    headline = f"Pick {standing.name(pick)}{sure}"
-    return Answer(headline, (why, *rest), phrase.rule(standing), pick)
+    limit = "as far as one seed can tell" if _one_seed(standing) else ""
+    headline = f"Pick {standing.name(pick)}"
+    return Answer(headline, (why, *rest), phrase.rule(standing), pick, limit)
 
 
 def _one_seed(standing: Standing) -> bool:

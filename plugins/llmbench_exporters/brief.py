@@ -64,7 +64,7 @@ def brief(comparison: Comparison) -> Brief:
     return Brief(
         header=("Strategy", *names, "Status"),
         lines=tuple(_line(row, cells, wanted) for row in cells.rows),
-        answer=(f"{found.headline}.", *found.sentences),
+        answer=(f"{found.whole}.", *found.sentences),
         run=tuple(_run(comparison, standing)),
         notices=tuple(map(words.clean, (*comparison.problems, *comparison.header.notices))),
     )
