@@ -7,7 +7,7 @@ import re
 import pytest
 import records
 
-from llmbench.record import Record
+from llmbench.record import DataRef, Record
 from llmbench.report import render
 from llmbench.report.answer import answer
 from llmbench.report.loss import curve, loss_curves
@@ -144,6 +144,15 @@ def test_the_curve_is_the_mean_on_a_band_from_least_to_largest() -> None:
     assert str(chart.drawing).count('fill-opacity="0.15"') == 3
     one = loss_curves(standing_of([r for r in three() if not r.cell.seed]), None)
     assert "fill-opacity" not in str(one and one.drawing)
+
+
+def test_random_tokens_have_no_curve_of_losses() -> None:
+    data = DataRef(name="random tokens", examples=80, sha256="")
+    made = [
+        r.model_copy(update={"cell": r.cell.model_copy(update={"train_data": data})})
+        for r in three()
+    ]
+    assert loss_curves(standing_of(made), None) is None
 
 
 def test_every_cell_has_its_details_and_its_row_leads_to_them() -> None:

@@ -40,8 +40,8 @@ Curves = Mapping[str, Curve]
 
 
 def loss_curves(standing: Standing, pick: Arm | None) -> Chart | None:
-    """The chart; None where no cell made two steps."""
-    trained = [arm for arm in standing.arms if _steps(arm) > 1]
+    """The chart; None where no cell made two steps on data: random tokens teach nothing."""
+    trained = [a for a in standing.arms if _steps(a) > 1 and a.cell.train_data.sha256]
     if not trained:
         return None
     shown = chosen(trained, [*([pick] if pick else []), *standing.level(), *standing.competing])

@@ -168,7 +168,7 @@ function restoreChoice() {
     input.dataset.usual = input.value;
     if (state.has(input.id)) input.value = state.get(input.id);
     if (input.selectedIndex < 0) input.value = input.dataset.usual;
-    input.addEventListener("input", applyChoice);
+    for (const event of ["input", "change"]) input.addEventListener(event, applyChoice);
   }
   byId("memory-unit").textContent = unit;
   byId("choose").addEventListener("submit", (event) => event.preventDefault());
