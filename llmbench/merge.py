@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from llmbench.judge import fact
 from llmbench.plan import Plan
-from llmbench.record import Example, Record
+from llmbench.record import Record
 from llmbench.report import words
+from llmbench.sample import home as home_of
+from llmbench.sample import own_id, with_own_ids
 from llmbench.store import Comparison, Header
 
 
@@ -35,7 +37,7 @@ def merge(comparisons: Sequence[Comparison]) -> Comparison:
     home = _evaluated(comparisons[0])
     return Comparison(
         header=_header(held, attempts),
-        records=tuple(_with_own_ids(r, home) for r in records),
+        records=tuple(with_own_ids(r, home) for r in records),
         inputs={k: text for c in reversed(comparisons) for k, text in _inputs(c, home).items()},
         problems=tuple(f"{label}: {p}" for label, c in held.items() for p in c.problems),
     )
@@ -102,30 +104,9 @@ def _superseded(attempts: Mapping[str, Sequence[Attempt]]) -> Iterator[str]:
 def _evaluated(comparison: Comparison) -> str:
     """Hash of the evaluation data that the comparison's inputs are of."""
     cells = [p.cell for p in comparison.header.plan.cells] + [r.cell for r in comparison.records]
-    return cells[0].eval_data.sha256 if cells else ""
-
-
-def _own_id(example_id: str, data: str, home: str) -> str:
-    """The id, with the hash of the data before it unless they are those of the first.
-
-    Ids are often plain numbers: without this, two data sets would seem to share examples.
-    """
-    return example_id if data == home else f"{data[: fact.DIGEST]}:{example_id}"
-
-
-def _with_own_ids(record: Record, home: str) -> Record:
-    data = record.cell.eval_data.sha256
-    if data == home or not record.examples:
-        return record
-    return record.model_copy(
-        update={"examples": tuple(_renamed(e, _own_id(e.id, data, home)) for e in record.examples)}
-    )
-
-
-def _renamed(example: Example, name: str) -> Example:
-    return example.model_copy(update={"id": name})
+    return home_of(cells)
 
 
 def _inputs(comparison: Comparison, home: str) -> dict[str, str]:
     data = _evaluated(comparison)
-    return {_own_id(name, data, home): text for name, text in comparison.inputs.items()}
+    return {own_id(name, data, home): text for name, text in comparison.inputs.items()}

@@ -76,6 +76,7 @@ def make_cell(
         "seed": seed,
         "settings": settings,
         "declared": difference(config.settings, settings),
+        "shared": difference(settings, config.settings),
         "fit": fit,
     }
     content = Cell(id="", **fields).model_dump(mode="json")

@@ -114,6 +114,8 @@ class Cell(Part):
     """What is in force for this cell, the strategies' changes included."""
     declared: dict[str, Any] = {}
     """The settings that its strategies changed, with their values here."""
+    shared: dict[str, Any] | None = None
+    """The same settings as they were asked for, for all cells; None where that is not known."""
     fit: Budget | None = None
     """For a cell of the frontier: what it may need, and which size it stretches to need it.
     Such a cell measures speed and memory alone, and is never mixed with those of equal batches."""

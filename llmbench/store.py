@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from llmbench import redact
+from llmbench import redact, sample
 from llmbench.environment import Environment
 from llmbench.errors import StoreError
 from llmbench.plan import Plan
@@ -172,7 +172,11 @@ class Store:
         with _noted(problems):
             inputs = self._inputs()
         order = [p.cell.id for p in header.plan.cells]
-        ranked = sorted(found, key=lambda r: _rank(order, r.cell.id))
+        home = sample.home([p.cell for p in header.plan.cells])
+        ranked = [
+            sample.with_own_ids(r, home)
+            for r in sorted(found, key=lambda r: _rank(order, r.cell.id))
+        ]
         return Comparison(header, tuple(ranked), inputs, tuple(problems))
 
     def read_header(self) -> Header:

@@ -6,12 +6,15 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
 from hub import WEIGHTS
-from records import ok
+from records import comparison, ended, ok
 
+from llmbench import exit_status
+from llmbench.command.compare import statuses as planned_statuses
 from llmbench.errors import BusyError, DataError, StoreError
 from llmbench.job import Job
 from llmbench.launcher import Launcher
@@ -468,3 +471,11 @@ def test_an_earlier_attempt_stays_the_latest_where_the_next_cannot_be_written(
     with pytest.raises(StoreError):
         run()
     assert statuses(Store(tmp_path / "out"))["full"] == "killed"
+
+
+def test_cells_of_an_earlier_configuration_do_not_decide_the_exit_status():
+    held = comparison([ok("lora"), ended("full", "failed", "It broke.")])
+    planned = held.header.plan.model_copy(update={"cells": held.header.plan.cells[:1]})
+    now = replace(held, header=held.header.model_copy(update={"plan": planned}))
+    assert exit_status.of(planned_statuses(held)) == exit_status.SOME_FAILED
+    assert exit_status.of(planned_statuses(now)) == exit_status.OK

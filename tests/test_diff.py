@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -97,9 +98,22 @@ def test_better_is_told_too_and_breaks_no_bound():
 
 
 def test_a_change_within_the_scatter_of_the_steps_is_not_distinguishable():
-    found = between([lora(rate=9000)], [lora(rate=8950)])
+    old = lora()
+    slower = [s.seconds * f for s, f in zip(old.steps, cycle((0.96, 1.06)), strict=False)]
+    steps = (s.model_copy(update={"seconds": t}) for s, t in zip(old.steps, slower, strict=True))
+    found = between([old], [old.model_copy(update={"steps": tuple(steps)})])
+    assert change(found, "train_tokens_per_second").absolute < 0
     assert change(found, "train_tokens_per_second").word == "not distinguishable"
     assert exit_of(found, "speed<-0.1%") == 0
+
+
+def test_what_drifts_between_two_runs_is_no_change_of_speed():
+    """Each run is steady in itself, and one percent apart; so are its blocks of steps."""
+    old = lora()
+    drifting = [s.seconds * (1.0 + 0.01 * (n // 4 % 3)) for n, s in enumerate(old.steps)]
+    steps = (s.model_copy(update={"seconds": t}) for s, t in zip(old.steps, drifting, strict=True))
+    found = between([old], [old.model_copy(update={"steps": tuple(steps)})])
+    assert change(found, "train_tokens_per_second").word == "not distinguishable"
 
 
 def test_a_quality_that_is_lower_by_chance_breaks_no_bound():

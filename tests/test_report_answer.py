@@ -52,9 +52,8 @@ def test_one_seed_is_never_a_plain_answer() -> None:
     found = answered(made)
     assert found.whole.endswith(", as far as one seed can tell")
     assert "--seeds 3" in found.sentences[1]
-    first = noted(made)[0]
-    assert first.kind == "warning"
-    assert first.text.startswith("One seed: ")
+    (said,) = (n for n in noted(made) if n.text.startswith("One seed: "))
+    assert said.kind == "warning"
 
 
 def test_the_base_never_competes() -> None:
@@ -73,6 +72,44 @@ def test_a_cell_with_a_wrong_first_loss_cannot_win_and_is_named() -> None:
     first = noted(made)[0]
     assert first.kind == "wrong"
     assert "`liger`" in first.text
+
+
+def test_without_a_base_it_is_said_that_no_first_loss_was_checked() -> None:
+    made = [
+        records.ended("base", "oom", "No memory."),
+        records.ok("lora", 0.6, 35.0, first_loss=522.0),
+        records.ok("full", 0.5),
+    ]
+    assert "started from the base" not in answered(made).rule
+    (said,) = (n for n in noted(made) if "first loss is not known" in n.text)
+    assert said.kind == "warning"
+    assert "`lora` and `full`" in said.text
+    whole = [records.ok("base", 0.2), *made[1:]]
+    assert "started from the base" in answered(whole).rule
+    assert not any("not known" in n.text for n in noted(whole))
+
+
+def asked(composition: str, quality: float, shared_rate: float, own_rate: float | None = None):
+    """A cell where such a learning rate was asked for; a strategy may declare another."""
+    own = shared_rate if own_rate is None else own_rate
+    declared = {} if own_rate is None else {"learning_rate": own}
+    made = records.cell(composition, settings={"learning_rate": own}, declared=declared)
+    shared = {"learning_rate": shared_rate} if declared else {}
+    return records.ok(composition, quality, cell=made.model_copy(update={"shared": shared}))
+
+
+def test_cells_that_were_asked_for_other_settings_do_not_compete() -> None:
+    made = [asked("full", 0.5, 1e-3), asked("lora", 0.6, 2e-3, 2e-2), asked("qlora", 0.55, 2e-3)]
+    assert {a.cell.composition for a in stand(records.comparison(made)).competing} == {
+        "lora",
+        "qlora",
+    }
+    assert any("--learning-rate 0.002" in n.text for n in noted(made))
+
+
+def test_what_a_strategy_declares_is_in_nobody_s_way() -> None:
+    made = [asked("full", 0.5, 1e-3), asked("lora", 0.6, 1e-3, 1e-2)]
+    assert len(stand(records.comparison(made)).competing) == 2
 
 
 def test_training_that_brought_nothing_is_not_an_answer() -> None:

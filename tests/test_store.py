@@ -10,7 +10,7 @@ from records import cell, comparison, ended, fitted, ok, seven
 
 import llmbench.store
 from llmbench.errors import StoreError
-from llmbench.record import SCHEMA_VERSION
+from llmbench.record import SCHEMA_VERSION, DataRef
 from llmbench.store import Store, write_text
 from llmbench.stored import MOST_BYTES, read_record
 
@@ -221,6 +221,18 @@ def test_scores_that_are_not_numbers_are_left_out(store):
     record = ok("lora").model_copy(update={"corpus_scores": {"bleu": 0.5, "r": float("nan")}})
     store.write_record(record)
     assert store.record(record.cell.id).corpus_scores == {"bleu": 0.5}
+
+
+def test_examples_of_other_data_than_the_plan_s_do_not_pass_for_the_same(store):
+    other = cell("full", eval_data=DataRef(name="other.jsonl", examples=24, sha256="ab" * 32))
+    made = [ok("lora"), ok("full", cell=other)]
+    store.write_header(comparison(made).header)
+    for record in made:
+        store.write_record(record)
+    ours, theirs = ([e.id for e in r.examples] for r in store.read().records)
+    assert ours[0] == "eval-0000"
+    assert theirs[0] == "abababab:eval-0000"
+    assert not set(ours) & set(theirs)
 
 
 def test_a_comparison_without_kept_inputs_reads_without(store):

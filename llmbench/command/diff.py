@@ -43,11 +43,11 @@ def diff(old: Path, new: Path, bounds: tuple[str, ...], form: str) -> None:
     trainable, artifact), < or >, and the change with its sign: in percent of the old value, in
     KiB, MiB or GiB, or in the figure's own unit. Quote it, for the shell.
 
-    A change counts only if it is more than chance. Scores are paired example by example
-    (sign-flip test, corrected for the number of cells); speeds must have 95 % intervals over
-    steps that do not overlap; parameters and sizes on disk are exact, and any change of them
-    counts, as one of GPU memory does from 0.05 % on. Of host memory, phase times and losses one
-    run does not tell the spread: there the bound alone decides, so leave room in it.
+    A change counts only if it is more than chance. Scores are paired example by example, and
+    training speeds step by step, corrected for the number of cells; generation speeds must have
+    95 % intervals that do not overlap; parameters and sizes on disk are exact, and any change of
+    them counts, as one of GPU memory does from 0.05 % on. Of host memory, phase times and losses
+    one run does not tell the spread: there the bound alone decides, so leave room in it.
 
     \b
     Exit status, which is 0 without --fail-if:

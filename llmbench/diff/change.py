@@ -1,8 +1,8 @@
 """How a cell's figures changed, and whether each change is more than chance.
 
-Scores are paired by example and seed, speeds have intervals over steps, batches or seeds, memory on
-CUDA and counts are exact. Of the rest, such as a host's memory, one run says nothing about the
-spread.
+Scores are paired by example and seed, training speeds by step and seed. Generation has an interval
+over batches or seeds, memory on CUDA and counts are exact. Of the rest, such as a host's memory,
+one run says nothing about the spread.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from llmbench.figure import AFTER_PUBLIC, BY_ID, FIGURES, FIT_SIZE, Figure, peak
 from llmbench.record import Record
 from llmbench.statistics.interval import Interval
 from llmbench.statistics.quality import paired_differences
-from llmbench.statistics.rate import generation_interval, rate_interval
-from llmbench.statistics.verdict import Verdict, judge, verdicts
+from llmbench.statistics.rate import generation_interval, judge_speed, rate_interval
+from llmbench.statistics.verdict import Judged, Verdict, judge, verdicts
 
 Word = Literal[
     "same",
@@ -47,6 +47,13 @@ EXACT = frozenset(
 )
 NEGLIGIBLE = 0.0005
 """Share by which GPU memory may move and count as the same: it rounds to nothing."""
+TRAINING_SPEEDS = frozenset(
+    {
+        "train_tokens_per_second",
+        "supervised_tokens_per_second",
+        "padded_tokens_per_second",
+    }
+)
 INTERVALS: Mapping[str, Callable[[Arm], Interval | None]] = {
     "train_tokens_per_second": rate_interval,
     "supervised_tokens_per_second": lambda arm: rate_interval(arm, "supervised_tokens"),
@@ -64,7 +71,7 @@ class Change:
     new: float | None
     word: Word
     verdict: Verdict | None = None
-    """The paired verdict on a score."""
+    """The paired verdict on a score, or on a training speed: then as a share of the old one."""
 
     @property
     def absolute(self) -> float:
@@ -114,11 +121,18 @@ def value(figure: Figure, arm: Arm) -> float | None:
 
 
 def _paired(pairs: Sequence[Pair], figure: Figure) -> dict[str, Verdict]:
-    """Verdicts on a score, corrected for the number of cells; empty for other figures."""
+    """Verdicts on a score or a training speed, corrected for the number of cells, by cell."""
+    judged = {"\0".join(p.key): found for p in pairs if (found := _judge(p, figure))}
+    return verdicts(judged)
+
+
+def _judge(pair: Pair, figure: Figure) -> Judged | None:
+    if figure.id in TRAINING_SPEEDS:
+        return judge_speed(pair.new, pair.old)
     if figure.unit != "score":
-        return {}
-    lists = {"\0".join(p.key): paired_differences(p.new, p.old, figure.id) for p in pairs}
-    return verdicts({name: judge(rows) for name, rows in lists.items() if rows})
+        return None
+    rows = paired_differences(pair.new, pair.old, figure.id)
+    return judge(rows) if rows else None
 
 
 def _word(

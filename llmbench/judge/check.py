@@ -22,14 +22,12 @@ def first_loss_problems(records: Sequence[Record]) -> dict[str, str]:
     Every cell starts from the same base, so its loss on the first batch, before anything is
     learnt, must be the base's. One that is off computes something else, however fast it is.
     """
-    bases = {_sharing(r): r.first_loss for r in records if not r.cell.trains and r.first_loss}
+    bases = _bases(records)
     problems = {}
-    for record in records:
+    for record in filter(_checkable, records):
         base = bases.get(_sharing(record))
-        if base is None or record.first_loss is None or not record.cell.trains:
+        if base is None or record.first_loss is None:
             continue
-        if record.cell.fit:
-            continue  # its first batch is another one
         off = abs(record.first_loss - base) / max(base, LEAST_NATS)
         if not off <= tolerance(record):
             problems[record.cell.id] = (
@@ -37,6 +35,22 @@ def first_loss_problems(records: Sequence[Record]) -> dict[str, str]:
                 "it does not compute what the base model does, and its figures are not to be used."
             )
     return problems
+
+
+def unchecked(records: Sequence[Record]) -> list[Record]:
+    """Trained cells that ended well and were not held against a base model: there is none."""
+    bases = _bases(records)
+    return [r for r in records if r.status == "ok" and _checkable(r) and _sharing(r) not in bases]
+
+
+def _checkable(record: Record) -> bool:
+    """Whether it trains on the first batch that its base saw; a fitted cell has another one."""
+    return record.cell.trains and not record.cell.fit
+
+
+def _bases(records: Sequence[Record]) -> dict[tuple[object, ...], float]:
+    """The base models' first losses, by what a cell must share to be held against them."""
+    return {_sharing(r): r.first_loss for r in records if not r.cell.trains and r.first_loss}
 
 
 def tolerance(record: Record) -> float:

@@ -127,7 +127,7 @@ def _on_speed(standing: Standing, pick: Arm) -> Iterator[str]:
         return
     own, first = phrase.speed(pick), standing.name(fastest[0])
     if pick is fastest[0]:
-        yield f"It also trains fastest, at {own}."
+        yield f"It also trains fastest, at {own}{_tied(standing)}."
     elif pick in fastest:
         yield (
             f"It trained at {own}; the fastest, {first}, at {_top(standing)}: a difference that "
@@ -198,16 +198,21 @@ def _speed_and_memory(standing: Standing) -> str:
         return f"{standing.name(smallest)} {least}."
     first = fastest[0]
     if smallest is first:
-        return f"{standing.name(first)} trains fastest, at {phrase.speed(first)}, and {least}."
-    tie = ""
-    if len(fastest) > 1:
-        others = words.listed([standing.name(arm) for arm in fastest[1:]], 4)
-        tie = f" (not told apart from it: {others})"
+        return (
+            f"{standing.name(first)} trains fastest, at {phrase.speed(first)}"
+            f"{_tied(standing)}, and {least}."
+        )
     return (
         f"{standing.name(first)} trains fastest, at {phrase.speed(first)} and "
-        f"{phrase.memory(first)}{tie}; {standing.name(smallest)} {least}, "
+        f"{phrase.memory(first)}{_tied(standing)}; {standing.name(smallest)} {least}, "
         f"at {phrase.speed(smallest)}."
     )
+
+
+def _tied(standing: Standing) -> str:
+    """Which others may be as fast as the fastest, in parentheses."""
+    others = [standing.name(arm) for arm in standing.fastest()[1:]]
+    return f" (not told apart from it: {words.listed(others, 4)})" if others else ""
 
 
 def _only(standing: Standing, arm: Arm) -> Answer:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from llmbench.arm import Arm
 from llmbench.figure import BY_ID, QUALITY, Figure, peak_memory, timed
 from llmbench.judge import fact
-from llmbench.record import Record
+from llmbench.record import Cell, Record
 from llmbench.setting import ADJUSTABLE
 
 SCORES = (QUALITY, "rougeLsum", "rouge1", "rouge2")
@@ -50,18 +50,25 @@ def compete(arms: Sequence[Arm], problems: dict[str, str], score: Figure | None)
 def group(arm: Arm | Record) -> tuple[object, ...]:
     """What arms, and cells, must share to be held against each other: all but strategy and seed."""
     cell = arm.cell
-    shared = cell.settings.model_dump(exclude=set(cell.declared))
     device = arm.environment.device_name if arm.environment else None
     data = (cell.train_data.sha256, cell.eval_data.sha256)
-    # A setting that a strategy declares is its own affair, and is in no other cell's way.
-    settings = tuple((name, shared[name]) for name in sorted(shared) if name not in ADJUSTABLE)
-    return (cell.model, cell.task, *data, device, settings)
+    return (cell.model, cell.task, *data, device, tuple(asked_for(cell).items()))
+
+
+def asked_for(cell: Cell) -> dict[str, object]:
+    """The settings that all cells share, whatever the cell's strategies made of them.
+
+    Of a record that does not tell, those alone that no strategy may change.
+    """
+    held = cell.settings.model_dump(mode="json")
+    if cell.shared is None:
+        return {name: value for name, value in held.items() if name not in ADJUSTABLE}
+    return {**held, **cell.shared}
 
 
 def shared(arm: Arm) -> dict[str, str]:
     """What `group` is made of, in words: what arms share that are held against each other."""
     cell = arm.cell
-    settings = cell.settings.model_dump(exclude={*cell.declared, *ADJUSTABLE}, mode="json")
     device = arm.environment.device_name if arm.environment else ""
     exactly = cell.model.revision or (cell.model.digest or "")[: fact.DIGEST]
     revision = f" at {exactly}" if exactly else ""
@@ -71,7 +78,7 @@ def shared(arm: Arm) -> dict[str, str]:
         "training data": fact.data(cell.train_data),
         "evaluation data": fact.data(cell.eval_data),
         "device": device,
-        **{f"--{name.replace('_', '-')}": str(value) for name, value in settings.items()},
+        **{f"--{name.replace('_', '-')}": str(value) for name, value in asked_for(cell).items()},
     }
 
 

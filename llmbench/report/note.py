@@ -8,6 +8,7 @@ from typing import Literal
 
 from llmbench.judge import fact
 from llmbench.judge.caution import cautions
+from llmbench.judge.check import unchecked
 from llmbench.report import field, phrase, words
 from llmbench.report.field import group
 from llmbench.report.name import named
@@ -32,6 +33,7 @@ def notes(comparison: Comparison, standing: Standing) -> tuple[Note, ...]:
     found = [
         *_wrong(standing),
         *(Note("warning", words.clean(p)) for p in comparison.problems),
+        *_unchecked(standing),
         *_missing(comparison),
         *_ended(standing),
         *_environments(standing),
@@ -49,6 +51,18 @@ def _wrong(standing: Standing) -> Iterator[Note]:
         problem = standing.problem(arm)
         if problem:
             yield Note("wrong", f"{standing.name(arm)} is out of the running. {problem}")
+
+
+def _unchecked(standing: Standing) -> Iterator[Note]:
+    found = {r.cell.id for r in unchecked(standing.records)}
+    arms = [a for a in standing.arms if any(r.cell.id in found for r in a.records)]
+    if arms:
+        names = words.listed([standing.name(arm) for arm in arms])
+        yield Note(
+            "warning",
+            f"The untrained model's first loss is not known, so that nobody can tell whether "
+            f"{names} started from it.",
+        )
 
 
 def _missing(comparison: Comparison) -> Iterator[Note]:

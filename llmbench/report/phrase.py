@@ -5,6 +5,7 @@ from __future__ import annotations
 from llmbench.arm import Arm
 from llmbench.figure import BY_ID
 from llmbench.format import size
+from llmbench.judge.check import unchecked
 from llmbench.report import field, words
 from llmbench.report.standing import Standing
 from llmbench.statistics.need import Need
@@ -17,8 +18,9 @@ def rule(standing: Standing) -> str:
     """How the pick is made, in plain words."""
     count = f"{len(standing.competing)} of {words.plural(len(standing.arms), row(standing))}"
     well = "ended well with every seed" if standing.several_seeds else "ended well"
+    started = "" if unchecked(standing.records) else "started from the base model's loss "
     who = (
-        f"A {row(standing)} competes if it trains, {well}, started from the base model's loss and "
+        f"A {row(standing)} competes if it trains, {well}, {started}and "
         "has every figure that counts; "
         f"{count} {'does' if len(standing.competing) == 1 else 'do'}."
     )
