@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from llmbench import __version__, exit_status
+from llmbench import __version__, exit_status, stop
 from llmbench.command.compare import compare
 from llmbench.command.diff import diff
 from llmbench.command.doctor import doctor
@@ -81,6 +81,7 @@ def redacted(text: str) -> str:
 
 def main() -> None:
     """Run the command line; a user's error is one sentence and exit status 2."""
+    stop.heed_ctrl_c()
     try:
         cli()
     except UserError as error:

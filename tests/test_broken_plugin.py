@@ -46,6 +46,7 @@ BROKEN = {
     "syntax": Broken("SyntaxError", "def ("),
     "exit": Broken("SystemExit: 3", "raise SystemExit(3)"),
     "panic": Broken("Panic: from below", PANIC),
+    "interrupt": Broken("KeyboardInterrupt", "raise KeyboardInterrupt"),
     "raising-hook": Broken("ZeroDivisionError", MINE + REGISTER.replace("register(Mine)", "1 / 0")),
     "late-error": Broken("ZeroDivisionError", registering("Mine); (1 / 0")),
     "taken": Broken(

@@ -18,11 +18,11 @@ from llmbench.metric import Metric, Score
 from llmbench.plugin.installed import Source
 from llmbench.probe import Probe
 from llmbench.record import PHASES, Member, ModelRef, Record
+from llmbench.stop import Stop
 from llmbench.stored import read_record
 from llmbench.strategy import CannotRun
 from llmbench.worker import cell as worker
 from llmbench.worker.guard import guarded
-from llmbench.worker.stop import Stop
 from llmbench.worker.train import Diverged
 
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")

@@ -25,6 +25,7 @@ from llmbench.model import Model
 from llmbench.plugin import installed, shape
 from llmbench.plugin.installed import CHOICE, Source
 from llmbench.probe import Probe
+from llmbench.stop import Stop
 from llmbench.strategy import Strategy
 from llmbench.task import Task
 
@@ -125,7 +126,7 @@ def _load_one(manager: pluggy.PluginManager, point: EntryPoint, found: Registry)
         with contextlib.redirect_stdout(sys.stderr):
             staged = _ask(manager, _imported(point))
         _refuse_ours(staged, found, source)
-    except KeyboardInterrupt:
+    except Stop:
         raise
     except BaseException as error:  # a plugin may do anything; it must not take us down
         return Source(source.name, source.distribution, reason(error))

@@ -13,6 +13,7 @@ from llmbench import plugin
 from llmbench.errors import PluginError, UserError
 from llmbench.launcher import Event, Launcher
 from llmbench.plugin.installed import Source
+from llmbench.stop import Stop
 
 
 class Amiss(PluginError):
@@ -23,13 +24,13 @@ class Amiss(PluginError):
 def blamed(kind: str, name: str, doing: str) -> Iterator[None]:
     """Turn what the block raises into a PluginError that names the plugin. Parent.
 
-    A user's error passes, and so does Ctrl-C.
+    A user's error passes, and so does Ctrl-C; a KeyboardInterrupt of the plugin's own does not.
     """
     try:
         yield
     except Amiss as error:
         raise failure(kind, name, doing, error) from None
-    except (UserError, KeyboardInterrupt):
+    except (UserError, Stop):
         raise
     except BaseException as error:
         if ours(kind, name):

@@ -13,6 +13,7 @@ from llmbench.errors import StoreError
 from llmbench.job import CANNOT_WRITE, Job
 from llmbench.launcher import Event, Launcher
 from llmbench.record import Record, Status
+from llmbench.stop import Stop
 from llmbench.store import Store
 from llmbench.stored import read_record
 
@@ -104,7 +105,7 @@ def interruptions(
         count += 1
         if count > 1:
             launcher.close()
-            raise KeyboardInterrupt
+            raise Stop
         on_event({"event": INTERRUPT})
         launcher.interrupt()
 

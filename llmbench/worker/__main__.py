@@ -15,11 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from llmbench import exit_status
+from llmbench import exit_status, stop
 from llmbench.errors import StoreError
 from llmbench.job import CANNOT_WRITE, EstimateJob, Job, read
 from llmbench.run import tree
-from llmbench.worker import stop
 
 
 class Once(logging.Filter):

@@ -15,9 +15,9 @@ from llmbench.metric import Score
 from llmbench.plugin.blame import Amiss, failure, ours
 from llmbench.probe import Probe
 from llmbench.record import Example
+from llmbench.stop import Stop
 from llmbench.strategy import CannotRun, Strategy
 from llmbench.worker.shortage import out_of_memory
-from llmbench.worker.stop import Stop
 from llmbench.worker.train import Diverged
 
 

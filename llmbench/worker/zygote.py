@@ -82,11 +82,10 @@ def serve(request: dict[str, Any]) -> None:
 
 def run_child(request: dict[str, Any], zygote: int) -> int:
     """Be the worker of one cell; returns the exit status."""
-    from llmbench import exit_status
+    from llmbench import exit_status, stop
     from llmbench.errors import StoreError
     from llmbench.job import CANNOT_WRITE
     from llmbench.worker import __main__ as worker
-    from llmbench.worker import stop
 
     os.setpgid(0, 0)
     tree.end_with_parent(zygote)
