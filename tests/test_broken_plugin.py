@@ -100,14 +100,36 @@ def test_a_broken_plugin_is_fatal_only_where_that_is_asked_for(tmp_path: Path, k
     assert BROKEN[kind].said in done.stderr
 
 
+@dataclass(frozen=True)
+class Unruly:
+    """What a plugin does to the process when it is imported; it works all the same."""
+
+    code: str
+    heard: str = ""
+
+
+UNRULY = {
+    "chatty": Unruly("print('hello from an import')", "hello from an import"),
+    "direct": Unruly("import os; os.write(1, b'hello past Python')", "hello past Python"),
+    "parental": Unruly("import os; os.system('echo hello from a child')", "hello from a child"),
+    "old": Unruly("import sys; sys.__stdout__.write('hello of old')", "hello of old"),
+    "closing": Unruly("import sys; sys.stdout.close(); sys.stderr.close()"),
+    "cutting": Unruly("import os; os.close(1); os.close(2)"),
+    "wrapping": Unruly("import io, sys; sys.stdout = io.TextIOWrapper(sys.stdout.detach())"),
+    "moving": Unruly("import os; os.chdir('/')"),
+    "deaf": Unruly("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"),
+}
+
+
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with every kind of broken plugin, one that works, and one that chatters."""
+    """A folder with every kind of broken plugin, one that works, and those that are unruly."""
     folder = tmp_path_factory.mktemp("site")
     for kind in BROKEN:
         installed(folder, kind)
     install(folder, "fine", good("fine"))
-    install(folder, "chatty", "print('hello from an import')\n" + good("chatty"))
+    for name, unruly in UNRULY.items():
+        install(folder, name, f"{unruly.code}\n{good(name)}")
     return folder
 
 
@@ -120,21 +142,29 @@ def test_every_broken_plugin_is_named_and_all_others_work(everything: Path) -> N
         assert broken.said in said
         assert "\n" not in said
     working = {p["package"].split()[0] for p in found.values() if not p["broken"]}
-    assert working == {"llmbench", "fine", "chatty"}
+    assert working == {"llmbench", "fine", *UNRULY}
 
 
 def test_what_a_plugin_prints_is_no_output_of_the_command(everything: Path) -> None:
     done = llmbench(everything, "list", "strategies", "--json")
-    assert {"lora", "fine", "chatty"} <= {s["id"] for s in json.loads(done.stdout)}
-    assert "hello from an import" in done.stderr
+    assert {"lora", "fine", *UNRULY} <= {s["id"] for s in json.loads(done.stdout)}
+    assert all(unruly.heard in done.stderr for unruly in UNRULY.values())
+
+
+def test_paths_are_those_of_the_working_directory_wherever_a_plugin_goes(tmp_path: Path) -> None:
+    install(tmp_path, "moving", UNRULY["moving"].code)
+    (tmp_path / "mine.toml").write_text("steps = 7\n")
+    done = llmbench(tmp_path, "compare", "--config", "mine.toml", "--show-config")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ["steps", "7", "mine.toml"] in [line.split() for line in done.stdout.splitlines()]
 
 
 def test_a_plan_is_made_without_the_broken_plugins(everything: Path) -> None:
     done = llmbench(everything, "compare", "--dry-run")
     assert done.returncode == 0
-    cells = [line.split()[0] for line in done.stdout.splitlines()[1:11]]
+    cells = [line.split()[0] for line in done.stdout.splitlines()[1:] if line]
     assert cells[:2] == ["base", "full"]
-    assert {"lora", "fine", "chatty"} <= set(cells)
+    assert {"lora", "fine", *UNRULY} <= set(cells)
 
 
 def test_a_package_without_metadata_is_named_as_unknown(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +89,15 @@ def test_a_broken_plugin_is_listed_with_its_reason(write_plugin):
     assert lines[1].split(maxsplit=3)[:3] == ["broken_three", "the-broken_three", "1.0"]
     assert "ZeroDivisionError" in lines[1]
     assert lines[2].endswith("works")
+
+
+def test_a_plugin_leaves_directory_and_signals_as_they_were(write_plugin, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGINT)
+    for number, end in enumerate(("", "1 / 0")):
+        code = f"import os, signal\nos.chdir('/')\nsignal.signal(2, signal.SIG_IGN)\n{end}"
+        plugin.load([write_plugin(f"moving_{number}", code)])
+        assert (Path.cwd(), signal.getsignal(signal.SIGINT)) == (tmp_path, before)
 
 
 def test_an_id_that_two_plugins_register_is_an_error_that_names_both(write_plugin):

@@ -6,8 +6,6 @@ and everything else works.
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,6 +21,7 @@ from llmbench.launcher import Launcher
 from llmbench.metric import Metric
 from llmbench.model import Model
 from llmbench.plugin import installed, shape
+from llmbench.plugin.contain import contained
 from llmbench.plugin.installed import CHOICE, Source
 from llmbench.probe import Probe
 from llmbench.stop import Stop
@@ -122,8 +121,7 @@ def load(points: list[EntryPoint]) -> Registry:
 def _load_one(manager: pluggy.PluginManager, point: EntryPoint, found: Registry) -> Source:
     source = installed.source(point)
     try:
-        # What it prints is none of the command's output, which a program may be reading.
-        with contextlib.redirect_stdout(sys.stderr):
+        with contained():
             staged = _ask(manager, _imported(point))
         _refuse_ours(staged, found, source)
     except Stop:

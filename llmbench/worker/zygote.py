@@ -16,10 +16,10 @@ import select
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from llmbench.quiet import quiet
 from llmbench.run import tree
 
 # Ask NVML, not the CUDA runtime, whether there is a GPU: the runtime would be initialised by it.
@@ -55,19 +55,6 @@ def main() -> None:
     while request := sys.stdin.buffer.readline():
         serve(json.loads(request))
     os._exit(0)  # taking all that was imported to pieces would take seconds
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Have what is printed go to standard error: on standard output it would pass for an event."""
-    events = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(events, 1)
-        os.close(events)
 
 
 def serve(request: dict[str, Any]) -> None:
