@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from llmbench.stop import Stop
+
 
 class UserError(Exception):
     """Something the user can put right; the command line prints it and exits with 2."""
@@ -45,6 +47,16 @@ class StoreError(UserError):
 
 class BusyError(UserError):
     """A directory or a GPU that somebody else uses."""
+
+
+def words(error: BaseException) -> str:
+    """What an error says; nothing where it cannot even say that, as those of others may."""
+    try:
+        return str(error)
+    except Stop:
+        raise
+    except BaseException:
+        return ""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

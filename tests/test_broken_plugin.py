@@ -18,6 +18,13 @@ class Panic(BaseException):
 
 raise Panic("from below")
 """
+MUTE = """
+class Mute(Exception):
+    def __str__(self):
+        raise ZeroDivisionError
+
+raise Mute
+"""
 EXPORTER = """
 from llmbench import hookimpl
 from llmbench.exporter import Exporter
@@ -47,6 +54,7 @@ BROKEN = {
     "exit": Broken("SystemExit: 3", "raise SystemExit(3)"),
     "panic": Broken("Panic: from below", PANIC),
     "interrupt": Broken("KeyboardInterrupt", "raise KeyboardInterrupt"),
+    "mute": Broken("Mute", MUTE),
     "raising-hook": Broken("ZeroDivisionError", MINE + REGISTER.replace("register(Mine)", "1 / 0")),
     "late-error": Broken("ZeroDivisionError", registering("Mine); (1 / 0")),
     "taken": Broken(

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import pluggy
 
 from llmbench import hookspecs, redact
-from llmbench.errors import CompositionError, ConfigError, PluginError, nearest
+from llmbench.errors import CompositionError, ConfigError, PluginError, nearest, words
 from llmbench.exporter import Exporter
 from llmbench.launcher import Launcher
 from llmbench.metric import Metric
@@ -183,7 +183,7 @@ def _refuse_ours(staged: Staged, found: Registry, source: Source) -> None:
 
 def reason(error: BaseException) -> str:
     """What a plugin did wrong, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in words(error).splitlines() if line.strip()]
     if isinstance(error, pluggy.PluginValidationError) and lines:
         # Of several lines the last says what is wrong, and then in which file.
         said = redact.text(lines[-1].partition(" in plugin ")[0])

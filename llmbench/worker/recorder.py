@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from llmbench import redact
-from llmbench.errors import UserError
+from llmbench.errors import UserError, words
 from llmbench.job import Job
 from llmbench.probe import Probe
 from llmbench.record import Phase, PhaseRecord, Record, Status, Step
@@ -127,7 +127,7 @@ def outcome(error: BaseException | None) -> tuple[Status, str | None]:
     """The status that an exception means, and its reason in words."""
     if error is None:
         return "ok", None
-    text = str(error).strip() or type(error).__name__
+    text = words(error).strip() or type(error).__name__
     if isinstance(error, CannotRun):
         return "skipped", text
     if isinstance(error, Diverged):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import torch
 
+from llmbench.errors import words
 from llmbench.record import Shortage
 from llmbench.run import host
 from llmbench.size import UNITS
@@ -58,7 +59,7 @@ def of(error: BaseException, cuda: bool) -> Shortage | None:
     root = _root(error)
     if root is None:
         return None
-    text = str(root)
+    text = words(root)
     if cuda and ("CUDA" in text or "CUBLAS" in text):
         return _on_cuda(text)
     free, total = host.room()
@@ -83,7 +84,7 @@ def _says_so(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, Exception) and any(words in str(error) for words in NO_MEMORY)
+    return isinstance(error, Exception) and any(w in words(error) for w in NO_MEMORY)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from llmbench import plugin
-from llmbench.errors import UserError
+from llmbench.errors import UserError, words
 from llmbench.estimate.answer import Answer, Estimate
 from llmbench.fetch import dataset
 from llmbench.job import MOST_SEQUENCES, EstimateJob
@@ -95,7 +95,7 @@ class Room:
 
 def why(error: Exception) -> str:
     """The error in a line; one that is written for people as it is."""
-    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    text = (words(error).strip() or type(error).__name__).splitlines()[0]
     written = isinstance(error, UserError | CannotRun)
     return text if written else f"{type(error).__name__}: {text}"
 
