@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from llmbench.errors import ConfigError, PluginError, nearest
-from llmbench.exporter import Exporter
+from llmbench.errors import ConfigError, PluginError, StoreError, nearest
+from llmbench.exporter import Exporter, file_key
 from llmbench.plugin import registry
-from llmbench.plugin.blame import Amiss, blamed
+from llmbench.plugin.blame import Amiss, blamed, ours, who
 from llmbench.store import Comparison, write_text
 
 DEFAULT = "html"
@@ -24,21 +25,35 @@ class Written(NamedTuple):
 def export(comparison: Comparison, directory: Path) -> Written:
     """Render and write the file of each format that every directory has."""
     written = Written([], [])
-    for exporter in registry().exporters.items().values():
+    for exporter in registry().files.items().values():
         if exporter.always:
-            path = directory / exporter.filename
             try:
-                write_text(path, rendered(exporter, comparison))
-                written.paths.append(path)
+                written.paths.append(write(exporter, comparison, directory))
             except PluginError as error:
                 written.problems.append(f"{error} '{exporter.filename}' is left out.")
     return written
 
 
+def write(exporter: Exporter, comparison: Comparison, directory: Path) -> Path:
+    """Fill the file of a format; PluginError where that fails, or where others claim the same."""
+    registry().exporters.get(exporter.id)
+    registry().files.get(file_key(exporter.filename))
+    path = directory / exporter.filename
+    try:
+        write_text(path, rendered(exporter, comparison))
+    except StoreError as error:
+        raise PluginError(f"{who('exporter', exporter.id)} has no file: {error}") from error
+    return path
+
+
 def rendered(exporter: Exporter, comparison: Comparison) -> str:
-    """What an exporter makes of the comparison; PluginError where that is no text."""
+    """What an exporter makes of the comparison; PluginError where that is no text.
+
+    One of another package gets a copy: what it may do to it is no matter to those after it.
+    """
+    own = comparison if ours("exporter", exporter.id) else deepcopy(comparison)
     with blamed("exporter", exporter.id, "render"):
-        text: Any = exporter.render(comparison)
+        text: Any = exporter.render(own)
         if not isinstance(text, str):
             raise Amiss(f"it returned {type(text).__name__}, no text")
         text.encode()

@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from llmbench.store import Comparison
 
+OURS = frozenset({"comparison.json", "records", "logs", "data"})
+"""What else llmbench keeps in the output directory; all that starts with a dot besides."""
+
+
+def file_key(filename: str) -> str:
+    """The name as file systems compare it that do not tell capitals from small letters."""
+    return filename.casefold()
+
 
 @dataclass(frozen=True)
 class Exporter:

@@ -35,6 +35,10 @@ def register_exporters(register):
 """
 
 
+def writing(filename: str) -> str:
+    return EXPORTER.format(filename=filename)
+
+
 def registering(item: str) -> str:
     return MINE + REGISTER.replace("Mine", item)
 
@@ -60,11 +64,17 @@ BROKEN = {
     "taken": Broken(
         "it registers the strategy 'lora', which is llmbench's", good("lora")
     ),
-    "taken-file": Broken(
-        "it writes 'report.html', which is llmbench's", EXPORTER.format(filename="report.html")
-    ),
-    "file-elsewhere": Broken(
-        "whose filename is not a name alone", EXPORTER.format(filename="../x.txt")
+    "taken-file": Broken("it writes 'Report.html', which is llmbench's", writing("Report.html")),
+    "header": Broken("it writes 'comparison.json', which is", writing("comparison.json")),
+    "folder": Broken("it writes 'Records', which is llmbench's", writing("Records")),
+    "lock": Broken("whose filename cannot be '.lock'", writing(".lock")),
+    "file-elsewhere": Broken("whose filename cannot be '../x.txt'", writing("../x.txt")),
+    "file-above": Broken("whose filename cannot be '..'", writing("..")),
+    "no-file": Broken("whose filename cannot be ''", writing("")),
+    "long-file": Broken("whose filename cannot be 'xxx", writing("x" * 300)),
+    "two-files": Broken(
+        "two of its exporters write 'x.txt'",
+        writing("x.txt") + '    register(Exporter("other", "", "X.txt", str))\n',
     ),
     "class": Broken("it registers <class 'int'>, which is no Strategy", registering("int")),
     "instance": Broken("which is no Strategy with an id", registering("Mine()")),
@@ -259,7 +269,7 @@ def register_metrics(register):
 def test_a_plugin_that_fails_in_a_worker_costs_its_own_cell_alone(tmp_path: Path) -> None:
     install(tmp_path, "unruly", WORKER)
     install(tmp_path, "broken", "1 / 0")
-    install(tmp_path, "exporting", EXPORTER.format(filename="x.txt").replace('"theirs")', "1 / 0)"))
+    install(tmp_path, "exporting", writing("x.txt").replace('"theirs")', "1 / 0)"))
     small = "--steps 2 --burn-in-steps 1 --batch-size 1 --eval-examples 2 --max-new-tokens 2"
     done = llmbench(
         tmp_path, "compare", *small.split(), "--metrics", "few,rouge", "--output", "out",

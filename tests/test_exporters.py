@@ -4,9 +4,15 @@ import csv
 import io
 import json
 
+import pytest
 from records import comparison, ended, ok, seven
 
+from llmbench import plugin
 from llmbench.export import export
+from llmbench.exporter import OURS, Exporter
+from llmbench.plugin import Source
+from llmbench.plugin.complaint import complaints
+from llmbench.store import Store
 from llmbench_exporters import table
 
 
@@ -54,3 +60,75 @@ def test_every_format_is_written_beside_the_records(tmp_path):
     written = export(seven(), tmp_path)
     assert {p.name for p in written.paths} >= {"results.csv", "results.json", "report.html"}
     assert all(p.parent == tmp_path and p.stat().st_size for p in written.paths)
+
+
+@pytest.fixture
+def theirs(registry, monkeypatch):
+    """Adds an exporter of another package to those that are installed."""
+    monkeypatch.setattr(plugin, "registry", lambda: registry)
+    monkeypatch.setattr("llmbench.export.registry", lambda: registry)
+
+    def add(name: str, filename: str, render) -> None:
+        made = Exporter(name, "", filename, render)
+        registry.add("register_exporters", name, made, Source(name, f"the-{name} 1.0"))
+
+    return add
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ValueError])
+def test_an_exporter_that_raises_costs_its_own_file_and_is_named(theirs, tmp_path, error):
+    def render(comparison):
+        raise error("no")
+
+    theirs("raising", "x.txt", render)
+    written = export(seven(), tmp_path)
+    assert written.problems == [
+        f"The exporter 'raising' of the-raising 1.0 failed in render ({error.__name__}: no). "
+        "'x.txt' is left out."
+    ]
+    assert (tmp_path / "report.html").exists()
+
+
+def test_a_file_that_cannot_be_written_costs_no_other_and_is_named(theirs, tmp_path):
+    theirs("blocked", "x.txt", lambda comparison: "x")
+    theirs("last", "y.txt", lambda comparison: "y")
+    (tmp_path / "x.txt").mkdir()
+    written = export(seven(), tmp_path)
+    (problem,) = written.problems
+    assert problem.startswith("The exporter 'blocked' of the-blocked 1.0 has no file: Cannot write")
+    assert problem.endswith("'x.txt' is left out.")
+    assert (tmp_path / "y.txt").read_text() == "y"
+
+
+def test_what_an_exporter_does_to_the_comparison_is_no_matter_to_the_next(theirs, tmp_path):
+    def spoil(comparison):
+        for record in comparison.records:
+            record.phases.clear()
+        comparison.inputs.clear()
+        comparison.header.configuration.clear()
+        object.__setattr__(comparison, "records", ())
+        return ""
+
+    seen = []
+    theirs("spoiling", "x.txt", spoil)
+    theirs("next", "y.txt", lambda comparison: seen.append(comparison) or "y")
+    whole = seven()
+    assert export(whole, tmp_path).problems == []
+    assert seen == [seven()] == [whole]
+
+
+def test_a_file_that_two_plugins_write_is_nobodys_and_both_are_named(theirs, tmp_path, registry):
+    theirs("one", "same.txt", lambda comparison: "one")
+    theirs("two", "Same.txt", lambda comparison: "two")
+    (problem,) = export(seven(), tmp_path).problems
+    assert "'one' of the-one 1.0 and 'two' of the-two 1.0" in problem
+    assert "same.txt" not in [p.name.lower() for p in tmp_path.iterdir()]
+    assert complaints(registry)[0] in problem
+
+
+def test_no_exporter_may_take_what_else_llmbench_keeps_there(tmp_path):
+    store = Store(tmp_path)
+    store.create()
+    store.write_header(seven().header)
+    kept = {p.name for p in tmp_path.iterdir() if not p.name.startswith(".")}
+    assert kept == OURS

@@ -15,7 +15,7 @@ import pluggy
 
 from llmbench import hookspecs
 from llmbench.errors import PluginError
-from llmbench.exporter import Exporter
+from llmbench.exporter import OURS, Exporter, file_key
 from llmbench.plugin import installed, shape
 from llmbench.plugin.contain import contained
 from llmbench.plugin.installed import Source
@@ -50,6 +50,7 @@ def _load_one(manager: pluggy.PluginManager, point: EntryPoint, found: Registry)
     try:
         with contained():
             staged = _ask(manager, _imported(point))
+        _refuse_shared(staged)
         _refuse_ours(staged, found, source)
     except Stop:
         raise
@@ -57,7 +58,7 @@ def _load_one(manager: pluggy.PluginManager, point: EntryPoint, found: Registry)
         return Source(source.name, source.distribution, reason(error))
     for hook, items in staged.items():
         for name, item in items:
-            found.tables()[hook].add(name, item, source)
+            found.add(hook, name, item, source)
     return source
 
 
@@ -97,12 +98,29 @@ def _refuse_ours(staged: Staged, found: Registry, source: Source) -> None:
     """PluginError where a plugin of another package takes an id, or a file, of llmbench's own."""
     if source.ours:
         return
-    files = {e.item.filename for e in found.exporters.entries.values() if e.source.ours}
     for hook, items in staged.items():
         table = found.tables()[hook]
         for name, item in items:
-            held = table.entries.get(name)
-            if held and held.source.ours:
+            if _held_by_us(table, name):
                 raise PluginError(f"it registers the {table.kind} '{name}', which is llmbench's")
-            if isinstance(item, Exporter) and item.filename in files:
+            if isinstance(item, Exporter) and _file_of_ours(item.filename, found):
                 raise PluginError(f"it writes '{item.filename}', which is llmbench's")
+
+
+def _held_by_us(table: Table[Any], name: str) -> bool:
+    held = table.entries.get(name)
+    return held is not None and held.source.ours
+
+
+def _file_of_ours(filename: str, found: Registry) -> bool:
+    key = file_key(filename)
+    return key in OURS or _held_by_us(found.files, key)
+
+
+def _refuse_shared(staged: Staged) -> None:
+    """PluginError where two exporters of one plugin fill the same file."""
+    names = [e.filename for _, e in staged["register_exporters"]]
+    keys = [file_key(n) for n in names]
+    for name, key in zip(names, keys, strict=True):
+        if keys.count(key) > 1:
+            raise PluginError(f"two of its exporters write '{name}'")

@@ -6,7 +6,7 @@ from llmbench.plugin import Registry, clash
 
 
 def complaints(registry: Registry) -> list[str]:
-    """A sentence for each plugin that is left out, and for each id that several claim."""
+    """A sentence for each plugin that is left out, and for each id or file that several claim."""
     left_out = [
         f"The plugin '{s.name}' of {s.distribution} is left out ({s.broken}): "
         "repair or uninstall it."
@@ -15,7 +15,7 @@ def complaints(registry: Registry) -> list[str]:
     ]
     clashes = [
         clash(table.kind, name, sources)
-        for table in registry.tables().values()
+        for table in (*registry.tables().values(), registry.files)
         for name, sources in table.taken.items()
     ]
     return left_out + clashes

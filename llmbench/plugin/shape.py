@@ -31,6 +31,8 @@ CLASSES: frozenset[type] = frozenset({Strategy, Metric, Probe, Launcher})
 """Kinds that are registered as classes; the others are registered as instances."""
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 """An id can stand in a composition, in a list with commas, and in a file's name."""
+FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+"""A file's name, in whatever file system; a dot in front is for llmbench's own."""
 TAKEN = frozenset({"all", "auto"})
 """Words that mean something else where an id can stand."""
 DECLARED: dict[type, dict[str, Any]] = {
@@ -76,10 +78,21 @@ def checked(item: Any, kind: type) -> str:
         held = getattr(item, attribute, None)
         if not isinstance(held, wanted):
             raise PluginError(f"it registers '{name}', whose {attribute} cannot be {_shown(held)}")
-    filename = getattr(item, "filename", name)
-    if Path(filename).name != filename:
-        raise PluginError(f"it registers '{name}', whose filename is not a name alone")
+    if kind in FURTHER:
+        FURTHER[kind](item)
     return name
+
+
+def _exporter(item: Exporter) -> None:
+    if not FILENAME.fullmatch(item.filename):
+        raise PluginError(
+            f"it registers '{item.id}', whose filename cannot be {_shown(item.filename)}: "
+            "letters, digits, '-', '_' and '.', at most 100 of them, make one"
+        )
+
+
+FURTHER: dict[type, Callable[[Any], None]] = {Exporter: _exporter}
+"""What there is to check beyond the types of what is declared; each raises PluginError."""
 
 
 def _fits(item: Any, kind: type) -> bool:

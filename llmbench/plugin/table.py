@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from llmbench.errors import CompositionError, ConfigError, PluginError, nearest
-from llmbench.exporter import Exporter
+from llmbench.exporter import Exporter, file_key
 from llmbench.launcher import Launcher
 from llmbench.metric import Metric
 from llmbench.model import Model
@@ -79,7 +79,15 @@ class Registry:
     probes: Table[type[Probe]] = field(default_factory=lambda: Table("probe"))
     launchers: Table[type[Launcher]] = field(default_factory=lambda: Table("launcher"))
     exporters: Table[Exporter] = field(default_factory=lambda: Table("exporter"))
+    files: Table[Exporter] = field(default_factory=lambda: Table("file"))
+    """The exporters by the file that each fills, in the spelling of `file_key`."""
     sources: list[Source] = field(default_factory=list)
+
+    def add(self, hook: str, name: str, item: Any, source: Source) -> None:
+        """Register what a plugin offers through a hook."""
+        self.tables()[hook].add(name, item, source)
+        if isinstance(item, Exporter):
+            self.files.add(file_key(item.filename), item, source)
 
     def tables(self) -> dict[str, Table[Any]]:
         """Hook name to the table that it fills."""
