@@ -148,6 +148,8 @@ class Config(BaseModel):
 
 Layer = tuple[str, Mapping[str, Any]]
 """Where values come from, in words, and the values by option name."""
+COMMAND_LINE = "command line"
+"""Where what was typed comes from."""
 
 
 class Resolved(BaseModel):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from llmbench.config import OPTIONS, SETTINGS, Layer
+from llmbench.config import COMMAND_LINE, OPTIONS, SETTINGS, Layer
 from llmbench.errors import ConfigError, nearest
 from llmbench.plugin.installed import CHOICE
 
@@ -18,13 +18,14 @@ FILE = Path("llmbench.toml")
 PREFIX = "LLMBENCH_"
 FLAGS = frozenset(n for n, f in {**OPTIONS, **SETTINGS}.items() if f.annotation is bool)
 """Options that are on or off."""
-NEVER_IN_FILES = frozenset({"trust_remote_code", "allow_pickles"})
-"""What lets others' code run is the user's to say: a file may have come with that code."""
+ONLY_TYPED = frozenset({"trust_remote_code", "allow_pickles"})
+"""What lets others' code run is the user's to say each time: a file may have come with that code,
+and a variable is set once and forgotten."""
 
 
 def layers(chosen: Path | None, options: Mapping[str, Any]) -> list[Layer]:
     """Every layer over the defaults, later ones on top: files, environment, command line."""
-    return [*file_layers(chosen), *variables(os.environ), ("command line", options)]
+    return [*file_layers(chosen), *variables(os.environ), (COMMAND_LINE, options)]
 
 
 def file_layers(chosen: Path | None) -> list[Layer]:
@@ -52,10 +53,7 @@ def from_file(path: Path) -> Layer:
         name = key.replace("-", "_")
         if name in values:
             raise ConfigError(f"'{path}' gives '{key}' twice, with - and with _: give it once.")
-        if name in NEVER_IN_FILES:
-            raise ConfigError(
-                f"'{key}' cannot stand in a file ({path}): give --{name.replace('_', '-')}."
-            )
+        _refuse_untyped(name, f"'{key}' cannot stand in a file ({path})")
         values[name] = _plain(path, key, value)
     return str(path), values
 
@@ -70,8 +68,14 @@ def variables(environment: Mapping[str, str]) -> list[Layer]:
         if variable not in known:
             raise ConfigError(f"Unknown variable '{variable}': {nearest(variable, known)}")
         if environment[variable].strip():
+            _refuse_untyped(known[variable], f"'{variable}' cannot be set as a variable")
             found.append((variable, {known[variable]: environment[variable].strip()}))
     return found
+
+
+def _refuse_untyped(name: str, problem: str) -> None:
+    if name in ONLY_TYPED:
+        raise ConfigError(f"{problem}: give --{name.replace('_', '-')} on the command line.")
 
 
 def _malformed(path: Path, problem: str) -> str:

@@ -105,3 +105,17 @@ def test_a_flag_can_stand_in_a_file(tmp_path, text):
     path = tmp_path / "x.toml"
     path.write_text(text)
     assert resolve([from_file(path)]).config.settings.deterministic is True
+
+
+@pytest.mark.parametrize("name", ["trust_remote_code", "allow_pickles"])
+@pytest.mark.parametrize("value", ["1", "true", "0"])
+def test_what_lets_code_run_can_be_typed_alone(tmp_path, name, value):
+    typed = f"give --{name.replace('_', '-')} on the command line."
+    variable = f"LLMBENCH_{name.upper()}"
+    with pytest.raises(ConfigError) as caught:
+        variables({variable: value})
+    assert str(caught.value) == f"'{variable}' cannot be set as a variable: {typed}"
+    with pytest.raises(ConfigError) as caught:
+        from_file(write(tmp_path / "x.toml", f"{name} = {value}\n"))
+    assert str(caught.value).startswith(f"'{name}' cannot stand in a file (")
+    assert str(caught.value).endswith(typed)
