@@ -53,6 +53,14 @@ class Metric(ABC):
         """
         return None
 
+    @classmethod
+    def local_code(cls, argument: str | None) -> str | None:
+        """Which script here would score, in words, if the argument names one. Parent.
+
+        Such code runs only if the metric is named on the command line.
+        """
+        return None
+
     @abstractmethod
     def score(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
         """Score each prediction against its references (one list of texts per example). Worker."""

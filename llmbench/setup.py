@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llmbench import ablation, composition, metric, size
 from llmbench.composition import Composition
-from llmbench.config import Config, Layer, Resolved, resolve
+from llmbench.config import COMMAND_LINE, Config, Layer, Resolved, resolve
 from llmbench.environment import Environment, collect
 from llmbench.errors import ConfigError, UserError
 from llmbench.fetch import source
@@ -63,7 +63,7 @@ def set_up(layers: Sequence[Layer], registry: Registry) -> Setup:
     config = resolved.config
     registry.tasks.get(config.task)
     registry.launchers.get(config.launcher) if config.launcher != "auto" else None
-    check_metrics(config.metrics, registry, trust)
+    check_metrics(config.metrics, registry, trust, resolved.origins["metrics"])
     if config.settings.steps <= config.settings.burn_in_steps:
         raise ConfigError(
             f"--steps {config.settings.steps} leaves nothing to time after "
@@ -87,19 +87,30 @@ def defaults(config: Config, environment: Environment, found: Source) -> list[La
     return layers
 
 
-def check_metrics(names: Sequence[str], registry: Registry, trust: Trust = NOTHING) -> None:
-    """ConfigError for a metric that is unknown, that has a wrong argument, or may not run."""
+def check_metrics(
+    names: Sequence[str], registry: Registry, trust: Trust = NOTHING, origin: str = COMMAND_LINE
+) -> None:
+    """ConfigError for a metric that is unknown, that has a wrong argument, or may not run.
+
+    `origin` says where they were named: a file may have come with the script that it names.
+    """
     for name in names:
         head, argument = metric.split(name)
         kind = registry.metrics.get(head)
         with blamed("metric", head, "check"):
             problem, remote = kind.check(argument), kind.remote_code(argument)
+            local = kind.local_code(argument)
         if problem:
             raise ConfigError(str(problem))
         if remote and not trust.remote_code:
             raise ConfigError(
                 f"'{name}' runs code of {remote}: allow it with --trust-remote-code, "
                 "or name a script of your own."
+            )
+        if local and origin != COMMAND_LINE:
+            raise ConfigError(
+                f"'{name}' runs {local}, which cannot be asked for in {origin}: "
+                "name it on the command line, with --metrics."
             )
 
 

@@ -102,3 +102,16 @@ def test_a_metric_script_that_is_there_will_do(registry, tmp_path):
 def test_a_metric_of_a_hub_runs_code_and_needs_to_be_allowed(registry, name):
     with pytest.raises(ConfigError, match=r"runs code of the hub's .* --trust-remote-code"):
         check_metrics([f"evaluate:{name}"], registry)
+
+
+@pytest.mark.parametrize("origin", ["llmbench.toml", "LLMBENCH_METRICS"])
+def test_a_metric_script_runs_only_where_it_was_typed(registry, tmp_path, origin):
+    script = tmp_path / "mine.py"
+    script.write_text("")
+    with pytest.raises(ConfigError) as caught:
+        check_metrics([f"evaluate:{script}"], registry, Trust(remote_code=True), origin)
+    assert str(caught.value) == (
+        f"'evaluate:{script}' runs the script {script}, which cannot be asked for in {origin}: "
+        "name it on the command line, with --metrics."
+    )
+    check_metrics(["rouge"], registry, Trust(), origin)

@@ -216,3 +216,15 @@ def test_a_dataset_of_a_hub_with_a_loading_script_is_refused(tmp_path, canary):
     assert done.stderr.count("\n") == 1
     assert "The dataset 'owner/scripted' cannot be loaded" in done.stderr
     assert not canary.exists()
+
+
+def test_a_script_that_a_configuration_brings_along_is_not_run(tmp_path, canary):
+    (tmp_path / "mine.py").write_text(f"open({str(canary)!r}, 'w')")
+    (tmp_path / "llmbench.toml").write_text('metrics = "evaluate:./mine.py"\n')
+    done = llmbench(tmp_path, "compare", "--output", "out")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cannot be asked for in llmbench.toml: name it on the command line" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not canary.exists()
+    typed = llmbench(tmp_path, "compare", "--metrics", "evaluate:./mine.py", "--dry-run")
+    assert (typed.returncode, typed.stderr) == (0, "")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbench.errors import ConfigError
+from llmbench.fetch import place
 from llmbench.metric import Metric, Score
 
 
@@ -24,7 +25,7 @@ class Evaluate(Metric):
         """A name must be there; a script must exist."""
         if not argument:
             return "'evaluate' needs a metric: write evaluate:NAME, or evaluate:path/to/script.py."
-        if argument.endswith(".py") and not Path(argument).is_file():
+        if argument.endswith(".py") and not _is_file(argument):
             return f"There is no metric script '{argument}': check the path."
         return None
 
@@ -34,6 +35,11 @@ class Evaluate(Metric):
         if argument and argument.endswith(".py"):
             return None
         return f"the hub's evaluate-metric/{argument}"
+
+    @classmethod
+    def local_code(cls, argument: str | None) -> str | None:
+        """A path to a file is a script that runs as it is."""
+        return f"the script {argument}" if argument and argument.endswith(".py") else None
 
     def score(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
         """The figures that the metric gives for the whole set."""
@@ -51,9 +57,14 @@ class Evaluate(Metric):
         return Score(corpus=_numbers(self.argument, found or {}))
 
 
+def _is_file(argument: str) -> bool:
+    path = place.found(argument)
+    return path is not None and path.is_file()
+
+
 def _location(argument: str) -> str:
     """A script's whole path: the library would look for a bare name on the hub too."""
-    return str(Path(argument).resolve()) if argument.endswith(".py") else argument
+    return str(Path(argument).expanduser().resolve()) if argument.endswith(".py") else argument
 
 
 def _shape(metric: Any, references: Sequence[Sequence[str]]) -> list[Any]:
