@@ -18,13 +18,13 @@ UNREACHABLE = "http://127.0.0.1:9"
 
 
 @pytest.fixture
-def models(tmp_path):
+def models(tmp_path, folder):
     """A registry with a shipped model, an alias with an architecture, and one without."""
     registry = Registry()
     config = tmp_path / "config"
     config.mkdir()
     (config / "config.json").write_text("{}")
-    shipped = Model("tiny", "", folder=tmp_path / "tiny", defaults={"steps": 3})
+    shipped = Model("tiny", "", folder=folder, defaults={"steps": 3})
     for model in (
         shipped,
         Model("alias", "", hub_id="owner/served", config=config),
@@ -104,7 +104,7 @@ def fetched_files(found):
 
 def test_an_alias_brings_its_hub_id_config_and_defaults(models):
     found = source.find("tiny", "pretrained", None, models)
-    assert (found.id, found.folder.name, found.defaults) == ("tiny", "tiny", {"steps": 3})
+    assert (found.id, found.folder.name, found.defaults) == ("tiny", "my-model", {"steps": 3})
     assert source.find("alias", "pretrained", "v1", models).hub_id == "owner/served"
 
 

@@ -17,7 +17,9 @@ from llmbench.errors import ModelError
 from llmbench.fetch import dataset, source
 from llmbench.fetch.trust import Trust
 from llmbench.job import Job
+from llmbench.model import Model
 from llmbench.plugin import Registry
+from llmbench.plugin import Source as Plugin
 from llmbench.record import ModelRef
 from llmbench.task import Task
 from llmbench.worker import load
@@ -126,6 +128,42 @@ def test_a_file_that_cannot_be_read_may_name_anything(folder):
         find(folder)
 
 
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", "config.5.0.0.json"])
+def test_code_is_found_in_a_configuration_of_any_size(folder, name):
+    padding = {"auto_map": AUTO_MAP, "padding": " " * 2**21}
+    (folder / name).write_text(json.dumps(padding))
+    with pytest.raises(ModelError, match="brings code of its own"):
+        find(folder)
+
+
+@pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
+@pytest.mark.parametrize("value", ["owner/kernel", {"": "owner/kernel@v1:attend"}])
+def test_a_kernel_of_a_hub_is_code_and_needs_to_be_allowed(folder, key, value):
+    edit(folder / "config.json", text_config={key: value})
+    with pytest.raises(ModelError) as caught:
+        find(folder)
+    assert str(caught.value) == (
+        f"'mine' brings a kernel of a hub ({key} in config.json), which is not run: "
+        f"allow it with --trust-remote-code, or remove {key} to load it without."
+    )
+    assert find(folder, Trust(remote_code=True)).trust.remote_code
+
+
+def test_an_attention_that_transformers_has_is_no_code(folder):
+    edit(folder / "config.json", _attn_implementation="eager")
+    assert find(folder).folder == folder
+
+
+@pytest.mark.parametrize("weights", ["pretrained", "random"])
+@pytest.mark.parametrize("place", ["folder", "config"])
+def test_what_a_plugin_ships_is_looked_at_like_any_other_folder(with_code, weights, place):
+    registry = Registry()
+    model = Model("shipped", "", hub_id="owner/name", **{place: with_code})
+    registry.models.add("shipped", model, Plugin("models", "test"))
+    with pytest.raises(ModelError, match="'shipped' brings code of its own"):
+        source.find("shipped", weights, None, registry)
+
+
 def test_a_worker_runs_no_code_that_was_not_allowed(with_code, canary):
     load_from(with_code)
     assert not canary.exists()
@@ -152,6 +190,61 @@ def test_pickles_beside_other_files_of_weights_are_not_loaded_instead(with_pickl
     with pytest.raises(OSError, match="safetensors"):
         load_from(with_pickle)
     assert not canary.exists()
+
+
+def index(folder, shard, name="model.safetensors.index.json"):
+    """Have the folder's weights be in that file, as its index says."""
+    kept = (folder / "model.safetensors").rename(folder / "model-1.safetensors")
+    named = {"a": kept.name, "b": shard}
+    (folder / name).write_text(json.dumps({"metadata": {}, "weight_map": named}))
+
+
+@pytest.mark.parametrize(
+    "shard",
+    ["weights.bin", "../outside.safetensors", "sub/inside.safetensors", "/outside.safetensors"],
+)
+def test_an_index_names_nothing_but_safetensors_beside_it(folder, shard):
+    index(folder, shard)
+    with pytest.raises(ModelError) as caught:
+        find(folder)
+    assert str(caught.value) == (
+        f"'mine' has its weights in '{shard}' (model.safetensors.index.json), which is not "
+        "loaded: have the index name .safetensors files beside it."
+    )
+    assert find(folder, weights="random").folder == folder
+
+
+def test_an_index_of_files_beside_it_will_do(folder):
+    shutil.copy(folder / "model.safetensors", folder / "model-2.safetensors")
+    index(folder, "model-2.safetensors")
+    assert find(folder).folder == folder
+
+
+def test_an_index_of_pickles_names_nothing_elsewhere_either(folder):
+    index(folder, "../outside.bin", "pytorch_model.bin.index.json")
+    with pytest.raises(ModelError, match=r"have the index name \.bin files beside it"):
+        find(folder, Trust(pickles=True))
+
+
+def test_the_file_that_is_loaded_is_the_one_that_is_looked_at(folder):
+    """Beside a single file, transformers does not look at an index."""
+    index(folder, "model-1.safetensors")
+    (folder / "model.safetensors").write_bytes(b"cut")
+    with pytest.raises(ModelError, match=r"not whole: model\.safetensors is missing or cut"):
+        find(folder)
+
+
+@pytest.mark.parametrize("name", ["adapter_model.bin", "sub/other.safetensors"])
+def test_a_configuration_names_no_other_file_of_weights(folder, name):
+    edit(folder / "config.json", transformers_weights=name)
+    with pytest.raises(ModelError, match=r"names its own file of weights \(transformers_weights"):
+        find(folder)
+
+
+def test_weights_of_another_variant_are_not_loaded(folder):
+    (folder / "model.safetensors").rename(folder / "model.fp16.safetensors")
+    with pytest.raises(ModelError, match=r"not whole: model\.safetensors is missing"):
+        find(folder)
 
 
 def test_a_malicious_pickle_does_nothing_even_where_pickles_are_allowed(with_pickle, canary):

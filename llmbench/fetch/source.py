@@ -56,9 +56,11 @@ def find(
         model = registry.models.get(name)
         if weights == "random" and model.config is None and model.folder is None:
             raise ModelError(f"'{name}' ships no architecture: use --weights pretrained.")
-        return Source(
+        found = Source(
             name, weights, revision, model.hub_id, model.folder, model.config, model.defaults, trust
         )
+        check_shipped(found)
+        return found
     folder = Path(name).expanduser()
     if folder.is_dir():
         path = folder.resolve()
@@ -115,6 +117,14 @@ def fetch_weights(source: Source, repository: Repository) -> None:
             f"The model '{source.id}' is not whole in the cache ({damaged[0]}): connect to the "
             f"hub and run it again, or delete {folder.parents[1]}."
         )
+
+
+def check_shipped(source: Source) -> None:
+    """ModelError where what a plugin ships for a model would run code, or load what it must not."""
+    for place in filter(None, (source.config, source.folder)):
+        check_config(source, place)
+    if source.folder and source.weights == "pretrained":
+        check_folder(source, source.folder)
 
 
 def check_folder(source: Source, folder: Path) -> None:

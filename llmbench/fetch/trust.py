@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llmbench.errors import ModelError
+from llmbench.fetch import whole
 
 MOST_BYTES = 2**20
-"""Files that name code are small; a tokenizer's vocabulary and an index of shards are not."""
+"""A vocabulary and an index of shards are larger, and name no code; a configuration is read
+whatever its size."""
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 LOADABLE = "pytorch_model*.bin"
 """The pickles that transformers loads weights from."""
+ATTENTION = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
+"""Keys that name an attention kernel; one with a slash in it is fetched from the hub and run."""
+PICKLES_INDEX = "pytorch_model.bin.index.json"
+PLAIN_NAME = re.compile(r"[^/\\:]+")
 
 
 @dataclass(frozen=True)
@@ -32,10 +39,13 @@ def check_code(folder: Path, name: str, trust: Trust) -> None:
     if trust.remote_code:
         return
     for path in sorted(folder.glob("*.json")):
-        if path.stat().st_size <= MOST_BYTES and _names_code(_content(path, name)):
+        small = path.is_file() and path.stat().st_size <= MOST_BYTES
+        key = _key_of_code(_content(path, name)) if small or "config" in path.name else None
+        if key:
+            whose = "code of its own" if key == "auto_map" else "a kernel of a hub"
             raise ModelError(
-                f"'{name}' brings code of its own (auto_map in {path.name}), which is not run: "
-                "allow it with --trust-remote-code, or remove auto_map to load it without."
+                f"'{name}' brings {whose} ({key} in {path.name}), which is not run: "
+                f"allow it with --trust-remote-code, or remove {key} to load it without."
             )
 
 
@@ -45,6 +55,7 @@ def check_weights(folder: Path, name: str, trust: Trust) -> None:
         raise ModelError(
             f"'{name}' holds an adapter: merge it into its base model (merge_and_unload) first."
         )
+    check_names(folder, name)
     if list(folder.glob("*.safetensors")) or (trust.pickles and list(folder.glob(LOADABLE))):
         return
     if any(path for pattern in PICKLES for path in folder.glob(pattern)):
@@ -58,6 +69,27 @@ def check_weights(folder: Path, name: str, trust: Trust) -> None:
     )
 
 
+def check_names(folder: Path, name: str) -> None:
+    """ModelError where a file has weights loaded that no check and no digest looks at.
+
+    What is looked at are the files in the folder itself that end as their index does.
+    """
+    for index, suffix in ((whole.INDEX, ".safetensors"), (PICKLES_INDEX, ".bin")):
+        for shard in whole.shards(folder / index):
+            if not PLAIN_NAME.fullmatch(shard) or not shard.endswith(suffix):
+                raise ModelError(
+                    f"'{name}' has its weights in '{shard}' ({index}), which is not loaded: "
+                    f"have the index name {suffix} files beside it."
+                )
+    for path in sorted(folder.glob("config*.json")):
+        content = _content(path, name)
+        if isinstance(content, dict) and content.get("transformers_weights"):
+            raise ModelError(
+                f"'{name}' names its own file of weights (transformers_weights in {path.name}), "
+                f"which is not loaded: call it {whole.SINGLE}, and remove that line."
+            )
+
+
 def _content(path: Path, name: str) -> Any:
     try:
         return json.loads(path.read_text("utf-8"))
@@ -65,7 +97,16 @@ def _content(path: Path, name: str) -> Any:
         raise ModelError(f"'{name}' has a {path.name} that cannot be read: mend it.") from None
 
 
-def _names_code(content: Any) -> bool:
-    if isinstance(content, dict):
-        return "auto_map" in content or any(map(_names_code, content.values()))
-    return isinstance(content, list) and any(map(_names_code, content))
+def _key_of_code(content: Any) -> str | None:
+    """The key, anywhere in the content, under which code is named that came from elsewhere."""
+    waiting = [content]
+    while waiting:
+        held = waiting.pop()
+        if isinstance(held, dict):
+            for key, value in held.items():
+                if key == "auto_map" or (key in ATTENTION and "/" in str(value)):
+                    return str(key)
+            waiting += held.values()
+        elif isinstance(held, list):
+            waiting += held
+    return None

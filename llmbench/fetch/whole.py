@@ -16,7 +16,7 @@ MOST_HEADER_BYTES = 100_000_000
 
 def damaged_weights(folder: Path) -> list[str]:
     """Names of the weights' files that are missing, cut short or unreadable."""
-    return [name for name in _shards(folder) if not is_whole(folder / name)]
+    return [name for name in _weights(folder) if not is_whole(folder / name)]
 
 
 def has_tokenizer(folder: Path) -> bool:
@@ -38,16 +38,20 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-def _shards(folder: Path) -> list[str]:
-    """The files that make up the weights: those of the index, or the single one."""
-    path = folder / INDEX
-    if not path.is_file():
-        return [SINGLE]
+def shards(index: Path) -> list[str]:
+    """The files that an index names; none where it cannot be read."""
     try:
-        shards = set(json.loads(path.read_text("utf-8"))["weight_map"].values())
-        return sorted(map(str, shards)) or [INDEX]
+        named = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        return sorted(map(str, named))
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
-        return [INDEX]
+        return []
+
+
+def _weights(folder: Path) -> list[str]:
+    """The files that transformers loads: the single one, else those of the index."""
+    if (folder / SINGLE).is_file() or not (folder / INDEX).is_file():
+        return [SINGLE]
+    return shards(folder / INDEX) or [INDEX]
 
 
 def _ends(header: dict[str, dict[str, list[int]]]) -> Iterator[int]:
