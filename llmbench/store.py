@@ -165,8 +165,8 @@ class Store:
         found: list[Record] = []
         inputs: dict[str, str] = {}
         problems: list[str] = []
-        for path in sorted(self.records.glob("*.json")):
-            if ".attempt-" not in path.name:
+        with _noted(problems):
+            for path in self._latest():
                 with _noted(problems):
                     found.append(_own_record(path))
         with _noted(problems):
@@ -179,10 +179,21 @@ class Store:
         ]
         return Comparison(header, tuple(ranked), inputs, tuple(problems))
 
+    def _latest(self) -> list[Path]:
+        """The files of the cells' latest records; StoreError where there is no place for any."""
+        try:
+            names = sorted(p.name for p in self.records.iterdir())
+        except OSError as error:
+            raise StoreError(
+                f"'{self.records.name}', which holds the cells' records, cannot be read "
+                f"({error.strerror})."
+            ) from None
+        return [self.records / n for n in names if n.endswith(".json") and ".attempt-" not in n]
+
     def read_header(self) -> Header:
         """Read `comparison.json`; StoreError where there is none, or a newer one."""
         path = self.root / "comparison.json"
-        if not path.exists():
+        if not os.path.lexists(path):  # which takes a name that is too long for one as well
             raise StoreError(
                 f"'{self.root}' holds no comparison: "
                 "name a directory that 'llmbench compare' wrote."

@@ -150,6 +150,25 @@ def test_a_directory_without_a_comparison_is_refused(tmp_path):
     assert "nothing" in str(caught.value)
 
 
+def test_a_name_that_no_directory_can_have_is_refused(tmp_path):
+    with pytest.raises(StoreError, match="holds no comparison: name a directory"):
+        Store(tmp_path / ("x" * 300)).read()
+
+
+@pytest.mark.parametrize(
+    ("in_its_place", "why"),
+    [(lambda p: None, "No such file or directory"), (lambda p: p.touch(), "Not a directory")],
+    ids=["nothing", "a file"],
+)
+def test_records_that_are_gone_altogether_are_named(whole, in_its_place, why):
+    store, _ = whole
+    shutil.rmtree(store.records)
+    in_its_place(store.records)
+    read = store.read()
+    assert read.records == ()
+    assert read.problems == (f"'records', which holds the cells' records, cannot be read ({why}).",)
+
+
 @pytest.mark.parametrize("content", ["{}", '{"schema_version": 1}', "not json"])
 def test_a_header_that_is_none_is_refused(store, content):
     (store.root / "comparison.json").write_text(content)
