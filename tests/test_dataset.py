@@ -113,6 +113,12 @@ def test_a_file_that_is_not_there_gets_its_nearest_sibling(write):
     assert refusal(path.with_name("trian.jsonl")).endswith("did you mean 'train.jsonl'?")
 
 
+@pytest.mark.parametrize("name", ["nope.csv", "x" * 300 + ".csv", "../" + "x" * 300 + "/y.csv"])
+def test_a_file_like_none_that_is_there_gets_no_list_of_others(write, name):
+    path = write("container_info.json", ROWS).parent / name
+    assert refusal(path) == f"There is no data file '{path}': check the path."
+
+
 def test_a_folder_that_is_not_there_is_not_looked_for_on_a_hub(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert refusal("./data").startswith("There is no data file './data'")

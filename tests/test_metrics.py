@@ -120,7 +120,12 @@ def test_a_metric_that_cannot_be_fetched_is_one_sentence():
 
 @pytest.mark.parametrize(
     ("argument", "problem"),
-    [(None, "needs a metric"), ("", "needs a metric"), ("no/such.py", "no metric script")],
+    [
+        (None, "needs a metric"),
+        ("", "needs a metric"),
+        ("no/such.py", "no metric script"),
+        ("x" * 300 + ".py", "no metric script"),
+    ],
 )
 def test_a_metric_must_be_named_and_its_script_be_there(argument, problem):
     assert problem in Evaluate.check(argument)

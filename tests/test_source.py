@@ -120,7 +120,16 @@ def test_owner_and_name_are_a_hub_id(models):
     )
 
 
-@pytest.mark.parametrize("name", ["./no-such-folder", "../models/x", "/no/such/folder", "tinny"])
+@pytest.mark.parametrize(
+    "name", ["./no-such", "../models/x", "/no/such", "a/b/c", "~nobody-here/x", "./" + "x" * 300]
+)
+def test_a_path_that_leads_nowhere_gets_no_list_of_aliases(models, name):
+    with pytest.raises(ModelError) as caught:
+        source.find(name, "pretrained", None, models)
+    assert str(caught.value) == f"There is no folder '{name}': check the path."
+
+
+@pytest.mark.parametrize("name", ["tinny", "x" * 300])
 def test_what_is_neither_alias_folder_nor_hub_id_is_no_model(models, name):
     with pytest.raises(ModelError, match="There is no model"):
         source.find(name, "pretrained", None, models)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import random
@@ -13,7 +14,7 @@ from typing import Any
 
 from llmbench import redact
 from llmbench.errors import DataError, nearest
-from llmbench.fetch import patience
+from llmbench.fetch import patience, place
 from llmbench.fetch.rows import SUFFIXES, first_line
 from llmbench.fetch.rows import read as read_rows
 from llmbench.record import DataRef
@@ -85,15 +86,22 @@ def load_lines(path: Path) -> list[Example]:
 
 
 def _rows(source: str) -> tuple[str, list[dict[str, Any]]]:
-    path = Path(source).expanduser()
-    if path.exists():
+    path = place.found(source)
+    if path:
         return redact.text(path.name), read_rows(path)
-    if HUB_ID.fullmatch(source) and not path.suffix:
+    if HUB_ID.fullmatch(source) and not Path(source).suffix:
         return source, _hub_rows(source)
-    beside = path.parent.iterdir() if path.parent.is_dir() else ()
-    siblings = [p.name for p in beside if p.suffix.lower() in SUFFIXES]
-    hint = f" {nearest(path.name, siblings)}" if siblings else " check the path."
-    raise DataError(f"There is no data file '{source}':{hint}")
+    close = difflib.get_close_matches(Path(source).name, _beside(source))
+    hint = f"did you mean '{close[0]}'?" if close else "check the path."
+    raise DataError(f"There is no data file '{source}': {hint}")
+
+
+def _beside(source: str) -> list[str]:
+    """Names of the data files in the folder that a path leads to."""
+    folder = place.found(str(Path(source).parent))
+    if not folder or not folder.is_dir():
+        return []
+    return [p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES]
 
 
 def _hub_rows(source: str) -> list[dict[str, Any]]:

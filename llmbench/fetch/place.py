@@ -18,5 +18,5 @@ def found(name: str) -> Path | None:
 
 
 def is_path(name: str) -> bool:
-    """Whether a name can only mean a file or a folder: `./x`, `../x`, `/x`, `~/x`."""
-    return name.startswith((".", "/", "~", "\\")) or Path(name).is_absolute()
+    """Whether a name that is no hub id can only mean a file or a folder."""
+    return name.startswith((".", "~")) or "/" in name or "\\" in name

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from llmbench import redact
 from llmbench.errors import ModelError, nearest
-from llmbench.fetch import hub, whole
+from llmbench.fetch import hub, place, whole
 from llmbench.fetch.hub import Repository
 from llmbench.fetch.trust import LOADABLE, NOTHING, Trust, check_code, check_weights
 from llmbench.plugin import Registry
@@ -61,8 +61,8 @@ def find(
         )
         check_shipped(found)
         return found
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    folder = place.found(name)
+    if folder and folder.is_dir():
         path = folder.resolve()
         found = Source(redact.text(path.name), weights, folder=path, trust=trust)
         check_config(found, path)
@@ -71,6 +71,8 @@ def find(
         return found
     if HUB_ID.fullmatch(name):
         return Source(name, weights, revision, hub_id=name, trust=trust)
+    if place.is_path(name):
+        raise ModelError(f"There is no folder '{name}': check the path.")
     raise ModelError(
         f"There is no model '{name}': {nearest(name, registry.models.entries)} "
         "A folder or a hub id (owner/name) will do as well."
@@ -121,8 +123,8 @@ def fetch_weights(source: Source, repository: Repository) -> None:
 
 def check_shipped(source: Source) -> None:
     """ModelError where what a plugin ships for a model would run code, or load what it must not."""
-    for place in filter(None, (source.config, source.folder)):
-        check_config(source, place)
+    for folder in filter(None, (source.config, source.folder)):
+        check_config(source, folder)
     if source.folder and source.weights == "pretrained":
         check_folder(source, source.folder)
 
