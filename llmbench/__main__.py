@@ -1,5 +1,16 @@
-"""`python -m llmbench` is `llmbench`."""
+"""`llmbench`, and `python -m llmbench`. Ends quietly at Ctrl-C also while it is being imported."""
 
-from llmbench.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from llmbench import cli
+    except KeyboardInterrupt:
+        sys.exit(130)
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import Any
@@ -79,9 +80,19 @@ def redacted(text: str) -> str:
     return redact.secrets(text)
 
 
+def open_streams() -> None:
+    """Open what is closed of standard input, output and error: a file would take its place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+
+
 def main() -> None:
     """Run the command line; a user's error is one sentence and exit status 2."""
     stop.heed_ctrl_c()
+    open_streams()
     try:
         cli()
     except UserError as error:

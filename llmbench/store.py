@@ -84,14 +84,24 @@ class Store:
         self.data = root / "data"
         self.work = root / ".work"
 
+    def create_root(self) -> None:
+        """Make the directory itself, which others may be using; StoreError where that cannot be."""
+        with self._makes():
+            self.root.mkdir(parents=True, exist_ok=True)
+
     def create(self) -> None:
-        """Make the directories; StoreError where that cannot be."""
-        try:
+        """Make all directories; StoreError where that cannot be."""
+        with self._makes():
             for folder in (self.records, self.logs, self.data, self.work):
                 folder.mkdir(parents=True, exist_ok=True)
             probe = self.work / "writable"
             probe.write_text("")
             probe.unlink()
+
+    @contextlib.contextmanager
+    def _makes(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise StoreError(
                 f"Cannot write to '{self.root}' ({error.strerror}): name another with --output."

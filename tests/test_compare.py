@@ -21,7 +21,7 @@ from llmbench.launcher import Launcher
 from llmbench.plugin import Source
 from llmbench.record import Record, Shortage
 from llmbench.run import compare, lock, neighbour
-from llmbench.run.outcome import Interrupted
+from llmbench.run.interruption import Interrupted
 from llmbench.setup import set_up
 from llmbench.store import Store, write_text
 from llmbench.stored import read_record

@@ -19,7 +19,7 @@ from llmbench.launcher import Launcher
 from llmbench.plugin import Source
 from llmbench.record import MemoryParts, Shortage
 from llmbench.run import compare
-from llmbench.run.outcome import Interrupted
+from llmbench.run.interruption import Interrupted
 from llmbench.setup import set_up
 from llmbench.store import Store, write_text
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 
@@ -104,66 +103,3 @@ def test_a_crash_is_told_by_its_signal_and_its_stack(job, tmp_path):
     record = outcome.record_of(job, -signal.SIGABRT, log)
     assert record.reason.startswith("The worker ended by signal 6 (Aborted)")
     assert record.traceback == "Fatal Python error: Aborted\n  File a.py\n"
-
-
-def test_ctrl_c_interrupts_the_running_cell_and_is_told():
-    launcher = Idle()
-    with outcome.interruptions(launcher) as stopped:
-        assert not stopped()
-        os.kill(os.getpid(), signal.SIGINT)
-        assert stopped()
-    assert (launcher.interrupted, launcher.closed) == (1, 0)
-
-
-def test_being_asked_to_terminate_is_an_interruption_too():
-    launcher = Idle()
-    with outcome.interruptions(launcher) as stopped:
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert stopped()
-
-
-def test_a_terminal_that_is_closed_is_an_interruption_however_often_it_says_so():
-    launcher = Idle()
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
-    try:
-        closed_twice(launcher)
-    finally:
-        signal.signal(signal.SIGHUP, before)
-    assert (launcher.interrupted, launcher.closed) == (1, 0)
-
-
-def closed_twice(launcher):
-    with outcome.interruptions(launcher) as stopped:
-        os.kill(os.getpid(), signal.SIGHUP)
-        os.kill(os.getpid(), signal.SIGHUP)
-        assert stopped()
-
-
-def test_a_run_that_is_to_outlive_its_terminal_does():
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with outcome.interruptions(Idle()) as stopped:
-            os.kill(os.getpid(), signal.SIGHUP)
-            assert not stopped()
-    finally:
-        signal.signal(signal.SIGHUP, before)
-
-
-def test_a_second_ctrl_c_ends_everything():
-    launcher = Idle()
-
-    def twice():
-        with outcome.interruptions(launcher):
-            os.kill(os.getpid(), signal.SIGINT)
-            os.kill(os.getpid(), signal.SIGINT)
-
-    with pytest.raises(KeyboardInterrupt):
-        twice()
-    assert (launcher.interrupted, launcher.closed) == (1, 1)
-
-
-def test_afterwards_ctrl_c_does_what_it_did_before():
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with outcome.interruptions(Idle()):
-        pass
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before

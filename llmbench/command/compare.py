@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,18 +96,19 @@ def run(setup: Setup, how: Mode) -> None:
     from llmbench.console import view
     from llmbench.export import export
     from llmbench.run import compare as comparison
-    from llmbench.run.outcome import Interrupted
+    from llmbench.run.interruption import Ending, Interrupted, heeded
 
-    interrupted = False
-    shown = view(how)
-    with shown:
+    shown, ending = view(how), Ending()
+    with ExitStack() as locks, shown, heeded(ending.handle):
         try:
-            store = comparison.run(setup, shlex.join(["llmbench", *sys.argv[1:]]), shown)
+            command = shlex.join(["llmbench", *sys.argv[1:]])
+            store = comparison.run(setup, command, shown, locks)
         except Interrupted as stop:
-            store, interrupted = stop.store, True
+            store, ending.count = stop.store, 1
+        ending.writing = True
         found = store.read()
         written = export(found, store.root)
-    status = exit_status.INTERRUPTED if interrupted else exit_status.of(statuses(found))
+    status = exit_status.INTERRUPTED if ending.count else exit_status.of(statuses(found))
     report = next((p for p in written.paths if p.suffix == ".html"), store.root)
     shown.finish(found, report, status)
     incomplete = complain(written)

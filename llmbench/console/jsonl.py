@@ -15,7 +15,7 @@ from llmbench.judge.caution import cautions
 from llmbench.launcher import Event
 from llmbench.plan import Plan
 from llmbench.record import Cell, Record
-from llmbench.run.outcome import INTERRUPT
+from llmbench.run.interruption import INTERRUPT
 from llmbench.store import Comparison
 
 

@@ -10,7 +10,7 @@ from llmbench.format import size
 from llmbench.launcher import Event
 from llmbench.plan import Plan
 from llmbench.record import Cell, Record
-from llmbench.run.outcome import INTERRUPT
+from llmbench.run.interruption import INTERRUPT
 
 SMOOTHING = 0.8
 """How much of the speed shown is that of the steps before: single steps jump about."""

@@ -27,7 +27,8 @@ from llmbench.launcher import Event
 from llmbench.plan import Planned
 from llmbench.plugin import Registry
 from llmbench.record import Cell, DataRef
-from llmbench.run import compare, outcome
+from llmbench.run import compare
+from llmbench.run.interruption import interruptions
 from llmbench.run.limit import Timed
 from llmbench.setup import Setup, compositions, defaults
 
@@ -125,7 +126,7 @@ def answers(
         return ask(job, crew, job.answer_file.with_name("estimate.log"), listen).cells
 
     found: dict[str, Estimate] = {}
-    with outcome.interruptions(crew) as stopped, ThreadPoolExecutor(len(jobs)) as pool:
+    with interruptions(crew) as stopped, ThreadPoolExecutor(len(jobs)) as pool:
         try:
             for answer in pool.map(asked, jobs):
                 found |= answer

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from llmbench.format import size
 from llmbench.record import Phase, Record, Shortage
 
 PLACES = {"cuda": "The GPU's memory", "host": "The host's memory"}
 STOP = "stop"
 """The event of stopping before the last cell; its `reason` is a sentence."""
-STOPPED = (
-    "Stopped after a cell that ran out of memory (--on-oom stop): the same command with the same "
-    "--output goes on with the next one."
-)
 WEIGHTS = "the weights alone are too much: try qlora, or a smaller model"
 TRAINING = (
     "try a smaller --batch-size or --seq-len for all cells, or compose it with "
@@ -23,6 +21,15 @@ WAYS_OUT: dict[Phase | None, str] = {
     "train": TRAINING,
     "evaluate": "try a smaller --eval-batch-size or --max-new-tokens",
 }
+
+
+def stopped(retry: Sequence[str]) -> str:
+    """What is said when --on-oom stop ends the comparison; --retry would run the cell once more."""
+    again = "" if not {"oom", "all"} & set(retry) else ", and without that --retry,"
+    return (
+        "Stopped after a cell that ran out of memory (--on-oom stop): the same command with the "
+        f"same --output{again} goes on with the next one."
+    )
 
 
 def explained(record: Record, instead: str | None = None) -> Record:

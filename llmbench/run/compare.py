@@ -18,7 +18,7 @@ from llmbench.plan import Plan
 from llmbench.plugin import Registry
 from llmbench.plugin.blame import Watched
 from llmbench.record import ModelRef
-from llmbench.run import advice, feed, lock, neighbour, outcome, resume
+from llmbench.run import advice, feed, interruption, lock, neighbour, resume
 from llmbench.run.bench import Bench
 from llmbench.run.feed import Inputs
 from llmbench.run.limit import Timed
@@ -27,10 +27,20 @@ from llmbench.setup import Setup, notices
 from llmbench.store import Header, Store
 
 
-def run(setup: Setup, command: str, listener: Listener) -> Store:
-    """Run every cell of the comparison that has no result yet; returns its directory."""
+def run(
+    setup: Setup,
+    command: str,
+    listener: Listener,
+    locks: contextlib.ExitStack | None = None,
+) -> Store:
+    """Run every cell of the comparison that has no result yet; returns its directory.
+
+    Whoever goes on to write there hands in what is to hold the locks until then. Raises
+    Interrupted where the user ended it.
+    """
     with contextlib.ExitStack() as stack:
-        stack.enter_context(lock.device(setup, listener.event))
+        held = locks or stack
+        held.enter_context(lock.device(setup, listener.event))
         seen = neighbour.check(setup)
         launcher = make_launcher(setup.config, setup.registry)
         stack.callback(launcher.close)
@@ -38,24 +48,27 @@ def run(setup: Setup, command: str, listener: Listener) -> Store:
         inputs = feed.read(setup)
         cells = plan.make(setup, model_ref(fetched), inputs.refs)
         store = Store(Path(setup.config.output) if setup.config.output else default_output(setup))
+        store.create_root()
+        held.enter_context(lock.directory(store.root, setup.config.wait, listener.event))
         store.create()
-        stack.enter_context(lock.directory(store.root, setup.config.wait, listener.event))
         resume.recover(store)
         feed.write(inputs, store)
         written = store.write_header(header(setup, cells, store, command, inputs, seen))
         listener.start(written.plan, store.root)
         bench = Bench(setup, fetched, inputs, store, launcher, listener)
-        with outcome.interruptions(launcher, listener.event) as stopped, cleared(store):
+        with interruption.interruptions(launcher, listener.event) as stopped, cleared(store):
             foresight = bench.predict(cells)
             for planned in map(foresight.of, cells.cells):
                 if stopped():
                     break
                 ran = bench.run(planned, foresight)
                 if ran and ran.status == "oom" and setup.config.on_oom == "stop":
-                    listener.event({"event": advice.STOP, "reason": advice.STOPPED})
+                    listener.event(
+                        {"event": advice.STOP, "reason": advice.stopped(setup.config.retry)}
+                    )
                     break
     if stopped():
-        raise outcome.Interrupted(store)
+        raise interruption.Interrupted(store)
     return store
 
 

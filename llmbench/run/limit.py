@@ -41,6 +41,8 @@ class Timed(Launcher):
         self._asked_to_end = False
         self._over = False
         self._start_seconds: float | None = None
+        self._limited_from: float | None = None
+        """When the clock of the limit began to run."""
         self._kills = 0
         """How many processes the system had ended for lack of memory when the worker started."""
         self._ended = threading.Event()
@@ -49,11 +51,13 @@ class Timed(Launcher):
     def run(self, job: Path, log: Path, on_event: Callable[[Event], None]) -> int:
         """Run the worker, and end it when its time is over."""
         self._over, self._start_seconds, self._kills = False, None, host.kills()
+        self._limited_from = None
         self._ended.clear()
         began = time.monotonic()
 
         def hear(event: Event) -> None:
             if event["event"] == "start":
+                self._limited_from = time.monotonic()
                 self._wind(MARGIN_SECONDS)
                 if self._asked_to_end:  # before there was a worker that could take it
                     self._inner.interrupt()
@@ -65,8 +69,16 @@ class Timed(Launcher):
         try:
             return self._inner.run(job, log, hear)
         finally:
+            # Also one that ended by itself by then: writing its stacks can crash a process.
+            self._over |= self._late()
             self._ended.set()
             self._stop()
+
+    def _late(self) -> bool:
+        """Whether the worker had had its time."""
+        if self._limit is None or self._limited_from is None:
+            return False
+        return time.monotonic() - self._limited_from >= self._limit
 
     def interrupt(self) -> None:
         """Ask the running worker to end, or the next one as soon as it has started."""
