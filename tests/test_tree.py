@@ -25,7 +25,9 @@ time.sleep(600)
 
 def started(code: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", code]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
 
 
 def gone(pid: int) -> bool:
@@ -82,7 +84,7 @@ def test_what_is_in_the_group_of_a_process_that_is_killed_ends_with_it():
     process = started(
         "import os, time\n"
         "from llmbench.run import tree\n"
-        "tree.take_group_along()\n"
+        "tree.watch_over(os.getppid())\n"
         "print('alive', flush=True) if os.fork() else None\n"
         "time.sleep(600)\n"
     )
@@ -90,6 +92,47 @@ def test_what_is_in_the_group_of_a_process_that_is_killed_ends_with_it():
     process.kill()
     assert process.stdout.read() == b""  # ends when all have closed it
     process.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux can be asked to tell")
+def test_a_process_that_is_watched_over_ends_with_its_parent_and_all_that_it_started():
+    watched = f"from llmbench.run import tree\ntree.watch_over(os.getppid())\n{FAMILY}"
+    parent = started(
+        f"import subprocess, sys, time\n"
+        f"subprocess.Popen([sys.executable, '-c', {'import os' + chr(10) + watched!r}])\n"
+        "time.sleep(600)\n"
+    )
+    away = int(parent.stdout.readline())
+    parent.kill()
+    assert gone(away)
+    assert parent.stdout.read() == b""  # ends when all have closed it
+    parent.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux has processes adopt others")
+def test_what_a_child_let_go_of_ends_as_a_child_of_its_own_would():
+    process = started(
+        "import os, sys, time\n"
+        "from llmbench.run import tree\n"
+        "tree.adopt_orphans()\n"
+        "if os.fork() == 0:\n"
+        "    if os.fork() == 0:\n"
+        "        os.setsid()\n"
+        "        print(os.getpid(), flush=True)\n"
+        "        time.sleep(600)\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+        "sys.stdin.readline()\n"
+        "tree.end_children()\n"
+        "print('ended', flush=True)\n"
+    )
+    let_go = int(process.stdout.readline())
+    assert psutil.pid_exists(let_go)
+    process.stdin.write(b"\n")
+    process.stdin.close()
+    assert process.stdout.readline() == b"ended\n"
+    process.wait()
+    assert gone(let_go)
 
 
 def test_a_process_whose_parent_is_not_there_any_more_ends_at_once():

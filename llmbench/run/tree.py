@@ -9,6 +9,7 @@ import select
 import signal
 
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def end(leader: int) -> None:
@@ -23,7 +24,8 @@ def end(leader: int) -> None:
     end_group(leader)
     for process in family:  # those that are in groups of their own
         with contextlib.suppress(psutil.Error):
-            process.kill()
+            if process.pid != os.getpid():
+                process.kill()
 
 
 def end_group(leader: int) -> None:
@@ -33,6 +35,23 @@ def end_group(leader: int) -> None:
             os.killpg(leader, signal.SIGKILL)
         else:
             os.kill(leader, signal.SIGTERM)
+
+
+def adopt_orphans() -> None:
+    """Have whatever this process's descendants leave behind become its own children, on Linux."""
+    _control(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_children() -> None:
+    """End every descendant of this process, at once."""
+    import psutil
+
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def end_with_parent(parent: int | None = None) -> None:
@@ -45,14 +64,19 @@ def end_with_parent(parent: int | None = None) -> None:
         os._exit(1)
 
 
-def take_group_along() -> None:
-    """Have this process's group end with it, however it ends: a child sees to that, on Linux."""
+def watch_over(parent: int) -> None:
+    """Have this process and all that it started end when its parent ends; its group with itself.
+
+    On Linux, where a child sees to that, however either of them ends.
+    """
     leader = os.getpid()
     if not hasattr(os, "pidfd_open") or os.fork():
         return
     os.setsid()  # out of the group that is to end
-    with contextlib.suppress(OSError):  # it has ended already
-        select.select([os.pidfd_open(leader)], [], [])
+    with contextlib.suppress(OSError):  # one has ended already
+        ends = [os.pidfd_open(leader), os.pidfd_open(parent)]
+        if ends[1] in select.select(ends, [], [])[0]:
+            end(leader)  # while it is there to tell which processes are its own
     end_group(leader)
     os._exit(0)
 
@@ -63,5 +87,9 @@ def outlive_parent() -> None:
 
 
 def _set_death_signal(number: int) -> None:
+    _control(PR_SET_PDEATHSIG, number)
+
+
+def _control(option: int, value: int) -> None:
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+        ctypes.CDLL(None).prctl(option, value)

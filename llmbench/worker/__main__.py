@@ -85,13 +85,23 @@ def redirect(log: Path) -> int:
     return events
 
 
-if __name__ == "__main__":
-    tree.end_with_parent()
-    tree.take_group_along()
+def end_of(job_file: Path, log: Path) -> int:
+    """Run the job; the status to exit with, at once: a thread left running would be waited for."""
     try:
-        main(Path(sys.argv[1]), Path(sys.argv[2]))
+        main(job_file, log)
     except KeyboardInterrupt:
-        sys.exit(exit_status.INTERRUPTED)
-    except StoreError:
+        return exit_status.INTERRUPTED
+    except BaseException as error:
         traceback.print_exc()
-        sys.exit(CANNOT_WRITE)
+        return CANNOT_WRITE if isinstance(error, StoreError) else 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    tree.watch_over(os.getppid())
+    if not hasattr(os, "pidfd_open"):
+        tree.end_with_parent()
+    os._exit(end_of(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -15,7 +15,6 @@ import os
 import select
 import signal
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +50,7 @@ def main() -> None:
                 importlib.import_module(module)
         load_plugins()
     tree.outlive_parent()  # a child that runs is to be ended with all that it started: see `wait`
+    tree.adopt_orphans()
     say({"event": "ready", "cuda": has_gpu()})
     while request := sys.stdin.buffer.readline():
         serve(json.loads(request))
@@ -69,9 +69,7 @@ def serve(request: dict[str, Any]) -> None:
 
 def run_child(request: dict[str, Any], zygote: int) -> int:
     """Be the worker of one cell; returns the exit status."""
-    from llmbench import exit_status, stop
-    from llmbench.errors import StoreError
-    from llmbench.job import CANNOT_WRITE
+    from llmbench import stop
     from llmbench.worker import __main__ as worker
 
     os.setpgid(0, 0)
@@ -79,17 +77,7 @@ def run_child(request: dict[str, Any], zygote: int) -> int:
     stop.heed()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     say({"event": "child", "pid": os.getpid()})  # from now on it takes Ctrl-C
-    try:
-        worker.main(Path(request["job"]), Path(request["log"]))
-    except KeyboardInterrupt:
-        return exit_status.INTERRUPTED
-    except BaseException as error:
-        traceback.print_exc()
-        return CANNOT_WRITE if isinstance(error, StoreError) else 1
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    return 0
+    return worker.end_of(Path(request["job"]), Path(request["log"]))
 
 
 def wait(child: int) -> int:
@@ -101,9 +89,12 @@ def wait(child: int) -> int:
     ready = select.select([handle, sys.stdin], [], [])[0]
     tree.end(child)
     if handle not in ready:
+        tree.end_children()
         os._exit(0)
     os.close(handle)
-    return os.waitpid(child, 0)[1]
+    status = os.waitpid(child, 0)[1]
+    tree.end_children()  # what it let go of, which has become our own
+    return status
 
 
 def has_gpu() -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from llmbench.errors import StoreError
-from llmbench.plugin import CHOICE
+from llmbench.plugin.installed import CHOICE
 from llmbench.record import Record
 from llmbench.report import render
 from llmbench.store import Store, read_record

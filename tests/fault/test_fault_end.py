@@ -81,3 +81,48 @@ def test_a_second_run_on_the_directory_says_who_holds_it(comparison, aftermath):
     assert str(first.pid) in seconds[0].errors
     found = aftermath("a second run on the same directory")
     found.look(made, ended)
+
+
+def test_a_second_run_that_waits_does_what_is_missing(comparison, aftermath):
+    made = comparison(*QUICK)
+    first, others = made.start(QUICK_SECONDS="0.3"), []
+
+    def wait(event, parent):
+        if event["event"] == "phase" and not others:
+            others.append(made.start("--wait", "--seeds", "2"))
+
+    ended = follow(first, wait)
+    waited = follow(others[0])
+    assert (ended.status, waited.status) == (exit_status.OK, exit_status.OK), waited.errors
+    assert waited.events[0]["event"] == "waiting"
+    assert len(waited.cells(kept=True)) == len(waited.cells(kept=False)) == 2
+    found = aftermath("a second run that waits for the directory")
+    found.look(made, waited)
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda n: n.name)
+def test_while_the_report_is_written_it_is_written_first(number, comparison, aftermath):
+    made = comparison(*QUICK)
+    process, seen = made.start(report=True), []
+
+    def ask(event, parent):
+        if event["event"] == "record":
+            seen.append(event)
+            if len(seen) == 2:  # the last
+                process.send_signal(number)
+
+    ended = follow(process, ask)
+    assert ended.status == exit_status.INTERRUPTED
+    assert (made.root / "report.html").exists()
+    found = aftermath(f"{number.name} while the report is written")
+    found.look(made, ended)
+
+
+def test_a_standard_input_that_is_closed_costs_nothing(comparison, aftermath):
+    made = comparison(*QUICK)
+    closed = ("sh", "-c", 'exec "$@" <&-', "sh")
+    ended = made.run(before=closed, report=True)
+    assert ended.status == exit_status.OK, ended.errors
+    assert (made.root / "report.html").exists()
+    found = aftermath("standard input closed")
+    found.look(made, ended)
