@@ -75,6 +75,8 @@ def test_a_record_that_was_cut_off_counts_as_none(job, tmp_path):
         (-signal.SIGABRT, "failed", "signal 6 (Aborted)"),
         (-signal.SIGHUP, "killed", "signal 1 (Hangup)"),
         (-(signal.SIGRTMIN + 3), "killed", "signal 37"),
+        (-999, "killed", "signal 999 (an unknown signal)"),
+        (-(10**30), "killed", "an unknown signal"),
         (0, "failed", "exit status 0"),
         (CANNOT_WRITE, "interrupted", "make room on the disk"),
         (137, "failed", "exit status 137"),

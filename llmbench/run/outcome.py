@@ -50,12 +50,20 @@ def death(status: int) -> tuple[Status, str]:
             "try a smaller --batch-size or --seq-len."
         )
     if status < 0:
-        name = signal.strsignal(-status) or "an unknown signal"
         return (
             "failed" if -status in CRASHES else "killed",
-            f"The worker ended by signal {-status} ({name}): its log has its last words.",
+            f"The worker ended by signal {-status} ({signal_name(-status)}): "
+            "its log has its last words.",
         )
     return "failed", f"The worker ended with exit status {status}: its log has its last words."
+
+
+def signal_name(number: int) -> str:
+    """What the system calls a signal; a launcher may give a number that is none."""
+    try:
+        return signal.strsignal(number) or "an unknown signal"
+    except (ValueError, OverflowError):
+        return "an unknown signal"
 
 
 def last_lines(log: Path) -> str | None:
