@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, get_args, get_origin
 
+from pydantic_core import to_jsonable_python
+
 from llmbench.exporter import Exporter
 from llmbench.model import Model
 from llmbench.plugin import Entry, Registry
@@ -50,7 +52,7 @@ def options(strategy: type[Strategy]) -> list[dict[str, Any]]:
         {
             "name": name,
             "type": _type(field.annotation),
-            "default": None if field.is_required() else field.get_default(),
+            "default": None if field.is_required() else to_jsonable_python(field.get_default()),
             "required": field.is_required(),
             "description": field.description,
         }

@@ -34,9 +34,22 @@ def register_exporters(register):
     register(Exporter("theirs", "", "{filename}", lambda comparison: "theirs"))
 """
 
+MODEL = """
+from llmbench import hookimpl
+from llmbench.model import Model
+
+@hookimpl
+def register_models(register):
+    register(Model("theirs", "", defaults={defaults}))
+"""
+
 
 def writing(filename: str) -> str:
     return EXPORTER.format(filename=filename)
+
+
+def declaring(line: str) -> str:
+    return MINE.replace("(Strategy):", f"(Strategy):\n    {line}") + REGISTER
 
 
 def registering(item: str) -> str:
@@ -84,6 +97,23 @@ BROKEN = {
     "no-group": Broken(
         "whose group cannot be None",
         IMPORTS + "class Mine(Strategy):\n    id, summary = 'mine', ''\n" + REGISTER,
+    ),
+    "mixed-claims": Broken(
+        "whose also_claims cannot be", declaring("also_claims = frozenset({1, 'memory'})")
+    ),
+    "odd-default": Broken(
+        "whose option 'size' cannot be <object object", declaring("size: object = object()")
+    ),
+    "nan-default": Broken(
+        "whose option 'size' cannot be nan", declaring("size: float = float('nan')")
+    ),
+    "number-default": Broken("whose defaults name 1: ", MODEL.format(defaults="{1: 2}")),
+    "trusting-default": Broken(
+        "whose defaults name 'trust_remote_code'",
+        MODEL.format(defaults="{'steps': 9, 'trust_remote_code': True}"),
+    ),
+    "wrong-default": Broken(
+        "whose default of 'steps' cannot be 'many'", MODEL.format(defaults="{'steps': 'many'}")
     ),
     "twice": Broken("it registers 'mine' twice", registering("Mine); register(Mine")),
     "returning": Broken(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import to_jsonable_python
 
 from llmbench.errors import PluginError
 from llmbench.exporter import Exporter
@@ -14,6 +18,7 @@ from llmbench.launcher import Launcher
 from llmbench.metric import Metric
 from llmbench.model import Model
 from llmbench.probe import Probe
+from llmbench.setting import Settings
 from llmbench.strategy import Strategy
 from llmbench.task import Task
 
@@ -60,6 +65,8 @@ DECLARED: dict[type, dict[str, Any]] = {
     Exporter: {"filename": str, "render": Callable, "always": bool, "printed": bool},
 }
 """What each kind declares beyond id and summary, and of which type."""
+LISTS = (tuple, Set)
+"""Of these, each holds words alone."""
 MOST = 80
 """Characters shown of what is registered."""
 
@@ -76,11 +83,40 @@ def checked(item: Any, kind: type) -> str:
         )
     for attribute, wanted in {"summary": str, **DECLARED.get(kind, {})}.items():
         held = getattr(item, attribute, None)
-        if not isinstance(held, wanted):
+        if not isinstance(held, wanted) or (wanted in LISTS and not _words(held)):
             raise PluginError(f"it registers '{name}', whose {attribute} cannot be {_shown(held)}")
     if kind in FURTHER:
         FURTHER[kind](item)
     return name
+
+
+def _strategy(item: type[Strategy]) -> None:
+    for name, option in item.model_fields.items():
+        default = None if option.is_required() else option.get_default()
+        try:
+            json.dumps(to_jsonable_python(default), allow_nan=False)
+        except (TypeError, ValueError):  # and what pydantic raises is a ValueError
+            raise PluginError(
+                f"it registers '{item.id}', whose option '{name}' cannot be {_shown(default)} "
+                "by default: no record could keep that"
+            ) from None
+
+
+def _model(item: Model) -> None:
+    strange = [name for name in item.defaults if name not in Settings.model_fields]
+    if strange:
+        raise PluginError(
+            f"it registers '{item.id}', whose defaults name {_shown(strange[0])}: "
+            "a model may have defaults of settings of training and evaluation alone"
+        )
+    try:
+        Settings.model_validate(dict(item.defaults))
+    except ValidationError as error:
+        name = error.errors()[0]["loc"][0]
+        raise PluginError(
+            f"it registers '{item.id}', whose default of '{name}' "
+            f"cannot be {_shown(item.defaults[str(name)])}"
+        ) from None
 
 
 def _exporter(item: Exporter) -> None:
@@ -91,8 +127,16 @@ def _exporter(item: Exporter) -> None:
         )
 
 
-FURTHER: dict[type, Callable[[Any], None]] = {Exporter: _exporter}
+FURTHER: dict[type, Callable[[Any], None]] = {
+    Strategy: _strategy,
+    Model: _model,
+    Exporter: _exporter,
+}
 """What there is to check beyond the types of what is declared; each raises PluginError."""
+
+
+def _words(held: Iterable[Any]) -> bool:
+    return all(isinstance(one, str) for one in held)
 
 
 def _fits(item: Any, kind: type) -> bool:
