@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-from llmbench.composition import Composition, Find, unique
+from llmbench.composition import Composition, Find, claims, unique
 from llmbench.errors import ConfigError
 from llmbench.strategy import Strategy
 
@@ -34,7 +34,7 @@ def missing(asked: Sequence[Composition], seeds: int, find: Find) -> list[Compos
 
 def reduced(composition: Composition) -> Iterator[Composition]:
     """The composition with some of its modifiers, from none to all but one."""
-    modifiers = [m for m in composition.members if "adaptation" not in m.claims()]
+    modifiers = [m for m in composition.members if "adaptation" not in claims(m)]
     for count in range(len(modifiers)):
         for kept in combinations(modifiers, count):
             left_out = [m for m in modifiers if m not in kept]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from llmbench.environment import Environment
 from llmbench.errors import CompositionError, PluginError, nearest
-from llmbench.plugin.blame import Amiss, blamed
+from llmbench.plugin.blame import Amiss, blamed, sentence
 from llmbench.setting import ADJUSTABLE, Settings, difference
 from llmbench.strategy import Strategy
 
@@ -88,10 +88,16 @@ def _settings(given: Any) -> Settings:
 
 def _reason(member: Strategy, settings: Settings, environment: Environment) -> str | None:
     with blamed("strategy", member.id, "skip"):
-        reason: Any = member.skip(settings, environment)
-        if reason is not None and not isinstance(reason, str):
-            raise Amiss(f"it returned {type(reason).__name__}, no sentence")
-        return reason
+        return sentence(member.skip(settings, environment))
+
+
+def claims(member: Strategy) -> frozenset[str]:
+    """The groups that a member decides."""
+    with blamed("strategy", member.id, "claims"):
+        given: Any = member.claims()
+        if not isinstance(given, Set) or not all(isinstance(group, str) for group in given):
+            raise Amiss(f"it returned {type(given).__name__}, no set of words")
+        return frozenset(given)
 
 
 def label(member: Strategy) -> str:
@@ -129,7 +135,7 @@ def complete(members: Sequence[Strategy], find: Find) -> Composition:
         if _clash(one, other):
             raise CompositionError(_refusal(one, other, find))
     chosen = list(members)
-    if not any("adaptation" in m.claims() for m in members):
+    if not any("adaptation" in claims(m) for m in members):
         chosen.append(_standing(members, find))
     return Composition(tuple(sorted(chosen, key=_rank)))
 
@@ -160,11 +166,14 @@ def _scan(text: str) -> Iterator[re.Match[str]]:
 
 def _member(name: str, options: str | None, find: Find) -> Strategy:
     strategy = find(name)
-    try:
-        with blamed("strategy", name, "reading its options"):
-            return strategy.model_validate(_options(name, options or ""))
-    except ValidationError as error:
-        raise CompositionError(_option_error(strategy, error)) from None
+    given = _options(name, options or "")
+    with blamed("strategy", name, "reading its options"):
+        try:
+            member = strategy.model_validate(given)
+        except ValidationError as error:
+            raise CompositionError(_option_error(strategy, error)) from None
+        member.model_dump(mode="json")  # a record will have to keep them
+        return member
 
 
 def _options(name: str, text: str) -> dict[str, Any]:
@@ -188,25 +197,27 @@ def _option_error(strategy: type[Strategy], error: ValidationError) -> str:
         fields = strategy.model_fields
         hint = nearest(option, fields) if fields else "it takes none."
         return f"'{strategy.id}' has no option '{option}': {hint}"
+    if first["type"] == "missing":
+        return f"'{strategy.id}' needs its option '{option}': write '{strategy.id}({option}=...)'."
     problem = first["msg"][0].lower() + first["msg"][1:]
     return f"'{strategy.id}({option}={first['input']})' cannot be: {problem}."
 
 
 def _clash(one: Strategy, other: Strategy) -> bool:
-    return bool(one.claims() & other.claims())
+    return bool(claims(one) & claims(other))
 
 
 def _refusal(one: Strategy, other: Strategy, find: Find) -> str:
     if one.id == other.id:
         return f"'{one.id}' is named twice in one composition: name it once."
     ways = " or ".join(f"'{complete([m], find).id}'" for m in (one, other))
-    both = ", ".join(sorted(one.claims() & other.claims()))
+    both = ", ".join(sorted(claims(one) & claims(other)))
     return f"'{one.id}' and '{other.id}' cannot be joined, as both decide the {both}: write {ways}."
 
 
 def _standing(members: Sequence[Strategy], find: Find) -> Strategy:
     for member in members:
-        candidate = find(member.stands_on)()
+        candidate = _member(member.stands_on, None, find)
         if not any(_clash(candidate, m) for m in members):
             return candidate
     names = "+".join(m.id for m in members)

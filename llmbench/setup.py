@@ -14,7 +14,7 @@ from llmbench.fetch import source
 from llmbench.fetch.source import Source
 from llmbench.fetch.trust import NOTHING, Trust
 from llmbench.plugin import Registry
-from llmbench.plugin.blame import blamed
+from llmbench.plugin.blame import blamed, sentence
 from llmbench.plugin.complaint import complaints
 from llmbench.record import Budget
 
@@ -98,10 +98,11 @@ def check_metrics(
         head, argument = metric.split(name)
         kind = registry.metrics.get(head)
         with blamed("metric", head, "check"):
-            problem, remote = kind.check(argument), kind.remote_code(argument)
-            local = kind.local_code(argument)
+            problem = sentence(kind.check(argument))
+            remote = sentence(kind.remote_code(argument))
+            local = sentence(kind.local_code(argument))
         if problem:
-            raise ConfigError(str(problem))
+            raise ConfigError(problem)
         if remote and not trust.remote_code:
             raise ConfigError(
                 f"'{name}' runs code of {remote}: allow it with --trust-remote-code, "

@@ -12,7 +12,7 @@ from llmbench.errors import ModelError, nearest
 from llmbench.fetch import hub, place, whole
 from llmbench.fetch.hub import Repository
 from llmbench.fetch.trust import LOADABLE, NOTHING, Trust, check_code, check_weights
-from llmbench.plugin import Registry
+from llmbench.plugin import Registry, files
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 SMALL = ("*.json", "*.model", "*.txt")
@@ -54,6 +54,7 @@ def find(
     """The source that a name means; ModelError for one that means nothing. Touches no network."""
     if name in registry.models.entries or name in registry.models.taken:
         model = registry.models.get(name)
+        files.check(model)
         if weights == "random" and model.config is None and model.folder is None:
             raise ModelError(f"'{name}' ships no architecture: use --weights pretrained.")
         found = Source(

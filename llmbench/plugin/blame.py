@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from llmbench import plugin
 from llmbench.errors import PluginError, UserError
@@ -18,6 +19,13 @@ from llmbench.stop import Stop
 
 class Amiss(PluginError):
     """A plugin returned what it must not."""
+
+
+def sentence(value: Any) -> str | None:
+    """A plugin's answer, if it is a sentence or None; Amiss otherwise."""
+    if value is not None and not isinstance(value, str):
+        raise Amiss(f"it returned {type(value).__name__}, no sentence")
+    return value
 
 
 @contextmanager
