@@ -35,13 +35,18 @@ def export(comparison: Comparison, directory: Path) -> Written:
 
 
 def write(exporter: Exporter, comparison: Comparison, directory: Path) -> Path:
-    """Fill the file of a format; PluginError where that fails, or where others claim the same."""
+    """Fill the file of a format; PluginError where that fails, or where others claim the same.
+
+    A StoreError for a file of llmbench's own: then the directory is at fault, and no format.
+    """
     registry().exporters.get(exporter.id)
     registry().files.get(file_key(exporter.filename))
     path = directory / exporter.filename
     try:
         write_text(path, rendered(exporter, comparison))
     except StoreError as error:
+        if ours("exporter", exporter.id):
+            raise
         raise PluginError(f"{who('exporter', exporter.id)} has no file: {error}") from error
     return path
 

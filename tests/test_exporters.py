@@ -8,6 +8,7 @@ import pytest
 from records import comparison, ended, ok, seven
 
 from llmbench import plugin
+from llmbench.errors import StoreError
 from llmbench.export import export
 from llmbench.exporter import OURS, Exporter
 from llmbench.plugin import Source
@@ -98,6 +99,12 @@ def test_a_file_that_cannot_be_written_costs_no_other_and_is_named(theirs, tmp_p
     assert problem.startswith("The exporter 'blocked' of the-blocked 1.0 has no file: Cannot write")
     assert problem.endswith("'x.txt' is left out.")
     assert (tmp_path / "y.txt").read_text() == "y"
+
+
+def test_a_file_of_llmbenchs_own_that_cannot_be_written_is_a_directory_at_fault(tmp_path):
+    (tmp_path / "results.csv").mkdir()
+    with pytest.raises(StoreError, match="Cannot write 'results.csv'"):
+        export(seven(), tmp_path)
 
 
 def test_what_an_exporter_does_to_the_comparison_is_no_matter_to_the_next(theirs, tmp_path):
