@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from records import comparison, ended, ok, seven
@@ -18,7 +19,7 @@ from llmbench_exporters import table
 
 
 def read_csv(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text)))
+    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def test_a_csv_row_per_cell_in_the_order_of_the_plan():
@@ -39,13 +40,31 @@ def test_counts_stay_whole_numbers_also_where_some_are_missing():
     assert rows[0]["artifact_bytes"] == "160000000"
 
 
-def test_text_that_a_spreadsheet_would_run_is_made_harmless():
-    (row,) = read_csv(table.csv(comparison([ended("full", "failed", "=1+1; -2")])))
-    assert row["reason"] == "'=1+1; -2"
+HIDDEN = ["", " ", "\n", "\t\r\n ", "\ufeff", "\u200b\u2060", "\xa0", "\x00\x1f", "\u3000"]
 
 
-def test_text_with_commas_quotes_and_line_breaks_survives():
-    reason = 'said "no", twice,\nand ended'
+@pytest.mark.parametrize("sign", "=+-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe66")
+@pytest.mark.parametrize("before", HIDDEN, ids=ascii)
+def test_text_that_a_spreadsheet_would_run_is_made_harmless(before, sign):
+    text = f"{before}{sign}1+1; -2"
+    (row,) = read_csv(table.csv(comparison([ended("full", "failed", text)])))
+    assert row["reason"] == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["1+1", "a=b", "", " ", "(-2)", "\ufeffa"])
+def test_other_text_and_numbers_stay_as_they_are(text):
+    record = ended("full", "failed", text, first_loss=-0.5)
+    (row,) = read_csv(table.csv(comparison([record])))
+    assert (row["reason"], row["first_loss"]) == (text, "-0.5")
+
+
+def test_a_comparison_without_records_has_no_rows():
+    assert table.csv(replace(seven(), records=())) == "\n"
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
+def test_text_with_commas_quotes_and_line_breaks_survives(line_break):
+    reason = f'said "no", twice,{line_break}and ended'
     (row,) = read_csv(table.csv(comparison([ended("full", "failed", reason)])))
     assert row["reason"] == reason
 

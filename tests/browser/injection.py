@@ -108,6 +108,8 @@ STRINGS = tuple(
         "expression(RUN)",
     )
 )
+FORMULAS = ("=1+1", "\uff1d1+1", "\u200b =1+1", "\ufeff@x")
+"""What a spreadsheet might run, in a table that was downloaded."""
 LONG = ("x" * 3000, "\u0628" * 300, "w+" * 400, "a b " * 500)
 """Not scripts: what could break the layout."""
 

@@ -108,4 +108,4 @@ def thousand() -> Comparison:
 
 def hostile() -> Comparison:
     """Strings that want to be markup, script or layout, wherever a comparison holds text."""
-    return injection.comparison(injection.STRINGS[:8] + injection.LONG)
+    return injection.comparison(injection.STRINGS[:8] + injection.LONG + injection.FORMULAS)

@@ -178,10 +178,14 @@ function restoreChoice() {
 
 // Downloads, made from the data that the page carries.
 
+// Spreadsheets look past what is not to be seen, and some take signs of full width for the plain
+// ones that they are when decomposed.
+const formula = (text) => /^[\t\r\n]/.test(text) || /^[\s\p{C}]*[=+\-@]/u.test(text.normalize("NFKD"));
+
 function quoted(field) {
   if (field === null) return "";
   let text = String(field);
-  if (typeof field === "string" && /^[=+\-@\t\r]/.test(text)) text = "'" + text; // no formulas
+  if (typeof field === "string" && formula(text)) text = "'" + text;
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
