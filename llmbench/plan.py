@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from llmbench import redact
 from llmbench.composition import Composition
 from llmbench.environment import Environment
 from llmbench.plugin import Registry
 from llmbench.record import Budget, Cell, DataRef, Member, ModelRef
+from llmbench.redact import part
 from llmbench.setting import difference
 from llmbench.setup import Setup
 
@@ -87,7 +87,7 @@ def make_cell(
 def _name(composition: str, fit: Budget | None) -> str:
     """What a cell's id starts with: `lora`, `lora.fit-16GiB` or `lora.fit-16GiB-seq-len`."""
     if fit is None:
-        return slug(redact.secrets(composition))
+        return slug(part.id_part(composition))
     return f"{_name(composition, None)}.{slug(fit.name)}"
 
 

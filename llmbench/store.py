@@ -14,11 +14,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from llmbench import redact, sample
+from llmbench import sample
 from llmbench.environment import Environment
 from llmbench.errors import StoreError
 from llmbench.plan import Plan
 from llmbench.record import SCHEMA_VERSION, Attempt, Record
+from llmbench.redact import part
 from llmbench.stored import read_record, read_text, validated
 
 TEMPORARY = ".llmbench"
@@ -109,7 +110,7 @@ class Store:
 
     def write_header(self, header: Header) -> Header:
         """Write `comparison.json`, and return what it says: nothing that must not be written."""
-        header = _redacted(header)
+        header = part.header(header)
         write_text(self.root / "comparison.json", header.model_dump_json(indent=1))
         return header
 
@@ -121,7 +122,7 @@ class Store:
         """
         name = record.cell.id
         path, number = self.records / f"{name}.json", self.attempts(name)
-        record = redact.record(record).model_copy(
+        record = part.record(record).model_copy(
             update={"attempt": number + 1, "earlier": _and_before(self.record(name))}
         )
         if number:
@@ -208,7 +209,7 @@ class Store:
                 f"'{self.root}' holds no comparison: "
                 "name a directory that 'llmbench compare' wrote."
             )
-        return _redacted(validated(Header, path, "a comparison"))
+        return part.header(validated(Header, path, "a comparison"))
 
     def _inputs(self) -> dict[str, str]:
         path = self.data / "eval.jsonl"
@@ -230,12 +231,8 @@ def _noted(problems: list[str]) -> Iterator[None]:
         problems.append(str(error))
 
 
-def _redacted(header: Header) -> Header:
-    return Header.model_validate(redact.redactor().tree(header.model_dump(mode="json")))
-
-
 def _own_record(path: Path) -> Record:
-    record = redact.record(read_record(path))
+    record = part.record(read_record(path))
     if path.name != f"{record.cell.id}.json":
         raise StoreError(f"{path.name!r} is a record of a cell that has a file of its own.")
     return record

@@ -49,6 +49,18 @@ def registry() -> Registry:
     return plugin.load([EntryPoint(k, f"llmbench_{k}", installed.GROUP) for k in KINDS])
 
 
+@pytest.fixture
+def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user called zaphod, on a host called heartofgold, with a token."""
+    for name in ("HF_HOME", "HF_TOKEN_PATH", "HF_STORED_TOKENS_PATH", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/zaphod")
+    monkeypatch.setenv("USER", "zaphod")
+    monkeypatch.setenv("LOGNAME", "zaphod")
+    monkeypatch.setenv("HF_TOKEN", "my-own-token")
+    monkeypatch.setattr("socket.gethostname", lambda: "heartofgold.example.org")
+
+
 @pytest.fixture(scope="session")
 def tokenizer() -> Any:
     """A byte-level tokenizer: every text is representable, rare characters take many tokens."""

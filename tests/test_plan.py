@@ -7,16 +7,25 @@ import pytest
 from records import environment
 
 from llmbench import plan
+from llmbench.composition import Composition
 from llmbench.config import resolve
 from llmbench.fetch.source import Source
 from llmbench.record import Budget, DataRef, ModelRef
 from llmbench.setup import Setup, compositions
+from llmbench.strategy import Strategy
 
 MODEL = ModelRef(id="owner/some model", weights="pretrained", revision="abc")
 DATA = (
     DataRef(name="train.jsonl", examples=8, sha256="1" * 64),
     DataRef(name="eval.jsonl", examples=2, sha256="2" * 64),
 )
+
+
+class Placed(Strategy):
+    """An adaptation that lies somewhere, under an id that there is."""
+
+    id, summary, group = "lora", "", "adaptation"
+    path: str = ""
 
 
 @pytest.fixture
@@ -121,6 +130,14 @@ def test_a_cell_keeps_every_option_of_its_members_and_their_distribution(make_se
 def test_an_id_is_readable_and_fits_a_file_name(make_setup):
     found = ids(make_setup("lora(r=4,dropout=0.1)+4-bit", seed=7))["lora(r=4,dropout=0.1)+4-bit"]
     assert re.fullmatch(r"lora-r-4-dropout-0-1-\+4-bit\.owner-some-model\.s7\.[0-9a-f]{12}", found)
+
+
+@pytest.mark.usefixtures("somebody")
+def test_an_id_names_neither_the_user_nor_the_home_directory(make_setup):
+    setup = make_setup("lora")
+    placed = Composition((Placed(path="/home/zaphod/of-zaphod"),))
+    found = plan.make_cell(setup, placed, 0, MODEL, DATA).id
+    assert found.startswith("lora-path-of-user.owner-some-model.s0.")
 
 
 def test_the_same_content_has_the_same_id(make_setup):

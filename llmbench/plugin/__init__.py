@@ -21,6 +21,7 @@ from llmbench.plugin.contain import contained
 from llmbench.plugin.installed import Source
 from llmbench.plugin.reason import reason
 from llmbench.plugin.table import Entry, Registry, Table, clash
+from llmbench.redact import secret
 from llmbench.stop import Stop
 
 __all__ = ["Entry", "Registry", "Source", "Table", "clash", "load", "reason", "registry"]
@@ -32,7 +33,10 @@ Staged = dict[str, list[tuple[str, Any]]]
 @cache
 def registry() -> Registry:
     """What is installed, looked up once per process."""
-    return load(installed.chosen(entry_points(group=installed.GROUP)))
+    found = load(installed.chosen(entry_points(group=installed.GROUP)))
+    for table in found.tables().values():
+        secret.leave(table.entries)
+    return found
 
 
 def load(points: list[EntryPoint]) -> Registry:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmbench import redact
 from llmbench.estimate.answer import Estimate
 from llmbench.estimate.ask import ask
 from llmbench.estimate.foresight import PREDICTING, UNSEEN, Foresight, foresee
@@ -17,6 +16,8 @@ from llmbench.job import EstimateJob, Job
 from llmbench.launcher import Event
 from llmbench.plan import Plan, Planned
 from llmbench.record import Cell, Record
+from llmbench.redact import log as logs
+from llmbench.redact import part
 from llmbench.run import advice, outcome, resume
 from llmbench.run.feed import Inputs
 from llmbench.run.limit import Timed
@@ -43,7 +44,7 @@ class Bench:
         if held:
             self.listener.record(held, True)
             return None
-        self.listener.cell(redact.cell(planned.cell))
+        self.listener.cell(part.cell(planned.cell))
         record = self._skipped(planned) or self._launch(self._job(planned.cell))
         record = advice.explained(foresight.noted(record), foresight.instead(record))
         record = self.store.write_record(record)
@@ -81,7 +82,7 @@ class Bench:
         try:
             status = self.launcher.run(job_file, log, self.listener.event)
         finally:
-            redact.file(log)  # libraries write to it directly
+            logs.clean(log)  # libraries write to it directly
         return self.launcher.judged(outcome.record_of(job, status, log), log)
 
     def _job(self, cell: Cell) -> Job:

@@ -6,9 +6,9 @@ import contextlib
 import shutil
 from collections.abc import Sequence
 
-from llmbench import redact
 from llmbench.errors import StoreError
 from llmbench.record import Record
+from llmbench.redact import log
 from llmbench.store import Store
 from llmbench.stored import read_record
 
@@ -42,7 +42,7 @@ def recover(store: Store) -> None:
             if left.attempt > store.attempts(left.cell.id):
                 store.write_record(_ended(left))
     for path in store.work.iterdir():
-        redact.file(store.logs / f"{path.name}.log")
+        log.clean(store.logs / f"{path.name}.log")
         shutil.rmtree(path, ignore_errors=True)
     store.remove_temporaries()
 

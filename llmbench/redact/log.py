@@ -1,0 +1,49 @@
+"""Logs, which libraries write to directly, and which are redacted once they are whole."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from llmbench.redact import redactor
+from llmbench.redact.shape import BEGIN, END
+
+MARKS = re.compile(f"{BEGIN}|{END}".encode())
+MOST_KEY_BYTES = 2**16
+"""What begins as a private key and has not ended by then is none."""
+TEMPORARY = ".redacted"
+
+
+def clean(path: Path) -> None:
+    """Redact a log in place; one that holds nothing to take out is left as it is."""
+    found, changed = redactor(), False
+    temporary = path.with_name(f".{path.name}{TEMPORARY}")
+    with contextlib.suppress(OSError):
+        with path.open("rb") as lines, temporary.open("wb") as copy:
+            for piece in pieces(lines):
+                # Bytes that are no text stay what they are.
+                redacted = found.text(piece.decode(errors="surrogateescape"))
+                content = redacted.encode(errors="surrogateescape")
+                changed |= content != piece
+                copy.write(content)
+        if changed:
+            temporary.replace(path)
+    with contextlib.suppress(OSError):
+        temporary.unlink(missing_ok=True)
+
+
+def pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a log, those of a private key as one."""
+    held, size, inside = [], 0, False
+    for line in lines:
+        marks = MARKS.findall(line)
+        inside = b"BEGIN" in marks[-1] if marks else inside
+        held.append(line)
+        size += len(line)
+        if not inside or size > MOST_KEY_BYTES:
+            yield b"".join(held)
+            held, size, inside = [], 0, False
+    if held:
+        yield b"".join(held)
