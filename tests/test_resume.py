@@ -110,3 +110,14 @@ def test_a_record_knows_the_attempts_before_it(store):
         (2, "killed", "train"),
     ]
     assert read_record(store.records / f"{latest.cell.id}.json") == latest
+
+
+@pytest.mark.usefixtures("somebody")
+@pytest.mark.parametrize("name", ["estimate", "lora"])
+def test_the_log_of_a_run_that_was_killed_is_redacted(store, name):
+    """Also that of a prediction, which is no cell's."""
+    store.work_folder(name)
+    log = store.logs / f"{name}.log"
+    log.write_text("my-own-token of zaphod\n")
+    resume.recover(store)
+    assert log.read_text() == "[secret] of user\n"

@@ -9,6 +9,7 @@ from llmbench.errors import UserError
 from llmbench.estimate.answer import Answer
 from llmbench.job import EstimateJob
 from llmbench.launcher import Event, Launcher
+from llmbench.redact import log as logs
 from llmbench.run import outcome
 from llmbench.store import write_text
 
@@ -21,7 +22,10 @@ def ask(job: EstimateJob, launcher: Launcher, log: Path, listen: Callable[[Event
     """The worker's answer; EstimateError, with its last words, where there is none."""
     job_file = job.answer_file.with_name("estimate.json")
     write_text(job_file, job.model_dump_json())
-    status = launcher.run(job_file, log, listen)
+    try:
+        status = launcher.run(job_file, log, listen)
+    finally:
+        logs.clean(log)
     try:
         return Answer.model_validate_json(job.answer_file.read_text("utf-8"))
     except (OSError, ValueError):

@@ -148,4 +148,4 @@ def stacks(log: Path) -> str | None:
     except OSError:
         return None
     start = text.rfind(STACKS)
-    return None if start < 0 else redact.text(text[start:][-MOST_STACKS:])
+    return None if start < 0 else redact.text(text[start:])[-MOST_STACKS:]

@@ -12,6 +12,8 @@ from llmbench.record import Record, Status
 from llmbench.stored import read_record
 
 LOG_LINES = 20
+MOST_WORDS = 2**20
+"""Characters that its last lines are looked for in."""
 NOISE = "Extension modules:"
 """How the line starts that Python ends a crash with: thousands of characters, of no use here."""
 CRASHES = frozenset(
@@ -69,8 +71,9 @@ def signal_name(number: int) -> str:
 def last_lines(log: Path) -> str | None:
     """The end of the worker's log."""
     try:
-        lines = log.read_text("utf-8", errors="replace").splitlines()
+        text = log.read_text("utf-8", errors="replace")[-MOST_WORDS:]
     except OSError:
         return None
-    lines = [line for line in lines if not line.startswith(NOISE)]
-    return redact.text("\n".join(lines[-LOG_LINES:])) or None
+    # All of it: of what the last lines hold, the lines before may say that it is a secret.
+    lines = [ln for ln in redact.text(text).splitlines() if not ln.startswith(NOISE)]
+    return "\n".join(lines[-LOG_LINES:]) or None
