@@ -93,8 +93,10 @@ class Store:
     def create(self) -> None:
         """Make all directories; StoreError where that cannot be."""
         with self._makes():
-            for folder in (self.records, self.logs, self.data, self.work):
+            for folder in (self.records, self.logs, self.data):
                 folder.mkdir(parents=True, exist_ok=True)
+            self.work.mkdir(exist_ok=True)
+            self.work.chmod(0o700)  # a worker is told options as they are
             probe = self.work / "writable"
             probe.write_text("")
             probe.unlink()

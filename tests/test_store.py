@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 from dataclasses import replace
 
 import pytest
@@ -180,6 +181,10 @@ def test_a_directory_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match=r"name another with --output\.$"):
         Store(tmp_path / "file" / "mine").create()
+
+
+def test_what_workers_are_told_is_for_nobody_else_to_read(store):
+    assert stat.S_IMODE(store.work.stat().st_mode) == 0o700
 
 
 def test_making_a_directory_that_is_there_keeps_what_it_holds(store):
