@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from llmbench.amount import Count
 from llmbench.errors import ConfigError
 
 PACKAGES = (
@@ -34,15 +35,15 @@ class Environment(BaseModel):
 
     device: Device
     device_name: str
-    device_memory_bytes: int
-    device_count: int = 0
-    compute_capability: tuple[int, int] | None = None
+    device_memory_bytes: Count
+    device_count: Count = 0
+    compute_capability: tuple[Count, Count] | None = None
     """What kind of GPU it is, as NVIDIA counts them: (9, 0) is Hopper."""
     driver: str | None = None
     system: str
     cpu_name: str
-    cpu_count: int
-    memory_bytes: int
+    cpu_count: Count
+    memory_bytes: Count
     python: str
     versions: dict[str, str]
 

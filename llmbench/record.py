@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from llmbench import size
+from llmbench.amount import MOST, Amount, Count, Seconds, Whole
 from llmbench.environment import Environment
 from llmbench.setting import Settings
 
@@ -25,18 +25,18 @@ Phase = Literal["load", "prepare", "train", "evaluate", "save"]
 PHASES: tuple[Phase, ...] = ("load", "prepare", "train", "evaluate", "save")
 
 
-def _finite(scores: Any) -> Any:
+def _usable(scores: Any) -> Any:
     if not isinstance(scores, dict):
         return scores
     return {
         name: value
         for name, value in scores.items()
-        if value is not None and not (isinstance(value, float) and not math.isfinite(value))
+        if value is not None and not (isinstance(value, float | int) and not abs(value) <= MOST)
     }
 
 
-Scores = Annotated[dict[str, float], BeforeValidator(_finite)]
-"""Scores by name. One that is not a number says nothing and is left out; JSON has none either."""
+Scores = Annotated[dict[str, float], BeforeValidator(_usable)]
+"""Scores by name. One that is not a number, or beyond all measure, says nothing and is left out."""
 
 
 class Part(BaseModel):
@@ -80,14 +80,14 @@ class DataRef(Part):
     """Which data: their name, how many examples, and the SHA-256 of their content."""
 
     name: str
-    examples: int
+    examples: Count
     sha256: str
 
 
 class Budget(Part):
     """How much memory a cell of the frontier may need, and what is stretched to need it."""
 
-    bytes: int
+    bytes: Annotated[Count, Field(gt=0)]
     stretched: Stretched = "batch_size"
 
     @property
@@ -109,7 +109,7 @@ class Cell(Part):
     train_data: DataRef
     eval_data: DataRef
     metrics: tuple[str, ...]
-    seed: int
+    seed: Count
     settings: Settings
     """What is in force for this cell, the strategies' changes included."""
     declared: dict[str, Any] = {}
@@ -129,15 +129,15 @@ class Cell(Part):
 class MemoryParts(Part):
     """What a peak is made of, in bytes: what was held at the moment of the peak."""
 
-    weights_bytes: int
+    weights_bytes: Count
     """The base model's weights and buffers, quantisation states included."""
-    adapter_bytes: int = 0
+    adapter_bytes: Count = 0
     """Weights that the strategies added."""
-    gradients_bytes: int = 0
+    gradients_bytes: Count = 0
     """Gradients of the trained weights, as far as they were there by then."""
-    optimizer_bytes: int = 0
+    optimizer_bytes: Count = 0
     """The optimiser's states, as far as they lie on the device."""
-    activations_bytes: int = 0
+    activations_bytes: Count = 0
     """Activations, the loss and its gradient, work space, and the rest."""
 
     @property
@@ -149,67 +149,68 @@ class MemoryParts(Part):
 class Memory(Part):
     """Peaks of one phase, in bytes. What cannot be measured on the device is None."""
 
-    allocated_bytes: int | None = None
+    allocated_bytes: Count | None = None
     """CUDA: the most that tensors held, from torch's allocator."""
-    reserved_bytes: int | None = None
+    reserved_bytes: Count | None = None
     """CUDA: the most that torch's allocator held."""
-    process_bytes: int | None = None
+    process_bytes: Count | None = None
     """CUDA: the most that the process held on the device, from NVML, sampled."""
-    host_growth_bytes: int | None = None
+    host_growth_bytes: Count | None = None
     """The most by which the process's resident private memory grew over the cell's start."""
     parts: MemoryParts | None = None
     """What the peak of allocated bytes was made of; for the train phase on CUDA."""
-    outside_bytes: int | None = None
+    outside_bytes: Count | None = None
     """CUDA: what the process held at its most beyond torch's allocator, from NVML: the context,
     and memory that libraries take by themselves."""
-    paged_bytes: int | None = None
+    paged_bytes: Count | None = None
     """Optimiser states in managed memory, which the allocator does not count."""
 
 
 class Conditions(Part):
     """What the GPU was like over a phase, from NVML, sampled. Each None where NVML cannot tell."""
 
-    samples: int
-    clock_mhz: tuple[int, int, int] | None = None
+    samples: Count
+    clock_mhz: tuple[Count, Count, Count] | None = None
     """Clock of the multiprocessors: lowest, median, highest."""
-    clock_limit_mhz: int | None = None
+    clock_limit_mhz: Count | None = None
     """The highest clock that the GPU may take."""
-    temperature_celsius: int | None = None
+    temperature_celsius: Whole | None = None
     """The highest."""
-    power_watts: float | None = None
+    power_watts: Amount | None = None
     """The mean."""
     throttle_reasons: tuple[str, ...] = ()
     """Why the clock was held down, as NVML names it; idling is none."""
-    other_processes: int = 0
+    other_processes: Count = 0
     """The most processes beside this one that held memory on the GPU."""
 
 
 class PhaseRecord(Part):
     """One phase: how long, how much memory, and what further probes found."""
 
-    seconds: float
+    seconds: Seconds
     memory: Memory
-    probes: dict[str, dict[str, float | int | None]] = {}
+    probes: dict[str, dict[str, Whole | Amount | None]] = {}
     conditions: Conditions | None = None
 
 
 class Step(Part):
     """One optimiser step. Seconds are synchronised with the device; loss is the mean per token."""
 
-    seconds: float
-    loss: float | None
+    seconds: Annotated[Seconds, Field(ge=1e-9)]
+    """Speeds are divided by it: no clock tells less than a nanosecond from nothing."""
+    loss: Amount | None
     """None for a loss that is not a number; the cell has then diverged."""
-    learning_rate: float
-    supervised_tokens: int
-    nonpadding_tokens: int
-    padded_tokens: int
+    learning_rate: Amount
+    supervised_tokens: Count
+    nonpadding_tokens: Count
+    padded_tokens: Annotated[Count, Field(gt=0)]
 
 
 class Parameters(Part):
     """Elements, a packed 4-bit weight counted as the elements that it holds."""
 
-    trainable: int
-    total: int
+    trainable: Count
+    total: Count
 
 
 class Example(Part):
@@ -218,15 +219,25 @@ class Example(Part):
     id: str
     references: tuple[str, ...]
     prediction: str
-    new_tokens: int
+    new_tokens: Count
     scores: Scores = {}
+
+
+def _distinct(examples: tuple[Example, ...]) -> tuple[Example, ...]:
+    if len({e.id for e in examples}) < len(examples):
+        raise ValueError("two examples have the same id")
+    return examples
+
+
+Examples = Annotated[tuple[Example, ...], AfterValidator(_distinct)]
+"""Evaluated examples; cells are held against each other by their ids."""
 
 
 class GenerationBatch(Part):
     """One batch of predictions, decoded greedily; seconds are synchronised with the device."""
 
-    seconds: float
-    new_tokens: int
+    seconds: Seconds
+    new_tokens: Count
 
 
 class Generation(Part):
@@ -248,9 +259,9 @@ class Generation(Part):
 class Fit(Part):
     """What a cell of the frontier found to be the largest size within its budget."""
 
-    size: int
+    size: Count
     """Sequences per micro-batch, or tokens per sequence: what the cell stretched."""
-    tried: tuple[tuple[int, int], ...]
+    tried: tuple[tuple[Count, Annotated[Whole, Field(ge=-1)]], ...]
     """Every size that was tried, and the peak bytes that it needed; -1 where memory ran out."""
 
 
@@ -258,11 +269,11 @@ class Shortage(Part):
     """What there was of memory when it ran out, in bytes. What nobody could tell is None."""
 
     where: Literal["cuda", "host"]
-    asked_bytes: int | None = None
+    asked_bytes: Count | None = None
     """What was asked for and could not be had."""
-    free_bytes: int | None = None
+    free_bytes: Count | None = None
     """What this process could still have had."""
-    total_bytes: int | None = None
+    total_bytes: Count | None = None
     """All that this process might have had: the device's, or a limit that is lower."""
     instead: str | None = None
     """A composition of the same plan that is predicted to fit."""
@@ -271,7 +282,7 @@ class Shortage(Part):
 class Attempt(Part):
     """How an earlier attempt at a cell ended; its own record and log stand beside the latest."""
 
-    attempt: int
+    attempt: Annotated[Count, Field(ge=1)]
     status: Status
     phase: Phase | None = None
     reason: str | None = None
@@ -282,7 +293,7 @@ class Record(Part):
 
     schema_version: int = SCHEMA_VERSION
     cell: Cell
-    attempt: int = 1
+    attempt: Annotated[Count, Field(ge=1)] = 1
     earlier: tuple[Attempt, ...] = ()
     """The attempts before this one, the first one first."""
     status: Status
@@ -295,15 +306,15 @@ class Record(Part):
     warnings: tuple[str, ...] = ()
     started_at: str | None = None
     """UTC, ISO 8601."""
-    start_seconds: float | None = None
+    start_seconds: Seconds | None = None
     """From the launcher's call until the worker's first line of work."""
-    seconds: float | None = None
+    seconds: Seconds | None = None
     environment: Environment | None = None
     phases: dict[Phase, PhaseRecord] = {}
     parameters: Parameters | None = None
     quantized: bool = False
     """Whether the base model's weights were quantised."""
-    first_loss: float | None = None
+    first_loss: Amount | None = None
     """Loss on the first training batch, before anything is learnt, dropout off."""
     steps: tuple[Step, ...] = ()
     attention_kernels: tuple[str, ...] = ()
@@ -315,8 +326,8 @@ class Record(Part):
     predicted: MemoryParts | None = None
     """The train phase's peak as it was predicted from shapes alone before the cell ran."""
     fit: Fit | None = None
-    eval_loss: float | None = None
+    eval_loss: Amount | None = None
     generation: Generation | None = None
-    examples: tuple[Example, ...] = ()
+    examples: Examples = ()
     corpus_scores: Scores = {}
-    artifact_bytes: int | None = None
+    artifact_bytes: Count | None = None

@@ -47,6 +47,13 @@ def test_a_clear_winner_is_picked_whatever_its_memory() -> None:
     assert "above every other cell" in found.sentences[0]
 
 
+def test_the_highest_that_no_other_can_be_held_against_is_picked_and_said_to_be_so() -> None:
+    full, lora = records.ok("full", 0.63, 62.0), records.ok("lora", 0.40, 5.1)
+    same = tuple(e.model_copy(update={"id": "same"}) for e in full.examples)
+    found = answered([full.model_copy(update={"examples": same}), lora])
+    assert found.sentences[0].endswith("and no other cell can be held against it on that.")
+
+
 def test_one_seed_is_never_a_plain_answer() -> None:
     made = [records.ok("full", 0.63, 62.0), records.ok("qlora", 0.40, 5.1)]
     found = answered(made)

@@ -12,6 +12,7 @@ from records import cell, comparison, ended, fitted, ok, seven
 import llmbench.store
 from llmbench.errors import StoreError
 from llmbench.record import SCHEMA_VERSION, DataRef
+from llmbench.report import render
 from llmbench.store import Store, write_text
 from llmbench.stored import MOST_BYTES, read_record
 
@@ -306,6 +307,86 @@ def as_folder(path):
 
 def as_huge(path):
     os.truncate(path, MOST_BYTES + 1)  # a hole: takes no room
+
+
+def with_number(path, value, *place):
+    """Put a number where the keys lead; of a list, into every item."""
+
+    def put(held, key, *rest):
+        for part in held if isinstance(held, list) else [held]:
+            if rest:
+                put(part[key], *rest)
+            else:
+                part[key] = value
+
+    content = json.loads(path.read_text())
+    put(content, *place)
+    path.write_text(json.dumps(content))
+
+
+IMPOSSIBLE = [
+    (0, "steps", "seconds"),
+    (-1.5, "steps", "seconds"),
+    (1e-300, "steps", "seconds"),
+    (1e300, "steps", "seconds"),
+    (1e300, "steps", "loss"),
+    (0, "steps", "padded_tokens"),
+    (-1, "steps", "supervised_tokens"),
+    (10**309, "steps", "nonpadding_tokens"),
+    (-1, "generation", "batches", "seconds"),
+    (10**400, "generation", "batches", "new_tokens"),
+    (-1, "phases", "train", "seconds"),
+    (10**309, "phases", "train", "memory", "allocated_bytes"),
+    (-1, "phases", "train", "memory", "host_growth_bytes"),
+    (10**309, "phases", "train", "seconds"),
+    (10**309, "parameters", "trainable"),
+    (2**63, "artifact_bytes"),
+    ("same", "examples", "id"),
+    (0, "attempt"),
+    (10**309, "cell", "seed"),
+    (-1, "environment", "device_memory_bytes"),
+]
+"""Numbers that no run could have had, and where they are put."""
+
+
+@pytest.mark.parametrize(("value", "place"), [(v, p) for v, *p in IMPOSSIBLE], ids=repr)
+def test_a_number_that_cannot_be_is_named_with_its_record(whole, value, place):
+    store, path = whole
+    with_number(path, value, *place)
+    read = store.read()
+    assert [r.cell.composition for r in read.records] == ["full"]
+    assert f"{path.name!r} is not a record ({place[0]}" in read.problems[0]
+    assert "\n" not in read.problems[0]
+    assert "lora" in render(read)
+
+
+POSSIBLE = [
+    (0.0, "phases", "load", "seconds"),
+    (0.0, "generation", "batches", "seconds"),
+    (0, "generation", "batches", "new_tokens"),
+    (0, "phases", "train", "memory", "host_growth_bytes"),
+    (0, "phases", "train", "memory", "allocated_bytes"),
+    (0, "steps", "supervised_tokens"),
+    (0, "steps", "nonpadding_tokens"),
+    (1e-6, "steps", "seconds"),
+    (3e38, "steps", "loss"),
+    (-2.5, "eval_loss"),
+    (-40.0, "examples", "scores", "rougeL"),
+    (1e300, "examples", "scores", "rougeL"),
+    (10**309, "examples", "scores", "rougeL"),
+    (0, "parameters", "total"),
+    (10**18, "artifact_bytes"),
+]
+"""Odd ones that a run may have had."""
+
+
+@pytest.mark.parametrize(("value", "place"), [(v, p) for v, *p in POSSIBLE], ids=repr)
+def test_a_number_that_is_only_odd_is_read_and_shown(whole, value, place):
+    store, path = whole
+    with_number(path, value, *place)
+    read = store.read()
+    assert (len(read.records), read.problems) == (2, ())
+    assert "lora" in render(read)
 
 
 SPOILT = {

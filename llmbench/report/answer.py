@@ -100,8 +100,10 @@ def _highest(standing: Standing, pick: Arm) -> str:
             f"apart on it, the least {standing.memory_word}: {phrase.memory(pick)}."
         )
     rest = [a for a in standing.competing if a is not pick and a.id in standing.verdicts]
-    runner = max(rest, key=lambda arm: standing.quality_of(arm) or 0.0)
     than = "above" if _one_seed(standing) else "better than"
+    if not rest:  # nothing was evaluated on the same examples
+        return f"It has {figures}, and no other {row} can be held against it on that."
+    runner = max(rest, key=lambda arm: standing.quality_of(arm) or 0.0)
     return (
         f"It has {figures}, {than} every other {row}; next is {standing.name(runner)} with "
         f"{phrase.quality(standing, runner)} "

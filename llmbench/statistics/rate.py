@@ -23,6 +23,8 @@ from llmbench.statistics.verdict import Judged, Verdict, verdicts
 
 BLOCKS = 10
 """Blocks of successive steps that a cell is cut into, at most (Schmeiser, 1982)."""
+MOST_LOG = 700.0
+"""A log ratio beyond which there is no number for the ratio."""
 LEAST_STEPS = 3
 """Steps of a block, at least: the median of three resists one that something else held up."""
 
@@ -79,7 +81,7 @@ def judge_speed(one: Arm, other: Arm) -> Judged | None:
         (mean, error), freedom = mean_and_error(cells[0]), len(cells[0]) - 1
         error *= math.sqrt(len(cells[0]) + 1)
     found = around(mean, quantile(freedom) * error)
-    shares = (math.expm1(v) for v in (found.estimate, found.low, found.high))
+    shares = (math.expm1(min(v, MOST_LOG)) for v in (found.estimate, found.low, found.high))
     certain = 1.0 if mean == 0 else 0.0
     return Judged(Interval(*shares), student_p(mean / error, freedom) if error else certain)
 

@@ -64,7 +64,7 @@ def take_apart(peak: Peak, owners: Mapping[str, Iterable[int]]) -> MemoryParts:
         mine = {s for a in addresses if (s := _start(peak.blocks, starts, a)) is not None} - counted
         counted |= mine
         parts[name] = sum(peak.blocks[start] for start in mine)
-    return MemoryParts(**parts, activations_bytes=peak.size - sum(parts.values()))
+    return MemoryParts(**parts, activations_bytes=max(0, peak.size - sum(parts.values())))
 
 
 def _lives(events: Sequence[Event], blocks: Mapping[int, int]) -> tuple[dict[int, int], int]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import torch
 
+from llmbench.amount import MOST_COUNT
 from llmbench.errors import words
 from llmbench.record import Shortage
 from llmbench.run import host
@@ -64,7 +65,7 @@ def of(error: BaseException, cuda: bool) -> Shortage | None:
         return _on_cuda(text)
     free, total = host.room()
     asked = _size(ASKED, text)
-    return Shortage(where="host", asked_bytes=asked, free_bytes=free, total_bytes=total)
+    return Shortage(where="host", asked_bytes=asked, free_bytes=max(0, free), total_bytes=total)
 
 
 def let_go(error: BaseException) -> None:
@@ -124,4 +125,5 @@ def _size(pattern: re.Pattern[str], text: str) -> int | None:
     if found is None:
         return None
     unit = found["unit"].replace("bytes", "B")
-    return round(float(found["number"]) * UNITS[unit])
+    # A size that went wrong may be asked for with more than there can be.
+    return min(round(float(found["number"]) * UNITS[unit]), MOST_COUNT)
