@@ -59,8 +59,9 @@ def compare(
 
     Every option can stand in llmbench.toml in the working directory (`seq-len = 512`), in the
     file of --config, or in a variable (LLMBENCH_SEQ_LEN=512); each lies over the one before, and
-    the command line over all. A model may have defaults of its own, and the shipped one does:
-    --show-config tells where each value came from.
+    the command line over all. What lets others' code run can be given on the command line only:
+    --trust-remote-code, --allow-pickles, and a metric that is a script. A model may have defaults
+    of its own, and the shipped one does: --show-config tells where each value came from.
     """
     from llmbench.layer import layers
     from llmbench.plugin import registry
