@@ -128,3 +128,10 @@ def test_steps_of_other_batches_are_not_paired():
 
 def test_too_few_steps_have_no_verdict():
     assert judge_speed(Arm((of([1.0] * 5),)), Arm((of([2.0] * 5),))) is None
+
+
+def test_a_ratio_beyond_all_numbers_is_a_large_one():
+    swift = of([1.0, 1e-9, 1e-9, 1e-9, 1.0, 1.0, 1.0])
+    slow = of([1.0, 1e99, 1e99, 1e99, 1.0, 1.0, 1.0])
+    found = judge_speed(Arm((swift,)), Arm((slow,)))
+    assert found.difference.high > 1e300

@@ -46,6 +46,11 @@ def test_torch_says_what_was_asked_for_free_and_there():
     assert figures(error) == ("cuda", *exact)
 
 
+def test_a_size_that_went_wrong_is_the_most_that_can_be_written_down():
+    text = ON_CUDA.format(allowed="").replace("20.50 GiB", "17179869184.00 GiB")
+    assert figures(torch.OutOfMemoryError(text))[1] == 2**63 - 1
+
+
 def test_under_a_limit_what_it_leaves_is_free():
     error = torch.OutOfMemoryError(ON_CUDA.format(allowed="16.00 GiB allowed; "))
     assert figures(error) == ("cuda", 20.5 * GIB, 12.25 * 2**20, 16 * GIB)
