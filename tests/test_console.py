@@ -275,6 +275,14 @@ def test_a_long_composition_is_folded_in_the_table_and_nothing_of_it_is_lost():
     assert folded(LONG, 30).plain.replace("\n ", "") == LONG
 
 
+def test_rows_of_one_composition_are_told_apart_in_the_table():
+    screen, out = terminal()
+    longer = ok("lora", cell=cell("lora", id="longer", settings={"steps": 90}))
+    screen.print(table([ok("lora"), longer], 80))
+    assert "lora · steps 20" in out.getvalue()
+    assert "lora · steps 90" in out.getvalue()
+
+
 def test_a_cell_whose_first_loss_is_wrong_is_not_well_in_the_table():
     screen, out = terminal()
     screen.print(table([ok("base"), ok("lora"), ok("shifted", first_loss=522.0)], 80))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import records
 
+from llmbench.plan import Plan, Planned
 from llmbench.record import Record
 from llmbench.report.answer import Answer, answer
 from llmbench.report.difference import marked
@@ -112,6 +113,17 @@ def test_cells_that_were_asked_for_other_settings_do_not_compete() -> None:
         "qlora",
     }
     assert any("--learning-rate 0.002" in n.text for n in noted(made))
+
+
+def test_cells_of_an_earlier_plan_do_not_decide_whom_the_answer_is_for() -> None:
+    old = [asked(name, 0.6, 1e-3) for name in ("full", "lora", "qlora")]
+    new = [
+        r.model_copy(update={"cell": r.cell.model_copy(update={"id": f"{r.cell.id}.new"})})
+        for r in (asked("full", 0.3, 2e-3), asked("lora", 0.4, 2e-3))
+    ]
+    plan = Plan(cells=tuple(Planned(cell=r.cell) for r in new))
+    competing = stand(records.comparison([*old, *new], plan=plan)).competing
+    assert [a.id for a in competing] == [r.cell.id for r in new]
 
 
 def test_what_a_strategy_declares_is_in_nobody_s_way() -> None:

@@ -12,6 +12,7 @@ from llmbench.figure import BY_ID
 from llmbench.format import value_text
 from llmbench.judge.check import first_loss_problems
 from llmbench.record import Record
+from llmbench.report.name import named
 
 COLUMNS = {
     "rougeL": "ROUGE-L",
@@ -30,6 +31,7 @@ def table(records: Sequence[Record], width: int) -> Table:
     A composition that is too long goes on in the next line, after a `+`.
     """
     found = arms(records)
+    names = named([arm.cell for arm in found])
     values = {c: [arm.mean(BY_ID[c].of) for arm in found] for c in COLUMNS}
     texts = {
         c: ["" if v is None else value_text(BY_ID[c], v) for v in held]
@@ -47,7 +49,7 @@ def table(records: Sequence[Record], width: int) -> Table:
     made.add_column("Status", no_wrap=True)
     for number, (arm, status) in enumerate(zip(found, statuses, strict=True)):
         figures = [held[number] for held in columns.values()]
-        name = folded(arm.cell.composition, max(8, width - taken))
+        name = folded(names[arm.id], max(8, width - taken))
         made.add_row(name, *figures, Text(status, style=style(status.partition(",")[0])))
     return made
 

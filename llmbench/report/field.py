@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from llmbench.arm import Arm
 from llmbench.figure import BY_ID, QUALITY, Figure, peak_memory, timed
@@ -26,11 +26,14 @@ def memory(arm: Arm) -> float | None:
     return arm.mean(peak_memory)
 
 
-def compete(arms: Sequence[Arm], problems: dict[str, str], score: Figure | None) -> tuple[Arm, ...]:
+def compete(
+    arms: Sequence[Arm], problems: dict[str, str], score: Figure | None, planned: Collection[str]
+) -> tuple[Arm, ...]:
     """Arms that ended well, train, start from the base model, and have all their figures.
 
-    Of several models, data, settings or devices, those of the most frequent: others do not
-    compare. Deterministic cells have no speed, and compete on the rest.
+    Of several models, data, settings or devices, those of the most frequent among the cells that
+    are `planned`: others do not compare, and those of an earlier plan are not what was asked for.
+    Deterministic cells have no speed, and compete on the rest.
     """
     able = [
         arm
@@ -42,7 +45,8 @@ def compete(arms: Sequence[Arm], problems: dict[str, str], score: Figure | None)
         and (speed(arm) or not timed(arm.first))
         and (score is None or score_value(score, arm) is not None)
     ]
-    groups = Counter(group(arm) for arm in able)
+    wanted = [arm for arm in able if any(r.cell.id in planned for r in arm.records)]
+    groups = Counter(group(arm) for arm in wanted or able)
     chosen = max(groups, key=lambda g: groups[g]) if groups else None
     return tuple(arm for arm in able if group(arm) == chosen)
 
