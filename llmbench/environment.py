@@ -23,6 +23,8 @@ PACKAGES = (
     "bitsandbytes",
     "accelerate",
     "tokenizers",
+    "rouge_score",
+    "nltk",
     "flash_attn",
 )
 Device = Literal["cpu", "cuda"]

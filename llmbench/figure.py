@@ -223,8 +223,18 @@ def rows(comparison: Comparison) -> list[dict[str, Any]]:
     """A row per cell, columns in their public order; None for what was not measured."""
     records = comparison.records
     scores = {name for r in records for e in r.examples for name in e.scores}
-    extra = (scores | {name for r in records for name in r.corpus_scores}) - BY_ID.keys()
+    extra = (scores | {name for r in records for name in r.corpus_scores}) - BY_ID.keys() - RESERVED
     return [_row(record, sorted(extra)) for record in records]
+
+
+RESERVED = frozenset(
+    {
+        *("strategy", "model", "task", "seed", "status", "reason", "device", "cell", "attempt"),
+        *("peak_memory_kind", "fit_budget_bytes", "fit_stretched", "fit_size"),
+        *(f.id for f in (*FIGURES, *AFTER_PUBLIC) if f.unit != "score"),
+    }
+)
+"""Columns that no metric's figure may be called."""
 
 
 def _row(record: Record, extra_scores: Sequence[str]) -> dict[str, Any]:

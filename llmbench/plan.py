@@ -5,17 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from llmbench import metric
 from llmbench.composition import Composition
+from llmbench.config import Config
 from llmbench.environment import Environment
 from llmbench.plugin import Registry
 from llmbench.record import Budget, Cell, DataRef, Member, ModelRef
 from llmbench.redact import part
 from llmbench.setting import difference
 from llmbench.setup import Setup
+
+DIGITS = 12
+"""Of a digest: enough that no two contents share them by accident."""
 
 
 class Planned(BaseModel):
@@ -73,6 +79,7 @@ def make_cell(
         "train_data": data[0],
         "eval_data": data[1],
         "metrics": config.metrics,
+        "code": code(config, setup.registry),
         "seed": seed,
         "settings": settings,
         "declared": difference(config.settings, settings),
@@ -80,6 +87,8 @@ def make_cell(
         "fit": fit,
     }
     content = Cell(id="", **fields).model_dump(mode="json")
+    for of in ("train_data", "eval_data"):
+        content[of].pop("name")  # the same data under another name are the same
     name = cell_id(_name(wanted.id, fit), model.id, seed, content, setup.environment)
     return Cell(id=name, **fields)
 
@@ -89,6 +98,27 @@ def _name(composition: str, fit: Budget | None) -> str:
     if fit is None:
         return slug(part.id_part(composition))
     return f"{_name(composition, None)}.{slug(fit.name)}"
+
+
+def code(config: Config, registry: Registry) -> dict[str, str]:
+    """What decides what the task and the metrics do, beyond what they are called."""
+    task = registry.tasks.entries[config.task]
+    found = {
+        f"task {config.task}": task.source.distribution,
+        "prompt": digest(task.item.template.encode()),
+    }
+    for name in config.metrics:
+        head, argument = metric.split(name)
+        entry = registry.metrics.entries[head]
+        found[f"metric {head}"] = entry.source.distribution
+        if argument and entry.item.local_code(argument):
+            found[f"script of {name}"] = digest(Path(argument).expanduser().read_bytes())
+    return found
+
+
+def digest(content: bytes) -> str:
+    """The start of a SHA-256, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()[:DIGITS]
 
 
 def member(strategy: Any, registry: Registry) -> Member:
@@ -110,8 +140,7 @@ def cell_id(
     """`lora+4-bit.llmbench-tiny.s0.3f2a91c04d5e`: readable, and different for other content."""
     where = environment.model_dump(include={"device_name", "versions"})
     text = json.dumps([content, where], sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return f"{name}.{slug(model)}.s{seed}.{digest}"
+    return f"{name}.{slug(model)}.s{seed}.{digest(text.encode())}"
 
 
 def slug(text: str) -> str:

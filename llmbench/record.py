@@ -116,6 +116,9 @@ class Cell(Part):
     """The settings that its strategies changed, with their values here."""
     shared: dict[str, Any] | None = None
     """The same settings as they were asked for, for all cells; None where that is not known."""
+    code: dict[str, str] = {}
+    """What else decides what the task and the metrics do: the package that each comes from, and
+    digests of the task's prompt and of a metric's own script."""
     fit: Budget | None = None
     """For a cell of the frontier: what it may need, and which size it stretches to need it.
     Such a cell measures speed and memory alone, and is never mixed with those of equal batches."""

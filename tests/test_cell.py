@@ -93,6 +93,39 @@ def test_a_cell_trained_on_text_has_all_of_its_figures(run):
     assert json.dumps(said)
 
 
+def test_weights_that_the_last_step_spoilt_are_no_result(run, monkeypatch):
+    """Its loss was taken before the update; only what comes after can tell."""
+    step = torch.optim.AdamW.step
+    taken = []
+
+    def spoil(self, *args, **kwargs):
+        step(self, *args, **kwargs)
+        taken.append(self)
+        if len(taken) == SETTINGS["steps"]:
+            with torch.no_grad():
+                self.param_groups[0]["params"][0].fill_(float("nan"))
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", spoil)
+    record, _ = run("full")
+    assert (record.status, record.phase) == ("diverged", "evaluate")
+    assert len(record.steps) == SETTINGS["steps"]
+    assert record.eval_loss is None
+
+
+def test_sequences_beyond_the_model_s_positions_are_refused(run):
+    record, _ = run("lora", settings={"seq_len": 512})
+    assert (record.status, record.phase) == ("failed", "load")
+    assert record.reason == (
+        "'tiny' has positions for 256 tokens, and --seq-len 512 is more: lower it."
+    )
+
+
+def test_a_prompt_leaves_positions_for_what_it_is_continued_with(run):
+    record, _ = run("lora", settings={"seq_len": 256, "max_new_tokens": 240})
+    assert record.status == "ok"
+    assert any(w.startswith("6 of 6 evaluated examples were cut") for w in record.warnings)
+
+
 def test_what_was_in_force_is_written_down_as_it_was_seen(run):
     record, _ = run("lora+gradient-checkpointing")
     assert record.effective == {

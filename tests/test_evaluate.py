@@ -12,9 +12,10 @@ PAD = 0
 PROMPTS = [[5, 6, 7, 8, 9, 10, 11], [12, 13], [14], [15, 16, 17, 18], [19, 20, 21]]
 
 
-def generate(model, prompts, fixed_length=False, on_batch=lambda done: None, **values):
+def generate(model, prompts, ends=(), on_batch=lambda done: None, **values):
     wanted = Settings(**{"max_new_tokens": 12, "eval_batch_size": 2, **values})
-    return evaluate.generate(model, prompts, wanted, PAD, fixed_length, on_batch)
+    own = None if ends is None else (*ends, model.generation_config.eos_token_id)
+    return evaluate.generate(model, prompts, wanted, PAD, own, on_batch)
 
 
 @pytest.fixture
@@ -35,11 +36,10 @@ def test_prompts_are_padded_on_the_left():
 @pytest.mark.parametrize(
     ("ends", "kept"),
     [
-        (7, (5, 7)),
         ([7], (5, 7)),
         ([8, 7], (5, 7)),
-        (9, (5, 7, 6, 7, 0, 0)),
-        (None, (5, 7, 6, 7, 0, 0)),
+        ([9], (5, 7, 6, 7, 0, 0)),
+        ([], (5, 7, 6, 7, 0, 0)),
     ],
 )
 def test_a_prediction_goes_up_to_and_with_the_first_end(ends, kept):
@@ -47,7 +47,7 @@ def test_a_prediction_goes_up_to_and_with_the_first_end(ends, kept):
 
 
 def test_an_end_token_of_zero_is_an_end():
-    assert until_end([5, 0, 6], 0) == (5, 0)
+    assert until_end([5, 0, 6], [0]) == (5, 0)
 
 
 def test_a_batch_continues_each_prompt_as_it_would_alone(eager_to_end):
@@ -68,10 +68,16 @@ def test_generation_is_greedy_and_stops_at_the_end(eager_to_end):
         assert end not in found[:-1]
 
 
+def test_the_token_that_was_trained_on_ends_a_text_whatever_the_model_came_with(model):
+    whole = generate(model, PROMPTS).ids
+    end = whole[0][2]
+    assert generate(model, PROMPTS, ends=[end]).ids[0] == whole[0][: whole[0].index(end) + 1]
+
+
 def test_with_a_fixed_length_every_prediction_is_as_long_as_asked(eager_to_end):
     with torch.no_grad():
         eager_to_end.lm_head.weight[eager_to_end.generation_config.eos_token_id] *= 50
-    found = generate(eager_to_end, PROMPTS, fixed_length=True)
+    found = generate(eager_to_end, PROMPTS, ends=None)
     assert [len(ids) for ids in found.ids] == [12] * 5
     assert found.generation.new_tokens == 60
 

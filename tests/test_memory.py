@@ -39,6 +39,27 @@ def test_what_was_freed_before_a_phase_ended_is_seen_where_a_sample_was_taken(me
     assert found.host_growth_bytes == pytest.approx(BLOCK, abs=SLACK)
 
 
+def test_a_sample_that_is_being_taken_does_not_bring_back_a_peak_that_was_reset(meter, monkeypatch):
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slow() -> int:
+        reading.set()
+        go_on.wait(timeout=30)
+        return 0
+
+    meter._peak = 10**12
+    monkeypatch.setattr(meter, "_read", slow)
+    sampler = threading.Thread(target=meter.sample)
+    sampler.start()
+    assert reading.wait(timeout=30)
+    resetter = threading.Thread(target=meter.reset)
+    resetter.start()
+    go_on.set()
+    sampler.join()
+    resetter.join()
+    assert meter._peak == 0
+
+
 def test_the_sampler_sees_a_peak_that_nobody_points_at(meter, monkeypatch):
     sampled, read = threading.Event(), resident_bytes
 

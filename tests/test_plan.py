@@ -151,12 +151,36 @@ def test_the_same_content_has_the_same_id(make_setup):
         {"steps": 60},
         {"learning_rate": 1e-5},
         {"max_new_tokens": 12},
-        {"task": "another"},
         {"metrics": "rouge,evaluate:bleu"},
     ],
 )
 def test_a_changed_configuration_is_another_cell(make_setup, changed):
     assert ids(make_setup("lora"))["lora"] != ids(make_setup("lora", **changed))["lora"]
+
+
+def test_another_prompt_is_another_cell_under_the_same_task_s_name(make_setup):
+    setup = make_setup("lora")
+    before = ids(setup)["lora"]
+    entry = setup.registry.tasks.entries["summarization"]
+    changed = replace(entry.item, template="In short: {input}")
+    setup.registry.tasks.entries["summarization"] = replace(entry, item=changed)
+    assert ids(setup)["lora"] != before
+
+
+def test_a_metric_s_script_that_was_changed_is_another_cell(make_setup, tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text("one")
+    setup = make_setup("lora", metrics=f"evaluate:{script}")
+    before = ids(setup)["lora"]
+    assert ids(setup)["lora"] == before
+    script.write_text("two")
+    assert ids(setup)["lora"] != before
+
+
+def test_the_same_data_under_another_name_are_the_same_cell(make_setup):
+    renamed = (DATA[0].model_copy(update={"name": "other.jsonl"}), DATA[1])
+    setup = make_setup("lora")
+    assert ids(setup, data=renamed) == ids(setup)
 
 
 def test_another_revision_or_data_or_device_is_another_cell(make_setup):

@@ -58,20 +58,24 @@ def main(job_file: Path, log: Path) -> None:
 
 
 def run(job: Job | EstimateJob, say: Callable[[dict[str, Any]], None]) -> None:
-    """Do what the job says."""
-    if isinstance(job, Job) and job.limit_seconds is not None:
-        faulthandler.dump_traceback_later(job.limit_seconds)
-    say({"event": "start"})
+    """Do what the job says. A cell's time starts once what all cells need is imported."""
     if isinstance(job, EstimateJob):
+        say({"event": "start"})
         # No use is made of a GPU: let no import put a context on it, which others would see.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         from llmbench.worker.estimate import job as estimate
 
         estimate.run(job, say)
-    else:
-        from llmbench.worker import cell
+        return
+    from llmbench.worker.preload import preload
 
-        cell.run(job, say)
+    preload()
+    if job.limit_seconds is not None:
+        faulthandler.dump_traceback_later(job.limit_seconds)
+    say({"event": "start"})
+    from llmbench.worker import cell
+
+    cell.run(job, say)
 
 
 def redirect(log: Path) -> int:

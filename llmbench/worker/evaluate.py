@@ -47,18 +47,24 @@ def generate(
     prompts: Sequence[Sequence[int]],
     settings: Settings,
     pad: int,
-    fixed_length: bool,
+    ends: Sequence[int] | None,
     on_batch: Callable[[int], None],
 ) -> Output:
     """Continue each prompt greedily, in batches of like length, padded on the left.
 
-    With `fixed_length` every prediction has `max_new_tokens` tokens: the work of a generation
-    whose content means nothing.
+    A prediction goes up to one of the tokens of `ends`; without, each has `max_new_tokens` tokens:
+    the work of a generation whose content means nothing.
     """
     device = next(model.parameters()).device
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
-    options = {"do_sample": False, "num_beams": 1, "use_cache": True, "pad_token_id": pad}
-    least = settings.max_new_tokens if fixed_length else None
+    options: dict[str, Any] = {
+        "do_sample": False,
+        "num_beams": 1,
+        "use_cache": True,
+        "pad_token_id": pad,
+    }
+    options |= {"eos_token_id": list(ends)} if ends else {}
+    least = settings.max_new_tokens if ends is None else None
     found: dict[int, tuple[int, ...]] = {}
     timed: list[GenerationBatch] = []
     model.eval()
@@ -67,9 +73,8 @@ def generate(
             ids, mask = pad_left([prompts[i] for i in group], pad)
             batch = {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
             if not found:
-                model.generate(
-                    **batch, **options, max_new_tokens=WARM_UP_TOKENS, min_new_tokens=WARM_UP_TOKENS
-                )
+                few = min(WARM_UP_TOKENS, settings.max_new_tokens)
+                model.generate(**batch, **options, max_new_tokens=few, min_new_tokens=few)
             synchronize(device)
             started = time.perf_counter()
             new = model.generate(
@@ -77,8 +82,7 @@ def generate(
             )
             synchronize(device)
             seconds = time.perf_counter() - started
-            ends = None if fixed_length else model.generation_config.eos_token_id
-            rows = [until_end(row, ends) for row in new[:, ids.shape[1] :].tolist()]
+            rows = [until_end(row, ends or ()) for row in new[:, ids.shape[1] :].tolist()]
             found |= zip(group, rows, strict=True)
             timed.append(GenerationBatch(seconds=seconds, new_tokens=sum(map(len, rows))))
             on_batch(len(found))
@@ -97,11 +101,10 @@ def pad_left(prompts: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, 
     return ids, mask
 
 
-def until_end(ids: Sequence[int], ends: int | Sequence[int] | None) -> tuple[int, ...]:
+def until_end(ids: Sequence[int], ends: Sequence[int]) -> tuple[int, ...]:
     """The ids up to and with the first end-of-text token."""
-    stop = {ends} if isinstance(ends, int) else set(ends or ())
     for position, token in enumerate(ids):
-        if token in stop:
+        if token in ends:
             return tuple(ids[: position + 1])
     return tuple(ids)
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from llmbench.errors import UserError
+from llmbench.figure import RESERVED
 from llmbench.metric import Score
 from llmbench.plugin.blame import Amiss, failure, ours
 from llmbench.probe import Probe
@@ -74,6 +75,9 @@ def score(value: Any, examples: Sequence[Example], held: Collection[str]) -> Sco
     taken = sorted((found.examples.keys() | found.corpus.keys()) & set(held))
     if taken:
         raise Amiss(f"it gives '{taken[0]}', which another metric gives too")
+    reserved = sorted((found.examples.keys() | found.corpus.keys()) & RESERVED)
+    if reserved:
+        raise Amiss(f"it gives '{reserved[0]}', which is another column of results.csv")
     for name, values in found.examples.items():
         if len(values) != len(examples):
             raise Amiss(f"it gave {len(values)} of {len(examples)} scores of '{name}'")

@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from llmbench.environment import Environment
-from llmbench.errors import PluginError
+from llmbench.errors import ModelError, PluginError
 from llmbench.job import Job
 from llmbench.record import ModelRef, Parameters
 from llmbench.setting import Settings
@@ -19,6 +19,8 @@ from llmbench.worker import guard
 from llmbench.worker.guard import guarded
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+MOST_TOKENS = 2**20
+"""Tokens of a sequence where the model does not say how long one may be."""
 BASE_SEED = 0
 """Seed of random base weights: the same in every cell, whatever the cell's own seed."""
 
@@ -92,6 +94,22 @@ def load_tokenizer(source: str, model: ModelRef) -> Any:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def longest(model: Any) -> int:
+    """The most tokens of a sequence that the model has positions for."""
+    config = model.config.get_text_config()
+    return int(getattr(config, "max_position_embeddings", None) or MOST_TOKENS)
+
+
+def check_length(model: Any, name: str, seq_len: int) -> None:
+    """ModelError for sequences that the model has no positions for."""
+    most = longest(model)
+    if seq_len > most:
+        raise ModelError(
+            f"'{name}' has positions for {most:,} tokens, and --seq-len {seq_len:,} is more: "
+            "lower it."
+        )
 
 
 def count_parameters(model: torch.nn.Module) -> Parameters:

@@ -31,6 +31,8 @@ class Meter:
         self._gpu = gpu.find(device) if self.cuda else None
         self._interval = NVML_INTERVAL_SECONDS if self.cuda else HOST_INTERVAL_SECONDS
         self._read = resident_bytes
+        self._lock = threading.Lock()
+        """Held while a peak is read and set: a sample must not bring back one that was reset."""
         release_freed()
         self._baseline = resident_bytes()
         self._begin()
@@ -75,7 +77,8 @@ class Meter:
 
     def _begin(self) -> None:
         """Forget the phase before."""
-        self._peak = 0
+        with self._lock:
+            self._peak = 0
         self._watch = gpu.Watch(self._gpu, torch.cuda.memory_reserved) if self._gpu else None
         self.parts: MemoryParts | None = None
         """What a peak of the phase was made of, for who finds that out to set."""
@@ -86,7 +89,8 @@ class Meter:
         if self._watch:
             self._watch.sample()
         elif not self.cuda:
-            self._peak = max(self._peak, self._read())
+            with self._lock:
+                self._peak = max(self._peak, self._read())
 
     def _run(self, stop: threading.Event) -> None:
         while not stop.wait(self._interval):
@@ -109,7 +113,10 @@ class Meter:
 
 
 def resident_bytes() -> int:
-    """The process's resident memory that no other process shares and no file backs."""
+    """The process's resident memory that no file and no shared memory backs.
+
+    Pages that it shares with the process it was forked from, until either writes to them, count.
+    """
     try:
         fields = STATM.read_bytes().split()
     except OSError:  # only Linux has it

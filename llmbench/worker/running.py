@@ -34,6 +34,14 @@ class Running:
         """The padding token's id."""
         return int(self.tokenizer.pad_token_id or 0) if self.tokenizer else 0
 
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Tokens that end a text: the one trained on, and those that the model came with."""
+        own = self.model.generation_config.eos_token_id
+        known = [*(own if isinstance(own, list | tuple) else [own])]
+        known += [self.tokenizer.eos_token_id] if self.tokenizer else []
+        return tuple(sorted({int(token) for token in known if token is not None}))
+
     def context(self) -> AbstractContextManager[None]:
         """Every strategy's context around a training step."""
         return training_context(self.strategies)

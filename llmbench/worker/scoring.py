@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 
 import torch
@@ -12,7 +13,9 @@ from llmbench.metric import Score
 from llmbench.record import Example
 from llmbench.worker import evaluate, guard
 from llmbench.worker.guard import guarded
+from llmbench.worker.load import longest
 from llmbench.worker.running import Running, warn_of_cuts
+from llmbench.worker.train import Diverged
 
 RANDOM_PROMPTS = 8
 """Prompts of random tokens to continue where there is no text: one batch is enough for a rate."""
@@ -27,9 +30,13 @@ def evaluate_phase(running: Running) -> None:
     examples = dataset.load_lines(running.job.eval_file)
     running.encoder.cut.clear()
     sequences = [running.encoder.sequence(e) for e in examples]
-    prompts = [running.encoder.prompt(e, settings.seq_len) for e in examples]
+    # The model's positions are for the prompt and what it is continued with.
+    room = min(settings.seq_len, longest(running.model) - settings.max_new_tokens)
+    prompts = [running.encoder.prompt(e, max(1, room)) for e in examples]
     warn_of_cuts(running, len(examples), "evaluated")
     loss = evaluate.reference_loss(running.model, sequences, settings.eval_batch_size, running.pad)
+    if running.job.cell.trains and not math.isfinite(loss):  # of the last step, nobody has seen it
+        raise Diverged(f"The loss of evaluation is {loss}: try a lower learning rate.")
     output = generate(running, prompts, fixed_length=False)
     texts = running.tokenizer.batch_decode(output.ids, skip_special_tokens=True)
     predicted = [
@@ -37,7 +44,8 @@ def evaluate_phase(running: Running) -> None:
         for e, text, ids in zip(examples, texts, output.ids, strict=True)
     ]
     # Noted before they are scored: a metric that fails costs no prediction.
-    recorder.note(eval_loss=loss, generation=output.generation, examples=tuple(predicted))
+    known = loss if math.isfinite(loss) else None
+    recorder.note(eval_loss=known, generation=output.generation, examples=tuple(predicted))
     score(running, predicted)
 
 
@@ -62,7 +70,8 @@ def generate(
         running.recorder.say({"event": "generate", "done": count, "total": len(prompts)})
 
     settings = running.job.cell.settings
-    return evaluate.generate(running.model, prompts, settings, running.pad, fixed_length, done)
+    ends = None if fixed_length else running.ends
+    return evaluate.generate(running.model, prompts, settings, running.pad, ends, done)
 
 
 def score(running: Running, predicted: Sequence[Example]) -> None:

@@ -21,7 +21,7 @@ from llmbench.record import Budget
 from llmbench.setting import Settings
 from llmbench.size import spoken
 from llmbench.strategy import CannotRun
-from llmbench.worker import batch, search, shortage, train
+from llmbench.worker import batch, load, search, shortage, train
 from llmbench.worker.batch import Batch, Tokens
 from llmbench.worker.memory import Meter
 from llmbench.worker.running import Running
@@ -33,8 +33,6 @@ GRAIN = {"batch_size": 1, "seq_len": 8}
 HOST_SHARE = 0.9
 """Of a budget of host memory, what trials may take: the growth of a process is sampled, and the
 longer it trains the more its heap is in pieces. On CUDA the allocator's count is exact."""
-MOST_TOKENS = 2**20
-"""Where that for the longest sequence ends, if the model does not say how long it may be."""
 
 
 def stretch(
@@ -51,7 +49,7 @@ def stretch(
     for group in optimizer.param_groups:
         group["lr"] = 0.0
     trial = Trial(running, sequences, optimizer, cell.fit)
-    most = MOST_SEQUENCES if cell.fit.stretched == "batch_size" else longest(running.model)
+    most = MOST_SEQUENCES if cell.fit.stretched == "batch_size" else load.longest(running.model)
     share = 1.0 if running.device.type == "cuda" else HOST_SHARE
     budget = int(share * cell.fit.bytes)
     found = search.largest(trial.peak, budget, GRAIN[cell.fit.stretched], most)
@@ -116,12 +114,6 @@ class Sampler(train.Observer):
     def after_forward(self) -> None:
         """Memory is at its highest about now."""
         self._meter.sample()
-
-
-def longest(model: Any) -> int:
-    """The most tokens of a sequence that the model has positions for."""
-    config = model.config.get_text_config()
-    return int(getattr(config, "max_position_embeddings", None) or MOST_TOKENS)
 
 
 def refusal(budget: Budget, settings: Settings, peak: int) -> str:

@@ -8,8 +8,6 @@ end with it.
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import json
 import os
 import select
@@ -20,23 +18,7 @@ from typing import Any
 
 from llmbench.quiet import quiet
 from llmbench.run import tree
-
-# Ask NVML, not the CUDA runtime, whether there is a GPU: the runtime would be initialised by it.
-os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
-ALWAYS = (
-    "torch",
-    "accelerate",
-    "transformers",
-    "transformers.models.auto.modeling_auto",
-    "transformers.models.llama.modeling_llama",
-    "transformers.generation",
-    "rouge_score.rouge_scorer",
-    "llmbench.worker.cell",
-)
-ON_CPU = ("bitsandbytes", "peft")
-"""Importing these initialises CUDA where there is a GPU, so there each cell imports them itself."""
+from llmbench.worker.preload import has_gpu, preload
 
 
 def main() -> None:
@@ -45,10 +27,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     with quiet():
-        for module in ALWAYS + (() if has_gpu() else ON_CPU):
-            with contextlib.suppress(ImportError):  # a cell that needs it will say what is missing
-                importlib.import_module(module)
-        load_plugins()
+        preload()
     tree.outlive_parent()  # a child that runs is to be ended with all that it started: see `wait`
     tree.adopt_orphans()
     say({"event": "ready", "cuda": has_gpu()})
@@ -95,20 +74,6 @@ def wait(child: int) -> int:
     status = os.waitpid(child, 0)[1]
     tree.end_children()  # what it let go of, which has become our own
     return status
-
-
-def has_gpu() -> bool:
-    """Whether torch sees a GPU, asked in a way that does not initialise CUDA."""
-    import torch
-
-    return torch.cuda.is_available()
-
-
-def load_plugins() -> None:
-    """Import the plugins, so that no cell pays for it."""
-    from llmbench import plugin
-
-    plugin.registry()
 
 
 def say(event: dict[str, Any]) -> None:

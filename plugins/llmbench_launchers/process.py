@@ -19,6 +19,8 @@ def worker_environment() -> dict[str, str]:
     return {
         **os.environ,
         "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+        # As NVML counts GPUs, or another one would be watched and locked than the one that runs.
+        "CUDA_DEVICE_ORDER": os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID"),
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "PYTHONUNBUFFERED": "1",

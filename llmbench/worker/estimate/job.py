@@ -63,7 +63,7 @@ def predicted(job: EstimateJob, cell: Cell, settings: Settings) -> Estimate:
         update={
             "largest_batch_size": room.largest("batch_size", 1, MOST_SEQUENCES),
             "longest_seq_len": room.largest(
-                "seq_len", trial.GRAIN["seq_len"], trial.longest(simulation.model)
+                "seq_len", trial.GRAIN["seq_len"], load.longest(simulation.model)
             ),
         }
     )
