@@ -150,12 +150,24 @@ def _nvml_facts(visible: str | None) -> tuple[GpuFacts, ...]:
 def _facts(handle: Any, driver: str) -> GpuFacts:
     import pynvml
 
-    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    total, free = _memory(handle)
     name = str(pynvml.nvmlDeviceGetName(handle))
     uuid = str(pynvml.nvmlDeviceGetUUID(handle))
-    free, processes = int(memory.free), _processes(handle)
+    processes = _processes(handle)
     major, minor = map(int, pynvml.nvmlDeviceGetCudaComputeCapability(handle))
-    return GpuFacts(name, int(memory.total), free, driver, uuid, processes, (major, minor))
+    return GpuFacts(name, total, free, driver, uuid, processes, (major, minor))
+
+
+def _memory(handle: Any) -> tuple[int, int]:
+    """Bytes that programs can have, and those of them that are free; the driver keeps some."""
+    import pynvml
+
+    try:
+        held = pynvml.nvmlDeviceGetMemoryInfo(handle, version=pynvml.nvmlMemory_v2)
+    except pynvml.NVMLError:  # an older driver does not tell what it keeps
+        held = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        return int(held.total), int(held.free)
+    return int(held.total - held.reserved), int(held.free)
 
 
 def _processes(handle: Any) -> tuple[int | None, ...] | None:

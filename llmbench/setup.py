@@ -140,8 +140,8 @@ def notices(setup: Setup) -> tuple[str, ...]:
     found += trusted(setup.config)
     if setup.config.weights == "random":
         found.append(
-            "Weights are random: speed and memory are those of the real model; "
-            "quality means nothing and is left empty."
+            "Weights are random: the speed and the memory of training are those of the real model; "
+            "loading is not, and quality means nothing and is left empty."
         )
     if not setup.has_text:
         length = setup.config.settings.seq_len

@@ -18,7 +18,7 @@ from llmbench.job import EstimateJob, read
 from llmbench.launcher import Launcher
 from llmbench.plugin import Source
 from llmbench.record import MemoryParts, Shortage
-from llmbench.run import compare
+from llmbench.run import compare, limit
 from llmbench.run.interruption import Interrupted
 from llmbench.setup import set_up
 from llmbench.store import Store, write_text
@@ -241,9 +241,24 @@ def test_a_failure_to_predict_stops_nothing(
     run: Any, monkeypatch: pytest.MonkeyPatch, fails: Any
 ) -> None:
     monkeypatch.setattr(Scripted, "fails", staticmethod(fails))
-    records, _ = run()
+    records, heard = run()
     assert {r.status for r in records.values()} == {"ok"}
     assert {r.predicted for r in records.values()} == {None}
+    (said,) = (e["reason"] for e in heard.events if e["event"] == "unpredicted")
+    assert said.startswith("Memory is not predicted, and the cells run all the same. ")
+
+
+def test_predicting_takes_nothing_of_a_cell_s_time(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = []
+    wind = limit.Timed._wind
+    monkeypatch.setattr(
+        limit.Timed, "_wind", lambda self, extra: (limits.append(self._limit), wind(self, extra))
+    )
+    run({"full": needs(20)}, cell_timeout="10m")
+    assert limits[0] is None
+    assert limits[-1] == 600
 
 
 def test_ctrl_c_while_predicting_ends_the_comparison(

@@ -87,6 +87,18 @@ def test_a_cell_that_takes_too_long_is_asked_to_end(log, monkeypatch):
     assert record.traceback == STACK
 
 
+def test_a_worker_that_crashes_once_its_time_is_over_took_too_long(log, monkeypatch):
+    """Writing its stacks may have been too much for it, before it was asked to end."""
+    monkeypatch.setattr(limit, "MARGIN_SECONDS", 30.0)
+    inner = Standing(ends_by=())
+    launcher = Timed(inner, 0.01)
+    threading.Timer(0.2, inner.end.set).start()
+    run(launcher, log)
+    assert inner.told == []
+    crashed = ok("lora", status="failed", phase="train", reason="The worker ended by signal 11.")
+    assert launcher.judged(crashed, log).status == "timeout"
+
+
 def test_a_cell_that_does_not_end_when_asked_to_is_ended(log):
     inner = Standing(ends_by=("kill",))
     launcher = Timed(inner, 0.01)

@@ -98,7 +98,10 @@ def test_a_gpus_processes_are_those_that_nvml_shows(monkeypatch, ask, found):
         nvmlDeviceGetCount=lambda: 1,
         nvmlDeviceGetHandleByIndex=lambda index: "handle",
         nvmlSystemGetDriverVersion=lambda: "580",
-        nvmlDeviceGetMemoryInfo=lambda handle: SimpleNamespace(total=10, free=4),
+        nvmlMemory_v2=2,
+        nvmlDeviceGetMemoryInfo=lambda handle, version: SimpleNamespace(
+            total=12, reserved=2, free=4
+        ),
         nvmlDeviceGetName=lambda handle: "NVIDIA H200",
         nvmlDeviceGetUUID=lambda handle: "GPU-a",
         nvmlDeviceGetComputeRunningProcesses=ask,

@@ -14,6 +14,7 @@ from llmbench.console.fit import fit_tables
 from llmbench.console.pace import STARTING
 from llmbench.console.state import State
 from llmbench.console.table import style, table
+from llmbench.estimate.foresight import UNPREDICTED
 from llmbench.figure import BY_ID
 from llmbench.format import clock, figure_text
 from llmbench.judge.caution import cautions
@@ -24,7 +25,7 @@ from llmbench.run.advice import STOP
 from llmbench.run.lock import WAITING
 from llmbench.store import Comparison
 
-TOLD = (WAITING, STOP)
+TOLD = (WAITING, STOP, UNPREDICTED)
 """Events that are sentences for a person."""
 WIDTHS = {"rougeL": 13, "peak_memory_bytes": 8, "train_tokens_per_second": 12}
 """Characters of each figure in the line of a cell: with the name, it fits 80 columns."""

@@ -27,6 +27,9 @@ NOTHING_FITS = (
 PREDICTING = "predicting"
 """The event while memory is predicted, with `done` and `total` cells."""
 
+UNPREDICTED = "unpredicted"
+"""The event of a prediction that failed; its `reason` is a sentence or two."""
+
 Ask = Callable[[tuple[Cell, ...]], Mapping[str, Estimate]]
 """Has a worker predict cells; gives estimates by cell id."""
 
@@ -97,7 +100,9 @@ def foresee(
     listen({"event": PREDICTING, "done": 0, "total": len(wanted)})
     try:
         return _foresee(setup, wanted, ask)
-    except UserError:  # the worker's log says why
+    except UserError as error:
+        reason = f"Memory is not predicted, and the cells run all the same. {error}"
+        listen({"event": UNPREDICTED, "reason": reason})
         return UNSEEN
 
 

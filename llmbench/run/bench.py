@@ -113,7 +113,8 @@ class Bench:
             answer_file=self.store.work_folder("estimate") / "answer.json",
         )
         log = self.store.logs.resolve() / "estimate.log"
-        return ask(job, self.launcher, log, self._hear_estimate).cells
+        with self.launcher.unlimited():
+            return ask(job, self.launcher, log, self._hear_estimate).cells
 
     def _hear_estimate(self, event: Event) -> None:
         if event["event"] == "estimate":

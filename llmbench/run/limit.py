@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from llmbench import redact
@@ -79,6 +79,15 @@ class Timed(Launcher):
         if self._limit is None or self._limited_from is None:
             return False
         return time.monotonic() - self._limited_from >= self._limit
+
+    @contextlib.contextmanager
+    def unlimited(self) -> Iterator[None]:
+        """Keep no time while the block runs: what it has done is no cell."""
+        limit, self._limit = self._limit, None
+        try:
+            yield
+        finally:
+            self._limit = limit
 
     def interrupt(self) -> None:
         """Ask the running worker to end, or the next one as soon as it has started."""

@@ -11,9 +11,9 @@ from llmbench.setting import Settings
 from llmbench.strategy import Strategy
 
 
-def has_package() -> bool:
-    """Whether the `flash_attn` package is installed."""
-    return find_spec("flash_attn") is not None
+def has_package(on_gpu: bool) -> bool:
+    """Whether the `flash_attn` package is to be used: it has kernels for GPUs alone."""
+    return on_gpu and find_spec("flash_attn") is not None
 
 
 class FlashAttention(Strategy):
@@ -35,15 +35,17 @@ class FlashAttention(Strategy):
 
     def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:
         """Choose the attention implementation."""
-        packaged = environment.device == "cuda" and has_package()
+        packaged = has_package(environment.device == "cuda")
         return {"attn_implementation": "flash_attention_2" if packaged else "sdpa"}
 
     def training(self) -> AbstractContextManager[Any]:
         """Allow torch no other attention kernel."""
+        import torch
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
         # The package's kernels do not go through torch's choice: `verify` sees them anyway.
-        return nullcontext() if has_package() else sdpa_kernel(SDPBackend.FLASH_ATTENTION)
+        packaged = has_package(torch.cuda.is_available())
+        return nullcontext() if packaged else sdpa_kernel(SDPBackend.FLASH_ATTENTION)
 
     def verify(self, kernels: frozenset[str]) -> str | None:
         """Only flash kernels may have run."""
