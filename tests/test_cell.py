@@ -113,11 +113,15 @@ def test_weights_that_the_last_step_spoilt_are_no_result(run, monkeypatch):
 
 
 def test_sequences_beyond_the_model_s_positions_are_refused(run):
-    record, _ = run("lora", settings={"seq_len": 512})
-    assert (record.status, record.phase) == ("failed", "load")
+    record, _ = run("lora", weights="random", text=False, settings={"seq_len": 512})
+    assert (record.status, record.phase) == ("failed", "train")
     assert record.reason == (
-        "'tiny' has positions for 256 tokens, and --seq-len 512 is more: lower it."
+        "A sequence has 512 tokens, and 'tiny' has positions for 256: lower --seq-len."
     )
+
+
+def test_a_limit_beyond_the_model_s_positions_is_in_no_short_text_s_way(run):
+    assert run("lora", settings={"seq_len": 512})[0].status == "ok"
 
 
 def test_a_prompt_leaves_positions_for_what_it_is_continued_with(run):

@@ -102,13 +102,13 @@ def longest(model: Any) -> int:
     return int(getattr(config, "max_position_embeddings", None) or MOST_TOKENS)
 
 
-def check_length(model: Any, name: str, seq_len: int) -> None:
-    """ModelError for sequences that the model has no positions for."""
+def check_length(model: Any, name: str, tokens: int) -> None:
+    """ModelError for a sequence that the model has no positions for."""
     most = longest(model)
-    if seq_len > most:
+    if tokens > most:
         raise ModelError(
-            f"'{name}' has positions for {most:,} tokens, and --seq-len {seq_len:,} is more: "
-            "lower it."
+            f"A sequence has {tokens:,} tokens, and '{name}' has positions for {most:,}: "
+            "lower --seq-len."
         )
 
 

@@ -11,9 +11,8 @@ from llmbench import metric, plugin
 from llmbench.fetch import dataset
 from llmbench.metric import Score
 from llmbench.record import Example
-from llmbench.worker import evaluate, guard
+from llmbench.worker import evaluate, guard, load
 from llmbench.worker.guard import guarded
-from llmbench.worker.load import longest
 from llmbench.worker.running import Running, warn_of_cuts
 from llmbench.worker.train import Diverged
 
@@ -30,8 +29,10 @@ def evaluate_phase(running: Running) -> None:
     examples = dataset.load_lines(running.job.eval_file)
     running.encoder.cut.clear()
     sequences = [running.encoder.sequence(e) for e in examples]
+    most = max(len(s.ids) for s in sequences)
+    load.check_length(running.model, running.job.cell.model.id, most)
     # The model's positions are for the prompt and what it is continued with.
-    room = min(settings.seq_len, longest(running.model) - settings.max_new_tokens)
+    room = min(settings.seq_len, load.longest(running.model) - settings.max_new_tokens)
     prompts = [running.encoder.prompt(e, max(1, room)) for e in examples]
     warn_of_cuts(running, len(examples), "evaluated")
     loss = evaluate.reference_loss(running.model, sequences, settings.eval_batch_size, running.pad)

@@ -13,7 +13,7 @@ import torch
 from llmbench.fetch import dataset
 from llmbench.setting import Settings
 from llmbench.strategy import CannotRun, Strategy
-from llmbench.worker import anatomy, batch, effective, guard, kernel, train, trial
+from llmbench.worker import anatomy, batch, effective, guard, kernel, load, train, trial
 from llmbench.worker.guard import guarded
 from llmbench.worker.running import Running, warn_of_cuts
 from llmbench.worker.seed import seed_everything
@@ -27,6 +27,8 @@ def train_phase(running: Running) -> None:
         fill_budget(running, sequences)
     cell, recorder, model = running.job.cell, running.recorder, running.model
     batches = training_batches(running, sequences)
+    most = max(b.input_ids.shape[1] for step in batches for b in step)
+    load.check_length(model, cell.model.id, most)
     first = train.first_loss(model, batches[0][0])
     recorder.note(first_loss=first if math.isfinite(first) else None)
     if not cell.trains:
