@@ -5,6 +5,7 @@ import threading
 import pytest
 import torch
 
+from llmbench.worker import memory
 from llmbench.worker.memory import Meter, resident_bytes
 
 MIB = 2**20
@@ -40,21 +41,26 @@ def test_what_was_freed_before_a_phase_ended_is_seen_where_a_sample_was_taken(me
 
 
 def test_a_sample_that_is_being_taken_does_not_bring_back_a_peak_that_was_reset(meter, monkeypatch):
-    reading, go_on = threading.Event(), threading.Event()
+    reading, reset = threading.Event(), threading.Event()
 
     def slow() -> int:
-        reading.set()
-        go_on.wait(timeout=30)
+        if threading.current_thread() is sampler:
+            reading.set()
+            reset.wait(timeout=0.3)  # nobody could reset it now, or the sample would undo that
         return 0
 
-    meter._peak = 10**12
+    def resetting() -> None:
+        meter.reset()
+        reset.set()
+
+    monkeypatch.setattr(memory, "release_freed", lambda: None)  # which takes longer than all else
     monkeypatch.setattr(meter, "_read", slow)
+    meter._peak = 10**12
     sampler = threading.Thread(target=meter.sample)
     sampler.start()
     assert reading.wait(timeout=30)
-    resetter = threading.Thread(target=meter.reset)
+    resetter = threading.Thread(target=resetting)
     resetter.start()
-    go_on.set()
     sampler.join()
     resetter.join()
     assert meter._peak == 0
