@@ -59,10 +59,11 @@ def main(job_file: Path, log: Path) -> None:
 
 def run(job: Job | EstimateJob, say: Callable[[dict[str, Any]], None]) -> None:
     """Do what the job says. A cell's time starts once what all cells need is imported."""
-    if isinstance(job, EstimateJob):
-        say({"event": "start"})
+    if isinstance(job, EstimateJob) or job.environment.device == "cpu":
         # No use is made of a GPU: let no import put a context on it, which others would see.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    if isinstance(job, EstimateJob):
+        say({"event": "start"})
         from llmbench.worker.estimate import job as estimate
 
         estimate.run(job, say)

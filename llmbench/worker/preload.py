@@ -25,7 +25,7 @@ ALWAYS = (
     "llmbench.worker.cell",
 )
 ON_CPU = ("bitsandbytes", "peft")
-"""Importing these initialises CUDA where there is a GPU, so there each cell imports them itself."""
+"""Importing these initialises CUDA where a GPU is seen: there each cell imports them itself."""
 
 
 def preload() -> None:
