@@ -17,7 +17,7 @@ from llmbench.metric import Metric
 from llmbench.record import Budget, Member, ModelRef, Record
 from llmbench.stored import read_record
 from llmbench.worker import cell as worker
-from llmbench.worker import train, trial
+from llmbench.worker import evaluate, train, trial
 
 EXAMPLES = [
     Example(
@@ -112,16 +112,37 @@ def test_weights_that_the_last_step_spoilt_are_no_result(run, monkeypatch):
     assert record.eval_loss is None
 
 
+def test_a_base_model_whose_loss_is_no_number_goes_on_without_one(run, monkeypatch):
+    monkeypatch.setattr(evaluate, "reference_loss", lambda *_: float("nan"))
+    record, _ = run("base")
+    assert (record.status, record.eval_loss) == ("ok", None)
+    assert len(record.examples) == len(EXAMPLES)
+
+
 def test_sequences_beyond_the_model_s_positions_are_refused(run):
     record, _ = run("lora", weights="random", text=False, settings={"seq_len": 512})
     assert (record.status, record.phase) == ("failed", "train")
     assert record.reason == (
-        "A sequence has 512 tokens, and 'tiny' has positions for 256: lower --seq-len."
+        "'tiny' has positions for 256 tokens, and 512 are more: lower --seq-len."
     )
 
 
 def test_a_limit_beyond_the_model_s_positions_is_in_no_short_text_s_way(run):
     assert run("lora", settings={"seq_len": 512})[0].status == "ok"
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_predictions_beyond_the_model_s_positions_are_refused(run, text):
+    record, _ = run("lora", text=text, settings={"max_new_tokens": 257})
+    assert (record.status, record.phase) == ("failed", "load")
+    assert record.reason == (
+        "'tiny' has positions for 256 tokens, and 257 are more: lower --max-new-tokens."
+    )
+
+
+def test_the_longest_predictions_are_made_all_the_same(run):
+    record, _ = run("base", settings={"max_new_tokens": 256})
+    assert record.status == "ok"
 
 
 def test_a_prompt_leaves_positions_for_what_it_is_continued_with(run):

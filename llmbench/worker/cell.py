@@ -96,6 +96,9 @@ def load_phase(running: Running) -> None:
         task = plugin.registry().tasks.get(job.cell.task)
         running.encoder = batch.Encoder(running.tokenizer, task, job.cell.settings.seq_len)
     running.model = load.load_model(job, running.strategies, running.device)
+    load.check_length(
+        running.model, job.cell.model.id, job.cell.settings.max_new_tokens, "--max-new-tokens"
+    )
     running.base = tensor.base_of(running.model)
 
 

@@ -102,13 +102,12 @@ def longest(model: Any) -> int:
     return int(getattr(config, "max_position_embeddings", None) or MOST_TOKENS)
 
 
-def check_length(model: Any, name: str, tokens: int) -> None:
-    """ModelError for a sequence that the model has no positions for."""
+def check_length(model: Any, name: str, tokens: int, option: str) -> None:
+    """ModelError for more tokens than the model has positions for, and the option to lower."""
     most = longest(model)
     if tokens > most:
         raise ModelError(
-            f"A sequence has {tokens:,} tokens, and '{name}' has positions for {most:,}: "
-            "lower --seq-len."
+            f"'{name}' has positions for {most:,} tokens, and {tokens:,} are more: lower {option}."
         )
 
 

@@ -30,7 +30,7 @@ def evaluate_phase(running: Running) -> None:
     running.encoder.cut.clear()
     sequences = [running.encoder.sequence(e) for e in examples]
     most = max(len(s.ids) for s in sequences)
-    load.check_length(running.model, running.job.cell.model.id, most)
+    load.check_length(running.model, running.job.cell.model.id, most, "--seq-len")
     # The model's positions are for the prompt and what it is continued with.
     room = min(settings.seq_len, load.longest(running.model) - settings.max_new_tokens)
     prompts = [running.encoder.prompt(e, max(1, room)) for e in examples]

@@ -28,7 +28,7 @@ def train_phase(running: Running) -> None:
     cell, recorder, model = running.job.cell, running.recorder, running.model
     batches = training_batches(running, sequences)
     most = max(b.input_ids.shape[1] for step in batches for b in step)
-    load.check_length(model, cell.model.id, most)
+    load.check_length(model, cell.model.id, most, "--seq-len")
     first = train.first_loss(model, batches[0][0])
     recorder.note(first_loss=first if math.isfinite(first) else None)
     if not cell.trains:
