@@ -17,7 +17,7 @@ from llmbench.metric import Metric
 from llmbench.record import Budget, Member, ModelRef, Record
 from llmbench.stored import read_record
 from llmbench.worker import cell as worker
-from llmbench.worker import evaluate, train, trial
+from llmbench.worker import evaluate, load, train, trial
 
 EXAMPLES = [
     Example(
@@ -257,6 +257,27 @@ def test_inputs_that_do_not_fit_are_counted(run):
     record, _ = run("lora", settings={"seq_len": 32})
     assert len(record.warnings) == 2
     assert record.warnings[0] == "6 of 6 training examples were cut to fit 32 tokens (--seq-len)."
+
+
+@pytest.mark.parametrize(("own", "known"), [(3, (3,)), ([3, 4], (3, 4)), (None, ())])
+def test_predictions_end_where_training_did_and_where_the_model_came_to(
+    run, monkeypatch, tokenizer, own, known
+):
+    asked, generate, load_model = [], evaluate.generate, load.load_model
+
+    def loaded(*args):
+        model = load_model(*args)
+        model.generation_config.eos_token_id = own
+        return model
+
+    def generated(model, prompts, settings, pad, ends, on_batch):
+        asked.append(ends)
+        return generate(model, prompts, settings, pad, ends, on_batch)
+
+    monkeypatch.setattr(load, "load_model", loaded)
+    monkeypatch.setattr(evaluate, "generate", generated)
+    run("lora")
+    assert asked == [(tokenizer.eos_token_id, *known)]
 
 
 def test_a_loss_that_is_no_number_ends_the_cell_as_diverged(run):
