@@ -65,6 +65,17 @@ def test_a_cell_that_measured_nothing_has_a_row_with_nothing_in_it(status):
     assert row["peak_memory_kind"] is None
 
 
+def test_no_metric_s_figure_may_be_called_like_a_column_that_is_no_score():
+    row = figure.rows(comparison([ok("lora")]))[0]
+    assert row.keys() - {f.id for f in FIGURES if f.unit == "score"} == figure.RESERVED
+
+
+def test_a_stored_score_that_is_called_like_a_column_does_not_replace_it():
+    scores = {"status": 0.5, "seed": 0.5, "mine": 0.5}
+    row = figure.rows(comparison([ok("lora", corpus_scores=scores)]))[0]
+    assert (row["status"], row["seed"], row["mine"]) == ("ok", 0, 0.5)
+
+
 def test_every_row_has_the_same_columns():
     rows = figure.rows(comparison([ended("full", "oom", "x"), ok("base"), ok("lora")]))
     assert len({tuple(row) for row in rows}) == 1

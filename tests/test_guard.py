@@ -132,6 +132,8 @@ def add_metric(plugins, name, score):
         (Score(examples={"x": [1.0, math.nan]}), "its 'x' of example '1' is no number"),
         (Score(corpus={"x": math.inf}), "its 'x' is no number"),
         (Score(examples={"rougeL": [1.0, 1.0]}), "it gives 'rougeL', which another metric gives"),
+        (Score(corpus={"status": 0.5}), "it gives 'status', which is another column of results"),
+        (Score(examples={"seed": [1.0, 1.0]}), "it gives 'seed', which is another column of"),
         (lambda: 1 / 0, "ZeroDivisionError: division by zero"),
     ],
 )
