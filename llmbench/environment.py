@@ -124,6 +124,14 @@ def visible_gpus() -> tuple[GpuFacts, ...]:
     return _nvml_facts(visible) if _has_device_file() else ()
 
 
+def in_order_of_nvml() -> dict[str, str]:
+    """Environment variables of a process in which CUDA counts GPUs as NVML does.
+
+    By itself CUDA counts the fastest first: another GPU would be watched than the one that runs.
+    """
+    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **os.environ}
+
+
 def _has_device_file() -> bool:
     """A quick look that saves loading NVML where there is no GPU; WSL has a file of its own."""
     if platform.system() != "Linux":

@@ -90,6 +90,13 @@ def test_a_crash_takes_only_the_answers_behind_it(tmp_path):
     assert "crashed" in found["bitsandbytes"].text
 
 
+def test_the_libraries_count_gpus_as_nvml_does(monkeypatch):
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    said = "print(json.dumps({'about': 'order', 'is': os.environ['CUDA_DEVICE_ORDER']}))"
+    answers = Probe(("-c", f"import json, os; {said}")).answers()
+    assert answers == {"order": {"is": "PCI_BUS_ID"}}
+
+
 def test_what_hangs_is_ended():
     answers = Probe(("-c", "import time; time.sleep(600)")).answers(patience=0.2)
     assert answers == {}

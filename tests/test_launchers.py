@@ -77,6 +77,16 @@ def test_a_worker_inherits_the_environment(monkeypatch):
     assert worker_environment()["MY_VARIABLE"] == "kept"
 
 
+@pytest.mark.parametrize(
+    ("own", "found"), [(None, "PCI_BUS_ID"), ("FASTEST_FIRST", "FASTEST_FIRST")]
+)
+def test_a_worker_counts_gpus_as_nvml_does_unless_told_otherwise(monkeypatch, own, found):
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    if own:
+        monkeypatch.setenv("CUDA_DEVICE_ORDER", own)
+    assert worker_environment()["CUDA_DEVICE_ORDER"] == found
+
+
 def test_spawn_passes_events_on_and_returns_the_exit_status(spawned):
     assert spawned("sys.exit(5)") == (5, ["start"])
 

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from llmbench.doctor.finding import Finding, absent, ok, problem
+from llmbench.environment import in_order_of_nvml
 
 PATIENCE_SECONDS = 120.0
 """A cold disk may take a minute to import torch from."""
@@ -28,6 +29,7 @@ class Probe:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            env=in_order_of_nvml(),
         )
 
     def answers(self, patience: float = PATIENCE_SECONDS) -> Answers:

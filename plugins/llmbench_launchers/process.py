@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from llmbench.environment import in_order_of_nvml
 from llmbench.launcher import Event
 
 if TYPE_CHECKING:
@@ -17,10 +18,8 @@ if TYPE_CHECKING:
 def worker_environment() -> dict[str, str]:
     """Environment variables of a worker."""
     return {
-        **os.environ,
+        **in_order_of_nvml(),
         "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
-        # As NVML counts GPUs, or another one would be watched and locked than the one that runs.
-        "CUDA_DEVICE_ORDER": os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID"),
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "PYTHONUNBUFFERED": "1",
