@@ -87,11 +87,20 @@ def listing(handle):
     return [SimpleNamespace(usedGpuMemory=5), SimpleNamespace(usedGpuMemory=None)]
 
 
-@pytest.mark.parametrize(
-    ("ask", "found"), [(listing, (5, None)), (lambda _: [], ()), (silent, None)]
-)
-def test_a_gpus_processes_are_those_that_nvml_shows(monkeypatch, ask, found):
-    nvml = SimpleNamespace(
+def memory(handle, version):
+    return SimpleNamespace(total=12, reserved=2, free=4)
+
+
+def memory_of_an_older_driver(handle, version=None):
+    if version:
+        raise NvmlError
+    return SimpleNamespace(total=12, free=4)
+
+
+@pytest.fixture
+def nvml(monkeypatch):
+    """Stands in for pynvml on a machine with a GPU."""
+    module = SimpleNamespace(
         NVMLError=NvmlError,
         nvmlInit=lambda: None,
         nvmlShutdown=lambda: None,
@@ -99,17 +108,34 @@ def test_a_gpus_processes_are_those_that_nvml_shows(monkeypatch, ask, found):
         nvmlDeviceGetHandleByIndex=lambda index: "handle",
         nvmlSystemGetDriverVersion=lambda: "580",
         nvmlMemory_v2=2,
-        nvmlDeviceGetMemoryInfo=lambda handle, version: SimpleNamespace(
-            total=12, reserved=2, free=4
-        ),
+        nvmlDeviceGetMemoryInfo=memory,
         nvmlDeviceGetName=lambda handle: "NVIDIA H200",
         nvmlDeviceGetUUID=lambda handle: "GPU-a",
-        nvmlDeviceGetComputeRunningProcesses=ask,
+        nvmlDeviceGetComputeRunningProcesses=listing,
         nvmlDeviceGetCudaComputeCapability=lambda handle: (9, 0),
     )
-    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    monkeypatch.setitem(sys.modules, "pynvml", module)
     monkeypatch.setattr(machine, "_has_device_file", lambda: True)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("ask", "found"), [(listing, (5, None)), (lambda _: [], ()), (silent, None)]
+)
+def test_a_gpus_processes_are_those_that_nvml_shows(nvml, ask, found):
+    nvml.nvmlDeviceGetComputeRunningProcesses = ask
     assert machine.visible_gpus() == (
         GpuFacts("NVIDIA H200", 10, 4, "580", "GPU-a", found, (9, 0)),
     )
+
+
+def test_what_the_driver_keeps_is_nobodys_to_use(nvml):
+    (gpu,) = machine.visible_gpus()
+    assert (gpu.memory_bytes, gpu.free_bytes) == (10, 4)
+
+
+def test_an_older_driver_does_not_tell_what_it_keeps(nvml):
+    nvml.nvmlDeviceGetMemoryInfo = memory_of_an_older_driver
+    (gpu,) = machine.visible_gpus()
+    assert (gpu.memory_bytes, gpu.free_bytes) == (12, 4)
