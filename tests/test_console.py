@@ -148,6 +148,12 @@ def test_verbose_has_a_line_for_each_phase_with_its_figures():
     assert "train  2/2  1,234 tok/s  3.0 GiB" in phases[1]
 
 
+def test_a_prediction_that_failed_is_said():
+    screen, out = terminal()
+    Lines(screen).event({"event": "unpredicted", "reason": "Memory is not predicted."})
+    assert out.getvalue() == "Memory is not predicted.\n"
+
+
 def test_waiting_is_said_and_leaves_quiet_output_alone():
     waiting = {"event": "waiting", "reason": "The GPU is in use: waiting for it to end."}
     (screen, out), (errors, err) = terminal(), terminal()

@@ -238,7 +238,7 @@ def test_cells_of_the_frontier_have_a_size_of_their_own(run: Any) -> None:
     "fails", [lambda job: 1, lambda job: 1 / 0, lambda job: job.answer_file.write_text("{") * 0]
 )
 def test_a_failure_to_predict_stops_nothing(
-    run: Any, monkeypatch: pytest.MonkeyPatch, fails: Any
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: Any
 ) -> None:
     monkeypatch.setattr(Scripted, "fails", staticmethod(fails))
     records, heard = run()
@@ -246,6 +246,7 @@ def test_a_failure_to_predict_stops_nothing(
     assert {r.predicted for r in records.values()} == {None}
     (said,) = (e["reason"] for e in heard.events if e["event"] == "unpredicted")
     assert said.startswith("Memory is not predicted, and the cells run all the same. ")
+    assert Store(tmp_path / "out").read().header.notices[-1] == said
 
 
 def test_predicting_takes_nothing_of_a_cell_s_time(

@@ -53,7 +53,8 @@ class JsonLines:
 
     def event(self, event: Event) -> None:
         """What the worker says, as it says it: `start`, `phase`, `step`, `generate`;
-        `fit` where a size is tried. Before the first cell, `predicting`."""
+        `fit` where a size is tried. Before the first cell, `predicting`, and `unpredicted` with
+        the reason where that failed."""
         if event["event"] == INTERRUPT:
             return  # comes in the middle of whatever is written; the cell's record will tell
         self.say(

@@ -45,6 +45,8 @@ class Foresight:
     """Those that were predicted."""
     way_out: str = ""
     """What a cell that cannot fit is told to do instead."""
+    notices: tuple[str, ...] = ()
+    """What a reader has to know of why nothing is predicted."""
 
     def of(self, planned: Planned) -> Planned:
         """The planned cell, to be skipped if it cannot fit."""
@@ -103,7 +105,7 @@ def foresee(
     except UserError as error:
         reason = f"Memory is not predicted, and the cells run all the same. {error}"
         listen({"event": UNPREDICTED, "reason": reason})
-        return UNSEEN
+        return Foresight(notices=(reason,))
 
 
 def _foresee(setup: Setup, cells: tuple[Cell, ...], ask: Ask) -> Foresight:

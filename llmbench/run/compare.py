@@ -53,11 +53,15 @@ def run(
         store.create()
         resume.recover(store)
         feed.write(inputs, store)
-        written = store.write_header(header(setup, cells, store, command, inputs, seen))
+        made = header(setup, cells, store, command, inputs, seen)
+        written = store.write_header(made)
         listener.start(written.plan, store.root)
         bench = Bench(setup, fetched, inputs, store, launcher, listener)
         with interruption.interruptions(launcher, listener.event) as stopped, cleared(store):
             foresight = bench.predict(cells)
+            if foresight.notices:
+                more = {"notices": (*made.notices, *foresight.notices)}
+                store.write_header(made.model_copy(update=more))
             for planned in map(foresight.of, cells.cells):
                 if stopped():
                     break
