@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -14,6 +13,8 @@ from llmbench import metric
 from llmbench.composition import Composition
 from llmbench.config import Config
 from llmbench.environment import Environment
+from llmbench.errors import ConfigError
+from llmbench.fetch import place
 from llmbench.plugin import Registry
 from llmbench.record import Budget, Cell, DataRef, Member, ModelRef
 from llmbench.redact import part
@@ -112,8 +113,21 @@ def code(config: Config, registry: Registry) -> dict[str, str]:
         entry = registry.metrics.entries[head]
         found[f"metric {head}"] = entry.source.distribution
         if argument and entry.item.local_code(argument):
-            found[f"script of {name}"] = digest(Path(argument).expanduser().read_bytes())
+            found[f"script of {name}"] = digest(script(argument))
     return found
+
+
+def script(argument: str) -> bytes:
+    """What a metric's script says; nothing where the metric's argument is no file's name."""
+    path = place.found(argument)
+    if path is None or not path.is_file():
+        return b""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"The metric script '{argument}' cannot be read ({error.strerror}): check the path."
+        ) from error
 
 
 def digest(content: bytes) -> str:

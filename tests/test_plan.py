@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from records import environment
 
-from llmbench import plan
+from llmbench import plan, plugin
 from llmbench.composition import Composition
 from llmbench.config import resolve
+from llmbench.errors import ConfigError
 from llmbench.fetch.source import Source
 from llmbench.record import Budget, DataRef, ModelRef
 from llmbench.setup import Setup, compositions
@@ -175,6 +177,36 @@ def test_a_metric_s_script_that_was_changed_is_another_cell(make_setup, tmp_path
     assert ids(setup)["lora"] == before
     script.write_text("two")
     assert ids(setup)["lora"] != before
+
+
+@pytest.mark.parametrize("kind", ["tasks", "metrics"])
+def test_what_another_distribution_ships_is_another_cell_under_the_same_name(make_setup, kind):
+    setup = make_setup("lora")
+    before = ids(setup)["lora"]
+    table = getattr(setup.registry, kind).entries
+    for name, entry in table.items():
+        table[name] = replace(entry, source=plugin.Source(entry.source.name, "theirs 2.0"))
+    assert ids(setup)["lora"] != before
+
+
+def test_an_argument_that_is_no_file_is_part_of_a_metric_s_name_alone(make_setup, monkeypatch):
+    setup = make_setup("lora", metrics="evaluate:bleu")
+    kind = setup.registry.metrics.get("evaluate")
+    monkeypatch.setattr(kind, "local_code", classmethod(lambda cls, argument: "a script"))
+    assert ids(setup)["lora"]
+
+
+def test_a_metric_s_script_that_cannot_be_read_is_refused(make_setup, tmp_path, monkeypatch):
+    script = tmp_path / "mine.py"
+    script.write_text("one")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    setup = make_setup("lora", metrics=f"evaluate:{script}")
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(ConfigError, match=r"mine.py' cannot be read \(Permission denied\): check"):
+        ids(setup)
 
 
 def test_the_same_data_under_another_name_are_the_same_cell(make_setup):
