@@ -140,8 +140,9 @@ def notices(setup: Setup) -> tuple[str, ...]:
     found += trusted(setup.config)
     if setup.config.weights == "random":
         found.append(
-            "Weights are random: the speed and the memory of training are those of the real model; "
-            "loading is not, and quality means nothing and is left empty."
+            "Weights are random: the speed and the memory of training are those of the real model. "
+            "Those of loading are not, and quality means nothing: its columns and the load time "
+            "are left empty."
         )
     if not setup.has_text:
         length = setup.config.settings.seq_len

@@ -5,7 +5,7 @@ from records import GIB, cell, comparison, ended, fitted, ok
 
 from llmbench import figure
 from llmbench.figure import BY_ID, FIGURES
-from llmbench.record import Generation, GenerationBatch, Memory, PhaseRecord, Step
+from llmbench.record import Generation, GenerationBatch, Memory, ModelRef, PhaseRecord, Step
 
 PUBLIC = [
     "strategy",
@@ -115,6 +115,13 @@ def test_on_cuda_memory_is_what_was_allocated():
 def test_memory_that_did_not_grow_is_measured_all_the_same():
     record = ok("lora", phases={"train": on_host(0)}, device="cpu")
     assert BY_ID["peak_memory_bytes"].of(record) == 0
+
+
+def test_making_random_weights_is_no_loading():
+    made = cell("lora", model=ModelRef(id="llama-2-7b", weights="random"))
+    assert BY_ID["load_seconds"].of(ok("lora"))
+    assert BY_ID["load_seconds"].of(ok("lora", cell=made)) is None
+    assert BY_ID["train_seconds"].of(ok("lora", cell=made))
 
 
 def test_the_base_has_neither_training_memory_nor_trainable_parameters():
