@@ -16,7 +16,7 @@ from llmbench.setting import Settings
 from llmbench.strategy import Strategy
 from llmbench.worker import batch, load, train
 from llmbench.worker.batch import Tokens
-from llmbench_strategies import STRATEGIES
+from llmbench_strategies import STRATEGIES, flash_attention
 from llmbench_strategies.qlora import PAGED
 
 BY_ID = {s.id: s for s in STRATEGIES}
@@ -315,6 +315,27 @@ def test_an_attention_strategy_sets_the_models_attention(prepare, attention):
     model = prepare(f"full+{attention}-attention")
     expected = {"flash": "sdpa", "eager": "eager"}[attention]
     assert model.config._attn_implementation == expected
+
+
+@pytest.mark.parametrize(
+    ("device", "package", "attention", "restricted"),
+    [
+        ("cpu", None, "sdpa", True),
+        ("cpu", "flash_attn", "sdpa", True),
+        ("cuda", None, "sdpa", True),
+        ("cuda", "flash_attn", "flash_attention_2", False),
+    ],
+)
+def test_torch_s_kernels_are_restricted_where_attention_goes_through_them(
+    monkeypatch, device, package, attention, restricted
+):
+    monkeypatch.setattr(flash_attention, "find_spec", lambda name: package)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: device == "cuda")
+    strategy = BY_ID["flash-attention"]()
+    kwargs = strategy.load_kwargs(Settings(), environment(device))
+    assert kwargs == {"attn_implementation": attention}
+    with strategy.training():
+        assert torch.backends.cuda.math_sdp_enabled() != restricted
 
 
 def test_lora_adapts_the_modules_that_it_is_told_to(prepare):
