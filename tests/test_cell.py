@@ -148,7 +148,11 @@ def test_the_longest_predictions_are_made_all_the_same(run):
 def test_a_prompt_leaves_positions_for_what_it_is_continued_with(run):
     record, _ = run("lora", settings={"seq_len": 256, "max_new_tokens": 240})
     assert record.status == "ok"
-    assert any(w.startswith("6 of 6 evaluated examples were cut") for w in record.warnings)
+    assert record.warnings == (
+        "6 of 6 evaluated examples were cut to fit 256 tokens (--seq-len).",
+        "Prompts have at most 16 tokens: the model has positions for 256, predictions included "
+        "(--max-new-tokens).",
+    )
 
 
 def test_what_was_in_force_is_written_down_as_it_was_seen(run):

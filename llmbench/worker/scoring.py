@@ -32,9 +32,14 @@ def evaluate_phase(running: Running) -> None:
     most = max(len(s.ids) for s in sequences)
     load.check_length(running.model, running.job.cell.model.id, most, "--seq-len")
     # The model's positions are for the prompt and what it is continued with.
-    room = min(settings.seq_len, load.longest(running.model) - settings.max_new_tokens)
-    prompts = [running.encoder.prompt(e, max(1, room)) for e in examples]
+    room = max(1, min(settings.seq_len, load.longest(running.model) - settings.max_new_tokens))
+    prompts = [running.encoder.prompt(e, room) for e in examples]
     warn_of_cuts(running, len(examples), "evaluated")
+    if running.encoder.cut and room < settings.seq_len:
+        recorder.warn(
+            f"Prompts have at most {room:,} tokens: the model has positions for "
+            f"{load.longest(running.model):,}, predictions included (--max-new-tokens)."
+        )
     loss = evaluate.reference_loss(running.model, sequences, settings.eval_batch_size, running.pad)
     if running.job.cell.trains and not math.isfinite(loss):  # of the last step, nobody has seen it
         raise Diverged(f"The loss of evaluation is {loss}: try a lower learning rate.")
