@@ -33,6 +33,17 @@ from llmbench.store import Comparison, Header
 from llmbench_strategies import STRATEGIES
 
 GIB = 2**30
+SHAPE = {
+    "model_type": "llama",
+    "architectures": ["LlamaForCausalLM"],
+    "vocab_size": 256,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+}
+"""A `config.json` that real workers are quick with."""
 TOTAL = 6_738_415_616
 FIRST_LOSS = 3.2
 PHASE_SHARES: dict[Phase, float] = {

@@ -9,21 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from records import SHAPE
 
 from llmbench.plugin.installed import CHOICE
 from llmbench.store import Store
 
 MIB = 2**20
-SHAPE = {
-    "model_type": "llama",
-    "architectures": ["LlamaForCausalLM"],
-    "vocab_size": 256,
-    "hidden_size": 64,
-    "intermediate_size": 128,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 4,
-}
 WITHOUT_REPORT = {CHOICE: "launchers,metrics,models,strategies,tasks"}
 TOLERANCE = 4 * MIB
 """Heaps differ by less than 1 MiB; what cells import, by more than 100 MiB."""

@@ -7,7 +7,6 @@ import pytest
 from records import cell, environment, ok
 
 from llmbench.job import CANNOT_WRITE, Job
-from llmbench.launcher import Launcher
 from llmbench.run import outcome
 from llmbench.store import write_text
 
@@ -22,24 +21,6 @@ def job(tmp_path):
         work_folder=tmp_path,
         started_at=0.0,
     )
-
-
-class Idle(Launcher):
-    """Counts what it is told."""
-
-    id, summary = "idle", ""
-
-    def __init__(self):
-        self.interrupted = self.closed = 0
-
-    def run(self, job, log, on_event):
-        return 0
-
-    def interrupt(self):
-        self.interrupted += 1
-
-    def close(self):
-        self.closed += 1
 
 
 def test_the_workers_own_record_is_kept_whatever_its_exit_status(job, tmp_path):

@@ -12,20 +12,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from records import SHAPE
 
 from llmbench.record import Record
 from llmbench.store import Store
 
-CONFIG = {
-    "model_type": "llama",
-    "architectures": ["LlamaForCausalLM"],
-    "vocab_size": 256,
-    "hidden_size": 64,
-    "intermediate_size": 128,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 4,
-}
 PATIENCE_SECONDS = 120
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork launcher is Linux's")
@@ -35,7 +26,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork launch
 def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A comparison whose second cell, `lora`, trains for longer than any test waits."""
     (tmp_path / "shape").mkdir()
-    (tmp_path / "shape" / "config.json").write_text(json.dumps(CONFIG))
+    (tmp_path / "shape" / "config.json").write_text(json.dumps(SHAPE))
     command = [
         *(sys.executable, "-m", "llmbench", "compare", "--model", "shape", "--weights", "random"),
         *("--strategies", "lora,full", "--seq-len", "32", "--batch-size", "1"),

@@ -103,7 +103,7 @@ def foresee(
     try:
         return _foresee(setup, wanted, ask)
     except UserError as error:
-        reason = f"Memory is not predicted, and the cells run all the same. {error}"
+        reason = f"{error} The cells run all the same."
         listen({"event": UNPREDICTED, "reason": reason})
         return Foresight(notices=(reason,))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from records import SHAPE
 
 from llmbench.errors import StoreError
 from llmbench.plugin.installed import CHOICE
@@ -25,16 +26,6 @@ from llmbench.store import Store, read_record
 Event = dict[str, Any]
 
 PLUGINS = Path(__file__).parent / "plugins"
-SHAPE = {
-    "model_type": "llama",
-    "architectures": ["LlamaForCausalLM"],
-    "vocab_size": 256,
-    "hidden_size": 64,
-    "intermediate_size": 128,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 4,
-}
 MARK = "FAULT_RUN"
 """Environment variable by which every process of a comparison is known."""
 WITHOUT_REPORT = "faults,launchers,metrics,models,strategies,tasks"
