@@ -47,8 +47,8 @@ def test_steady_steps_have_no_mark():
 
 def test_steps_that_scatter_are_marked_and_more_of_them_advised():
     (mark,) = marks(noise(0.3))
-    assert "scatter by" in mark.what
-    assert mark.cause == "More steps (--steps) narrow what that does to the speed."
+    assert "vary by" in mark.what
+    assert mark.cause == "More steps (--steps) make the speed more certain."
 
 
 def test_a_few_slow_steps_are_no_scatter():
@@ -59,7 +59,7 @@ def test_a_few_slow_steps_are_no_scatter():
 def test_steps_that_drift_are_marked_with_the_way_they_go(end, word):
     times = [1 + (end - 1) * n / 39 + x - 1 for n, x in enumerate(noise(0.01))]
     (mark,) = marks(times)
-    assert f"grew {word} by " in mark.what
+    assert f"became {word} by " in mark.what
     assert "--burn-in-steps" in mark.cause
 
 
@@ -111,7 +111,7 @@ def test_the_cause_is_what_the_gpu_went_through():
     assert mark.cause == (
         "Other processes held memory on the GPU; the GPU's clock fell from 1,980 to 1,200 MHz; "
         "the GPU was held down (hardware thermal slowdown). "
-        "More steps (--steps) narrow what that does to the speed."
+        "More steps (--steps) make the speed more certain."
     )
 
 

@@ -112,18 +112,18 @@ def _unsteady(times: Sequence[float]) -> Iterator[tuple[str, str]]:
     moved, scattered = drift(times), spread(times)
     if first > 1 + max(WARM, 3 * scattered):
         what = f"was still warming up: its first measured step took {first:.1f} times as long"
-        yield what, "More steps can be left out of the speed with --burn-in-steps."
+        yield what, "Leave more steps out of the speed with --burn-in-steps."
     elif abs(moved) > DRIFT:
         word = "slower" if moved > 0 else "faster"
         yield (
-            f"grew {word} by {words.percent(abs(moved), 1)} over its measured steps",
-            "More of them (--steps), after more that are left out (--burn-in-steps), show where "
-            "that ends; --seeds runs the cells in turns, so that it hits all alike.",
+            f"became {word} by {words.percent(abs(moved), 1)} over its measured steps",
+            "Run more steps (--steps), leave more out (--burn-in-steps), or take several seeds "
+            "(--seeds), whose cells run in turns.",
         )
     if scattered > SCATTER:
         yield (
-            f"took unequally long for its steps, which scatter by {words.percent(scattered, 1)}",
-            "More steps (--steps) narrow what that does to the speed.",
+            f"has steps that vary by {words.percent(scattered, 1)}",
+            "More steps (--steps) make the speed more certain.",
         )
 
 
