@@ -157,6 +157,8 @@ def _scan(text: str) -> Iterator[re.Match[str]]:
         yield match
         if match.end() == len(text):
             return
+        if text[match.end()] == "(" and ")" not in text[match.end() :]:
+            raise CompositionError(f"'{text}' opens a bracket and does not close it: add the ')'.")
         if text[match.end()] != "+":
             raise CompositionError(
                 f"'{text}' has something unexpected at '{text[match.end() :]}': join ids with '+'."

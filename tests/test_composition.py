@@ -113,7 +113,7 @@ def test_nothing_can_be_added_to_the_untrained_base():
         ("lora+", "is not a composition"),
         ("+lora", "is not a composition"),
         ("lora 4-bit", "something unexpected at '4-bit'"),
-        ("lora(r=4", "something unexpected at '(r=4'"),
+        ("lora(r=4", "does not close it"),
         ("lora(r=(4))", "something unexpected"),
         ("lora(r)", "'r' in 'lora(r)' is not an option: write key=value."),
         ("lora(=4)", "is not an option: write key=value."),
