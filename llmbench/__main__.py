@@ -8,7 +8,7 @@ def main() -> None:
     try:
         from llmbench import cli
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(130)  # exit_status.INTERRUPTED, without an import that could be interrupted too
     cli.main()
 
 

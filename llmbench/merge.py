@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from llmbench import sample
 from llmbench.judge import fact
 from llmbench.plan import Plan
 from llmbench.record import Record
 from llmbench.report import words
-from llmbench.sample import home as home_of
-from llmbench.sample import own_id, with_own_ids
 from llmbench.store import Comparison, Header
 
 
@@ -37,7 +36,7 @@ def merge(comparisons: Sequence[Comparison]) -> Comparison:
     home = _evaluated(comparisons[0])
     return Comparison(
         header=_header(held, attempts),
-        records=tuple(with_own_ids(r, home) for r in records),
+        records=tuple(sample.with_own_ids(r, home) for r in records),
         inputs={k: text for c in reversed(comparisons) for k, text in _inputs(c, home).items()},
         problems=tuple(f"{label}: {p}" for label, c in held.items() for p in c.problems),
     )
@@ -104,9 +103,9 @@ def _superseded(attempts: Mapping[str, Sequence[Attempt]]) -> Iterator[str]:
 def _evaluated(comparison: Comparison) -> str:
     """Hash of the evaluation data that the comparison's inputs are of."""
     cells = [p.cell for p in comparison.header.plan.cells] + [r.cell for r in comparison.records]
-    return home_of(cells)
+    return sample.home(cells)
 
 
 def _inputs(comparison: Comparison, home: str) -> dict[str, str]:
     data = _evaluated(comparison)
-    return {own_id(name, data, home): text for name, text in comparison.inputs.items()}
+    return {sample.own_id(name, data, home): text for name, text in comparison.inputs.items()}

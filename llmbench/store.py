@@ -57,6 +57,12 @@ class Comparison:
     """Files that could not be read, each in a sentence."""
 
     @property
+    def planned(self) -> tuple[Record, ...]:
+        """The records of the plan's cells: any others are of an earlier configuration."""
+        ids = {p.cell.id for p in self.header.plan.cells}
+        return tuple(r for r in self.records if r.cell.id in ids)
+
+    @property
     def equal(self) -> Comparison:
         """The cells with equal batches alone: those that are held against each other."""
         return self._only(fitted=False)

@@ -14,7 +14,6 @@ from hub import WEIGHTS
 from records import comparison, ended, ok
 
 from llmbench import exit_status
-from llmbench.command.compare import statuses as planned_statuses
 from llmbench.errors import BusyError, DataError, StoreError
 from llmbench.job import Job
 from llmbench.launcher import Launcher
@@ -477,5 +476,5 @@ def test_cells_of_an_earlier_configuration_do_not_decide_the_exit_status():
     held = comparison([ok("lora"), ended("full", "failed", "It broke.")])
     planned = held.header.plan.model_copy(update={"cells": held.header.plan.cells[:1]})
     now = replace(held, header=held.header.model_copy(update={"plan": planned}))
-    assert exit_status.of(planned_statuses(held)) == exit_status.SOME_FAILED
-    assert exit_status.of(planned_statuses(now)) == exit_status.OK
+    assert exit_status.of([r.status for r in held.planned]) == exit_status.SOME_FAILED
+    assert exit_status.of([r.status for r in now.planned]) == exit_status.OK

@@ -17,7 +17,6 @@ from llmbench.option import ConfiguredCommand
 if TYPE_CHECKING:
     from llmbench.console import Mode
     from llmbench.setup import Setup
-    from llmbench.store import Comparison
 
 
 @click.command(cls=ConfiguredCommand)
@@ -109,14 +108,12 @@ def run(setup: Setup, how: Mode) -> None:
         ending.writing = True
         found = store.read()
         written = export(found, store.root)
-    status = exit_status.INTERRUPTED if ending.count else exit_status.of(statuses(found))
+    status = (
+        exit_status.INTERRUPTED
+        if ending.count
+        else exit_status.of([r.status for r in found.planned])
+    )
     report = next((p for p in written.paths if p.suffix == ".html"), store.root)
     shown.finish(found, report, status)
     incomplete = complain(written)
     sys.exit(status or incomplete)
-
-
-def statuses(found: Comparison) -> list[str]:
-    """How the planned cells ended: others in the directory are of an earlier configuration."""
-    planned = {p.cell.id for p in found.header.plan.cells}
-    return [r.status for r in found.records if r.cell.id in planned]

@@ -91,9 +91,7 @@ class Lines:
         self._answer(comparison)
         for caution in cautions(comparison.records):
             self.out.print(Text(plain(f"Warning: {caution}"), "yellow"))
-        planned = {p.cell.id for p in comparison.header.plan.cells}
-        ends = [r.status for r in comparison.records if r.cell.id in planned]
-        bad = sum(status not in ("ok", "skipped", "interrupted") for status in ends)
+        bad = sum(r.status not in ("ok", "skipped", "interrupted") for r in comparison.planned)
         if bad:
             self.say(f"{cells(bad)} did not end well: see {report.parent / 'logs'}")
         if self.state.kept:

@@ -66,9 +66,9 @@ def style(status: str) -> str:
 
 def folded(composition: str, width: int) -> Text:
     """The composition in lines of at most the width, where its parts allow it."""
-    parts, lines = composition.replace("+", "+\n").split("\n"), [""]
+    lines = [""]
     indent = "  " if longest(composition) + 2 <= width else " "
-    for part in parts:
+    for part in _parts(composition):
         if lines[-1] and len(lines[-1] + part) > width:
             lines.append(indent)
         lines[-1] += part
@@ -77,4 +77,8 @@ def folded(composition: str, width: int) -> Text:
 
 def longest(composition: str) -> int:
     """Characters of the longest part, with the `+` behind it."""
-    return max(map(len, composition.replace("+", "+\n").split("\n")))
+    return max(map(len, _parts(composition)))
+
+
+def _parts(composition: str) -> list[str]:
+    return composition.replace("+", "+\n").split("\n")

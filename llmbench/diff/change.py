@@ -47,19 +47,14 @@ EXACT = frozenset(
 )
 NEGLIGIBLE = 0.0005
 """Share by which GPU memory may move and count as the same: it rounds to nothing."""
-TRAINING_SPEEDS = frozenset(
-    {
-        "train_tokens_per_second",
-        "supervised_tokens_per_second",
-        "padded_tokens_per_second",
-    }
-)
 INTERVALS: Mapping[str, Callable[[Arm], Interval | None]] = {
     "train_tokens_per_second": rate_interval,
     "supervised_tokens_per_second": lambda arm: rate_interval(arm, "supervised_tokens"),
     "padded_tokens_per_second": lambda arm: rate_interval(arm, "padded_tokens"),
     "generate_tokens_per_second": generation_interval,
 }
+TRAINING_SPEEDS = INTERVALS.keys() - {"generate_tokens_per_second"}
+"""Judged step by step; their intervals count where the steps cannot be paired."""
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def stand(comparison: Comparison) -> Standing:
     records, found = comparison.records, arms(comparison.records)
     problems = first_loss_problems(records)
     score = quality_score(found)
-    planned = {p.cell.id for p in comparison.header.plan.cells}
+    planned = {r.cell.id for r in comparison.planned}
     competing = compete(found, problems, score, planned)
     best = _best(competing, score)
     scored = _highest((a for a in found if score_value(score, a) is not None), score)
