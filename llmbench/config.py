@@ -87,11 +87,26 @@ class Config(BaseModel):
     task: str = Field("summarization", description="Task to train and evaluate on.")
     data: str | None = Field(None, description="Training data: file, folder or hub id.")
     eval_data: str | None = Field(None, description="Evaluation data; required with --data.")
+    validation_data: str | None = Field(
+        None,
+        description="Data to choose learning rates on; by default examples are held out of --data.",
+    )
     input_field: str | None = Field(
         None, description="Field of the input, where it is not recognised."
     )
     target_field: str | None = Field(None, description="Field of the target, likewise.")
     metrics: Listed = Field(("rouge",), min_length=1, description="Metrics, with commas.")
+    margin: float = Field(
+        0.01, gt=0, lt=1, description="Cells whose quality differs by less are as good."
+    )
+    memory_budget: Size | None = Field(
+        None, description="Memory that the pick may need: 16GiB. By default all that there is."
+    )
+    tune: bool | None = Field(
+        None,
+        description="Find each method's best learning rate first. By default where quality is "
+        "judged, unless a learning rate is given or the model has tuned ones.",
+    )
     fit: Size | None = Field(
         None, description="Also find the largest micro-batch within so much memory: 16GiB."
     )

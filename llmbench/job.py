@@ -26,6 +26,8 @@ class Job(Part):
     train_file: Path | None = None
     """Examples as `llmbench.fetch.dataset.lines` writes them; None for random tokens."""
     eval_file: Path | None = None
+    validation_file: Path | None = None
+    """Examples on which the loss is taken while training; None where there are none."""
     record_file: Path
     """Where the record goes; written after every phase, so that a kill loses none before it."""
     work_folder: Path

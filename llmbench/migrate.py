@@ -19,7 +19,22 @@ def from_1(content: Content) -> Content:
     return content
 
 
-STEPS: dict[int, Callable[[Content], Content]] = {1: from_1}
+def from_2(content: Content) -> Content:
+    """Version 3 has several precisions in bf16; the only one before was `bf16-true`."""
+    return {name: _renamed(value) for name, value in content.items()}
+
+
+def _renamed(value: Any) -> Any:
+    """The value with the precision in every dictionary of settings under its new name."""
+    if isinstance(value, dict):
+        found = {name: _renamed(held) for name, held in value.items()}
+        if found.get("precision") == "bf16":
+            found["precision"] = "bf16-true"
+        return found
+    return [_renamed(held) for held in value] if isinstance(value, list) else value
+
+
+STEPS: dict[int, Callable[[Content], Content]] = {1: from_1, 2: from_2}
 """By the version that they start from."""
 
 

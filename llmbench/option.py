@@ -12,15 +12,20 @@ if TYPE_CHECKING:
 
 GROUPS = {
     "What to compare": ("strategies", "ablate", "model", "weights", "revision"),
+    "What to pick": ("tune", "margin", "memory_budget"),
     "What to trust": ("trust_remote_code", "allow_pickles"),
     "What fits into memory": ("predict", "fit", "fit_seq_len"),
     "Data and quality": (
         "task",
         "data",
         "eval_data",
+        "validation_data",
         "input_field",
         "target_field",
         "metrics",
+        "template",
+        "validation_examples",
+        "validations",
         "eval_examples",
         "eval_batch_size",
         "max_new_tokens",
@@ -100,7 +105,7 @@ def configuration_options(fields: Sequence[str] | None = None) -> list[click.Par
 def _option(name: str, field: FieldInfo) -> click.Option:
     from llmbench.completion import for_option
 
-    if field.annotation is bool:
+    if field.annotation in (bool, bool | None):
         # None where it is not given, so that a file or a variable can have set it.
         flag = f"--{name.replace('_', '-')}/--no-{name.replace('_', '-')}"
         return click.Option([flag, name], default=None, help=field.description)

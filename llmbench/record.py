@@ -11,7 +11,7 @@ from llmbench.amount import MOST, Amount, Count, Seconds, Whole
 from llmbench.environment import Environment
 from llmbench.setting import Settings
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Status = Literal[
     "ok", "oom", "diverged", "failed", "timeout", "killed", "interrupted", "skipped", "running"
@@ -122,10 +122,17 @@ class Cell(Part):
     fit: Budget | None = None
     """For a cell of the frontier: what it may need, and which size it stretches to need it.
     Such a cell measures speed and memory alone, and is never mixed with those of equal batches."""
+    validation_data: DataRef | None = None
+    """What validation losses are taken on: neither trained on nor evaluated."""
+    tuning: bool = False
+    """Whether it only tries a learning rate. Such a cell is judged by its validation loss, and is
+    never mixed with those that are reported."""
 
     @property
     def name(self) -> str:
-        """The composition, and what it is to fit into, if anything."""
+        """The composition, and what it is to fit into, or which learning rate it tries."""
+        if self.tuning:
+            return f"{self.composition}, learning rate {self.settings.learning_rate:.2g}"
         return f"{self.composition}, {self.fit.name}" if self.fit else self.composition
 
 
@@ -207,6 +214,30 @@ class Step(Part):
     supervised_tokens: Count
     nonpadding_tokens: Count
     padded_tokens: Annotated[Count, Field(gt=0)]
+
+
+class Validation(Part):
+    """The loss on the validation data, taken while no clock runs."""
+
+    step: Count
+    """Optimiser steps before it; 0 is before anything is learnt."""
+    train_seconds: Seconds
+    """Synchronised seconds of those steps."""
+    tokens: Count
+    """Non-padding tokens of those steps."""
+    loss: Amount | None
+    """Mean cross entropy per supervised token; None for one that is not a number."""
+
+
+class Moved(Part):
+    """What one step did to a sample of the trained weights."""
+
+    step: Count
+    """Which step, counted from 1."""
+    share: Annotated[float, Field(ge=0, le=1)]
+    """Of the sampled weights, those that are not the same bits after the step."""
+    meant: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Those that the optimiser meant to change; None where it does not show."""
 
 
 class Parameters(Part):
@@ -320,6 +351,10 @@ class Record(Part):
     first_loss: Amount | None = None
     """Loss on the first training batch, before anything is learnt, dropout off."""
     steps: tuple[Step, ...] = ()
+    validation: tuple[Validation, ...] = ()
+    """In the order of their steps, the first before anything is learnt."""
+    moved: Moved | None = None
+    """What an untimed step did to the trained weights."""
     attention_kernels: tuple[str, ...] = ()
     """Attention kernels that ran in a training step, as torch's dispatcher saw them."""
     optimizer: str | None = None

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-Precision = Literal["fp32", "bf16"]
+from llmbench.precision import PRECISIONS, Numerics
+
+Precision = Literal[
+    "fp32", "tf32", "bf16-mixed", "bf16-master", "bf16-stochastic", "bf16-true", "fp16-mixed"
+]
+Template = Literal["auto", "chat", "plain"]
 Schedule = Literal["linear", "cosine", "constant"]
 
 
@@ -30,7 +35,8 @@ class Settings(BaseModel):
     weight_decay: float = Field(0.0, ge=0, description="AdamW's decoupled weight decay.")
     max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
     precision: Precision = Field(
-        "fp32", description="Type of weights and arithmetic; on a GPU, bf16 unless given."
+        "fp32",
+        description="Types of weights, arithmetic and updates; on a GPU, bf16-master unless given.",
     )
     burn_in_steps: int = Field(
         4, ge=0, description="First steps that train but do not count towards the speed."
@@ -38,9 +44,36 @@ class Settings(BaseModel):
     deterministic: bool = Field(
         False, description="Bit-identical results; slower, so no speed is reported."
     )
+    template: Template = Field(
+        "auto",
+        description="How prompts are written: with the model's chat template, plainly, or as the "
+        "model has a template or not.",
+    )
+    validation_examples: int = Field(
+        64,
+        ge=0,
+        description="Most examples held out of the training data, a tenth of it at most, to see "
+        "what is learnt; 0 for none.",
+    )
+    validations: int = Field(
+        6, ge=1, description="How often the validation loss is measured while training."
+    )
     eval_examples: int = Field(100, ge=1, description="Examples to evaluate.")
     eval_batch_size: int = Field(8, ge=1, description="Examples generated at a time.")
     max_new_tokens: int = Field(128, ge=1, description="Longest prediction, in tokens.")
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _said_in_full(cls, value: Any) -> Any:
+        if value in ("bf16", "fp16"):
+            others = [name for name in PRECISIONS if name.startswith(f"{value}-")]
+            raise ValueError(f"'{value}' means several things: write {' or '.join(others)}")
+        return value
+
+    @property
+    def numerics(self) -> Numerics:
+        """What the precision is made of."""
+        return PRECISIONS[self.precision]
 
 
 ADJUSTABLE = frozenset(

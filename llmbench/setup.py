@@ -20,6 +20,8 @@ from llmbench.record import Budget
 
 ALL = "all"
 """Every strategy that is not for reference only."""
+GPU_PRECISION = "bf16-master"
+"""What cells train in on a GPU unless it is said: docs/figures.md, section 8, has the reason."""
 BASE = "base"
 """The composition that trains nothing: what the others are held against."""
 
@@ -70,6 +72,7 @@ def set_up(layers: Sequence[Layer], registry: Registry) -> Setup:
             f"{config.settings.burn_in_steps} burn-in steps: take more, or lower --burn-in-steps."
         )
     check_budget(config, environment)
+    check_precision(config, environment)
     wanted = compositions(config.strategies, registry)
     find, seeds = registry.strategies.get, len(config.every_seed)
     added = ablation.missing(wanted, seeds, find) if config.ablate else []
@@ -80,7 +83,7 @@ def defaults(config: Config, environment: Environment, found: Source) -> list[La
     """The defaults that depend on the device, on the weights and on the model."""
     layers: list[Layer] = []
     if environment.device == "cuda":
-        layers.append((f"default on {environment.device_name}", {"precision": "bf16"}))
+        layers.append((f"default on {environment.device_name}", {"precision": GPU_PRECISION}))
     layers.append((f"default for {found.id}", found.defaults))
     if config.weights == "random":
         layers.append(("default for random weights", {"max_new_tokens": 32, "eval_examples": 8}))
@@ -124,6 +127,15 @@ def check_budget(config: Config, environment: Environment) -> None:
         raise ConfigError(
             f"--fit {size.exact(config.fit)} is more than there is ({environment.device_name} has "
             f"{held:.1f} GiB): give a budget that can be tried."
+        )
+
+
+def check_precision(config: Config, environment: Environment) -> None:
+    """ConfigError for a precision that the device has no arithmetic for."""
+    held = config.settings.numerics
+    if (held.tf32 or held.scales_loss) and environment.device != "cuda":
+        raise ConfigError(
+            f"--precision {config.settings.precision} needs a GPU: take fp32 or bf16-mixed."
         )
 
 

@@ -168,6 +168,8 @@ def test_what_was_in_force_is_written_down_as_it_was_seen(run):
         "accumulation": "1",
         "longest_sequence": record.effective["longest_sequence"],
         "padding": record.effective["padding"],
+        "gradients": "float32",
+        "master_weights": "none",
         "matmul_precision": "highest",
         "cudnn_tf32": "on",
         "deterministic": "off",

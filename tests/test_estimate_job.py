@@ -21,7 +21,7 @@ from llmbench.strategy import CannotRun, Strategy
 from llmbench.worker.estimate import job as worker
 from llmbench.worker.estimate.simulation import Simulation
 
-SETTINGS = {"batch_size": 2, "seq_len": 96, "precision": "bf16"}
+SETTINGS = {"batch_size": 2, "seq_len": 96, "precision": "bf16-true"}
 Run = Callable[..., dict[str, Estimate]]
 
 

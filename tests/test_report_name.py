@@ -43,7 +43,7 @@ def test_settings_that_only_strategies_change_are_in_no_name() -> None:
 
 
 def test_of_many_settings_two_are_named_and_digits_tell_the_rest_apart() -> None:
-    cells = [of("full"), of("full", seq_len=512, batch_size=2, steps=7, precision="bf16")]
+    cells = [of("full"), of("full", seq_len=512, batch_size=2, steps=7, precision="bf16-true")]
     assert names(cells) == ["full · steps 20 · batch-size 4", "full · steps 7 · batch-size 2"]
     twins = [records.cell("full", id="full.aaaa"), records.cell("full", id="full.bbbb")]
     assert names(twins) == ["full · aaaa", "full · bbbb"]

@@ -70,7 +70,7 @@ def simulate(installed: Any, model_folder: Path) -> Make:
     ) -> Simulation:
         wanted = composition.read(text, installed.strategies.get)
         where = environment(compute_capability=(9, 0))
-        common = Settings(precision="bf16").model_copy(update=changes)
+        common = Settings(precision="bf16-true").model_copy(update=changes)
         made = cell(
             text,
             members=tuple(member(m, installed) for m in wanted.members),

@@ -44,7 +44,7 @@ def run(model, wanted: Settings, batches=None, optimizer=None):
     watcher = Watcher()
     train.train(
         model,
-        optimizer or train.adamw(model, wanted),
+        optimizer or train.adamw(list(model.parameters()), wanted),
         batches if batches is not None else batch.steps(sequences(), wanted, seed=0, pad=0),
         wanted,
         nullcontext,
@@ -167,7 +167,7 @@ def test_a_loss_that_is_no_number_is_reported_and_ends_training(model):
     watcher = Watcher()
     wanted = settings()
     batches = batch.steps(sequences(), wanted, 0, 0)
-    optimizer = train.adamw(model, wanted)
+    optimizer = train.adamw(list(model.parameters()), wanted)
     with pytest.raises(Diverged, match="became nan: try a lower learning rate"):
         train.train(model, optimizer, batches, wanted, nullcontext, watcher)
     assert [s.loss for s in watcher.steps] == [None]
@@ -187,7 +187,7 @@ def test_every_micro_batch_runs_in_the_strategies_context(model):
     batches = batch.steps(sequences(), wanted, 0, 0)
     train.train(
         model,
-        train.adamw(model, wanted),
+        train.adamw(list(model.parameters()), wanted),
         batches,
         wanted,
         Context,
@@ -220,7 +220,9 @@ def test_an_observer_is_told_where_the_training_is(model):
     diary = Diary()
     wanted = settings(steps=2, accumulation=2)
     batches = batch.steps(sequences(), wanted, 0, 0)
-    train.train(model, train.adamw(model, wanted), batches, wanted, nullcontext, diary)
+    train.train(
+        model, train.adamw(list(model.parameters()), wanted), batches, wanted, nullcontext, diary
+    )
     parts = [("forward", False), ("forward", True), ("stepped", True), ("ended", False)]
     assert diary.pages == [(0, False), *parts, (1, False), *parts]
 

@@ -94,7 +94,7 @@ def running(model):
 def stretched(made, sequences=None) -> int:
     """Stretch the cell; returns the size that its settings have then."""
     settings = made.job.cell.settings
-    trial.stretch(made, sequences, train.adamw(made.model, settings))
+    trial.stretch(made, sequences, train.adamw(list(made.model.parameters()), settings))
     return getattr(made.job.cell.settings, made.job.cell.fit.stretched)
 
 

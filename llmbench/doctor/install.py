@@ -15,6 +15,7 @@ from llmbench.format import GIB, size
 from llmbench.layer import layers
 from llmbench.plugin import Registry
 from llmbench.plugin.complaint import complaints
+from llmbench.setup import GPU_PRECISION
 
 LEAST_DISK_BYTES = GIB
 """Records are small; what a cell saves, to measure its size, is as large as the model."""
@@ -80,7 +81,7 @@ def strategies(registry: Registry) -> list[Finding]:
     """Which strategies can run on this machine by their own word, with the default settings."""
     here = environment.collect()
     settings = resolve(
-        [("", {"precision": "bf16" if here.device == "cuda" else None})]
+        [("", {"precision": GPU_PRECISION if here.device == "cuda" else None})]
     ).config.settings
     able, unable = [], []
     for name in registry.strategies.entries:

@@ -76,9 +76,9 @@ class Forecast:
     @property
     def notices(self) -> list[str]:
         """What a reader has to know of how it was predicted."""
-        environment, precision = self.setup.environment, self.setup.config.settings.precision
+        environment, numerics = self.setup.environment, self.setup.config.settings.numerics
         capability = environment.compute_capability
-        if precision == "bf16" and capability and capability < (8, 0):
+        if numerics.compute == "bfloat16" and capability and capability < (8, 0):
             return [
                 f"{environment.device_name} has no bf16: torch emulates it, slowly, and attention "
                 "keeps its matrix of scores. --precision fp32 computes there."

@@ -30,6 +30,8 @@ def _trait(label: str, *declared_by: str) -> Trait:
 TRAITS = {
     "base_weights": _trait("the type of the base weights", "quantization", "precision"),
     "trained_weights": _trait("the type of the trained weights", "precision"),
+    "gradients": _trait("the type of gradients", "optimizer", "precision"),
+    "master_weights": _trait("the type of the copies that are updated", "optimizer", "precision"),
     "optimizer": _trait("the optimiser that ran", "optimizer"),
     "optimizer_states": _trait("the type of the optimiser's states", "optimizer", "precision"),
     "attention": _trait("the attention implementation", "attention"),

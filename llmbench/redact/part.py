@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from llmbench.plan import Planned
     from llmbench.store import Header
 
-PLACES = ("model", "revision", "data", "eval_data", "input_field", "target_field")
+PLACES = (
+    "model",
+    "revision",
+    "data",
+    "eval_data",
+    "validation_data",
+    "input_field",
+    "target_field",
+)
 """Values of a configuration that may be anything."""
 M = TypeVar("M", bound=BaseModel)
 Clean = Callable[[str], str]

@@ -15,7 +15,7 @@ from llmbench.job import Job
 from llmbench.record import Cell, Member
 from llmbench.setting import Settings
 from llmbench.strategy import Strategy
-from llmbench.worker import batch, guard, load, tensor
+from llmbench.worker import batch, guard, load, precision, tensor
 from llmbench.worker.guard import Watched, guarded
 from llmbench.worker.memory import Meter
 from llmbench.worker.recorder import Recorder, Say
@@ -32,6 +32,7 @@ def run(job: Job, say: Say) -> None:
     gc.freeze()
     if job.cell.settings.deterministic:
         be_deterministic()
+    precision.begin(job.cell.settings.numerics)
     device = torch.device("cuda", 0) if job.environment.device == "cuda" else torch.device("cpu")
     kinds = plugin.registry().probes.items()
     probes = [Watched(name, kind) for name, kind in kinds.items()]
@@ -79,8 +80,8 @@ def phases(running: Running) -> None:
         prepare_phase(running)
     with recorder.phase("train"):
         train_phase(running)
-    if running.job.cell.fit:
-        return  # quality is that of the cell with equal batches
+    if running.job.cell.fit or running.job.cell.tuning:
+        return  # quality is that of the cell that is reported
     with recorder.phase("evaluate"):
         evaluate_phase(running)
     if running.job.cell.trains:
@@ -99,6 +100,7 @@ def load_phase(running: Running) -> None:
     load.check_length(
         running.model, job.cell.model.id, job.cell.settings.max_new_tokens, "--max-new-tokens"
     )
+    precision.cast_products(running.model, job.cell.settings.numerics, running.device)
     running.base = tensor.base_of(running.model)
 
 
@@ -115,6 +117,7 @@ def prepared(model: Any, strategies: Sequence[Strategy], settings: Settings) -> 
     for strategy in strategies:
         with guarded("strategy", strategy.id, "prepare"):
             model = guard.model(strategy.prepare(model, settings))
+    precision.cast_trained(model, settings.numerics)
     return model
 
 

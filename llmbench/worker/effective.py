@@ -10,17 +10,23 @@ import torch
 
 from llmbench.worker import tensor
 from llmbench.worker.batch import Batch
+from llmbench.worker.train import stepped
 
 Facts = dict[str, str]
 """Values by name, both for a person to read; cells that are alike hold equal ones."""
 
 
-def of_weights(model: torch.nn.Module, base: tensor.Base) -> Facts:
-    """Types of the base model's weights, and of those that are trained."""
+def of_weights(
+    model: torch.nn.Module, base: tensor.Base, optimizer: torch.optim.Optimizer
+) -> Facts:
+    """Types of the base's weights, of those that are trained, and of what the optimiser steps."""
     ours, _ = tensor.split(model, base)
+    masters = tensor.copies(model, optimizer)
     return {
         "base_weights": _listed(_kind(p) for p in ours),
         "trained_weights": _listed(_kind(p) for p in model.parameters() if p.requires_grad),
+        "gradients": _listed(_name(p.dtype) for p in stepped(optimizer)),
+        "master_weights": _listed(_name(p.dtype) for p in masters),
     }
 
 

@@ -17,8 +17,8 @@ from llmbench.setting import Settings
 from llmbench.strategy import Strategy
 from llmbench.worker import guard
 from llmbench.worker.guard import guarded
+from llmbench.worker.precision import dtype
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 MOST_TOKENS = 2**20
 """Tokens of a sequence where the model does not say how long one may be."""
 BASE_SEED = 0
@@ -68,7 +68,7 @@ def random_model(folder: str, kwargs: dict[str, Any], device: torch.device) -> A
 def load_kwargs(
     settings: Settings, environment: Environment, strategies: Sequence[Strategy]
 ) -> dict[str, Any]:
-    """How to load: the precision, and what the strategies together add to it.
+    """How to load: the type of frozen weights, and what the strategies together add to it.
 
     PluginError where two strategies set the same thing.
     """
@@ -83,7 +83,7 @@ def load_kwargs(
                 "which another member sets too: leave one of them out."
             )
         merged |= added
-    return {"dtype": DTYPES[settings.precision], **merged}
+    return {"dtype": dtype(settings.numerics.frozen), **merged}
 
 
 def load_tokenizer(source: str, model: ModelRef) -> Any:

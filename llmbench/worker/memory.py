@@ -60,6 +60,20 @@ class Meter:
         self._begin()
         self._take()
 
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave what the block takes out of the phase's peaks."""
+        self._pausing = True
+        if self.cuda:
+            self._kept = self._device_peaks()
+        try:
+            yield
+        finally:
+            if self.cuda:
+                torch.cuda.synchronize()
+                torch.cuda.reset_peak_memory_stats()
+            self._pausing = False
+
     def sample(self) -> None:
         """Take a sample now: where memory is known to be highest, no sampler should miss it."""
         if not self.cuda:
@@ -72,20 +86,29 @@ class Meter:
     def peak_so_far(self) -> int:
         """The phase's peak until now, of the kind that the report shows, for people who watch."""
         if self.cuda:
-            return torch.cuda.max_memory_allocated()
+            return self._device_peaks()[0]
         return max(0, self._peak - self._baseline)
 
     def _begin(self) -> None:
         """Forget the phase before."""
         with self._lock:
             self._peak = 0
+        self._kept = (0, 0)
+        self._pausing = False
         self._watch = gpu.Watch(self._gpu, torch.cuda.memory_reserved) if self._gpu else None
         self.parts: MemoryParts | None = None
         """What a peak of the phase was made of, for who finds that out to set."""
         self.paged_bytes: int | None = None
         """What lies in managed memory, likewise."""
 
+    def _device_peaks(self) -> tuple[int, int]:
+        """The most that was allocated and reserved, in bytes, what was paused for left out."""
+        allocated = max(self._kept[0], torch.cuda.max_memory_allocated())
+        return allocated, max(self._kept[1], torch.cuda.max_memory_reserved())
+
     def _take(self) -> None:
+        if self._pausing:
+            return
         if self._watch:
             self._watch.sample()
         elif not self.cuda:
@@ -101,10 +124,10 @@ class Meter:
         if not self.cuda:
             return Memory(host_growth_bytes=max(0, self._peak - self._baseline))
         torch.cuda.synchronize()
-        allocated = torch.cuda.max_memory_allocated()
+        allocated, reserved = self._device_peaks()
         return Memory(
             allocated_bytes=allocated,
-            reserved_bytes=torch.cuda.max_memory_reserved(),
+            reserved_bytes=reserved,
             process_bytes=self._watch.process_bytes if self._watch else None,
             outside_bytes=self._watch.outside_bytes if self._watch else None,
             paged_bytes=self.paged_bytes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ from llmbench import redact
 from llmbench.errors import UserError, words
 from llmbench.job import Job
 from llmbench.probe import Probe
-from llmbench.record import Phase, PhaseRecord, Record, Status, Step
+from llmbench.record import Phase, PhaseRecord, Record, Status, Step, Validation
 from llmbench.store import write_text
 from llmbench.strategy import CannotRun
 from llmbench.worker import shortage
@@ -78,6 +79,17 @@ class Recorder:
         )
         if time.perf_counter() - self._written > WRITE_INTERVAL_SECONDS:
             self._write()
+
+    def validation(self, step: int, loss: float) -> None:
+        """Add a validation loss, taken after so many steps."""
+        found = Validation(
+            step=step,
+            train_seconds=sum(s.seconds for s in self._steps),
+            tokens=sum(s.nonpadding_tokens for s in self._steps),
+            loss=loss if math.isfinite(loss) else None,
+        )
+        self.note(validation=(*self._record.validation, found))
+        self.say({"event": "validation", "step": step, "loss": found.loss})
 
     @contextlib.contextmanager
     def phase(self, phase: Phase) -> Iterator[None]:

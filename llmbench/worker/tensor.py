@@ -33,14 +33,25 @@ def split(model: nn.Module, base: Base) -> tuple[list[nn.Parameter], list[nn.Par
 def owned(model: nn.Module, base: Base, optimizer: torch.optim.Optimizer) -> dict[str, list[int]]:
     """Addresses of tensors by the field of MemoryParts that they count for."""
     ours, added = split(model, base)
-    gradients = [p.grad for p in (*ours, *added) if p.grad is not None]
     groups = {
         "adapter_bytes": [t for p in added for t in inside(p)],
-        "gradients_bytes": gradients,
-        "optimizer_bytes": list(states(optimizer)),
+        "gradients_bytes": gradients(model, optimizer),
+        "optimizer_bytes": [*states(optimizer), *copies(model, optimizer)],
         "weights_bytes": [*(t for p in ours for t in inside(p)), *attached(model)],
     }
     return {name: [_address(t) for t in held] for name, held in groups.items()}
+
+
+def gradients(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    """The gradients of the model's parameters, or of their copies."""
+    held = (*model.parameters(), *copies(model, optimizer))
+    return [p.grad for p in held if p.grad is not None]
+
+
+def copies(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    """What the optimiser steps in the place of the model's parameters."""
+    own = {id(p) for p in model.parameters()}
+    return [p for group in optimizer.param_groups for p in group["params"] if id(p) not in own]
 
 
 def attached(model: nn.Module) -> Iterator[torch.Tensor]:

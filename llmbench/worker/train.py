@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from torch.optim.lr_scheduler import LambdaLR
 
 from llmbench.record import Step
 from llmbench.setting import Settings
 from llmbench.worker.batch import Batch
+from llmbench.worker.stochastic import StochasticAdamW
 
 Context = Callable[[], AbstractContextManager[Any]]
 
@@ -49,14 +49,16 @@ def train(
 ) -> None:
     """Train for `len(batches)` optimiser steps of micro-batches, and tell the observer.
 
-    A step's seconds run from a synchronised device to a synchronised device and hold forward,
-    backward, clipping and the optimiser; making and moving the batch is left out. Raises
-    Diverged after reporting a step whose loss is NaN or infinite.
+    The optimiser's weights are the model's, or copies that it rounds them from. A step's seconds
+    run from a synchronised device to a synchronised device and hold forward, backward, clipping
+    and the optimiser; making and moving the batch is left out. Raises Diverged after reporting a
+    step whose loss is NaN or infinite.
     """
-    accelerator = Accelerator(cpu=not on_cuda(model), mixed_precision="no")
     device = next(model.parameters()).device
     scheduler = LambdaLR(optimizer, schedule(settings))
-    trainable = [p for p in model.parameters() if p.requires_grad]
+    # Does nothing but for fp16, whose small gradients would be lost.
+    scaler = torch.amp.GradScaler(device.type, enabled=settings.numerics.scales_loss)
+    weights = list(stepped(optimizer))
     model.train()
     for number, step in enumerate(batches):
         micro_batches = [batch.to(device) for batch in step]
@@ -71,9 +73,11 @@ def train(
         total = torch.zeros((), device=device)
         for batch, share in zip(micro_batches, shares, strict=True):
             with context():
-                total += forward_backward(model, batch, share, accelerator, observer)
-        accelerator.clip_grad_norm_(trainable, settings.max_grad_norm)
-        optimizer.step()
+                total += forward_backward(model, batch, share, scaler, observer)
+        scaler.unscale_(optimizer)
+        torch.nn.utils.clip_grad_norm_(weights, settings.max_grad_norm)
+        scaler.step(optimizer)
+        scaler.update()
         observer.before_clearing()
         optimizer.zero_grad(set_to_none=True)
         synchronize(device)
@@ -96,7 +100,7 @@ def train(
 
 
 def forward_backward(
-    model: torch.nn.Module, batch: Batch, share: float, accelerator: Any, observer: Observer
+    model: torch.nn.Module, batch: Batch, share: float, scaler: Any, observer: Observer
 ) -> torch.Tensor:
     """A micro-batch's part of the loss, a scalar without a graph; gradients are added up.
 
@@ -106,7 +110,7 @@ def forward_backward(
     """
     loss = forward_loss(model, batch) * share
     observer.after_forward()
-    accelerator.backward(loss)
+    scaler.scale(loss).backward()
     return loss.detach()
 
 
@@ -123,14 +127,21 @@ def first_loss(model: torch.nn.Module, batch: Batch) -> float:
         return forward_loss(model, batch.to(next(model.parameters()).device)).item()
 
 
-def adamw(model: torch.nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov and Hutter, 2019) in torch's fused kernels, states in the weights' type."""
-    return torch.optim.AdamW(
-        [p for p in model.parameters() if p.requires_grad],
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
+def adamw(weights: Sequence[torch.nn.Parameter], settings: Settings) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov and Hutter, 2019) with states in the type of the weights that it steps.
+
+    In torch's fused kernels; with stochastic rounding where the precision asks for it.
+    """
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.numerics.update == "stochastic":
+        return StochasticAdamW(weights, lr=rate, weight_decay=decay)
+    return torch.optim.AdamW(weights, lr=rate, weight_decay=decay, fused=True)
+
+
+def stepped(optimizer: torch.optim.Optimizer) -> Iterator[torch.nn.Parameter]:
+    """The weights that an optimiser steps."""
+    for group in optimizer.param_groups:
+        yield from group["params"]
 
 
 def schedule(settings: Settings) -> Callable[[int], float]:
@@ -146,11 +157,6 @@ def schedule(settings: Settings) -> Callable[[int], float]:
         return (1 + math.cos(math.pi * left)) / 2 if settings.schedule == "cosine" else 1.0
 
     return share
-
-
-def on_cuda(model: torch.nn.Module) -> bool:
-    """Whether the model's parameters are on a GPU."""
-    return next(model.parameters()).device.type == "cuda"
 
 
 def synchronize(device: torch.device) -> None:

@@ -6,18 +6,27 @@ import gc
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 
 from llmbench.fetch import dataset
 from llmbench.setting import Settings
 from llmbench.strategy import CannotRun, Strategy
-from llmbench.worker import anatomy, batch, effective, guard, kernel, load, train, trial
+from llmbench.worker import (
+    anatomy,
+    batch,
+    effective,
+    guard,
+    kernel,
+    load,
+    precision,
+    train,
+    trial,
+)
 from llmbench.worker.guard import guarded
 from llmbench.worker.running import Running, warn_of_cuts
 from llmbench.worker.seed import seed_everything
-from llmbench.worker.witness import Witness
+from llmbench.worker.witness import HeldOut, Witness
 
 
 def train_phase(running: Running) -> None:
@@ -31,6 +40,9 @@ def train_phase(running: Running) -> None:
     load.check_length(model, cell.model.id, most, "--seq-len")
     first = train.first_loss(model, batches[0][0])
     recorder.note(first_loss=first if math.isfinite(first) else None)
+    held_out = HeldOut(running, validation_sequences(running))
+    if not cell.tuning:
+        held_out.look(0)
     if not cell.trains:
         return
     if not math.isfinite(first):
@@ -39,11 +51,12 @@ def train_phase(running: Running) -> None:
     optimizer = make_optimizer(model, running.strategies, cell.settings)
     recorder.note(optimizer=type(optimizer).__name__)
     recorder.observe(
-        **effective.of_weights(model, running.base),
+        **effective.of_weights(model, running.base, optimizer),
         **effective.of_batches(batches),
         **effective.of_torch(),
     )
-    witness = Witness(running, optimizer, anatomy.step_to_record(batches, cell.settings))
+    recorded = anatomy.step_to_record(batches, cell.settings)
+    witness = Witness(running, optimizer, recorded, held_out)
     seed_everything(cell.seed)
     with quiet_collector():
         train.train(model, optimizer, batches, cell.settings, running.context, witness)
@@ -73,6 +86,14 @@ def training_sequences(running: Running) -> list[batch.Tokens] | None:
     return sequences
 
 
+def validation_sequences(running: Running) -> list[batch.Tokens]:
+    """The examples that are held out, as tokens; none where there is no text, or nothing of it."""
+    job, encoder = running.job, running.encoder
+    if encoder is None or job.validation_file is None:
+        return []
+    return [encoder.sequence(e) for e in dataset.load_lines(job.validation_file)]
+
+
 def training_batches(
     running: Running, sequences: list[batch.Tokens] | None
 ) -> list[list[batch.Batch]]:
@@ -85,15 +106,34 @@ def training_batches(
 
 def make_optimizer(
     model: torch.nn.Module, strategies: Sequence[Strategy], settings: Settings
-) -> Any:
-    """The optimiser that a strategy brings, or AdamW."""
+) -> torch.optim.Optimizer:
+    """The optimiser that a strategy brings, or AdamW.
+
+    It steps the model's own weights or, as the precision has it, copies of them in fp32. One that
+    a strategy brings gets copies with stochastic rounding, too: by itself it rounds to the nearest.
+    """
     parameters = [p for p in model.parameters() if p.requires_grad]
+    update = settings.numerics.update
+    if update == "nearest":
+        return brought(strategies, parameters, settings) or train.adamw(parameters, settings)
+    if update == "stochastic" and brought(strategies, parameters, settings) is None:
+        return train.adamw(parameters, settings)
+    masters = precision.copies(parameters)
+    optimizer = brought(strategies, masters, settings) or train.adamw(masters, settings)
+    precision.follow(optimizer, parameters, masters)
+    return optimizer
+
+
+def brought(
+    strategies: Sequence[Strategy], weights: Sequence[torch.nn.Parameter], settings: Settings
+) -> torch.optim.Optimizer | None:
+    """The optimiser that a strategy brings, if one does."""
     for strategy in strategies:
         with guarded("strategy", strategy.id, "optimizer"):
-            own = guard.optimizer(strategy.optimizer(parameters, settings))
+            own = guard.optimizer(strategy.optimizer(weights, settings))
         if own is not None:
             return own
-    return train.adamw(model, settings)
+    return None
 
 
 def prove_kernel(running: Running, first: batch.Batch) -> None:

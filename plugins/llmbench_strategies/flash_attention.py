@@ -29,8 +29,8 @@ class FlashAttention(Strategy):
 
     def skip(self, settings: Settings, environment: Environment) -> str | None:
         """Flash kernels for GPUs compute in half precision only."""
-        if environment.device == "cuda" and settings.precision == "fp32":
-            return "Flash kernels on a GPU need half precision: use --precision bf16."
+        if environment.device == "cuda" and settings.numerics.compute == "float32":
+            return "Flash kernels on a GPU need half precision: leave --precision at its default."
         return None
 
     def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:

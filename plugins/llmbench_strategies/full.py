@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from llmbench.environment import Environment
 from llmbench.setting import Settings
 from llmbench.strategy import Strategy
 
 
 class Full(Strategy):
-    """Trains all weights, in the precision that the model is loaded in.
+    """Trains all weights.
 
     It decides the quantisation as well, since packed weights cannot be trained.
     """
@@ -16,6 +17,12 @@ class Full(Strategy):
     summary = "every weight is trained"
     group = "adaptation"
     also_claims = frozenset({"quantization"})
+
+    def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:
+        """Load every weight in the type that trained weights have."""
+        import torch
+
+        return {"dtype": getattr(torch, settings.numerics.trained)}
 
     def prepare(self, model: Any, settings: Settings) -> Any:
         """Nothing is frozen."""

@@ -10,7 +10,7 @@ from llmbench.strategy import Strategy
 
 
 class Lora(Strategy):
-    """Low-rank adapters through peft, in the precision of the model.
+    """Low-rank adapters through peft.
 
     The learning rate is ten times that of full fine-tuning, which Schulman et al. ("LoRA Without
     Regret", Thinking Machines, 2025) found to suit it over a wide range of models.
@@ -44,24 +44,9 @@ class Lora(Strategy):
             target_modules=self.target_modules(),
             task_type="CAUSAL_LM",
         )
-        adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
-        return in_precision(adapted, settings)
+        # The harness gives trained weights their type, the same in all cells.
+        return get_peft_model(model, config, autocast_adapter_dtype=False)
 
     def target_modules(self) -> str | list[str]:
         """The targets as peft takes them."""
         return self.targets if self.targets == "all-linear" else self.targets.split("|")
-
-
-def in_precision(model: Any, settings: Settings) -> Any:
-    """The model with its trained weights in the precision that all cells share.
-
-    peft makes adapters in fp32 on some bases and not on others, and computes them there, which
-    doubles the memory of their inputs: a difference that no strategy declares.
-    """
-    import torch
-
-    dtype = torch.bfloat16 if settings.precision == "bf16" else torch.float32
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.to(dtype)
-    return model

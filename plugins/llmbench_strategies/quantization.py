@@ -17,9 +17,7 @@ def nf4(settings: Settings, double_quantization: bool) -> dict[str, Any]:
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=double_quantization,
-            bnb_4bit_compute_dtype=torch.bfloat16
-            if settings.precision == "bf16"
-            else torch.float32,
+            bnb_4bit_compute_dtype=getattr(torch, settings.numerics.compute),
         )
     }
 

@@ -97,7 +97,10 @@ def run(model: torch.nn.Module, meter: Meter | None, args: argparse.Namespace) -
     """Tokens per second of one training, with the meter or without."""
     settings = Settings(steps=args.steps, batch_size=args.batch_size, seq_len=args.seq_len)
     steps = batch.random_steps(model.config.vocab_size, settings, seed=0)
-    optimizer, watched = train.adamw(model, settings), Watched(meter)
+    optimizer, watched = (
+        train.adamw([p for p in model.parameters() if p.requires_grad], settings),
+        Watched(meter),
+    )
     with meter.phase() if meter else nullcontext():
         train.train(model, optimizer, steps, settings, nullcontext, watched)
     measured = watched.steps[settings.burn_in_steps :]

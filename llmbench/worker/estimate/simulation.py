@@ -12,7 +12,7 @@ import torch
 from llmbench.environment import Environment
 from llmbench.record import Cell, MemoryParts
 from llmbench.setting import Settings
-from llmbench.strategy import Strategy
+from llmbench.strategy import CannotRun, Strategy
 from llmbench.worker import batch, load, tensor, train
 from llmbench.worker.cell import prepared
 from llmbench.worker.estimate import kernel, outlier, patch
@@ -36,9 +36,9 @@ class Marker(train.Observer):
 
     def before_clearing(self) -> None:
         """The gradients are still there, and the states are from now on."""
-        gradients = [p.grad for p in self._model.parameters() if p.grad is not None]
-        self._watch.mark(gradients, "gradients")
+        self._watch.mark(tensor.gradients(self._model, self._optimizer), "gradients")
         self._watch.mark(tensor.states(self._optimizer), "optimizer")
+        self._watch.mark(tensor.copies(self._model, self._optimizer), "optimizer")
         ledger = self._watch.ledger
         self.floor_bytes = ledger.held_bytes - ledger.held("activations")
 
@@ -49,6 +49,8 @@ class Simulation:
     def __init__(
         self, cell: Cell, strategies: Sequence[Strategy], environment: Environment, source: str
     ) -> None:
+        if cell.settings.numerics.autocast and cell.trains:
+            raise CannotRun("Memory under autocast is not predicted.")
         self.cell = cell
         self.strategies = strategies
         self._int8 = kernel.Int8()
@@ -91,9 +93,8 @@ class Simulation:
     def _with_states(self, settings: Settings) -> Any:
         """The optimiser after a first step, in which it makes its states; later ones are alike."""
         optimizer = make_optimizer(self.model, self.strategies, settings)
-        for parameter in self.model.parameters():
-            if parameter.requires_grad:
-                parameter.grad = torch.empty_like(parameter)
+        for weight in train.stepped(optimizer):
+            weight.grad = torch.empty_like(weight)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         return optimizer
