@@ -47,6 +47,11 @@ class Composition:
         return "+".join(label(m) for m in names)
 
     @property
+    def arithmetic(self) -> Composition:
+        """The same without what changes memory or kernels alone."""
+        return Composition(tuple(m for m in self.members if m.arithmetic))
+
+    @property
     def trains(self) -> bool:
         """Whether there is anything to train."""
         return all(m.trains for m in self.members)

@@ -107,6 +107,9 @@ class Config(BaseModel):
         description="Find each method's best learning rate first. By default where quality is "
         "judged, unless a learning rate is given or the model has tuned ones.",
     )
+    tries: int = Field(
+        5, ge=3, le=9, description="Learning rates that --tune tries for each method, at least."
+    )
     fit: Size | None = Field(
         None, description="Also find the largest micro-batch within so much memory: 16GiB."
     )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 GROUPS = {
     "What to compare": ("strategies", "ablate", "model", "weights", "revision"),
-    "What to pick": ("tune", "margin", "memory_budget"),
+    "What to pick": ("tune", "tries", "margin", "memory_budget"),
     "What to trust": ("trust_remote_code", "allow_pickles"),
     "What fits into memory": ("predict", "fit", "fit_seq_len"),
     "Data and quality": (

@@ -124,6 +124,12 @@ class Cell(Part):
     Such a cell measures speed and memory alone, and is never mixed with those of equal batches."""
     validation_data: DataRef | None = None
     """What validation losses are taken on: neither trained on nor evaluated."""
+    arithmetic: str = ""
+    """The composition without what changes memory or kernels alone: cells of one arithmetic share
+    a learning rate."""
+    rate: Literal["tuned", "model", "given", "default"] | None = None
+    """Where the learning rate comes from: a search, the model's plugin, the user, or the
+    strategy's own default."""
     tuning: bool = False
     """Whether it only tries a learning rate. Such a cell is judged by its validation loss, and is
     never mixed with those that are reported."""

@@ -40,6 +40,9 @@ class Strategy(BaseModel):
     """What it joins, in words, where it is more than one thing. The report counts it as one."""
     in_all: ClassVar[bool] = True
     """Whether `--strategies all` means this one too."""
+    arithmetic: ClassVar[bool] = True
+    """False for what changes memory or kernels alone: it shares the learning rate that is best
+    without it."""
     trains: ClassVar[bool] = True
     """False for a baseline that is evaluated as it is."""
 

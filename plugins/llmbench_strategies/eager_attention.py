@@ -13,6 +13,7 @@ class EagerAttention(Strategy):
     id = "eager-attention"
     summary = "attention without any fused kernel, for reference"
     group = "attention"
+    arithmetic = False
     in_all = False
 
     def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:

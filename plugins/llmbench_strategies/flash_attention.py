@@ -26,6 +26,7 @@ class FlashAttention(Strategy):
     id = "flash-attention"
     summary = "attention on a flash kernel, proven to have run"
     group = "attention"
+    arithmetic = False
 
     def skip(self, settings: Settings, environment: Environment) -> str | None:
         """Flash kernels for GPUs compute in half precision only."""

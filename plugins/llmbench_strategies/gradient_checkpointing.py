@@ -12,6 +12,7 @@ class GradientCheckpointing(Strategy):
     id = "gradient-checkpointing"
     summary = "activations are computed again instead of kept"
     group = "memory"
+    arithmetic = False
 
     def prepare(self, model: Any, settings: Settings) -> Any:
         """Have the model checkpoint every decoder layer."""
