@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from llmbench import metric
+from llmbench import rate as rates
 from llmbench.composition import Composition
 from llmbench.config import Config
 from llmbench.environment import Environment
 from llmbench.errors import ConfigError
 from llmbench.fetch import place
 from llmbench.plugin import Registry
-from llmbench.record import Budget, Cell, DataRef, Member, ModelRef
+from llmbench.rate import Rate
+from llmbench.record import Budget, Cell, DataRefs, Member, ModelRef
 from llmbench.redact import part
 from llmbench.setting import difference
 from llmbench.setup import Setup
@@ -41,23 +44,33 @@ class Plan(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     cells: tuple[Planned, ...]
+    to_come: int = 0
+    """Tries of learning rates that are to come at least: which, the tries before them decide."""
 
 
-def make(setup: Setup, model: ModelRef, data: tuple[DataRef, DataRef]) -> Plan:
+def make(
+    setup: Setup, model: ModelRef, data: DataRefs, tuned: Mapping[str, float] | None = None
+) -> Plan:
     """Lay out the cells, seed by seed, so that whatever drifts while they run hits all alike.
 
-    Those of the frontier come last, of the first seed alone. `data` is what to train on and what
-    to evaluate on.
+    Those of the frontier come last, of the first seed alone. `tuned` has the learning rates that
+    were searched for, by arithmetic.
     """
     seeds = setup.config.every_seed
     equal = [(c, seed, None) for seed in seeds for c in setup.compositions]
     fitted = [(c, seeds[0], budget) for c, budget in setup.fitted]
     planned = []
     for composition, seed, fit in (*equal, *fitted):
-        cell = make_cell(setup, composition, seed, model, data, fit)
-        found = composition.outlook(setup.config.settings, setup.environment)
-        planned.append(Planned(cell=cell, skip=found.skip, broken=found.broken))
+        found = rates.of(setup, composition, tuned or {}) if composition.trains else None
+        cell = make_cell(setup, composition, seed, model, data, fit, found)
+        planned.append(outlined(setup, composition, cell))
     return Plan(cells=tuple(planned))
+
+
+def outlined(setup: Setup, composition: Composition, cell: Cell) -> Planned:
+    """The cell, with the reason why it will not run, if there is one."""
+    found = composition.outlook(setup.config.settings, setup.environment)
+    return Planned(cell=cell, skip=found.skip, broken=found.broken)
 
 
 def make_cell(
@@ -65,20 +78,25 @@ def make_cell(
     wanted: Composition,
     seed: int,
     model: ModelRef,
-    data: tuple[DataRef, DataRef],
+    data: DataRefs,
     fit: Budget | None = None,
+    rate: Rate | None = None,
+    tuning: bool = False,
 ) -> Cell:
     """One cell, its id made from its content."""
     config = setup.config
     settings = wanted.outlook(config.settings, setup.environment).settings
+    if rate:
+        settings = settings.model_copy(update={"learning_rate": rate.value})
     fields: dict[str, Any] = {
         "composition": wanted.id,
         "members": tuple(member(m, setup.registry) for m in wanted.members),
         "trains": wanted.trains,
         "model": model,
         "task": config.task,
-        "train_data": data[0],
-        "eval_data": data[1],
+        "train_data": data.train,
+        "eval_data": data.evaluate,
+        "validation_data": data.validation,
         "metrics": config.metrics,
         "code": code(config, setup.registry),
         "seed": seed,
@@ -86,19 +104,24 @@ def make_cell(
         "declared": difference(config.settings, settings),
         "shared": difference(settings, config.settings),
         "fit": fit,
+        "arithmetic": wanted.arithmetic.id,
+        "rate": rate and rate.origin,
+        "tuning": tuning,
     }
-    content = Cell(id="", **fields).model_dump(mode="json")
-    for of in ("train_data", "eval_data"):
-        content[of].pop("name")  # the same data under another name are the same
-    name = cell_id(_name(wanted.id, fit), model.id, seed, content, setup.environment)
-    return Cell(id=name, **fields)
+    content = Cell(id="", **fields).model_dump(mode="json", exclude={"rate"})
+    for of in ("train_data", "eval_data", "validation_data"):
+        if content[of]:
+            content[of].pop("name")  # the same data under another name are the same
+    name = _name(wanted.id, fit, rate if tuning else None)
+    return Cell(id=cell_id(name, model.id, seed, content, setup.environment), **fields)
 
 
-def _name(composition: str, fit: Budget | None) -> str:
-    """What a cell's id starts with: `lora`, `lora.fit-16GiB` or `lora.fit-16GiB-seq-len`."""
-    if fit is None:
-        return slug(part.id_part(composition))
-    return f"{_name(composition, None)}.{slug(fit.name)}"
+def _name(composition: str, fit: Budget | None, tried: Rate | None) -> str:
+    """What a cell's id starts with: `lora`, `lora.fit-16GiB-seq-len` or `lora.lr-0.0002`."""
+    name = slug(part.id_part(composition))
+    if tried:
+        return f"{name}.lr-{slug(f'{tried.value:.2g}')}"
+    return name if fit is None else f"{name}.{slug(fit.name)}"
 
 
 def code(config: Config, registry: Registry) -> dict[str, str]:

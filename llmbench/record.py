@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -82,6 +82,14 @@ class DataRef(Part):
     name: str
     examples: Count
     sha256: str
+
+
+class DataRefs(NamedTuple):
+    """What a cell is fed: what it trains on, and what it is judged on."""
+
+    train: DataRef
+    evaluate: DataRef
+    validation: DataRef | None = None
 
 
 class Budget(Part):

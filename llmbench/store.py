@@ -178,6 +178,16 @@ class Store:
         except StoreError:
             return None
 
+    def tried(self) -> dict[str, str]:
+        """The composition that each arithmetic's learning rates were tried with, by its id."""
+        found: dict[str, str] = {}
+        with contextlib.suppress(StoreError):
+            for path in self._latest():
+                record = self.record(path.stem)
+                if record and record.cell.tuning:
+                    found[record.cell.arithmetic] = record.cell.composition
+        return found
+
     def read(self) -> Comparison:
         """Everything in the directory. A record that cannot be read is named and left alone."""
         header = self.read_header()

@@ -62,6 +62,9 @@ class Heard:
     def start(self, plan, root):
         self.plan = plan
 
+    def replan(self, plan):
+        self.plan = plan
+
     def cell(self, cell):
         self.cells.append(cell.composition)
 

@@ -80,6 +80,8 @@ class Heard:
 
     def start(self, plan: Any, root: Path) -> None: ...
 
+    def replan(self, plan: Any) -> None: ...
+
     def cell(self, cell: Any) -> None:
         self.events.append({"event": "cell", "composition": cell.composition})
 

@@ -111,7 +111,7 @@ def run(setup: Setup, how: Mode) -> None:
     status = (
         exit_status.INTERRUPTED
         if ending.count
-        else exit_status.of([r.status for r in found.planned])
+        else exit_status.of([r.status for r in found.planned if not r.cell.tuning])
     )
     report = next((p for p in written.paths if p.suffix == ".html"), store.root)
     shown.finish(found, report, status)

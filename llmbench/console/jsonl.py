@@ -46,6 +46,10 @@ class JsonLines:
         ]
         self.say("plan", output=str(root), cells=cells)
 
+    def replan(self, plan: Plan) -> None:
+        """`replan`: the cells by their ids, once more have come to them."""
+        self.say("replan", cells=[p.cell.id for p in plan.cells])
+
     def cell(self, cell: Cell) -> None:
         """`cell`: one is about to run."""
         self.running = cell.id

@@ -18,14 +18,15 @@ from llmbench.estimate.foresight import UNPREDICTED
 from llmbench.figure import BY_ID
 from llmbench.format import clock, figure_text
 from llmbench.judge.caution import cautions
-from llmbench.launcher import Event
+from llmbench.judge.tuning import tuned_loss
+from llmbench.launcher import NOTICE, Event
 from llmbench.plan import Plan
 from llmbench.record import Cell, Record
 from llmbench.run.advice import STOP
 from llmbench.run.lock import WAITING
 from llmbench.store import Comparison
 
-TOLD = (WAITING, STOP, UNPREDICTED)
+TOLD = (WAITING, STOP, UNPREDICTED, NOTICE)
 """Events that are sentences for a person."""
 WIDTHS = {"rougeL": 13, "peak_memory_bytes": 8, "train_tokens_per_second": 12}
 """Characters of each figure in the line of a cell: with the name, it fits 80 columns."""
@@ -54,6 +55,16 @@ class Lines:
         """Say what will run and where it lands."""
         self.state.start(plan)
         self.say(f"{cells(self.state.total)} into {root}")
+        tries = sum(p.cell.tuning for p in plan.cells) + plan.to_come
+        if tries:
+            self.say(
+                f"{tries} of them, or more, find each method's learning rate: they train and are "
+                "not evaluated (--no-tune leaves them out)."
+            )
+
+    def replan(self, plan: Plan) -> None:
+        """Count what has come to it."""
+        self.state.replan(plan)
 
     def cell(self, cell: Cell) -> None:
         """Say which cell runs."""
@@ -91,7 +102,8 @@ class Lines:
         self._answer(comparison)
         for caution in cautions(comparison.records):
             self.out.print(Text(plain(f"Warning: {caution}"), "yellow"))
-        bad = sum(r.status not in ("ok", "skipped", "interrupted") for r in comparison.planned)
+        reported = [r for r in comparison.planned if not r.cell.tuning]
+        bad = sum(r.status not in ("ok", "skipped", "interrupted") for r in reported)
         if bad:
             self.say(f"{cells(bad)} did not end well: see {report.parent / 'logs'}")
         if self.state.kept:
@@ -157,6 +169,8 @@ class Quiet(Lines):
 def ended(record: Record, seconds: float | None, longest: int) -> str:
     """A cell's end in one line; None for the seconds of one that was measured before."""
     name = record.cell.name.ljust(longest)
+    if record.cell.tuning and record.status in ("ok", "diverged"):
+        return f"{name}  {tried(record)}"
     if record.status != "ok":
         where = f" in {record.phase}" if record.phase else ""
         return f"{name}  {record.status}{where}: {record.reason}"
@@ -164,6 +178,12 @@ def ended(record: Record, seconds: float | None, longest: int) -> str:
     figures = [_figure(column, record) for column in WIDTHS if scored or column != "rougeL"]
     time = "kept" if seconds is None else clock(seconds)
     return "  ".join([name, *figures, time])
+
+
+def tried(record: Record) -> str:
+    """What came of a learning rate: `validation loss 1.832`."""
+    loss = tuned_loss(record)
+    return "diverged" if loss is None else f"validation loss {loss:.3f}"
 
 
 def again(kept: Counter[str]) -> str:

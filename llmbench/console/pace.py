@@ -22,17 +22,23 @@ class Pace:
         self.now = now
         self.taken: dict[str, list[float]] = {}
         self.waiting: dict[str, Cell] = {}
+        self.over = set[str]()
+        """Ids of cells that have ended, or run."""
+        self.to_come = 0
+        """Tries of learning rates that are not planned yet."""
         self.current: str | None = None
         self.share = 0.0
         self.running: Cell | None = None
 
     def start(self, plan: Plan) -> None:
         """These cells are to run."""
-        self.waiting = {p.cell.id: p.cell for p in plan.cells if not p.skip}
+        cells = (p.cell for p in plan.cells if not p.skip and p.cell.id not in self.over)
+        self.waiting = {cell.id: cell for cell in cells}
+        self.to_come = plan.to_come
 
     def cell(self, cell: Cell) -> None:
         """A cell starts."""
-        self.waiting.pop(cell.id, None)
+        self._begun(cell)
         self.running, self.cell_began = cell, self.now()
         self._enter(STARTING)
 
@@ -51,7 +57,7 @@ class Pace:
 
     def record(self, record: Record) -> None:
         """The cell has ended, or will not run."""
-        self.waiting.pop(record.cell.id, None)
+        self._begun(record.cell)
         if record.status == "ok":
             self._leave()
         self.current = None
@@ -86,7 +92,15 @@ class Pace:
         cells = [
             _sum([self._expected(phase, cell) for phase in ORDER]) for cell in self.waiting.values()
         ]
+        tried = next((c for c in (*self.waiting.values(), self.running) if c and c.tuning), None)
+        if tried:
+            whole = _sum([self._expected(phase, tried) for phase in ORDER])
+            cells += [whole] * self.to_come
         return _sum([self.cell_left(), *cells])
+
+    def _begun(self, cell: Cell) -> None:
+        self.waiting.pop(cell.id, None)
+        self.over.add(cell.id)
 
     def _enter(self, phase: str) -> None:
         self.current, self.phase_began, self.share = phase, self.now(), 0.0
@@ -111,7 +125,7 @@ class Pace:
 
 def _passed_over(cell: Cell) -> tuple[str, ...]:
     """Phases that the cell does not have, or in which it does next to nothing."""
-    if cell.fit:
+    if cell.fit or cell.tuning:
         return "evaluate", "save"
     return () if cell.trains else ("train", "save")
 

@@ -41,9 +41,13 @@ class State:
 
     def start(self, plan: Plan) -> None:
         """The plan is made."""
-        self.total = len(plan.cells)
+        self.replan(plan)
         names = [len(p.cell.name) for p in plan.cells]
         self.longest = min(NAME_WIDTH, max(names, default=0))
+
+    def replan(self, plan: Plan) -> None:
+        """The plan has grown."""
+        self.total = len(plan.cells) + plan.to_come
         self.pace.start(plan)
 
     def cell(self, cell: Cell) -> None:
@@ -75,7 +79,7 @@ class State:
     def record(self, record: Record, kept: bool) -> None:
         """A cell has its record; `kept` if it had it before."""
         self.done += 1
-        if kept and record.status not in ("ok", "skipped"):
+        if kept and record.status not in ("ok", "skipped") and not record.cell.tuning:
             self.kept[record.status] += 1
         self.running = None
         self.pace.record(record)

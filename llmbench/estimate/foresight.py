@@ -13,7 +13,7 @@ from llmbench.estimate.forecast import budget_bytes
 from llmbench.format import size
 from llmbench.launcher import Event
 from llmbench.plan import Planned
-from llmbench.record import Cell, Record
+from llmbench.record import Cell, DataRefs, Record
 from llmbench.setup import Setup
 
 TOO_LARGE = 1.1
@@ -36,11 +36,12 @@ Ask = Callable[[tuple[Cell, ...]], Mapping[str, Estimate]]
 
 @dataclass(frozen=True)
 class Foresight:
-    """Estimates by cell id, and what they mean on this machine; none where nothing is predicted."""
+    """Estimates, and what they mean on this machine; none where nothing is predicted."""
 
     memory_bytes: int = 0
     device_name: str = ""
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
+    """By the id of the cell that was predicted."""
     cells: tuple[Cell, ...] = ()
     """Those that were predicted."""
     way_out: str = ""
@@ -61,7 +62,7 @@ class Foresight:
 
     def noted(self, record: Record) -> Record:
         """The record with what was predicted of its cell."""
-        found = self.estimates.get(record.cell.id)
+        found = self._estimate(record.cell)
         return record.model_copy(update={"predicted": found.parts}) if found else record
 
     def instead(self, record: Record) -> str | None:
@@ -80,8 +81,23 @@ class Foresight:
 
     def peak_bytes(self, cell: Cell) -> int | None:
         """The predicted peak of a cell, as far as there is one."""
-        found = self.estimates.get(cell.id)
+        found = self._estimate(cell)
         return found.parts.total_bytes if found and found.parts else None
+
+    def peak_of(self, composition: str) -> int | None:
+        """The highest predicted peak of a composition's cells, as far as there is one."""
+        peaks = (self.peak_bytes(c) for c in self.cells if c.composition == composition)
+        return max((p for p in peaks if p is not None), default=None)
+
+    def _estimate(self, cell: Cell) -> Estimate | None:
+        """The estimate of the cell, or of one that differs in what memory does not depend on.
+
+        A search for its learning rate gives a cell another rate and so another id.
+        """
+        alike = [c for c in self.cells if c.composition == cell.composition and not cell.fit]
+        same = [c for c in alike if c.seed == cell.seed]
+        found = [self.estimates.get(c.id) for c in (*same, *alike)]
+        return self.estimates.get(cell.id) or next((f for f in found if f), None)
 
     def beyond(self, peak_bytes: int) -> bool:
         """Whether a peak is so far beyond the device's memory that there is no use in trying."""
@@ -144,6 +160,6 @@ def saving(setup: Setup, cells: Sequence[Cell]) -> tuple[Cell, ...]:
     for cell in cells:
         with contextlib.suppress(CompositionError):
             wanted = composition.read(f"{cell.composition}+{SAVING}", setup.registry.strategies.get)
-            data = cell.train_data, cell.eval_data
+            data = DataRefs(cell.train_data, cell.eval_data, cell.validation_data)
             added.append(plan.make_cell(setup, wanted, cell.seed, cell.model, data))
     return tuple(added)

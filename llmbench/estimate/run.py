@@ -26,7 +26,7 @@ from llmbench.job import EstimateJob
 from llmbench.launcher import Event
 from llmbench.plan import Planned
 from llmbench.plugin import Registry
-from llmbench.record import Cell, DataRef
+from llmbench.record import Cell, DataRef, DataRefs
 from llmbench.run import compare
 from llmbench.run.interruption import interruptions
 from llmbench.run.limit import Timed
@@ -56,7 +56,7 @@ def run(setup: Setup, listen: Callable[[Event], None]) -> Forecast:
     model = compare.model_ref(replace(fetched, weights=setup.config.weights))
     one_seed = setup.config.model_copy(update={"seeds": 1, "fit": None})
     resolved = setup.resolved.model_copy(update={"config": one_seed})
-    cells = plan.make(replace(setup, resolved=resolved), model, (NO_DATA, NO_DATA)).cells
+    cells = plan.make(replace(setup, resolved=resolved), model, DataRefs(NO_DATA, NO_DATA)).cells
     found = simulate(setup, fetched.weights_location, cells, listen)
     rows = rows_of(setup, cells, found)
     added = ways_out(setup, rows)

@@ -8,7 +8,7 @@ import json
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,35 @@ def sample(data: Data, count: int, seed: int = 0) -> Data:
     chosen = sorted(random.Random(seed).sample(range(len(data.examples)), count))
     picked = tuple(data.examples[i] for i in chosen)
     return Data(data.name, picked, data.input_field, data.target_field)
+
+
+def hold_out(data: Data, evaluated: Data, most: int) -> tuple[Data, Data | None]:
+    """The data without the examples to validate on, and those: a tenth, and `most` at most.
+
+    They are chosen by their content, so that neither the order of a file nor what is added to it
+    moves them. None is evaluated, and none is trained on, whatever the spaces in it.
+    """
+    taken = {key(e) for e in evaluated.examples}
+    able = sorted({key(e) for e in data.examples} - taken)
+    chosen = frozenset(able[: min(most, len(able) // 10)])
+    if not chosen:
+        return data, None
+    kept = tuple(e for e in data.examples if key(e) not in chosen)
+    first = {key(e): e for e in reversed(data.examples) if key(e) in chosen}
+    held = tuple(first[k] for k in sorted(chosen))
+    name = f"{data.name}, held out"
+    return replace(data, examples=kept), replace(data, name=name, examples=held)
+
+
+def without(data: Data, others: Sequence[Data]) -> Data:
+    """The data without the examples whose input is in the others."""
+    taken = {key(e) for other in others for e in other.examples}
+    return replace(data, examples=tuple(e for e in data.examples if key(e) not in taken))
+
+
+def key(example: Example) -> str:
+    """A digest of the example's input, whatever its white space."""
+    return hashlib.sha256(" ".join(example.input.split()).encode()).hexdigest()
 
 
 def lines(examples: Sequence[Example]) -> str:

@@ -33,6 +33,7 @@ class Source:
     folder: Path | None = None
     config: Path | None = None
     defaults: Mapping[str, object] = field(default_factory=dict)
+    learning_rates: Mapping[str, float] = field(default_factory=dict)
     trust: Trust = NOTHING
 
     @property
@@ -58,7 +59,15 @@ def find(
         if weights == "random" and model.config is None and model.folder is None:
             raise ModelError(f"'{name}' ships no architecture: use --weights pretrained.")
         found = Source(
-            name, weights, revision, model.hub_id, model.folder, model.config, model.defaults, trust
+            name,
+            weights,
+            revision,
+            model.hub_id,
+            model.folder,
+            model.config,
+            model.defaults,
+            model.learning_rates,
+            trust,
         )
         check_shipped(found)
         return found

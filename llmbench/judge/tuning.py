@@ -114,9 +114,7 @@ def unfinished(found: Mapping[str, Search], least: int) -> list[str]:
     All are given as many tries as the one that needs most, and `least` at least.
     """
     able = {name: s for name, s in found.items() if not s.broken}
-    wanted = max(
-        [least, *(len(s.tries) + (not s.bracketed) for s in able.values())], default=least
-    )
+    wanted = max([least, *(len(s.tries) + (not s.bracketed) for s in able.values())], default=least)
     wanted = min(wanted, MOST_TRIES)
     return [name for name, s in able.items() if len(s.tries) < wanted and s.next() is not None]
 

@@ -59,7 +59,7 @@ class Bench:
         return held if held and resume.stands(held, planned.skip, retry) else None
 
     def predict(self, cells: Plan) -> Foresight:
-        """What can be said of the memory of the cells that are to be run."""
+        """What can be said of the memory of the cells that have no result yet."""
         pending = [p for p in cells.cells if not self.result(p)]
         return foresee(self.setup, pending, self._estimates, self.listener.event)
 
@@ -95,6 +95,9 @@ class Bench:
             tokenizer_source=self._tokenizer,
             train_file=self._train_file,
             eval_file=self.store.data.resolve() / "eval.jsonl" if self.inputs.evaluate else None,
+            validation_file=(
+                self.store.data.resolve() / "validation.jsonl" if self.inputs.validation else None
+            ),
             record_file=folder / "record.json",
             work_folder=folder,
             attempt=self.store.attempts(cell.id) + 1,

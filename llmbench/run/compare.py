@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import platform
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,11 +17,13 @@ from llmbench.plan import Plan
 from llmbench.plugin import Registry
 from llmbench.plugin.blame import Watched
 from llmbench.record import ModelRef
-from llmbench.run import advice, feed, interruption, lock, neighbour, resume
+from llmbench.run import feed, interruption, lock, neighbour, resume
 from llmbench.run.bench import Bench
+from llmbench.run.course import Course
 from llmbench.run.feed import Inputs
 from llmbench.run.limit import Timed
 from llmbench.run.listener import Listener
+from llmbench.run.tuning import Tuning
 from llmbench.setup import Setup, notices
 from llmbench.store import Header, Store
 
@@ -46,31 +47,18 @@ def run(
         stack.callback(launcher.close)
         fetched = source.fetch(setup.source, needs_tokenizer=setup.has_text)
         inputs = feed.read(setup)
-        cells = plan.make(setup, model_ref(fetched), inputs.refs)
+        model = model_ref(fetched)
         store = Store(Path(setup.config.output) if setup.config.output else default_output(setup))
         store.create_root()
         held.enter_context(lock.directory(store.root, setup.config.wait, listener.event))
         store.create()
         resume.recover(store)
         feed.write(inputs, store)
-        made = header(setup, cells, store, command, inputs, seen)
-        written = store.write_header(made)
-        listener.start(written.plan, store.root)
         bench = Bench(setup, fetched, inputs, store, launcher, listener)
         with interruption.interruptions(launcher, listener.event) as stopped, cleared(store):
-            foresight = bench.predict(cells)
-            if foresight.notices:
-                more = {"notices": (*made.notices, *foresight.notices)}
-                store.write_header(made.model_copy(update=more))
-            for planned in map(foresight.of, cells.cells):
-                if stopped():
-                    break
-                ran = bench.run(planned, foresight)
-                if ran and ran.status == "oom" and setup.config.on_oom == "stop":
-                    listener.event(
-                        {"event": advice.STOP, "reason": advice.stopped(setup.config.retry)}
-                    )
-                    break
+            tuning = Tuning(setup, model, inputs.refs, store)
+            made = header(setup, store, command, inputs, seen)
+            Course(bench, tuning, made, stopped).run()
     if stopped():
         raise interruption.Interrupted(store)
     return store
@@ -99,22 +87,19 @@ def cleared(store: Store) -> Iterator[None]:
 
 
 def make_launcher(config: Config, registry: Registry) -> Timed:
-    """The launcher that is asked for, with a limit on each cell; `auto` forks where it can."""
+    """The launcher that is asked for, with a limit on each cell."""
     name = config.launcher
-    if name == "auto":
-        name = "fork" if platform.system() == "Linux" else "spawn"
     return Timed(Watched(name, registry.launchers.get(name)), config.cell_timeout)
 
 
 def header(
     setup: Setup,
-    cells: Plan,
     store: Store,
     command: str,
     inputs: Inputs,
     seen: tuple[str, ...] = (),
 ) -> Header:
-    """What `comparison.json` says; `seen` are notices of the machine."""
+    """What `comparison.json` says before there is a plan; `seen` are notices of the machine."""
     fields = {}
     if inputs.train:
         fields = {"input": inputs.train.input_field, "target": inputs.train.target_field}
@@ -125,7 +110,7 @@ def header(
         configuration=setup.config.model_dump(mode="json"),
         origins=setup.resolved.origins,
         environment=setup.environment,
-        plan=cells,
+        plan=Plan(cells=()),
         data_fields=fields,
         notices=(*notices(setup), *feed.overlap(inputs), *seen),
     )

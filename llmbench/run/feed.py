@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from llmbench.errors import DataError
 from llmbench.fetch import dataset
 from llmbench.fetch.dataset import Data
-from llmbench.record import DataRef
+from llmbench.record import DataRef, DataRefs
 from llmbench.setup import Setup
 from llmbench.store import Store, write_text
 
@@ -21,7 +21,9 @@ class Inputs:
 
     train: Data | None
     evaluate: Data | None
-    refs: tuple[DataRef, DataRef]
+    refs: DataRefs
+    validation: Data | None = None
+    """What losses are taken on while training; neither trained on nor evaluated."""
 
 
 def read(setup: Setup) -> Inputs:
@@ -30,7 +32,7 @@ def read(setup: Setup) -> Inputs:
     needed = settings.steps * settings.batch_size * settings.accumulation
     if not setup.has_text:
         ref = DataRef(name=RANDOM_TOKENS, examples=needed, sha256="")
-        return Inputs(None, None, (ref, ref.model_copy(update={"examples": 0})))
+        return Inputs(None, None, DataRefs(ref, ref.model_copy(update={"examples": 0})))
     task = setup.registry.tasks.get(config.task)
     fields = (config.input_field, config.target_field)
     trains_on, evaluates_on = config.data or task.train_file, config.eval_data
@@ -38,17 +40,37 @@ def read(setup: Setup) -> Inputs:
         evaluates_on = str(task.eval_file) if task.eval_file else None
     if trains_on is None:
         raise DataError(f"'{task.id}' has no data of its own to train on: give --data.")
-    train = dataset.sample(dataset.read(trains_on, task, *fields), needed)
+    train = dataset.read(trains_on, task, *fields)
     if evaluates_on is None:
         raise DataError("Evaluation needs data that are not trained on: give --eval-data.")
-    held_out = dataset.read(evaluates_on, task, *fields)
-    held_out = dataset.sample(held_out, settings.eval_examples)
-    return Inputs(train, held_out, (train.ref, held_out.ref))
+    evaluate = dataset.read(evaluates_on, task, *fields)
+    train, validation = validated(setup, train, evaluate)
+    train = dataset.sample(train, needed)
+    evaluate = dataset.sample(evaluate, settings.eval_examples)
+    refs = DataRefs(train.ref, evaluate.ref, validation.ref if validation else None)
+    return Inputs(train, evaluate, refs, validation)
+
+
+def validated(setup: Setup, train: Data, evaluate: Data) -> tuple[Data, Data | None]:
+    """What is left to train on, and what to validate on: what was given, or some of the former."""
+    config, most = setup.config, setup.config.settings.validation_examples
+    if config.validation_data is None:
+        return dataset.hold_out(train, evaluate, most)
+    task = setup.registry.tasks.get(config.task)
+    given = dataset.read(config.validation_data, task, config.input_field, config.target_field)
+    apart = dataset.without(given, (train, evaluate))
+    if not apart.examples:
+        raise DataError(
+            f"Every example of '{given.name}' is trained on or evaluated as well: give "
+            "--validation-data others, or leave it out to have some of --data held out."
+        )
+    return train, dataset.sample(apart, most) if most else None
 
 
 def write(inputs: Inputs, store: Store) -> None:
     """Keep what the cells are fed beside their records."""
-    for name, data in (("train", inputs.train), ("eval", inputs.evaluate)):
+    held = {"train": inputs.train, "eval": inputs.evaluate, "validation": inputs.validation}
+    for name, data in held.items():
         if data:
             write_text(store.data / f"{name}.jsonl", dataset.lines(data.examples))
 

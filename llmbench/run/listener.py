@@ -16,6 +16,9 @@ class Listener(Protocol):
     def start(self, plan: Plan, root: Path) -> None:
         """The plan is made and the directory is there."""
 
+    def replan(self, plan: Plan) -> None:
+        """The plan has grown: what was measured decided what else is to run."""
+
     def cell(self, cell: Cell) -> None:
         """A cell is about to run."""
 

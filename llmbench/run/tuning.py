@@ -1,0 +1,115 @@
+"""The search for learning rates: cells that are run one after the other until each is bracketed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from llmbench import plan, rate
+from llmbench.composition import Composition
+from llmbench.estimate.foresight import Foresight
+from llmbench.judge.tuning import FIRST, Search, search, unfinished
+from llmbench.plan import Planned
+from llmbench.rate import Rate
+from llmbench.record import DataRefs, ModelRef, Record
+from llmbench.setup import Setup
+from llmbench.store import Store
+
+
+@dataclass
+class Tuning:
+    """The search for the rates of a comparison; it goes on from the records that there are."""
+
+    setup: Setup
+    model: ModelRef
+    data: DataRefs
+    store: Store
+    cells: list[Planned] = field(default_factory=list)
+    """Every try so far, in the order in which they are run."""
+
+    @property
+    def arithmetics(self) -> list[Composition]:
+        """What is searched for; nothing where there is nothing to validate on."""
+        return rate.to_tune(self.setup) if self.data.validation else []
+
+    def pending(self, foresee: Callable[[], Foresight]) -> list[Planned]:
+        """The tries to run next, one of each arithmetic that needs more; none at the end.
+
+        `foresee` tells of the memory of the plan's cells; it is asked only where that matters.
+        """
+        rates: dict[str, Sequence[float]] = {
+            name: [declared * factor for factor in FIRST]
+            for name, declared in self._untried().items()
+        }
+        if not rates:
+            found = {c.id: self._search(c) for c in self.arithmetics}
+            wanted = unfinished(found, self.setup.config.tries)
+            rates = {n: [r] for n in wanted if (r := found[n].next()) is not None}
+        tries = [
+            self._planned(self._tried_with(arithmetic, foresee), value)
+            for arithmetic in self.arithmetics
+            for value in rates.get(arithmetic.id, ())
+        ]
+        self.cells += tries
+        return tries
+
+    def to_come(self) -> int:
+        """How many tries there will be at least, beyond those that are planned."""
+        least = self.setup.config.tries
+        tried = [sum(p.cell.arithmetic == c.id for p in self.cells) for c in self.arithmetics]
+        return sum(max(0, least - count) for count in tried)
+
+    def chosen(self) -> dict[str, float]:
+        """The best rate of each arithmetic that could be searched to its end."""
+        found = (self._search(c) for c in self.arithmetics)
+        return {s.arithmetic: s.best.rate for s in found if s.best and not s.broken}
+
+    def _untried(self) -> dict[str, float]:
+        """The declared rates of arithmetics of which nothing is planned."""
+        planned = {p.cell.arithmetic for p in self.cells}
+        return {
+            c.id: rate.declared_rate(self.setup, c) for c in self.arithmetics if c.id not in planned
+        }
+
+    def _planned(self, wanted: Composition, value: float) -> Planned:
+        cell = plan.make_cell(
+            self.setup,
+            wanted,
+            rate.seed(self.setup),
+            self.model,
+            self.data,
+            rate=Rate(value, "tuned"),
+            tuning=True,
+        )
+        return plan.outlined(self.setup, wanted, cell)
+
+    def _search(self, wanted: Composition) -> Search:
+        return search(self._records(), wanted.id)
+
+    def _records(self) -> list[Record]:
+        held = (self.store.record(p.cell.id) for p in self.cells)
+        return [record for record in held if record]
+
+    def _tried_with(self, arithmetic: Composition, foresee: Callable[[], Foresight]) -> Composition:
+        """What an arithmetic is tried with: itself, unless it is not planned or will not fit.
+
+        Then the composition that shares it and is predicted to need least. What it was tried with
+        before, it is tried with again.
+        """
+        sharing = {
+            c.id: c
+            for c in self.setup.compositions
+            if c.trains and c.arithmetic.id == arithmetic.id
+        }
+        if len(sharing) == 1:
+            return next(iter(sharing.values()))
+        before = self.store.tried().get(arithmetic.id)
+        if before in sharing:
+            return sharing[before]
+        foresight = foresee()
+        peaks = {name: foresight.peak_of(name) for name in sharing}
+        own = peaks.get(arithmetic.id)
+        if arithmetic.id in sharing and (own is None or not foresight.beyond(own)):
+            return arithmetic
+        least = min(sharing, key=lambda name: (peaks[name] or 0, len(sharing[name].members)))
+        return sharing[least]
