@@ -5,9 +5,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors import safe_open
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
+from llmbench.plugin import Registry
+from llmbench_models import ALIASES, INSTRUCT
 from llmbench_models.make_tiny import FOLDER
 from llmbench_tasks.make_dialogues import (
     DATA,
@@ -18,6 +21,21 @@ from llmbench_tasks.make_dialogues import (
     make_splits,
     to_json_lines,
 )
+
+PARAMETERS = {
+    "gemma-3-1b": 999_885_952,
+    "gemma-3-270m": 268_098_176,
+    "llama-3.2-1b": 1_235_814_400,
+    "llama-3.2-3b": 3_212_749_824,
+    "qwen3-0.6b": 596_049_920,
+    "qwen3-1.7b": 1_720_574_976,
+    "qwen3-4b": 4_022_468_096,
+    "qwen3-8b": 8_190_735_360,
+    "smollm2-1.7b": 1_711_376_384,
+    "smollm2-135m": 134_515_008,
+    "smollm2-360m": 361_821_120,
+}
+"""As the weights that the models' authors publish have them."""
 
 
 def rows(split: str) -> list[dict[str, str]]:
@@ -95,3 +113,37 @@ def test_an_example_fits_the_default_sequence_length(tokenizer: PreTrainedTokeni
     prompt = "Summarize the dialogue.\n\n{dialogue}\n\nSummary: {summary}"
     texts = [prompt.format(**row) for row in rows("train") + rows("eval")]
     assert max(len(ids) for ids in tokenizer(texts).input_ids) < 160
+
+
+def parameters(config: Path) -> int:
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(config))
+    return int(model.num_parameters())
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_an_alias_has_as_many_parameters_as_its_summary_says(
+    registry: Registry, alias: str
+) -> None:
+    model = registry.models.get(alias)
+    assert model.config is not None
+    count = parameters(model.config)
+    short = (
+        f"{count / 1e9:.1f} billion" if "billion" in model.summary else f"{count / 1e6:.0f} million"
+    )
+    assert f", {short} parameters" in model.summary
+    assert count == PARAMETERS.get(alias, count)
+
+
+@pytest.mark.parametrize(("alias", "shape"), [(a, shape) for a, (_, shape) in INSTRUCT.items()])
+def test_a_model_that_follows_instructions_has_the_shape_of_its_base(
+    registry: Registry, alias: str, shape: str
+) -> None:
+    model, base = registry.models.get(alias), registry.models.get(shape)
+    assert model.config == base.config
+    assert model.hub_id != base.hub_id
+    assert model.summary == f"{base.summary}, instruction-tuned"
+
+
+def test_every_shape_that_ships_belongs_to_an_alias() -> None:
+    assert {folder.name for folder in (FOLDER.parent / "configs").iterdir()} == set(ALIASES)

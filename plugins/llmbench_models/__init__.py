@@ -32,12 +32,33 @@ ALIASES = {
     "llama-2-13b": ("meta-llama/Llama-2-13b-hf", "Llama 2, 13.0 billion parameters"),
     "llama-3.1-8b": ("meta-llama/Llama-3.1-8B", "Llama 3.1, 8.0 billion parameters"),
     "llama-3.2-1b": ("meta-llama/Llama-3.2-1B", "Llama 3.2, 1.2 billion parameters"),
+    "llama-3.2-3b": ("meta-llama/Llama-3.2-3B", "Llama 3.2, 3.2 billion parameters"),
     "mistral-7b": ("mistralai/Mistral-7B-v0.3", "Mistral v0.3, 7.2 billion parameters"),
     "qwen2.5-0.5b": ("Qwen/Qwen2.5-0.5B", "Qwen 2.5, 0.5 billion parameters"),
     "qwen2.5-7b": ("Qwen/Qwen2.5-7B", "Qwen 2.5, 7.6 billion parameters"),
+    "qwen3-0.6b": ("Qwen/Qwen3-0.6B", "Qwen 3, 0.6 billion parameters"),
+    "qwen3-1.7b": ("Qwen/Qwen3-1.7B", "Qwen 3, 1.7 billion parameters"),
+    "qwen3-4b": ("Qwen/Qwen3-4B", "Qwen 3, 4.0 billion parameters"),
+    "qwen3-8b": ("Qwen/Qwen3-8B", "Qwen 3, 8.2 billion parameters"),
+    "gemma-3-270m": ("google/gemma-3-270m", "Gemma 3, 268 million parameters"),
+    "gemma-3-1b": ("google/gemma-3-1b-pt", "Gemma 3, 1.0 billion parameters"),
+    "smollm2-135m": ("HuggingFaceTB/SmolLM2-135M", "SmolLM2, 135 million parameters"),
+    "smollm2-360m": ("HuggingFaceTB/SmolLM2-360M", "SmolLM2, 362 million parameters"),
+    "smollm2-1.7b": ("HuggingFaceTB/SmolLM2-1.7B", "SmolLM2, 1.7 billion parameters"),
     "gpt2": ("openai-community/gpt2", "GPT-2, 124 million parameters"),
     "pythia-410m": ("EleutherAI/pythia-410m", "Pythia, 405 million parameters"),
 }
+
+INSTRUCT = {
+    "llama-3.2-1b-instruct": ("meta-llama/Llama-3.2-1B-Instruct", "llama-3.2-1b"),
+    "llama-3.2-3b-instruct": ("meta-llama/Llama-3.2-3B-Instruct", "llama-3.2-3b"),
+    "gemma-3-270m-it": ("google/gemma-3-270m-it", "gemma-3-270m"),
+    "gemma-3-1b-it": ("google/gemma-3-1b-it", "gemma-3-1b"),
+    "smollm2-135m-instruct": ("HuggingFaceTB/SmolLM2-135M-Instruct", "smollm2-135m"),
+    "smollm2-360m-instruct": ("HuggingFaceTB/SmolLM2-360M-Instruct", "smollm2-360m"),
+    "smollm2-1.7b-instruct": ("HuggingFaceTB/SmolLM2-1.7B-Instruct", "smollm2-1.7b"),
+}
+"""Aliases of models that follow instructions: hub id, and the alias whose shape each has."""
 
 
 @hookimpl
@@ -45,4 +66,10 @@ def register_models(register: Callable[[Model], None]) -> None:
     """Offer the shipped model and the aliases."""
     register(TINY)
     for alias, (hub_id, summary) in ALIASES.items():
-        register(Model(alias, summary, hub_id=hub_id, config=HERE / "configs" / alias))
+        register(_model(alias, hub_id, summary, shape=alias))
+    for alias, (hub_id, base) in INSTRUCT.items():
+        register(_model(alias, hub_id, f"{ALIASES[base][1]}, instruction-tuned", shape=base))
+
+
+def _model(alias: str, hub_id: str, summary: str, shape: str) -> Model:
+    return Model(alias, summary, hub_id=hub_id, config=HERE / "configs" / shape)
