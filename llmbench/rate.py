@@ -80,7 +80,9 @@ def given(setup: Setup) -> bool:
 
 
 def stated(setup: Setup, wanted: Composition) -> bool:
-    """Whether options in brackets give the composition a learning rate of its own."""
+    """Whether a member, or an option in brackets, gives the composition a rate of its own."""
+    if any(member.sets_learning_rate for member in wanted.members):
+        return True
     try:
         plain = Composition(tuple(type(member)() for member in wanted.members))
     except ValidationError:  # an option that has no default

@@ -43,6 +43,8 @@ class Strategy(BaseModel):
     arithmetic: ClassVar[bool] = True
     """False for what changes memory or kernels alone: it shares the learning rate that is best
     without it."""
+    sets_learning_rate: ClassVar[bool] = False
+    """True for what gives the learning rate outright, which is then not searched for."""
     trains: ClassVar[bool] = True
     """False for a baseline that is evaluated as it is."""
 

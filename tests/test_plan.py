@@ -12,12 +12,12 @@ from llmbench.composition import Composition
 from llmbench.config import resolve
 from llmbench.errors import ConfigError
 from llmbench.fetch.source import Source
-from llmbench.record import Budget, DataRef, ModelRef
+from llmbench.record import Budget, DataRef, DataRefs, ModelRef
 from llmbench.setup import Setup, compositions
 from llmbench.strategy import Strategy
 
 MODEL = ModelRef(id="owner/some model", weights="pretrained", revision="abc")
-DATA = (
+DATA = DataRefs(
     DataRef(name="train.jsonl", examples=8, sha256="1" * 64),
     DataRef(name="eval.jsonl", examples=2, sha256="2" * 64),
 )

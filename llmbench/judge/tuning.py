@@ -17,12 +17,8 @@ from llmbench.record import Cell, Record
 
 RATIO = math.sqrt(10)
 """Between neighbouring rates of the grid."""
-FIRST = (1 / RATIO, 1.0, RATIO)
-"""What is tried first, as multiples of the declared rate."""
 MOST_TRIES = 9
 """After so many tries the search ends, bracketed or not."""
-SAME = 1e-6
-"""Relative difference below which two rates are one."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +67,24 @@ class Search:
             return None
         best = self.best
         if best is None or best is self.tries[0]:
-            return self.tries[0].rate / RATIO
+            return neat(self.tries[0].rate / RATIO)
         if best is self.tries[-1]:
-            return self.tries[-1].rate * RATIO
+            return neat(self.tries[-1].rate * RATIO)
         place = self.tries.index(best)
         beside = (self.tries[place - 1], self.tries[place + 1])
         # The wider gap; of equal ones, that on the side where the loss is lower.
         wider = max(beside, key=lambda t: (round(_gap(t, best), 6), -(t.loss or math.inf)))
-        return math.sqrt(wider.rate * best.rate)
+        return neat(math.sqrt(wider.rate * best.rate))
+
+
+def first(declared: float) -> list[float]:
+    """What is tried before anything is known."""
+    return [neat(declared / RATIO), declared, neat(declared * RATIO)]
+
+
+def neat(rate: float) -> float:
+    """The rate in two significant digits, as people write it."""
+    return float(f"{rate:.1e}")
 
 
 def _gap(one: Try, other: Try) -> float:

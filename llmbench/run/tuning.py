@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from llmbench import plan, rate
 from llmbench.composition import Composition
 from llmbench.estimate.foresight import Foresight
-from llmbench.judge.tuning import FIRST, Search, search, unfinished
+from llmbench.judge.tuning import Search, first, search, unfinished
 from llmbench.plan import Planned
 from llmbench.rate import Rate
 from llmbench.record import DataRefs, ModelRef, Record
@@ -38,8 +38,7 @@ class Tuning:
         `foresee` tells of the memory of the plan's cells; it is asked only where that matters.
         """
         rates: dict[str, Sequence[float]] = {
-            name: [declared * factor for factor in FIRST]
-            for name, declared in self._untried().items()
+            name: first(declared) for name, declared in self._untried().items()
         }
         if not rates:
             found = {c.id: self._search(c) for c in self.arithmetics}

@@ -11,7 +11,9 @@ from llmbench_strategies.flash_attention import FlashAttention
 from llmbench_strategies.four_bit import FourBit
 from llmbench_strategies.full import Full
 from llmbench_strategies.gradient_checkpointing import GradientCheckpointing
+from llmbench_strategies.learning_rate import LearningRate
 from llmbench_strategies.lora import Lora
+from llmbench_strategies.precision import Precision
 from llmbench_strategies.qlora import Qlora
 
 STRATEGIES: tuple[type[Strategy], ...] = (
@@ -23,6 +25,8 @@ STRATEGIES: tuple[type[Strategy], ...] = (
     FlashAttention,
     GradientCheckpointing,
     EagerAttention,
+    Precision,
+    LearningRate,
     Base,
 )
 
