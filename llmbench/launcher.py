@@ -7,8 +7,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
+from llmbench.errors import UserError
+
 Event = dict[str, Any]
 """What a worker says while it runs: `{"event": "phase", "phase": "train"}` and the like."""
+NOTICE = "notice"
+"""The event of something to know of how cells run: its `reason` is a sentence or two, which the
+terminal and the report show. A launcher may say it as well."""
+
+
+class CannotLaunch(UserError):
+    """Raised by `Launcher.run` where it can run no worker here; the cell fails with this sentence.
+
+    `why` is the reason in half a sentence, for whoever goes on with another launcher.
+    """
+
+    def __init__(self, sentence: str, why: str) -> None:
+        super().__init__(sentence)
+        self.why = why
 
 
 class Launcher(ABC):

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+import json
 import signal
 import subprocess
 import sys
 
 import pytest
 
+from llmbench.launcher import CannotLaunch
 from llmbench_launchers import spawn
 from llmbench_launchers.fork import Fork
 from llmbench_launchers.process import events, worker_environment
@@ -139,3 +141,26 @@ def test_a_fork_whose_process_was_killed_starts_another_for_the_next_cell(tmp_pa
     assert launcher.run(tmp_path / "cell.json", log, lambda event: None) == 1
     assert "no torch today" in log.read_text()
     launcher.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forking is for Linux")
+def test_a_fork_whose_process_has_initialised_cuda_says_so_and_what_to_do(tmp_path, monkeypatch):
+    """Of every cell, without importing all over again."""
+    ready = {"event": "ready", "cuda": True, "initialised_by": "torchao"}
+    popen, started = subprocess.Popen, []
+
+    def stand_in(command, **options):
+        started.append(popen([sys.executable, "-c", f"print('{json.dumps(ready)}')"], **options))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", stand_in)
+    launcher, heard = Fork(), []
+    for _ in range(2):
+        with pytest.raises(CannotLaunch) as caught:
+            launcher.run(tmp_path / "cell.json", tmp_path / "log", heard.append)
+        assert str(caught.value) == (
+            "No cell can be forked, since importing torchao initialised CUDA: use --launcher spawn."
+        )
+    assert heard == [ready]
+    launcher.close()
+    assert len(started) == 1

@@ -13,9 +13,9 @@ from llmbench.estimate.ask import ask
 from llmbench.estimate.foresight import PREDICTING, UNSEEN, Foresight, foresee
 from llmbench.fetch.source import Source
 from llmbench.job import EstimateJob, Job
-from llmbench.launcher import Event
+from llmbench.launcher import CannotLaunch, Event
 from llmbench.plan import Plan, Planned
-from llmbench.record import Cell, Record
+from llmbench.record import Cell, Record, Status
 from llmbench.redact import log as logs
 from llmbench.redact import part
 from llmbench.run import advice, outcome, resume
@@ -67,12 +67,13 @@ class Bench:
         """The record of a cell that cannot run."""
         if not (planned.skip or planned.broken):
             return None
-        return Record(
-            cell=planned.cell,
-            status="failed" if planned.broken else "skipped",
-            reason=planned.broken or planned.skip,
-            environment=self.setup.environment,
-        )
+        status = "failed" if planned.broken else "skipped"
+        return self._unrun(planned.cell, status, planned.broken or planned.skip)
+
+    def _unrun(self, cell: Cell, status: Status, reason: str | None) -> Record:
+        """The record of a cell that had no worker."""
+        environment = self.setup.environment
+        return Record(cell=cell, status=status, reason=reason, environment=environment)
 
     def _launch(self, job: Job) -> Record:
         """Run the job's worker and make its record, also when the worker could not."""
@@ -81,6 +82,8 @@ class Bench:
         log = self.store.log(job.cell.id)
         try:
             status = self.launcher.run(job_file, log, self.listener.event)
+        except CannotLaunch as error:
+            return self._unrun(job.cell, "failed", str(error))
         finally:
             logs.clean(log)  # libraries write to it directly
         return self.launcher.judged(outcome.record_of(job, status, log), log)

@@ -13,11 +13,13 @@ from llmbench.config import Config
 from llmbench.errors import StoreError
 from llmbench.fetch import digest, source
 from llmbench.fetch.source import Source
+from llmbench.launcher import Launcher
 from llmbench.plan import Plan
 from llmbench.plugin import Registry
 from llmbench.plugin.blame import Watched
 from llmbench.record import ModelRef
 from llmbench.run import feed, interruption, lock, neighbour, resume
+from llmbench.run.auto import Auto
 from llmbench.run.bench import Bench
 from llmbench.run.course import Course
 from llmbench.run.feed import Inputs
@@ -87,9 +89,13 @@ def cleared(store: Store) -> Iterator[None]:
 
 
 def make_launcher(config: Config, registry: Registry) -> Timed:
-    """The launcher that is asked for, with a limit on each cell."""
-    name = config.launcher
-    return Timed(Watched(name, registry.launchers.get(name)), config.cell_timeout)
+    """The launcher that is asked for, with a limit on each cell; `auto` forks where it can."""
+
+    def make(name: str) -> Launcher:
+        return Watched(name, registry.launchers.get(name))
+
+    chosen = Auto(make) if config.launcher == "auto" else make(config.launcher)
+    return Timed(chosen, config.cell_timeout)
 
 
 def header(

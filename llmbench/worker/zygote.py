@@ -2,7 +2,8 @@
 
 It reads a JSON line per cell, `{"job": PATH, "log": PATH}`, and answers on standard output with
 the child's events and, at the end, `{"event": "exit", "status": N}`. It never touches CUDA: a
-child that is forked after that could not use the GPU. It ends with its parent, and its children
+child that is forked after that could not use the GPU. Where something that it imported has touched
+it, its first event, `ready`, says so, and it forks none. It ends with its parent, and its children
 end with it.
 """
 
@@ -18,6 +19,7 @@ from typing import Any
 
 from llmbench.quiet import quiet
 from llmbench.run import tree
+from llmbench.worker.driver import initialised_by
 from llmbench.worker.preload import has_gpu, preload
 
 
@@ -30,8 +32,9 @@ def main() -> None:
         preload()
     tree.outlive_parent()  # a child that runs is to be ended with all that it started: see `wait`
     tree.adopt_orphans()
-    say({"event": "ready", "cuda": has_gpu()})
-    while request := sys.stdin.buffer.readline():
+    ready = {"event": "ready", "cuda": has_gpu(), "initialised_by": initialised_by()}
+    say(ready)
+    while (request := sys.stdin.buffer.readline()) and not ready["initialised_by"]:
         serve(json.loads(request))
     os._exit(0)  # taking all that was imported to pieces would take seconds
 

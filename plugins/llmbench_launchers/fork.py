@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from llmbench.launcher import Event, Launcher
+from llmbench.launcher import CannotLaunch, Event, Launcher
 from llmbench.run import tree
 from llmbench_launchers.process import events, worker_environment
 
@@ -30,10 +30,13 @@ class Fork(Launcher):
 
         self._chatter: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this
         self._child: int | None = None
+        self._culprit: str | None = None
+        """What initialised CUDA when it was imported, once that is known."""
         self._zygote = self._start()
 
     def run(self, job: Path, log: Path, on_event: Callable[[Event], None]) -> int:
         """Have a child forked for the job, and follow it to its end."""
+        self._check()
         if self._zygote.poll() is not None:
             self._zygote = self._start()
         assert self._zygote.stdin
@@ -52,6 +55,9 @@ class Fork(Launcher):
                 return int(event["status"])
             else:
                 on_event(event)
+            if event["event"] == "ready":
+                self._culprit = event.get("initialised_by")
+                self._check()
         return self._gone(log)
 
     def interrupt(self) -> None:
@@ -62,7 +68,8 @@ class Fork(Launcher):
 
     def kill(self) -> None:
         """End the running child; the process that it was forked from, if there is no child yet."""
-        tree.end(self._child or self._zygote.pid)
+        if self._zygote.poll() is None:
+            tree.end(self._child or self._zygote.pid)
 
     def close(self) -> None:
         """End the process that cells are forked from, and the cell that runs."""
@@ -71,6 +78,12 @@ class Fork(Launcher):
                 tree.end(leader)
         self._zygote.wait()
         self._chatter.close()
+
+    def _check(self) -> None:
+        """CannotLaunch if the process to fork from has initialised CUDA: its children cannot."""
+        if self._culprit:
+            why = f"importing {self._culprit} initialised CUDA"
+            raise CannotLaunch(f"No cell can be forked, since {why}: use --launcher spawn.", why)
 
     def _start(self) -> subprocess.Popen[bytes]:
         """Start the process to fork from; its last words go to a file that it has for itself."""
