@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from llmbench.judge import fact
 from llmbench.judge.fact import Difference
+from llmbench.judge.group import group
 from llmbench.record import Record
 from llmbench.report import words
-from llmbench.report.field import group
 from llmbench.report.name import named
 
 
@@ -28,14 +28,15 @@ def _trait(label: str, *declared_by: str) -> Trait:
 
 
 TRAITS = {
+    "template": _trait("how prompts are written"),
     "base_weights": _trait("the type of the base weights", "quantization", "precision"),
     "trained_weights": _trait("the type of the trained weights", "precision"),
     "gradients": _trait("the type of gradients", "optimizer", "precision"),
     "master_weights": _trait("the type of the copies that are updated", "optimizer", "precision"),
-    "optimizer": _trait("the optimiser that ran", "optimizer"),
+    "optimizer": _trait("the optimiser that ran", "optimizer", "precision"),
     "optimizer_states": _trait("the type of the optimiser's states", "optimizer", "precision"),
     "attention": _trait("the attention implementation", "attention"),
-    "attention_kernels": _trait("the attention kernels that ran", "attention"),
+    "attention_kernels": _trait("the attention kernels that ran", "attention", "precision"),
     "gradient_checkpointing": _trait("gradient checkpointing", "memory"),
     "autocast": _trait("automatic casts of types", "precision"),
     "micro_batch": _trait("the sequences of a micro-batch"),
@@ -115,12 +116,13 @@ def _declared(record: Record) -> Iterator[str]:
 def _comparable(records: Sequence[Record]) -> Iterator[list[Record]]:
     """Cells that are to differ in their strategies alone.
 
-    One of the frontier has sizes of its own, and a record from before groups were kept does not
-    say what its strategies declare.
+    One of the frontier has sizes of its own, one that tries a learning rate is no result, and a
+    record from before groups were kept does not say what its strategies declare.
     """
     found = defaultdict(list)
     for record in records:
         cell = record.cell
-        if cell.trains and cell.fit is None and all(m.group for m in cell.members):
+        alone = cell.fit is not None or cell.tuning
+        if cell.trains and not alone and all(m.group for m in cell.members):
             found[group(record), cell.seed].append(record)
     yield from found.values()

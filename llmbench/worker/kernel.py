@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from llmbench.strategy import CannotRun
@@ -22,6 +23,16 @@ KERNELS = {
     "flex_attention": "flex",
 }
 """Operator names, torch's own and those of the flash_attn package, to what people call them."""
+
+
+def choose() -> None:
+    """Leave cuDNN's attention out of torch's choice, for the rest of the process.
+
+    It makes a plan for every new shape, which takes longer than a step of a small model: with
+    batches as long as their texts, and with every token of a generation, there is always another.
+    """
+    torch.backends.cuda.enable_cudnn_sdp(False)
+
 
 REFUSALS = ("No available kernel", "No viable backend")
 """What torch says, on a GPU and on a CPU, where no allowed kernel takes the inputs."""
