@@ -93,7 +93,15 @@ def buckets(tensors: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
 
 def flattened(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
     """The elements of all tensors in a row, in fp32."""
-    return torch.cat([t.reshape(-1).float() for t in tensors])
+    flat = torch.empty(sum(t.numel() for t in tensors), device=tensors[0].device)
+    torch._foreach_copy_(parted(flat, tensors), list(tensors))
+    return flat
+
+
+def parted(flat: torch.Tensor, like: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """The elements in a row as tensors of these shapes."""
+    parts = flat.split([t.numel() for t in like])
+    return [part.view(t.shape) for part, t in zip(parts, like, strict=True)]
 
 
 def round_into(targets: Sequence[torch.Tensor], exact: torch.Tensor) -> None:
@@ -103,7 +111,5 @@ def round_into(targets: Sequence[torch.Tensor], exact: torch.Tensor) -> None:
     """
     bits = exact.view(torch.int32)
     bits += torch.randint(0, 2**16, bits.shape, dtype=torch.int32, device=bits.device)
-    upper = bits.view(torch.bfloat16).view(-1, 2)[:, 1]
-    sizes = [t.numel() for t in targets]
-    parts = [p.view(t.shape) for p, t in zip(upper.split(sizes), targets, strict=True)]
-    torch._foreach_copy_(list(targets), parts)
+    upper = bits.view(torch.bfloat16).view(-1, 2)[:, 1].contiguous()
+    torch._foreach_copy_(list(targets), parted(upper, targets))
