@@ -26,7 +26,8 @@ class Task:
     id: str
     summary: str
     template: str
-    """The prompt; what the model must continue with is a space, the target and end-of-text."""
+    """The prompt: what a chat model's user says, or what a text starts with that goes on with a
+    space, the target and end-of-text."""
     input_fields: tuple[str, ...] = INPUT_FIELDS
     """Field names that are recognised as the input, the first that is there wins."""
     target_fields: tuple[str, ...] = TARGET_FIELDS

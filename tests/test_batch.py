@@ -11,6 +11,7 @@ from llmbench.setting import Settings
 from llmbench.task import Task
 from llmbench.worker import batch
 from llmbench.worker.batch import IGNORED, Encoder, Tokens, collate
+from llmbench.worker.template import Plain
 
 TASK = Task("summarization", "", "Summarize the dialogue.\n\n{input}\n\nSummary:")
 PAD = 0
@@ -24,7 +25,7 @@ def example(text: str, target: str = "A cake.") -> Example:
 @pytest.fixture
 def encoder(tokenizer):
     """Makes an encoder for a sequence length."""
-    return lambda seq_len: Encoder(tokenizer, TASK, seq_len)
+    return lambda seq_len: Encoder(tokenizer, TASK, Plain(tokenizer), seq_len)
 
 
 def test_a_sequence_is_prompt_space_first_reference_and_end_of_text(encoder, tokenizer):
@@ -80,7 +81,7 @@ def test_an_input_is_cut_between_characters_however_many_tokens_they_take(encode
 @hypothesis_settings(max_examples=40, deadline=None)
 @given(text=st.text(max_size=120), room=st.integers(8, 90))
 def test_any_input_fits_into_any_room(tokenizer_once, text, room):
-    made = Encoder(tokenizer_once, TASK, room)
+    made = Encoder(tokenizer_once, TASK, Plain(tokenizer_once), room)
     assert len(made.prompt(example(text), room)) <= room
     assert len(made.sequence(example(text)).ids) <= room
 

@@ -35,6 +35,10 @@ SETTINGS = {
     "eval_batch_size": 4,
     "max_new_tokens": 4,
 }
+CHAT = (
+    "{% for m in messages %}{{ m.role }}\n{{ m.content }}</s>\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant\n{% endif %}"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +80,23 @@ def run(model_folder, tmp_path):
     return start
 
 
+@pytest.fixture
+def chat_template(monkeypatch):
+    """Gives the tokenizer a chat template."""
+
+    def give(wanted: str) -> None:
+        loaded = load.load_tokenizer
+
+        def with_template(*args):
+            tokenizer = loaded(*args)
+            tokenizer.chat_template = wanted
+            return tokenizer
+
+        monkeypatch.setattr(load, "load_tokenizer", with_template)
+
+    return give
+
+
 def test_a_cell_trained_on_text_has_all_of_its_figures(run):
     record, said = run("lora")
     assert (record.status, record.reason) == ("ok", None)
@@ -91,6 +112,29 @@ def test_a_cell_trained_on_text_has_all_of_its_figures(run):
     )
     assert [e["phase"] for e in said if e["event"] == "phase"] == list(record.phases)
     assert json.dumps(said)
+
+
+def test_a_cell_says_how_its_prompts_were_written(run, chat_template):
+    assert run("base")[0].effective["template"] == "plain"
+    chat_template(CHAT)
+    assert run("base")[0].effective["template"] == "chat"
+    assert run("base", settings={"template": "plain"})[0].effective["template"] == "plain"
+
+
+def test_a_chat_template_is_for_training_and_for_evaluation(run, chat_template):
+    plain, _ = run("lora")
+    chat_template(CHAT)
+    chat, _ = run("lora")
+    assert chat.status == "ok"
+    assert chat.steps[0].nonpadding_tokens > plain.steps[0].nonpadding_tokens
+    assert chat.eval_loss != plain.eval_loss
+    assert not any("</s>" in e.prediction for e in chat.examples)
+
+
+def test_chat_is_refused_where_the_tokenizer_has_no_template(run):
+    record, _ = run("lora", settings={"template": "chat"})
+    assert (record.status, record.phase) == ("failed", "load")
+    assert record.reason == "'tiny' has no chat template: use --template plain."
 
 
 def test_weights_that_the_last_step_spoilt_are_no_result(run, monkeypatch):
@@ -170,6 +214,7 @@ def test_what_was_in_force_is_written_down_as_it_was_seen(run):
         "padding": record.effective["padding"],
         "gradients": "float32",
         "master_weights": "none",
+        "template": "plain",
         "matmul_precision": "highest",
         "cudnn_tf32": "on",
         "deterministic": "off",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -118,6 +119,21 @@ def test_texts_are_as_long_as_they_are(run: Any, model_folder: Path, tmp_path: P
     short, full = run(wanted, **text)[wanted.id], run(wanted)[wanted.id]
     assert short.parts.activations_bytes < full.parts.activations_bytes / 2
     assert short.parts.weights_bytes == full.parts.weights_bytes
+
+
+def test_texts_are_longer_in_a_chat(
+    run: Any, model_folder: Path, tokenizer: Any, tmp_path: Path
+) -> None:
+    data, folder = tmp_path / "train.jsonl", tmp_path / "chatty"
+    data.write_text(dataset.lines([Example("e", "Anna: Come on Sunday?", ("No.",))]))
+    chatty = copy.deepcopy(tokenizer)
+    chatty.chat_template = "Be brief. Be kind.\n{{ messages[0].content }}\n"
+    chatty.save_pretrained(folder)
+    text = {"tokenizer_source": str(folder), "train_file": data}
+    peaks = []
+    for wanted in (one("lora"), one("lora", settings={"template": "plain"})):
+        peaks.append(run(wanted, **text)[wanted.id].parts.activations_bytes)
+    assert peaks[0] > peaks[1]
 
 
 def test_a_job_says_what_it_is(tmp_path: Path) -> None:

@@ -186,6 +186,12 @@ def test_pickles_are_never_fetched(hub):
     assert fetched_files(found) == ["config.json", "model.safetensors", "tokenizer.json"]
 
 
+def test_a_chat_template_that_is_a_file_is_fetched_with_the_tokenizer(hub):
+    hub.repos["owner/served"].files["chat_template.jinja"] = b"{{ messages }}"
+    found = source.fetch(on_hub(weights="random"), needs_tokenizer=True)
+    assert fetched_files(found) == ["chat_template.jinja", "config.json", "tokenizer.json"]
+
+
 def test_random_weights_of_an_alias_touch_no_hub(hub, models):
     found = source.find("alias", "random", None, models)
     assert source.fetch(found, needs_tokenizer=False) is found

@@ -15,7 +15,7 @@ from llmbench.fetch.trust import LOADABLE, NOTHING, Trust, check_code, check_wei
 from llmbench.plugin import Registry, files
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-SMALL = ("*.json", "*.model", "*.txt")
+SMALL = ("*.json", "*.jinja", "*.model", "*.txt")
 """Files of a hub model that are fetched first: they say whether to fetch the others."""
 CODE = ("*.py",)
 WEIGHTS = ("*.safetensors",)

@@ -12,6 +12,7 @@ import torch
 from llmbench.fetch.dataset import Example
 from llmbench.setting import Settings
 from llmbench.task import Task
+from llmbench.worker.template import Template
 
 IGNORED = -100
 """Label of a token that no loss is taken on; torch's cross entropy leaves it out."""
@@ -54,37 +55,33 @@ class Batch:
 
 
 class Encoder:
-    """Turns examples into token ids for one tokenizer and task; counts what it had to cut."""
+    """Turns examples into token ids for one tokenizer, task and template; counts what it cut."""
 
-    def __init__(self, tokenizer: Any, task: Task, seq_len: int) -> None:
+    def __init__(self, tokenizer: Any, task: Task, template: Template, seq_len: int) -> None:
         self.tokenizer = tokenizer
         self.task = task
+        self.template = template
         self.seq_len = seq_len
         self.cut: set[str] = set()
 
     def prompt(self, example: Example, room: int) -> list[int]:
         """The prompt in at most `room` tokens: where it is too long, the input's end is cut."""
         text = example.input
-        ids = self._ids(self.task.prompt(text))
+        ids = self.template.prompt(self.task.prompt(text))
         while len(ids) > room and text:
             self.cut.add(example.id)
             text = self._shorten(text, len(ids) - room)
-            ids = self._ids(self.task.prompt(text))
+            ids = self.template.prompt(self.task.prompt(text))
         return ids[:room]
 
     def sequence(self, example: Example) -> Tokens:
-        """Prompt, a space, the first reference and the end-of-text token, within `seq_len`."""
-        target = self._ids(" " + example.references[0], special=False)
-        if self.tokenizer.eos_token_id is not None:
-            target.append(self.tokenizer.eos_token_id)
+        """The prompt, and the first reference with the token that ends it, within `seq_len`."""
+        target = self.template.target(example.references[0])
         if len(target) > self.seq_len // 2:
             self.cut.add(example.id)
             target = target[: self.seq_len // 2]
         prompt = self.prompt(example, self.seq_len - len(target))
         return Tokens(tuple(prompt + target), len(prompt))
-
-    def _ids(self, text: str, special: bool = True) -> list[int]:
-        return list(self.tokenizer(text, add_special_tokens=special)["input_ids"])
 
     def _shorten(self, text: str, excess: int) -> str:
         encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)

@@ -15,7 +15,7 @@ from llmbench.job import Job
 from llmbench.record import Cell, Member
 from llmbench.setting import Settings
 from llmbench.strategy import Strategy
-from llmbench.worker import batch, guard, load, precision, tensor
+from llmbench.worker import batch, guard, load, precision, template, tensor
 from llmbench.worker.guard import Watched, guarded
 from llmbench.worker.memory import Meter
 from llmbench.worker.recorder import Recorder, Say
@@ -95,7 +95,10 @@ def load_phase(running: Running) -> None:
     if job.tokenizer_source:
         running.tokenizer = load.load_tokenizer(job.tokenizer_source, job.cell.model)
         task = plugin.registry().tasks.get(job.cell.task)
-        running.encoder = batch.Encoder(running.tokenizer, task, job.cell.settings.seq_len)
+        settings = job.cell.settings
+        written = template.choose(running.tokenizer, settings.template, job.cell.model.id)
+        running.encoder = batch.Encoder(running.tokenizer, task, written, settings.seq_len)
+        running.recorder.observe(template=written.name)
     running.model = load.load_model(job, running.strategies, running.device)
     load.check_length(
         running.model, job.cell.model.id, job.cell.settings.max_new_tokens, "--max-new-tokens"

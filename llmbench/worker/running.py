@@ -36,10 +36,11 @@ class Running:
 
     @property
     def ends(self) -> tuple[int, ...]:
-        """Tokens that end a text: the one trained on, and those that the model came with."""
+        """Tokens that end an answer: the one trained on, and those that the model came with."""
         own = self.model.generation_config.eos_token_id
         known = [*(own if isinstance(own, list | tuple) else [own])]
         known += [self.tokenizer.eos_token_id] if self.tokenizer else []
+        known += [self.encoder.template.end] if self.encoder else []
         return tuple(sorted({int(token) for token in known if token is not None}))
 
     def context(self) -> AbstractContextManager[None]:

@@ -16,7 +16,7 @@ from llmbench.record import Cell
 from llmbench.setting import Settings
 from llmbench.store import write_text
 from llmbench.strategy import CannotRun
-from llmbench.worker import batch, load, trial
+from llmbench.worker import batch, load, template, trial
 from llmbench.worker.cell import strategies
 from llmbench.worker.estimate.largest import largest
 from llmbench.worker.estimate.simulation import Simulation
@@ -107,7 +107,8 @@ def lengths(job: EstimateJob) -> Callable[[Cell], int]:
     first = job.cells[0]  # all share model, task and data
     tokenizer = load.load_tokenizer(job.tokenizer_source, first.model)
     task = plugin.registry().tasks.get(first.task)
-    encoder = batch.Encoder(tokenizer, task, first.settings.seq_len)
+    written = template.choose(tokenizer, first.settings.template, first.model.id)
+    encoder = batch.Encoder(tokenizer, task, written, first.settings.seq_len)
     sequences = [encoder.sequence(e) for e in dataset.load_lines(job.train_file)]
 
     @cache
