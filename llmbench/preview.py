@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from llmbench import config
+from llmbench import config, rate
 from llmbench.composition import Composition, Outlook
 from llmbench.setting import difference
 from llmbench.setup import Setup
@@ -17,11 +17,29 @@ def preview(setup: Setup) -> str:
         [
             aligned(("CELL", "WILL", "DECLARES"), list(cells(setup))),
             "",
+            *tuning(setup),
             configuration(setup),
             "",
             device,
         ]
     )
+
+
+def tuning(setup: Setup) -> Iterator[str]:
+    """What is searched for before these cells run, and what that costs beside them."""
+    found = rate.to_tune(setup)
+    if not found:
+        return
+    each, steps = setup.config.tries, setup.config.settings.steps
+    tries = len(found) * each
+    trained = len(setup.config.every_seed) * sum(c.trains for c in setup.compositions)
+    yield (
+        f"Before that, a learning rate is found for each of {', '.join(c.id for c in found)}: "
+        f"{tries} runs or more, {each} each, with seed {rate.seed(setup)}. They train {steps} "
+        f"steps and generate nothing: {tries * steps:,} steps beside the {trained * steps:,} of "
+        "the cells above. --no-tune leaves them out."
+    )
+    yield ""
 
 
 def cells(setup: Setup) -> Iterator[tuple[str, str, str]]:
@@ -41,9 +59,13 @@ def _added(setup: Setup, wanted: Composition) -> str:
 def _row(setup: Setup, wanted: Composition, name: str, will: str) -> tuple[str, str, str]:
     shared = setup.config.settings
     found = wanted.outlook(shared, setup.environment)
+    taken = rate.of(setup, wanted, {}).value if wanted.trains else shared.learning_rate
+    settings = found.settings.model_copy(update={"learning_rate": taken})
+    changed = difference(shared, settings)
+    if wanted.arithmetic.id in {c.id for c in rate.to_tune(setup)}:
+        changed["learning_rate"] = "searched for"
     changes = ", ".join(
-        f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}"
-        for k, v in difference(shared, found.settings).items()
+        f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in changed.items()
     )
     return name, _will(found, will), changes
 

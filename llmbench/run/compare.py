@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from llmbench import plan
+from llmbench import plan, rate
 from llmbench.config import Config
 from llmbench.errors import StoreError
 from llmbench.fetch import digest, source
@@ -41,6 +41,7 @@ def run(
     Whoever goes on to write there hands in what is to hold the locks until then. Raises
     Interrupted where the user ended it.
     """
+    rate.to_tune(setup)  # refuses what cannot be before anything is read
     with contextlib.ExitStack() as stack:
         held = locks or stack
         held.enter_context(lock.device(setup, listener.event))

@@ -45,6 +45,11 @@ def read(setup: Setup) -> Inputs:
         raise DataError("Evaluation needs data that are not trained on: give --eval-data.")
     evaluate = dataset.read(evaluates_on, task, *fields)
     train, validation = validated(setup, train, evaluate)
+    if config.tune and validation is None:
+        raise DataError(
+            f"'{train.name}' has too few examples to hold some out for --tune: give "
+            "--validation-data, or more examples."
+        )
     train = dataset.sample(train, needed)
     evaluate = dataset.sample(evaluate, settings.eval_examples)
     refs = DataRefs(train.ref, evaluate.ref, validation.ref if validation else None)
