@@ -38,7 +38,8 @@ class Launcher(ABC):
         """Run the worker on `job` (a `cell.json`), its output going to `log`, to the end.
 
         Returns the exit status as `subprocess` gives it: negative for a signal. Calls `on_event`
-        for every event. May be called again after an exception, for the rest of the events.
+        for every event. May be called again after an exception, for the rest of the events. Raises
+        CannotLaunch where it can run no worker: then none has been started.
         """
 
     @abstractmethod

@@ -11,6 +11,7 @@ import threading
 import time
 
 import pytest
+from initialising import site
 from records import SHAPE, ok
 
 from llmbench.launcher import NOTICE, CannotLaunch, Launcher
@@ -22,21 +23,6 @@ from llmbench.store import Store
 PATIENCE_SECONDS = 120
 WHY = "importing unsloth initialised CUDA"
 SAID = "Cells are spawned, not forked: importing unsloth"
-
-INITIALISES = "import torch\ntorch.cuda._initialized = True\n"
-"""A package that initialises CUDA when it is imported, as far as torch knows."""
-PULLS_IT_IN = """
-import sys
-
-class First:
-    def find_spec(self, name, path=None, target=None):
-        if name == "transformers":
-            sys.meta_path.remove(self)
-            import unsloth
-
-sys.meta_path.insert(0, First())
-"""
-"""What Python runs as it starts: importing transformers is to import that package, too."""
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Only there can cells be forked.")
 
@@ -150,13 +136,9 @@ def test_a_spawned_cell_has_its_limit_as_a_forked_one_has(auto, run, monkeypatch
 @pytest.fixture
 def compare(tmp_path):
     """Starts a comparison where importing transformers initialises CUDA."""
-    site = tmp_path / "site"
-    site.mkdir()
-    (site / "unsloth.py").write_text(INITIALISES)
-    (site / "sitecustomize.py").write_text(PULLS_IT_IN)
+    path = site(tmp_path / "site")
     (tmp_path / "shape").mkdir()
     (tmp_path / "shape" / "config.json").write_text(json.dumps(SHAPE))
-    path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
     started = []
 
     def start(*options):
@@ -188,7 +170,10 @@ def test_a_comparison_runs_where_importing_transformers_initialises_cuda(compare
     said, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, said
     assert said.count(SAID) == 1
-    assert {r.status for r in store.read().records} == {"ok"}
+    found = store.read()
+    assert {r.status for r in found.records} == {"ok"}
+    assert [n.startswith(SAID) for n in found.header.notices].count(True) == 1
+    assert SAID in (store.root / "report.html").read_text()
 
 
 @linux

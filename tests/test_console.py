@@ -121,9 +121,9 @@ def test_lines_end_with_the_answer_and_why_in_the_terminal_s_width():
     lines = out.getvalue().splitlines()
     at = lines.index("Pick lora, as far as one seed can tell.")
     said = " ".join(line.strip() for line in lines[at + 1 : -2])
-    assert said.startswith("On ROUGE-L it is not distinguishable from full (0.6")
+    assert said.startswith("On ROUGE-L it is undecided whether it is as good as full (0.6")
     assert "difference -0." in said
-    assert "and it needs 35.0 GiB of peak memory where full needs 62.0 GiB. One " in said
+    assert "equally fast, and it needs the least peak memory, 35.0 GiB. One " in said
     assert lines[at - 1] == lines[-2] == ""
     assert max(map(len, lines)) <= 60
     assert "`" not in out.getvalue()
@@ -148,9 +148,10 @@ def test_verbose_has_a_line_for_each_phase_with_its_figures():
     assert "train  2/2  1,234 tok/s  3.0 GiB" in phases[1]
 
 
-def test_a_prediction_that_failed_is_said():
+@pytest.mark.parametrize("event", ["unpredicted", "notice"])
+def test_what_there_is_to_know_before_a_cell_runs_is_said(event):
     screen, out = terminal()
-    Lines(screen).event({"event": "unpredicted", "reason": "Memory is not predicted."})
+    Lines(screen).event({"event": event, "reason": "Memory is not predicted."})
     assert out.getvalue() == "Memory is not predicted.\n"
 
 

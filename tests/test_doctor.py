@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 from hub import serve
+from initialising import PACKAGE, site
 
 from llmbench import environment, plugin
 from llmbench.doctor import hub, install, library, machine
@@ -27,12 +28,15 @@ GOOD = {
     "flash": {"device": "cuda"},
     "bitsandbytes": {"cuda": True},
     "flash_attn": {},
+    "imports": {"seconds": 8.4, "initialised_by": None},
 }
 
 
 @pytest.fixture(autouse=True)
 def installed(monkeypatch):
+    """Every package, on Linux."""
     monkeypatch.setattr(library, "_version", lambda package: "1.0")
+    monkeypatch.setattr("platform.system", lambda: "Linux")
 
 
 def states(findings):
@@ -52,6 +56,7 @@ def test_a_gpu_machine_that_works_is_ok_throughout():
         ("bitsandbytes", {"bitsandbytes": {"error": "no library"}}, "no library"),
         ("bitsandbytes", {"bitsandbytes": {"cuda": False}}, "its library for CPUs"),
         ("flash_attn", {"flash_attn": {"error": "ImportError: no symbol"}}, "no symbol"),
+        ("cells", {"imports": {"error": "RuntimeError: no operator"}}, "no operator"),
     ],
 )
 def test_what_is_broken_is_a_problem_with_a_fix(check, answers, said):
@@ -88,6 +93,49 @@ def test_a_crash_takes_only_the_answers_behind_it(tmp_path):
     found = {f.check: f for f in library.findings(answers, has_gpu=False)}
     assert found["torch"].state == "ok"
     assert "crashed" in found["bitsandbytes"].text
+
+
+@pytest.mark.parametrize(
+    ("system", "culprit", "found"),
+    [
+        ("Linux", None, ("ok", "are forked: 8 s of imports serve them all")),
+        (
+            "Linux",
+            "torchao",
+            (
+                "not here",
+                "will be spawned, not forked, since importing torchao initialises CUDA: "
+                "each pays 8 s of imports",
+            ),
+        ),
+        (
+            "Darwin",
+            None,
+            ("not here", "are spawned, as forking is for Linux: each pays 8 s of imports"),
+        ),
+    ],
+)
+def test_how_cells_will_start_is_said_beforehand(monkeypatch, system, culprit, found):
+    monkeypatch.setattr("platform.system", lambda: system)
+    answers = {"imports": {"seconds": 8.4, "initialised_by": culprit}}
+    said = library.cells(answers)
+    assert (said.state, said.text) == found
+
+
+def test_what_a_worker_imports_is_imported_to_see_what_it_does(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", site(tmp_path / "site"))
+    answer = Probe(library.IMPORTS).answers()["imports"]
+    assert answer["seconds"] > 0
+    assert answer["initialised_by"].startswith(PACKAGE)
+
+
+def test_a_strategy_that_needs_an_option_is_not_said_to_be_unable(registry):
+    class Needy(registry.strategies.get("lora")):
+        id = "needy"
+        to: int
+
+    registry.strategies.add("needy", Needy, Source("mine", "my-package 1.0"))
+    assert "needy" not in " ".join(f.text + f.check for f in install.strategies(registry))
 
 
 def test_the_libraries_count_gpus_as_nvml_does(monkeypatch):

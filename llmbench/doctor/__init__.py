@@ -1,20 +1,20 @@
 """What this machine can run, and why not: findings, each of a room of its own.
 
 Nothing heavy is imported in this process: what torch and its kin say of themselves is asked in
-another one (`llmbench.doctor.probe`), which may crash without taking the answer with it.
+others (`llmbench.doctor.probe`), which may crash without taking the answer with it.
 """
 
 from __future__ import annotations
 
 from llmbench.doctor import hub, install, library, machine
 from llmbench.doctor.finding import Finding
-from llmbench.doctor.library import Probe
+from llmbench.doctor.library import IMPORTS, Probe
 from llmbench.plugin import Registry
 
 
 def examine(registry: Registry) -> list[Finding]:
     """Every finding, in the order in which a person reads them."""
-    probe = Probe()  # takes seconds, and the rest is looked at meanwhile
+    probes = Probe(), Probe(IMPORTS)  # take seconds, and the rest is looked at meanwhile
     before = [machine.python(), *machine.gpus()]
     after = [
         machine.memory(),
@@ -24,4 +24,5 @@ def examine(registry: Registry) -> list[Finding]:
         *install.plugins(registry),
         *install.strategies(registry),
     ]
-    return [*before, *library.findings(probe.answers(), machine.has_gpu()), *after]
+    answers = {about: answer for probe in probes for about, answer in probe.answers().items()}
+    return [*before, *library.findings(answers, machine.has_gpu()), *after]

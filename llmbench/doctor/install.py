@@ -86,6 +86,9 @@ def strategies(registry: Registry) -> list[Finding]:
     able, unable = [], []
     for name in registry.strategies.entries:
         try:
+            strategy = registry.strategies.get(name)
+            if any(option.is_required() for option in strategy.model_fields.values()):
+                continue  # whether it can run depends on what it is given
             wanted = composition.read(name, registry.strategies.get)
             found = wanted.outlook(settings, here)
             reason = found.broken or found.skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import platform
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,13 +17,17 @@ from llmbench.environment import in_order_of_nvml
 PATIENCE_SECONDS = 120.0
 """A cold disk may take a minute to import torch from."""
 
+LIBRARIES = ("-m", "llmbench.doctor.probe")
+IMPORTS = (*LIBRARIES, "imports")
+"""Two processes: what one initialises is not to be taken for the other's doing."""
+
 Answers = Mapping[str, Mapping[str, Any]]
 
 
 class Probe:
     """The process that is asked; started at once, read when its answers are needed."""
 
-    def __init__(self, command: tuple[str, ...] = ("-m", "llmbench.doctor.probe")) -> None:
+    def __init__(self, command: tuple[str, ...] = LIBRARIES) -> None:
         self._process = subprocess.Popen(
             [sys.executable, *command],
             stdin=subprocess.DEVNULL,
@@ -55,6 +60,7 @@ def findings(answers: Answers, has_gpu: bool) -> list[Finding]:
         bitsandbytes(answers, has_gpu),
         flash(answers),
         flash_attn(answers),
+        cells(answers),
     ]
 
 
@@ -120,6 +126,21 @@ def flash_attn(answers: Answers) -> Finding:
         fix = "build it for this torch, or uninstall it"
         return problem("flash_attn", f"{installed}: {answer['error']}", fix)
     return ok("flash_attn", installed)
+
+
+def cells(answers: Answers) -> Finding:
+    """Whether cells can share their imports, or each has to import by itself."""
+    answer = _answer(answers, "imports")
+    if "error" in answer:
+        fix = 'python -c "from llmbench.worker import preload; preload.preload()" shows where'
+        return problem("cells", f"what each imports does not load: {answer['error']}", fix)
+    spent = f"{answer['seconds']:.0f} s of imports"
+    if platform.system() != "Linux":
+        return absent("cells", f"are spawned, as forking is for Linux: each pays {spent}")
+    if answer["initialised_by"]:
+        why = f"importing {answer['initialised_by']} initialises CUDA"
+        return absent("cells", f"will be spawned, not forked, since {why}: each pays {spent}")
+    return ok("cells", f"are forked: {spent} serve them all")
 
 
 def _answer(answers: Answers, about: str) -> Mapping[str, Any]:

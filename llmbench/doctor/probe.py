@@ -1,24 +1,27 @@
 """`python -m llmbench.doctor.probe`: what torch, bitsandbytes and the flash kernels say.
 
-Each answer is a line of JSON, written as soon as it is known: what crashes takes only its own.
+With `imports` as its argument, it does what a worker does before its cell, and nothing else. Each
+answer is a line of JSON, written as soon as it is known: what crashes takes only its own.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
 Answer = dict[str, Any]
 
 
-def main() -> None:
-    """Ask everything, in an order in which the likeliest crash comes last."""
+def main(asked: Mapping[str, Callable[[], Answer]]) -> None:
+    """Ask everything, in its order."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # libraries print what they like
-    for name, ask in ASKED.items():
+    for name, ask in asked.items():
         answers.write(json.dumps({"about": name, **answered(ask)}) + "\n")
         answers.flush()
 
@@ -30,6 +33,18 @@ def answered(ask: Callable[[], Answer]) -> Answer:
     except Exception as error:
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         return {"error": f"{type(error).__name__}: {said}"}
+
+
+def imports() -> Answer:
+    """How long every worker imports, and whether that initialises CUDA.
+
+    By the processor's time: the first one alone waits for the disk.
+    """
+    from llmbench.worker.driver import initialised_by
+    from llmbench.worker.preload import preload
+
+    preload()
+    return {"seconds": time.process_time(), "initialised_by": initialised_by()}
 
 
 def torch_build() -> Answer:
@@ -79,13 +94,15 @@ def bitsandbytes() -> Answer:
     return {"cuda": lib.compiled_with_cuda}
 
 
-ASKED: dict[str, Callable[[], Answer]] = {
+IMPORTS: dict[str, Callable[[], Answer]] = {"imports": imports}
+LIBRARIES: dict[str, Callable[[], Answer]] = {
     "torch": torch_build,
     "cuda": cuda,
     "flash": flash,
     "bitsandbytes": bitsandbytes,
     "flash_attn": flash_package,
 }
+"""In an order in which the likeliest crash comes last."""
 
 if __name__ == "__main__":
-    main()
+    main(IMPORTS if "imports" in sys.argv else LIBRARIES)

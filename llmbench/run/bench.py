@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmbench.estimate.answer import Estimate
@@ -13,7 +13,7 @@ from llmbench.estimate.ask import ask
 from llmbench.estimate.foresight import PREDICTING, UNSEEN, Foresight, foresee
 from llmbench.fetch.source import Source
 from llmbench.job import EstimateJob, Job
-from llmbench.launcher import CannotLaunch, Event
+from llmbench.launcher import NOTICE, CannotLaunch, Event
 from llmbench.plan import Plan, Planned
 from llmbench.record import Cell, Record, Status
 from llmbench.redact import log as logs
@@ -37,6 +37,8 @@ class Bench:
     store: Store
     launcher: Timed
     listener: Listener
+    notices: list[str] = field(default_factory=list)
+    """What there is to know of how cells run, as the launcher has said by now."""
 
     def run(self, planned: Planned, foresight: Foresight = UNSEEN) -> Record | None:
         """Run one cell, unless it is skipped, and store its record; None if it has a result."""
@@ -67,7 +69,7 @@ class Bench:
         """The record of a cell that cannot run."""
         if not (planned.skip or planned.broken):
             return None
-        status = "failed" if planned.broken else "skipped"
+        status: Status = "failed" if planned.broken else "skipped"
         return self._unrun(planned.cell, status, planned.broken or planned.skip)
 
     def _unrun(self, cell: Cell, status: Status, reason: str | None) -> Record:
@@ -81,7 +83,7 @@ class Bench:
         write_text(job_file, job.model_dump_json())
         log = self.store.log(job.cell.id)
         try:
-            status = self.launcher.run(job_file, log, self.listener.event)
+            status = self.launcher.run(job_file, log, self._hear)
         except CannotLaunch as error:
             return self._unrun(job.cell, "failed", str(error))
         finally:
@@ -122,11 +124,16 @@ class Bench:
         with self.launcher.unlimited():
             return ask(job, self.launcher, log, self._hear_estimate).cells
 
+    def _hear(self, event: Event) -> None:
+        if event["event"] == NOTICE:
+            self.notices.append(event["reason"])
+        self.listener.event(event)
+
     def _hear_estimate(self, event: Event) -> None:
         if event["event"] == "estimate":
             self.listener.event({**event, "event": PREDICTING})
         elif event["event"] != "start":  # no cell has started
-            self.listener.event(event)
+            self._hear(event)
 
     @property
     def _tokenizer(self) -> str | None:

@@ -53,6 +53,7 @@ class Course:
             if self.stopped():
                 return False
             ran = self.bench.run(planned, foresight)
+            self._note()
             if ran and ran.status == "oom" and self.bench.setup.config.on_oom == "stop":
                 reason = advice.stopped(self.bench.setup.config.retry)
                 self.bench.listener.event({"event": advice.STOP, "reason": reason})
@@ -75,8 +76,12 @@ class Course:
         """What is known of the cells' memory; notices of it go into the header."""
         if self.foresight is None:
             self.foresight = self.bench.predict(cells)
-            notices = (*self.header.notices, *self.foresight.notices)
-            self.header = self.header.model_copy(update={"notices": notices})
-            if self.foresight.notices:
-                self.bench.store.write_header(self.header)
+            self._note(*self.foresight.notices)
         return self.foresight
+
+    def _note(self, *more: str) -> None:
+        """Put into the header what there is to know by now, if that is more than before."""
+        known = dict.fromkeys((*self.header.notices, *self.bench.notices, *more))
+        if len(known) > len(self.header.notices):
+            self.header = self.header.model_copy(update={"notices": tuple(known)})
+            self.bench.store.write_header(self.header)
