@@ -73,7 +73,7 @@ class Search:
         place = self.tries.index(best)
         beside = (self.tries[place - 1], self.tries[place + 1])
         # The wider gap; of equal ones, that on the side where the loss is lower.
-        wider = max(beside, key=lambda t: (round(_gap(t, best), 1), -(t.loss or math.inf)))
+        wider = max(beside, key=lambda t: (round(2 * _gap(t, best)), -(t.loss or math.inf)))
         return neat(math.sqrt(wider.rate * best.rate))
 
 
