@@ -83,7 +83,7 @@ def test_verdicts_tell_better_from_worse_from_chance():
     assert words_of(quality_verdicts(arms, arms[0], "rougeL")) == {
         "lora": "better",
         "qlora": "worse",
-        "base": "not distinguishable",
+        "base": "undecided",
     }
 
 
@@ -110,5 +110,5 @@ def test_with_few_examples_nothing_is_distinguishable():
     reference = scored("full", {"a": 0.1, "b": 0.1, "c": 0.1})
     other = scored("lora", {"a": 0.9, "b": 0.8, "c": 0.9})
     assert words_of(quality_verdicts([reference, other], reference, "rougeL")) == {
-        "lora": "not distinguishable"
+        "lora": "undecided"
     }

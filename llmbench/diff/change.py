@@ -14,7 +14,16 @@ from typing import Literal
 
 from llmbench.arm import Arm
 from llmbench.diff.pair import Key, Pair
-from llmbench.figure import AFTER_PUBLIC, BY_ID, FIGURES, FIT_SIZE, Figure, peak_memory_kind, score
+from llmbench.figure import (
+    AFTER_PUBLIC,
+    BY_ID,
+    FIGURES,
+    FIT_SIZE,
+    VALIDATION_LOSS,
+    Figure,
+    peak_memory_kind,
+    score,
+)
 from llmbench.record import Record
 from llmbench.statistics.interval import Interval
 from llmbench.statistics.quality import paired_differences
@@ -145,18 +154,21 @@ def _word(
 
 
 def _comparable(figure: Figure, pair: Pair) -> bool:
-    """Quality needs the same evaluation data, memory the same kind of memory."""
+    """Quality and losses need the same data, memory the same kind of memory."""
     if figure.unit == "score" or figure.id == "eval_loss":
         return pair.old.cell.eval_data.sha256 == pair.new.cell.eval_data.sha256
+    if figure.id == VALIDATION_LOSS.id:
+        held = [arm.cell.validation_data for arm in (pair.old, pair.new)]
+        return len({data and data.sha256 for data in held}) == 1
     if figure.id == "peak_memory_bytes":
         return peak_memory_kind(pair.old.first) == peak_memory_kind(pair.new.first)
     return True
 
 
 def _of_verdict(figure: Figure, verdict: Verdict) -> Word:
-    if verdict.word == "not distinguishable":
-        return "not distinguishable" if verdict.difference.estimate else "same"
-    return verdict.word if figure.better == "higher" else "changed"
+    if verdict.word in ("better", "worse"):
+        return verdict.word if figure.better == "higher" else "changed"
+    return "not distinguishable" if verdict.difference.estimate else "same"
 
 
 def _of_spread(figure: Figure, pair: Pair, old: float, new: float) -> Word:

@@ -67,11 +67,12 @@ class Effect:
         return "+".join(label for label in labels if label != self.part.added)
 
 
-def effects(arms: Sequence[Arm], score: str | None) -> list[Effect]:
+def effects(arms: Sequence[Arm], score: str | None, margin: float | None = None) -> list[Effect]:
     """Every part's effect wherever two of the compositions differ in it alone, part by part.
 
-    The arms must compare. `score` stands for quality, if there is any. Verdicts are corrected for
-    the number of effects, of which there are at most MOST_EFFECTS.
+    The arms must compare. `score` stands for quality, if there is any; a change of less than the
+    margin leaves it as good. Verdicts are corrected for the number of effects, of which there are
+    at most MOST_EFFECTS.
     """
     held = {arm.cell.composition: arm for arm in reversed(arms)}
     order = list(dict.fromkeys(arm.cell.composition for arm in arms))
@@ -82,7 +83,7 @@ def effects(arms: Sequence[Arm], score: str | None) -> list[Effect]:
     )
     speeds = {_key(e): j for e in found if (j := judge_speed(held[e.after], held[e.before]))}
     rated = verdicts(speeds)
-    scored = _scored(found, held, score) if score else {}
+    scored = _scored(found, held, score, margin) if score else {}
     return [_judged(e, rated.get(_key(e)), scored.get(_key(e))) for e in found]
 
 
@@ -140,10 +141,12 @@ def _judged(effect: Effect, speed: Verdict | None, quality: Verdict | None) -> E
     return replace(effect, speed_share=share, speed=speed, quality=quality)
 
 
-def _scored(found: Sequence[Effect], held: Mapping[str, Arm], score: str) -> dict[str, Verdict]:
+def _scored(
+    found: Sequence[Effect], held: Mapping[str, Arm], score: str, margin: float | None
+) -> dict[str, Verdict]:
     """A verdict on each effect's quality, by its key."""
     rows = {_key(e): paired_differences(held[e.after], held[e.before], score) for e in found}
-    return verdicts({key: judge(values) for key, values in rows.items() if values})
+    return verdicts({key: judge(values) for key, values in rows.items() if values}, margin)
 
 
 def _key(effect: Effect) -> str:

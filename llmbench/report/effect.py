@@ -63,8 +63,8 @@ def _shares(verdict: Verdict) -> str:
 
 
 def _judged(bounds: str, verdict: Verdict) -> str:
-    """The bounds, and that they say nothing where chance could do as much."""
-    unclear = verdict.word if verdict.word == "not distinguishable" else ""
+    """The bounds, and what they amount to where that is not to be seen from them."""
+    unclear = "" if verdict.word in ("better", "worse") else verdict.word
     return ", ".join(text for text in (bounds, unclear) if text)
 
 

@@ -26,14 +26,19 @@ def quality_interval(arm: Arm, score: str) -> Interval | None:
     return mean_interval(rows[0]) if len(rows) == 1 else crossed(rows).interval(LEVEL)
 
 
-def quality_verdicts(arms: Sequence[Arm], reference: Arm, score: str) -> dict[str, Verdict]:
-    """For every other arm with scores on the reference's examples: is it better or worse?"""
+def quality_verdicts(
+    arms: Sequence[Arm], reference: Arm, score: str, margin: float | None = None
+) -> dict[str, Verdict]:
+    """For every other arm with scores on the reference's examples: is it better, worse, as good?
+
+    As good is what differs by less than the margin; without one, nothing is said to be.
+    """
     differences = {
         arm.id: rows
         for arm in arms
         if arm.id != reference.id and (rows := paired_differences(arm, reference, score))
     }
-    return verdicts({name: judge(rows) for name, rows in differences.items()})
+    return verdicts({name: judge(rows) for name, rows in differences.items()}, margin)
 
 
 def paired_differences(one: Arm, other: Arm, score: str) -> list[list[float]]:

@@ -1,4 +1,4 @@
-"""Verdicts: is a paired difference better, worse, or not distinguishable from chance?"""
+"""Verdicts: is a paired difference better, worse, none that matters, or undecided?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Literal
 from llmbench.statistics.crossed import Rows, crossed
 from llmbench.statistics.interval import LEVEL, RESAMPLES, SEED, Interval, mean_interval
 
-Word = Literal["better", "worse", "not distinguishable"]
+Word = Literal["better", "worse", "as good", "undecided"]
+"""`as good` is a claim of its own: a difference is too small to matter. `undecided` is no claim."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,17 @@ class Judged:
 
     difference: Interval
     p_value: float
+    likely: Interval | None = None
+    """Its 90 % interval, which tells a difference that is too small to matter; None where nothing
+    can tell that."""
+
+    def within(self, margin: float) -> bool:
+        """Whether the difference is smaller than the margin, but for a chance of 5 %.
+
+        Two one-sided tests of 5 % each, one for either end (Schuirmann, 1987): together they are
+        the question whether the 90 % interval lies inside.
+        """
+        return self.likely is not None and -margin < self.likely.low <= self.likely.high < margin
 
 
 @dataclass(frozen=True)
@@ -35,18 +47,22 @@ def judge(rows: Rows) -> Judged:
     """Judge paired differences: a row per seed, a column per example.
 
     With one seed by the sign-flip test and the BCa bootstrap over the examples, which say nothing
-    of the luck of training. With several by the crossed effects of both.
+    of the luck of training: nor can they tell that two methods are equally good. With several by
+    the crossed effects of both.
     """
     if len(rows) == 1:
         return Judged(mean_interval(rows[0]), sign_flip_p(rows[0]))
     found = crossed(rows)
-    return Judged(found.difference(LEVEL), found.p_value())
+    return Judged(found.difference(LEVEL), found.p_value(), found.difference(2 * LEVEL))
 
 
-def verdicts(judged: Mapping[str, Judged]) -> dict[str, Verdict]:
-    """A verdict on each difference, corrected for how many there are."""
+def verdicts(judged: Mapping[str, Judged], margin: float | None = None) -> dict[str, Verdict]:
+    """A verdict on each difference, corrected for how many there are.
+
+    One that is smaller than the margin, if there is one, is as good, also where it is certain.
+    """
     corrected = holm({name: j.p_value for name, j in judged.items()})
-    return {name: _verdict(j.difference, corrected[name]) for name, j in judged.items()}
+    return {name: _verdict(found, corrected[name], margin) for name, found in judged.items()}
 
 
 def sign_flip_p(differences: Sequence[float]) -> float:
@@ -75,8 +91,10 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return corrected
 
 
-def _verdict(difference: Interval, p_value: float) -> Verdict:
-    word: Word = "not distinguishable"
-    if p_value < LEVEL and difference.beyond_zero:
-        word = "better" if difference.estimate > 0 else "worse"
-    return Verdict(word, difference, p_value)
+def _verdict(found: Judged, p_value: float, margin: float | None) -> Verdict:
+    word: Word = "undecided"
+    if margin is not None and found.within(margin):
+        word = "as good"
+    elif p_value < LEVEL and found.difference.beyond_zero:
+        word = "better" if found.difference.estimate > 0 else "worse"
+    return Verdict(word, found.difference, p_value)

@@ -70,7 +70,7 @@ def mistaken(seeds: int, examples: int, effect: float, draws: int) -> float:
         shared = random.standard_normal(examples)
         one, other = (drawn(random, seeds, shared, effect, 0.3)[0] for _ in range(2))
         (verdict,) = verdicts({"other": judge(one - other)}).values()
-        told += verdict.word != "not distinguishable"
+        told += verdict.word != "undecided"
     return told / draws
 
 

@@ -4,7 +4,7 @@
 
 Two strategies are LoRA; the second draws its adapters with another seed, so that it is another
 training of the same thing and not the same bits. Of 40 comparisons, at most 2 may end in a
-verdict other than "not distinguishable", in quality and in speed alike. The cells are judged once
+verdict other than "undecided", in quality and in speed alike. The cells are judged once
 more as comparisons of one seed each, which cannot see the luck of training.
 """
 
@@ -51,7 +51,7 @@ def report(name: str, pairs: list[tuple[Arm, Arm]]) -> None:
 def told(verdicts: dict) -> bool:
     """Whether there is a verdict, and it is not that they cannot be told apart."""
     (verdict,) = verdicts.values()
-    return verdict.word != "not distinguishable"
+    return verdict.word != "undecided"
 
 
 if __name__ == "__main__":
