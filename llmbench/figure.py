@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal
 
+from llmbench.judge import learning
 from llmbench.record import Record, Step
 from llmbench.store import Comparison
 
@@ -211,6 +212,30 @@ PREDICTED = Figure(
     predicted_memory,
     "peak memory while training, predicted from shapes alone before the cell ran",
 )
+VALIDATION_LOSS = Figure(
+    "validation_loss",
+    "Validation loss",
+    "nats",
+    "lower",
+    lambda r: r.validation[-1].loss if r.validation else None,
+    "at the end, on examples that are neither trained on nor evaluated",
+)
+TIME_TO_QUALITY = "time_to_quality_seconds"
+
+
+def time_to_quality(times: Mapping[str, float]) -> Figure:
+    """The time to quality: it depends on all cells, and `times` has those of each, by cell id."""
+    return Figure(
+        TIME_TO_QUALITY,
+        "Time to quality",
+        "seconds",
+        "lower",
+        lambda r: times.get(r.cell.id),
+        f"of training, until the validation loss had come down by {100 * learning.SHARE:.0f} % of "
+        "the best improvement among the cells that compare",
+    )
+
+
 FIT_SIZE = Figure(
     "fit_size",
     "Largest that fits",
@@ -220,29 +245,33 @@ FIT_SIZE = Figure(
     "sequences per micro-batch, or tokens per sequence, within the budget of --fit",
 )
 """Of cells of the frontier alone."""
-AFTER_PUBLIC = (SUPERVISED, PADDED, PREDICTED)
+AFTER_PUBLIC = (SUPERVISED, PADDED, PREDICTED, VALIDATION_LOSS)
 """Columns behind the public ones."""
 
 
 def rows(comparison: Comparison) -> list[dict[str, Any]]:
-    """A row per cell, columns in their public order; None for what was not measured."""
-    records = comparison.records
+    """A row per cell, columns in their public order; None for what was not measured.
+
+    What only tries a learning rate is no result.
+    """
+    records = comparison.reported.records
     scores = {name for r in records for e in r.examples for name in e.scores}
     extra = (scores | {name for r in records for name in r.corpus_scores}) - BY_ID.keys() - RESERVED
-    return [_row(record, sorted(extra)) for record in records]
+    behind = (*AFTER_PUBLIC, time_to_quality(learning.times_to_quality(records)))
+    return [_row(record, behind, sorted(extra)) for record in records]
 
 
 RESERVED = frozenset(
     {
         *("strategy", "model", "task", "seed", "status", "reason", "device", "cell", "attempt"),
-        *("peak_memory_kind", "fit_budget_bytes", "fit_stretched", "fit_size"),
+        *("peak_memory_kind", "fit_budget_bytes", "fit_stretched", "fit_size", TIME_TO_QUALITY),
         *(f.id for f in (*FIGURES, *AFTER_PUBLIC) if f.unit != "score"),
     }
 )
 """Columns that no metric's figure may be called."""
 
 
-def _row(record: Record, extra_scores: Sequence[str]) -> dict[str, Any]:
+def _row(record: Record, behind: Sequence[Figure], extra_scores: Sequence[str]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "strategy": record.cell.composition,
         "model": record.cell.model.id,
@@ -256,7 +285,7 @@ def _row(record: Record, extra_scores: Sequence[str]) -> dict[str, Any]:
         row[figure.id] = figure.of(record)
         if figure.id == "peak_memory_bytes":
             row["peak_memory_kind"] = peak_memory_kind(record)
-    for figure in AFTER_PUBLIC:
+    for figure in behind:
         row[figure.id] = figure.of(record)
     row |= {name: score(name)(record) for name in extra_scores}
     row |= {"cell": record.cell.id, "attempt": record.attempt}

@@ -54,7 +54,7 @@ def _header(held: Mapping[str, Comparison], attempts: Mapping[str, Sequence[Atte
     headers = [c.header for c in held.values()]
     planned = {p.cell.id: p for h in reversed(headers) for p in h.plan.cells}
     order = dict.fromkeys(p.cell.id for h in headers for p in h.plan.cells)
-    found = fact.differences({label: c.records for label, c in held.items()})
+    found = fact.differences({label: c.reported.records for label, c in held.items()})
     notices = [
         f"Merged from {words.listed(list(held))}.",
         *map(str, found),
@@ -92,7 +92,7 @@ def _superseded(attempts: Mapping[str, Sequence[Attempt]]) -> Iterator[str]:
     for found in attempts.values():
         if any(a.record != found[0].record for a in found):
             newest = _newest(found)
-            shown.setdefault(newest.label, []).append(words.code(newest.record.cell.composition))
+            shown.setdefault(newest.label, []).append(words.code(newest.record.cell.name))
     for label, names in shown.items():
         yield (
             f"Run in more than one of them: {words.listed(names)}. "

@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from llmbench import sample
 from llmbench.environment import Environment
 from llmbench.errors import StoreError
 from llmbench.plan import Plan
-from llmbench.record import SCHEMA_VERSION, Attempt, Record
+from llmbench.record import SCHEMA_VERSION, Attempt, Cell, Record
 from llmbench.redact import part
 from llmbench.stored import read_record, read_text, validated
 
@@ -65,19 +65,29 @@ class Comparison:
     @property
     def equal(self) -> Comparison:
         """The cells with equal batches alone: those that are held against each other."""
-        return self._only(fitted=False)
+        return self._only(lambda cell: not cell.fit and not cell.tuning)
 
     @property
     def fitted(self) -> Comparison:
         """The cells that stretch their batches to a memory budget alone."""
-        return self._only(fitted=True)
+        return self._only(lambda cell: bool(cell.fit) and not cell.tuning)
 
-    def _only(self, fitted: bool) -> Comparison:
-        cells = tuple(p for p in self.header.plan.cells if bool(p.cell.fit) is fitted)
+    @property
+    def tried(self) -> Comparison:
+        """The cells that only try a learning rate."""
+        return self._only(lambda cell: cell.tuning)
+
+    @property
+    def reported(self) -> Comparison:
+        """All other cells: those that are results."""
+        return self._only(lambda cell: not cell.tuning)
+
+    def _only(self, wanted: Callable[[Cell], bool]) -> Comparison:
+        cells = tuple(p for p in self.header.plan.cells if wanted(p.cell))
         return replace(
             self,
             header=self.header.model_copy(update={"plan": Plan(cells=cells)}),
-            records=tuple(r for r in self.records if bool(r.cell.fit) is fitted),
+            records=tuple(r for r in self.records if wanted(r.cell)),
         )
 
 

@@ -89,7 +89,7 @@ def test_a_copy_of_a_comparison_adds_nothing():
         ({"train_data": OTHER_DATA}, "train.jsonl (80 examples, 0c8c84f1) in a;"),
         ({"eval_data": OTHER_DATA}, "other.jsonl (24 examples, deadbeef) in b."),
         ({"settings": {"seq_len": 512}}, "--seq-len differs: 1024 in a; 512 in b."),
-        ({"settings": {"precision": "bf16-true"}}, "--precision differs: fp32 in a; bf16 in b."),
+        ({"settings": {"precision": "bf16-true"}}, "--precision differs: fp32 in a; bf16-true in b."),
     ],
 )
 def test_what_was_run_differently_is_named_and_said_not_to_compare(changes, said):

@@ -58,7 +58,7 @@ class JsonLines:
     def event(self, event: Event) -> None:
         """What the worker says, as it says it: `start`, `phase`, `step`, `generate`;
         `fit` where a size is tried. Before the first cell, `predicting`, and `unpredicted` with
-        the reason where that failed."""
+        the reason where that failed. `notice`: something to know of how cells run."""
         if event["event"] == INTERRUPT:
             return  # comes in the middle of whatever is written; the cell's record will tell
         self.say(
@@ -82,7 +82,7 @@ class JsonLines:
 
     def finish(self, comparison: Comparison, report: Path, status: int) -> None:
         """`warning`: each, in words. `end`: the report's path and the exit status."""
-        for caution in cautions(comparison.records):
+        for caution in cautions(comparison.reported.records):
             self.say("warning", reason=caution)
         self.say("end", report=str(report), exit_status=status)
 

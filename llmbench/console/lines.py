@@ -100,7 +100,7 @@ class Lines:
             self.out.print(found)
             self.out.print()
         self._answer(comparison)
-        for caution in cautions(comparison.records):
+        for caution in cautions(comparison.reported.records):
             self.out.print(Text(plain(f"Warning: {caution}"), "yellow"))
         reported = [r for r in comparison.planned if not r.cell.tuning]
         bad = sum(r.status not in ("ok", "skipped", "interrupted") for r in reported)

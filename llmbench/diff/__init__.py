@@ -47,7 +47,8 @@ class Diff:
 
 
 def diff(old: Comparison, new: Comparison) -> Diff:
-    """Hold the new comparison against the old one."""
+    """Hold the new comparison against the old one. What tries learning rates is no result."""
+    old, new = old.reported, new.reported
     found = pairs(old.records, new.records)
     gone, come = (unpaired(a, b) for a, b in ((old, new), (new, old)))
     held = [*(r for p in found for r in p.new.records), *gone, *come]
