@@ -46,7 +46,7 @@ def test_a_row_names_part_and_place_and_has_every_change() -> None:
     assert (memory.text, memory.detail) == (f"{MINUS}20.0 GiB", f"{MINUS}33.3 %")
     assert -23 < float(speed.text.replace(MINUS, "-").removesuffix(" %")) < -17
     assert speed.detail.startswith(f"[{MINUS}")
-    assert quality.detail.endswith("], not distinguishable")
+    assert quality.detail.endswith("], undecided")
 
 
 def test_an_exchange_says_what_it_is_instead_of_and_what_stands_beside_it() -> None:

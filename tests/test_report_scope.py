@@ -27,9 +27,9 @@ def of(composition: str, quality_: float, memory: float, spread: float = 0.15, s
 def test_it_warns_of_how_much_worse_the_pick_may_be() -> None:
     texts = said([of("full", 0.6, 62.0, 0.9), of("lora", 0.55, 35.0, 0.9)])
     (warned,) = [t for t in texts if "leave room" in t]
-    assert warned.startswith("24 examples leave room: the pick counts as level with the best")
+    assert warned.startswith("1 seed and 24 examples leave room: the pick is undecided against")
     assert "worse by 0." in warned
-    assert warned.endswith("More of them (--eval-examples) narrow that.")
+    assert warned.endswith("More seeds (--seeds) narrow that.")
 
 
 def test_with_seeds_more_of_them_narrow_it_and_nonsense_is_not_given_as_a_figure() -> None:
@@ -38,7 +38,7 @@ def test_with_seeds_more_of_them_narrow_it_and_nonsense_is_not_given_as_a_figure
     (warned,) = [t for t in said(made) if "leave room" in t]
     assert warned.startswith("2 seeds and 24 examples leave room")
     assert "worse by far" in warned
-    assert "(--seeds, --eval-examples)" in warned
+    assert "More seeds (--seeds) narrow that." in warned
 
 
 def test_where_nothing_is_picked_nothing_is_said_of_the_pick() -> None:

@@ -10,6 +10,7 @@ from rich.text import Text
 from llmbench.arm import Arm, arms
 from llmbench.figure import BY_ID
 from llmbench.format import value_text
+from llmbench.judge import learning
 from llmbench.judge.check import first_loss_problems
 from llmbench.record import Record
 from llmbench.report.name import named
@@ -38,8 +39,8 @@ def table(records: Sequence[Record], width: int) -> Table:
         for c, held in values.items()
     }
     columns = {c: [t or "-" for t in held] for c, held in texts.items() if any(held)}
-    wrong = first_loss_problems(records)
-    statuses = [_status(arm, wrong) for arm in found]
+    wrong, unlearnt = first_loss_problems(records), learning.unlearnt(records)
+    statuses = [_status(arm, wrong, unlearnt) for arm in found]
     widths = [max(map(len, [COLUMNS[c], *held])) for c, held in columns.items()]
     taken = sum(widths) + max(map(len, ["Status", *statuses])) + GAP * (len(widths) + 1)
     made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
@@ -54,9 +55,12 @@ def table(records: Sequence[Record], width: int) -> Table:
     return made
 
 
-def _status(arm: Arm, wrong: Collection[str]) -> str:
-    """How its cells ended; `wrong` are those whose figures are not to be used."""
-    return "wrong first loss" if any(r.cell.id in wrong for r in arm.records) else arm.ending()
+def _status(arm: Arm, wrong: Collection[str], unlearnt: Collection[str]) -> str:
+    """How its cells ended, or why those that seem well cannot be ranked."""
+    cells = {r.cell.id for r in arm.records}
+    if cells & set(wrong):
+        return "wrong first loss"
+    return learning.DID_NOT_LEARN if cells & set(unlearnt) else arm.ending()
 
 
 def style(status: str) -> str:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from llmbench.arm import Arm
-from llmbench.report import phrase, words
-from llmbench.report.field import group, least_memory
+from llmbench.judge.group import group
+from llmbench.report import phrase, reason, words
+from llmbench.report.choice import picked
 from llmbench.report.standing import Standing
+from llmbench.size import spoken
 
 
 @dataclass(frozen=True)
@@ -32,16 +34,20 @@ class Answer:
 def answer(standing: Standing) -> Answer:
     """Answer as far as the records allow."""
     competing = standing.competing
+    if len(competing) < 2 and reason.unlearnt(standing):
+        return _no_verdict(standing)
     if not competing:
         return _none(standing)
+    if not standing.fitting:
+        return _nothing_fits(standing)
     if len(competing) == 1:
         return _only(standing, competing[0])
     if standing.best is None:
         return _without_quality(standing)
     base = untrained(standing)
-    if base is not None and standing.verdicts[base.id].word != "worse":
-        return _nothing_learnt(standing, standing.best, base)
-    return _picked(standing, standing.best)
+    if base is not None and standing.word(base) != "worse":
+        return _nothing_better(standing, standing.best, base)
+    return _picked(standing, base)
 
 
 def untrained(standing: Standing) -> Arm | None:
@@ -53,118 +59,63 @@ def untrained(standing: Standing) -> Arm | None:
     return next((arm for arm in bases if arm.id in standing.verdicts), None)
 
 
-def _picked(standing: Standing, best: Arm) -> Answer:
-    pick = least_memory(standing.level())
-    why = _highest(standing, pick) if pick is best else _level(standing, pick, best)
-    rest = (
-        *_luck(standing),
-        *_need(standing, pick),
-        *_on_speed(standing, pick),
-        *_over_base(standing),
-    )
-    limit = "as far as one seed can tell" if _one_seed(standing) else ""
-    headline = f"Pick {standing.name(pick)}"
-    return Answer(headline, (why, *rest), phrase.rule(standing), pick, limit)
-
-
-def _one_seed(standing: Standing) -> bool:
-    return standing.seed_counts == [1]
-
-
-def _luck(standing: Standing) -> Iterator[str]:
-    """What one seed cannot tell."""
-    if _one_seed(standing):
-        yield "One training cannot tell a better method from a luckier one: --seeds 3 can."
-
-
-def _level(standing: Standing, pick: Arm, best: Arm) -> str:
-    verdict = standing.verdicts[pick.id]
-    return (
-        f"On {phrase.label(standing)} it is not distinguishable from {standing.name(best)} "
-        f"({phrase.quality(standing, pick)}{phrase.spread(standing, pick)} against "
-        f"{phrase.quality(standing, best)}, {phrase.difference(standing, verdict)}), and it needs "
-        f"{phrase.memory(pick)} of {standing.memory_word} where {standing.name(best)} needs "
-        f"{phrase.memory(best)}."
-    )
-
-
-def _highest(standing: Standing, pick: Arm) -> str:
-    figures = (
-        f"the highest {phrase.label(standing)}, {phrase.quality(standing, pick)}"
-        f"{phrase.spread(standing, pick)}"
-    )
-    row, others = phrase.row(standing), len(standing.level()) - 1
-    if others:
-        return (
-            f"It has {figures}, and of the {words.plural(others + 1, row)} that cannot be told "
-            f"apart on it, the least {standing.memory_word}: {phrase.memory(pick)}."
-        )
-    rest = [a for a in standing.competing if a is not pick and a.id in standing.verdicts]
-    than = "above" if _one_seed(standing) else "better than"
-    if not rest:  # nothing was evaluated on the same examples
-        return f"It has {figures}, and no other {row} can be held against it on that."
-    runner = max(rest, key=lambda arm: standing.quality_of(arm) or 0.0)
-    return (
-        f"It has {figures}, {than} every other {row}; next is {standing.name(runner)} with "
-        f"{phrase.quality(standing, runner)} "
-        f"({phrase.difference(standing, standing.verdicts[runner.id])})."
-    )
-
-
-def _need(standing: Standing, pick: Arm) -> Iterator[str]:
-    """What would tell the pick from the best, or from the next where it is the best itself."""
-    level = [arm for arm in standing.level() if arm is not standing.best]
-    if level:
-        other = pick if pick in level else max(level, key=lambda a: standing.quality_of(a) or 0.0)
-        difference, found = standing.verdicts[other.id].difference, standing.need(other)
-        if difference.low == difference.high == 0:
-            yield "Both have the same score on every example."
-        elif found:
-            yield phrase.takes(found)
-
-
-def _on_speed(standing: Standing, pick: Arm) -> Iterator[str]:
-    fastest = standing.fastest()
-    if not fastest:
-        return
-    own, first = phrase.speed(pick), standing.name(fastest[0])
-    if pick is fastest[0]:
-        yield f"It also trains fastest, at {own}{_tied(standing)}."
-    elif pick in fastest:
-        yield (
-            f"It trained at {own}; the fastest, {first}, at {_top(standing)}: a difference that "
-            "these steps cannot tell from chance."
-        )
-    else:
-        yield f"It trains at {own}; the fastest, {first}, at {_top(standing)}."
-
-
-def _top(standing: Standing) -> str:
-    return phrase.speed(standing.fastest()[0])
-
-
-def _over_base(standing: Standing) -> Iterator[str]:
-    base = untrained(standing)
+def _picked(standing: Standing, base: Arm | None) -> Answer:
+    found = picked(standing)
+    said = [*reason.reasons(standing, found)]
     if base is not None:
-        yield f"The untrained {standing.name(base)} scores {phrase.quality(standing, base)}."
+        quality = phrase.quality(standing, base)
+        said.append(f"The untrained {standing.name(base)} scores {quality}.")
+    return Answer(
+        f"Pick {standing.name(found.arm)}",
+        tuple(said),
+        phrase.rule(standing),
+        found.arm,
+        ", ".join(reason.limits(standing, found)),
+    )
 
 
-def _nothing_learnt(standing: Standing, best: Arm, base: Arm) -> Answer:
+def _no_verdict(standing: Standing) -> Answer:
+    """Of methods, where fewer than two learnt."""
+    learnt = [standing.name(arm) for arm in standing.competing]
+    who = f"only {learnt[0]} learnt" if learnt else f"no {phrase.row(standing)} learnt"
+    have = (_figures(standing, arm) for arm in standing.competing)
+    return Answer(
+        f"No verdict on methods: {who}",
+        (*reason.unranked(standing), *have, *_causes(standing)),
+        phrase.rule(standing),
+    )
+
+
+def _nothing_fits(standing: Standing) -> Answer:
+    smallest = standing.smallest()
+    budget = spoken(standing.budget or 0)
+    return Answer(
+        f"Nothing fits: every {phrase.row(standing)} needs more than {budget}",
+        (
+            f"The least {standing.memory_word} is that of {standing.name(smallest)}, "
+            f"{phrase.memory(smallest)}.",
+            *_causes(standing),
+        ),
+        phrase.rule(standing),
+    )
+
+
+def _nothing_better(standing: Standing, best: Arm, base: Arm) -> Answer:
+    """No cell is better than the untrained model."""
     verdict = standing.verdicts[base.id]
-    worse = verdict.word == "better"
     row, steps = phrase.row(standing), words.plural(best.cell.settings.steps, "step")
-    seeds = "more seeds (two leave wide intervals), " if max(standing.seed_counts) == 2 else ""
+    more = "More seeds (--seeds), more" if max(standing.seed_counts) < 3 else "More"
     return Answer(
         f"Nothing to pick: every {row} is worse than the untrained model"
-        if worse
+        if verdict.word == "better"
         else f"Nothing to pick yet: no {row} is better than the untrained model beyond chance",
         (
             f"The highest {phrase.label(standing)} is {phrase.quality(standing, best)}, by "
             f"{standing.name(best)}; the untrained {standing.name(base)} has "
-            f"{phrase.quality(standing, base)}, which is {verdict.word} "
-            f"({phrase.difference(standing, verdict)}).",
-            f"These {row}s trained for {steps}: {seeds}more steps, a higher learning rate or more "
-            "evaluated examples may tell them apart.",
+            f"{phrase.quality(standing, base)} ({phrase.difference(standing, verdict)}).",
+            f"These {row}s trained for {steps}. {more} steps or another learning rate may tell "
+            "them apart.",
+            *reason.unranked(standing),
             _speed_and_memory(standing),
         ),
         phrase.rule(standing),
@@ -202,35 +153,31 @@ def _speed_and_memory(standing: Standing) -> str:
     if smallest is first:
         return (
             f"{standing.name(first)} trains fastest, at {phrase.speed(first)}"
-            f"{_tied(standing)}, and {least}."
+            f"{reason.tied(standing)}, and {least}."
         )
     return (
         f"{standing.name(first)} trains fastest, at {phrase.speed(first)} and "
-        f"{phrase.memory(first)}{_tied(standing)}; {standing.name(smallest)} {least}, "
+        f"{phrase.memory(first)}{reason.tied(standing)}; {standing.name(smallest)} {least}, "
         f"at {phrase.speed(smallest)}."
     )
 
 
-def _tied(standing: Standing) -> str:
-    """Which others may be as fast as the fastest, in parentheses."""
-    others = [standing.name(arm) for arm in standing.fastest()[1:]]
-    return f" (not told apart from it: {words.listed(others, 4)})" if others else ""
-
-
 def _only(standing: Standing, arm: Arm) -> Answer:
+    return Answer(
+        f"Only {standing.name(arm)} can be judged",
+        (f"{_figures(standing, arm)} There is nothing to hold it against.", *_causes(standing)),
+        phrase.rule(standing),
+    )
+
+
+def _figures(standing: Standing, arm: Arm) -> str:
+    """What one has, where there is nothing else to say of it."""
     figures = [f"{phrase.memory(arm)} of {standing.memory_word}"]
     if standing.timed:
         figures.append(phrase.speed(arm))
     if standing.score:
         figures.insert(0, f"{phrase.label(standing)} {phrase.quality(standing, arm)}")
-    return Answer(
-        f"Only {standing.name(arm)} can be judged",
-        (
-            f"It has {words.listed(figures)}, and there is nothing to hold it against.",
-            *_causes(standing),
-        ),
-        phrase.rule(standing),
-    )
+    return f"{standing.name(arm)} has {words.listed(figures)}."
 
 
 def _none(standing: Standing) -> Answer:

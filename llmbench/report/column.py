@@ -6,7 +6,15 @@ import math
 from collections.abc import Iterator
 
 from llmbench.arm import Arm
-from llmbench.figure import AFTER_PUBLIC, BY_ID, FIGURES, Figure, score
+from llmbench.figure import (
+    AFTER_PUBLIC,
+    BY_ID,
+    FIGURES,
+    TIME_TO_QUALITY,
+    Figure,
+    score,
+    time_to_quality,
+)
 from llmbench.report.field import score_value
 from llmbench.report.standing import Standing
 
@@ -28,7 +36,7 @@ def figures(standing: Standing) -> Iterator[Figure]:
     seen = {n for r in standing.records for e in r.examples[:1] for n in e.scores}
     extra = (seen | {n for r in standing.records for n in r.corpus_scores}) - BY_ID.keys()
     further = [Figure(n, n, "score", "neither", score(n), "") for n in sorted(extra)]
-    ordered = [*FIGURES, *further, *AFTER_PUBLIC]
+    ordered = [*FIGURES, *further, *AFTER_PUBLIC, time_to_quality(standing.times)]
     head = standing.score.id if standing.score else None
     for figure in sorted(ordered, key=lambda f: f.id != head):
         if figure.id in SHOWN or any(value_of(figure, a) is not None for a in standing.arms):
@@ -49,5 +57,7 @@ def value_of(figure: Figure, arm: Arm) -> float | None:
         return score_value(figure, arm)
     if figure.id in TRAINING_ONLY and not arm.cell.trains:
         return None
+    if figure.id == TIME_TO_QUALITY and len(arm.values(figure.of)) < len(arm.counted):
+        return None  # a mean over the seeds that reached it would be too good to be true
     value = arm.mean(figure.of)
     return value if value is None or math.isfinite(value) else None

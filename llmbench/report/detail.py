@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from llmbench.figure import predicted_memory
 from llmbench.format import count
 from llmbench.judge import fairness
+from llmbench.judge.learning import DID_NOT_LEARN, after, before
 from llmbench.record import Record
 from llmbench.report import estimate, words
 from llmbench.report.grid import Grid, grids
@@ -55,13 +56,17 @@ def details(standing: Standing, linked: frozenset[str]) -> tuple[Detail, ...]:
 
 
 def _detail(number: int, record: Record, standing: Standing) -> Detail:
-    wrong = standing.problems.get(record.cell.id, "")
+    wrong, finding = (
+        standing.problems.get(record.cell.id, ""),
+        standing.unlearnt.get(record.cell.id),
+    )
+    status = "wrong first loss" if wrong else DID_NOT_LEARN if finding else ""
     return Detail(
         number=number,
         name=standing.cell_names[record.cell.id],
-        status="wrong first loss" if wrong and record.status == "ok" else record_status(record),
-        good=record.status == "ok" and not wrong,
-        reason=words.cut(wrong or record.reason or "", 2000),
+        status=(record.status == "ok" and status) or record_status(record),
+        good=record.status == "ok" and not status,
+        reason=words.cut(wrong or (finding.sentences if finding else record.reason or ""), 2000),
         traceback=_end(record.traceback or ""),
         facts=tuple(_facts(record)),
         settings=tuple(_changes(record)),
@@ -84,6 +89,7 @@ def _facts(record: Record) -> Iterator[Fact]:
         share = f" ({words.percent(trainable, total)})" if total else ""
         text = f"{count(trainable)} of {count(total)} trained{share}"
         yield Fact("Parameters", text if record.cell.trains else f"{count(total)}, none trained")
+    yield from _learnt(record)
     if predicted_memory(record):
         yield Fact("Peak memory predicted", estimate.predicted(record))
     if record.generation:
@@ -91,6 +97,18 @@ def _facts(record: Record) -> Iterator[Fact]:
         text = f"{made.new_tokens:,} new tokens in {words.seconds(made.seconds)}"
         yield Fact("Generated", text)
     yield from _times(record)
+
+
+def _learnt(record: Record) -> Iterator[Fact]:
+    """The validation loss, and what a step did to the weights."""
+    start, end = before(record), after(record)
+    if start is not None:
+        yield Fact("Validation loss", f"{start:.3f}" + (f", at the end {end:.3f}" if end else ""))
+    if record.moved:
+        share = words.percent(record.moved.share, 1)
+        meant = words.percent(record.moved.meant, 1) if record.moved.meant is not None else ""
+        text = f"{share} of them" + (f", of {meant} that were meant to change" if meant else "")
+        yield Fact(f"Weights changed by step {record.moved.step}", text)
 
 
 def _times(record: Record) -> Iterator[Fact]:

@@ -8,8 +8,7 @@ from collections.abc import Collection, Sequence
 from llmbench.arm import Arm
 from llmbench.figure import BY_ID, QUALITY, Figure, peak_memory, timed
 from llmbench.judge import fact
-from llmbench.record import Cell, Record
-from llmbench.setting import ADJUSTABLE
+from llmbench.judge.group import asked_for, group
 
 SCORES = (QUALITY, "rougeLsum", "rouge1", "rouge2")
 """Scores that can stand for quality: those of which it is known that more is better."""
@@ -27,9 +26,9 @@ def memory(arm: Arm) -> float | None:
 
 
 def compete(
-    arms: Sequence[Arm], problems: dict[str, str], score: Figure | None, planned: Collection[str]
+    arms: Sequence[Arm], unusable: Collection[str], score: Figure | None, planned: Collection[str]
 ) -> tuple[Arm, ...]:
-    """Arms that ended well, train, start from the base model, and have all their figures.
+    """Arms that ended well, train, have all their figures, and no cell that is `unusable`.
 
     Of several models, data, settings or devices, those of the most frequent among the cells that
     are `planned`: others do not compare, and those of an earlier plan are not what was asked for.
@@ -40,7 +39,7 @@ def compete(
         for arm in arms
         if arm.sound
         and arm.cell.trains
-        and not any(r.cell.id in problems for r in arm.records)
+        and not any(r.cell.id in unusable for r in arm.records)
         and memory(arm) is not None
         and (speed(arm) or not timed(arm.first))
         and (score is None or score_value(score, arm) is not None)
@@ -49,25 +48,6 @@ def compete(
     groups = Counter(group(arm) for arm in wanted or able)
     chosen = max(groups, key=lambda g: groups[g]) if groups else None
     return tuple(arm for arm in able if group(arm) == chosen)
-
-
-def group(arm: Arm | Record) -> tuple[object, ...]:
-    """What arms, and cells, must share to be held against each other: all but strategy and seed."""
-    cell = arm.cell
-    device = arm.environment.device_name if arm.environment else None
-    data = (cell.train_data.sha256, cell.eval_data.sha256)
-    return (cell.model, cell.task, *data, device, tuple(asked_for(cell).items()))
-
-
-def asked_for(cell: Cell) -> dict[str, object]:
-    """The settings that all cells share, whatever the cell's strategies made of them.
-
-    Of a record that does not tell, those alone that no strategy may change.
-    """
-    held = cell.settings.model_dump(mode="json")
-    if cell.shared is None:
-        return {name: value for name, value in held.items() if name not in ADJUSTABLE}
-    return {**held, **cell.shared}
 
 
 def shared(arm: Arm) -> dict[str, str]:

@@ -9,8 +9,8 @@ from typing import Literal
 from llmbench.judge import fact
 from llmbench.judge.caution import cautions
 from llmbench.judge.check import unchecked
+from llmbench.judge.group import group
 from llmbench.report import field, phrase, words
-from llmbench.report.field import group
 from llmbench.report.name import named
 from llmbench.report.scope import scope
 from llmbench.report.standing import Standing
@@ -32,6 +32,7 @@ def notes(comparison: Comparison, standing: Standing) -> tuple[Note, ...]:
     """All notes, the gravest first."""
     found = [
         *_wrong(standing),
+        *_unlearnt(standing),
         *(Note("warning", words.clean(p)) for p in comparison.problems),
         *_unchecked(standing),
         *_missing(comparison),
@@ -51,6 +52,14 @@ def _wrong(standing: Standing) -> Iterator[Note]:
         problem = standing.problem(arm)
         if problem:
             yield Note("wrong", f"{standing.name(arm)} is out of the running. {problem}")
+
+
+def _unlearnt(standing: Standing) -> Iterator[Note]:
+    for arm in standing.arms:
+        found = standing.finding(arm)
+        if found:
+            text = f"{standing.name(arm)} did not learn, which says nothing of its method: "
+            yield Note("warning", text + found.reason)
 
 
 def _unchecked(standing: Standing) -> Iterator[Note]:

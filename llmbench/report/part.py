@@ -37,7 +37,8 @@ class Parts:
 
 def parts(standing: Standing) -> Parts | None:
     """The parts of the competing compositions; None where no two differ in one alone."""
-    found = attribution.effects(standing.competing, standing.score.id if standing.score else None)
+    score = standing.score.id if standing.score else None
+    found = attribution.effects(standing.competing, score, standing.margin)
     if not found:
         return None
     columns = {_memory_label(standing): effect.memory}
@@ -67,8 +68,9 @@ def _notes(found: Sequence[Effect], standing: Standing) -> Iterator[str]:
     judged = max(sum(bool(e.speed) for e in found), sum(bool(e.quality) for e in found))
     if judged:
         yield (
-            "In brackets: 95 % intervals. Not distinguishable is what chance could do as well, "
-            f"corrected for {words.plural(judged, 'row')} (Holm)."
+            "In brackets: 95 % intervals. Undecided is what chance could do as well, corrected for "
+            f"{words.plural(judged, 'row')} (Holm); as good is a quality that changes by less than "
+            f"{standing.margin:g}."
         )
     if not standing.cuda:
         yield "Host memory scatters from run to run: a change of some percent of it says nothing."

@@ -6,8 +6,11 @@ from llmbench.arm import Arm
 from llmbench.figure import BY_ID
 from llmbench.format import size
 from llmbench.judge.check import unchecked
+from llmbench.judge.pick import SAME
 from llmbench.report import field, words
+from llmbench.report.choice import choice
 from llmbench.report.standing import Standing
+from llmbench.size import spoken
 from llmbench.statistics.need import Need
 from llmbench.statistics.verdict import Verdict
 
@@ -16,14 +19,7 @@ SPEED = field.SPEED
 
 def rule(standing: Standing) -> str:
     """How the pick is made, in plain words."""
-    count = f"{len(standing.competing)} of {words.plural(len(standing.arms), row(standing))}"
-    well = "ended well with every seed" if standing.several_seeds else "ended well"
-    started = "" if unchecked(standing.records) else "started from the base model's loss "
-    who = (
-        f"A {row(standing)} competes if it trains, {well}, {started}and "
-        "has every figure that counts; "
-        f"{count} {'does' if len(standing.competing) == 1 else 'do'}."
-    )
+    who = _who(standing)
     if not standing.competing:
         return who
     if standing.score is None:
@@ -32,11 +28,43 @@ def rule(standing: Standing) -> str:
             "equally fast unless the times of the same steps, corrected for the number of "
             "comparisons (Holm), tell them apart."
         )
+    return f"{who} {_verdicts(standing)} {_pick(standing)}"
+
+
+def _who(standing: Standing) -> str:
+    """Who competes, and how many do."""
+    wanted = [
+        "trains",
+        "ended well with every seed" if standing.several_seeds else "ended well",
+        *([] if unchecked(standing.records) else ["started from the base model's loss"]),
+        *(["learnt"] if any(r.validation for r in standing.records) else []),
+        "has every figure that counts",
+    ]
+    count = f"{len(standing.competing)} of {words.plural(len(standing.arms), row(standing))}"
+    verb = "does" if len(standing.competing) == 1 else "do"
+    return f"A {row(standing)} competes if it {words.listed(wanted)}; {count} {verb}."
+
+
+def _verdicts(standing: Standing) -> str:
     return (
-        f"{who} The best is the highest mean {standing.score.label}. A {row(standing)} counts as "
-        f"level with it unless {_test(standing)}, corrected for the number of "
-        "comparisons (Holm), and the 95 % interval of the paired difference both tell them "
-        f"apart. Of those that are level, the one with the least {standing.memory_word} is picked."
+        f"The best is the highest mean {label(standing)}. Another is as good if the 90 % interval "
+        f"of the paired difference lies within {standing.margin:g} of zero over two seeds or more "
+        f"(two one-sided tests), and else worse if {_test(standing)}, corrected for the number of "
+        "comparisons (Holm), and the 95 % interval both say so. All others are undecided."
+    )
+
+
+def _pick(standing: Standing) -> str:
+    to_quality = (
+        f" to quality, a validation loss of {standing.goal:.3f},"
+        if standing.goal and choice(standing).by == "time"
+        else ""
+    )
+    limit = f" that need {spoken(standing.budget)} or less and" if standing.budget else " that"
+    return (
+        f"Of those{limit} are as good or undecided, the fastest{to_quality} is picked, and of any "
+        f"within {100 * SAME:.0f} % of it, or within the spread of repeats, the one with the least "
+        f"{standing.memory_word}."
     )
 
 
@@ -84,7 +112,7 @@ def speed(arm: Arm) -> str:
 def difference(standing: Standing, verdict: Verdict) -> str:
     """How far an arm is from the best, and what the correction did to that."""
     text = f"difference {words.difference(verdict.difference)}"
-    if verdict.difference.beyond_zero and verdict.word == "not distinguishable":
+    if verdict.difference.beyond_zero and verdict.word == "undecided":
         # The interval alone would say otherwise: show what the correction did.
         count = len(standing.verdicts)
         return f"{text}, p = {verdict.p_value:.2f} after correction for {count} comparisons"
@@ -92,22 +120,21 @@ def difference(standing: Standing, verdict: Verdict) -> str:
 
 
 def takes(need: Need) -> str:
-    """What it would take to tell a difference, in a sentence."""
+    """What it would take to tell a difference, in a sentence; seeds first, which tell most."""
     small = f"a difference of {need.difference:g}"
     if need.met:
-        return f"{_held(need)} would tell {small}, if there were one."
+        return f"{_held(need)} mostly tell {small}: more seeds (--seeds) would decide this one."
     ways = []
-    if need.more_examples is not None:
-        ways.append(f"about {words.rounded_up(need.more_examples)} examples")
     if need.more_seeds is not None:
         ways.append(words.plural(need.more_seeds - need.seeds, "more seed"))
+    if need.more_examples is not None:
+        ways.append(f"about {words.rounded_up(need.more_examples)} examples")
     if not ways:
-        count = "one seed" if need.seeds == 1 else words.plural(need.seeds, "seed")
-        return f"No number of examples of {count} would tell {small}."
+        return f"No sensible number of seeds or examples would tell {small}."
     text = f"{' or '.join(ways)} would tell {small}."
     return text[0].upper() + text[1:]
 
 
 def _held(need: Need) -> str:
-    seeds = "" if need.seeds == 1 else f" with {words.plural(need.seeds, 'seed')}"
-    return f"The {words.plural(need.examples, 'example')}{seeds} at hand"
+    examples, seeds = words.plural(need.examples, "example"), words.plural(need.seeds, "seed")
+    return f"The {examples} with {seeds} at hand"

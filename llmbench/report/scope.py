@@ -42,7 +42,7 @@ def _quality(standing: Standing) -> Iterator[Said]:
         return
     best = standing.best
     evaluated = words.plural(len(best.first.examples), "evaluated example")
-    if standing.seed_counts == [1]:
+    if standing.one_seed:
         yield (
             "warning",
             f"One seed: intervals of quality cover the choice of the {evaluated}, not the luck of "
@@ -64,7 +64,7 @@ def _quality(standing: Standing) -> Iterator[Said]:
 
 
 def _power(standing: Standing) -> Iterator[Said]:
-    """How much quality could be lost by picking an arm for level with the best."""
+    """How much quality could be lost by picking an arm that is undecided against the best."""
     pick = answer(standing).pick
     verdict = standing.verdicts.get(pick.id) if pick else None
     if not (pick and verdict and standing.score) or -verdict.difference.low <= WIDE:
@@ -73,18 +73,14 @@ def _power(standing: Standing) -> Iterator[Said]:
     worse = f"by {loss:.2f} of {standing.score.label}" if loss < held else "by far"
     yield (
         "warning",
-        f"{_held(pick)} leave room: the pick counts as level with the best, and may yet be worse "
-        f"{worse}. More of them ({_option(pick)}) narrow that.",
+        f"{_held(pick)} leave room: the pick is {verdict.word} against the best, and may yet be "
+        f"worse {worse}. More seeds (--seeds) narrow that.",
     )
 
 
 def _held(arm: Arm) -> str:
     examples = words.plural(len(arm.first.examples), "example")
-    return examples if len(arm.seeds) == 1 else f"{len(arm.seeds)} seeds and {examples}"
-
-
-def _option(arm: Arm) -> str:
-    return "--eval-examples" if len(arm.seeds) == 1 else "--seeds, --eval-examples"
+    return f"{words.plural(len(arm.seeds), 'seed')} and {examples}"
 
 
 def _same_predictions(standing: Standing) -> Iterator[Said]:
@@ -112,7 +108,7 @@ def _speed(standing: Standing) -> Iterator[Said]:
         steps = standing.competing[0].cell.settings.steps
         covers = (
             "the scatter of the steps that count, not what drifts from cell to cell (--seeds)"
-            if standing.seed_counts == [1]
+            if standing.one_seed
             else "the spread between the cells of the seeds, which ran in turn"
         )
         yield (

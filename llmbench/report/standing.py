@@ -5,18 +5,24 @@ An arm is a composition with all its seeds; with one seed it is a cell.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from llmbench import size
 from llmbench.arm import Arm, arms
 from llmbench.figure import Figure, peak_memory
+from llmbench.judge import learning
 from llmbench.judge.check import first_loss_problems
+from llmbench.judge.learning import Finding
+from llmbench.judge.tuning import tuned
 from llmbench.record import Record
 from llmbench.report import words
 from llmbench.report.field import (
     SPEED,
     compete,
     least_memory,
+    memory,
     quality_score,
     score_value,
     speed,
@@ -26,19 +32,22 @@ from llmbench.statistics.interval import Interval, few_interval
 from llmbench.statistics.need import Need, need
 from llmbench.statistics.quality import paired_differences, quality_interval, quality_verdicts
 from llmbench.statistics.rate import rate_interval, speed_verdicts
-from llmbench.statistics.verdict import Verdict
-from llmbench.store import Comparison
+from llmbench.statistics.verdict import Verdict, Word
+from llmbench.store import Comparison, Header
 
 FULL_STATISTICS = 64
 """Beyond so many arms, intervals and verdicts are worked out for the best ones only."""
 PAIRWISE = 16
 """Up to so many competing arms, every pair has its verdict, for the reader's own constraints."""
 
-MINDED = 0.01
-"""A difference of quality that a reader would mind, to say what it would take to tell."""
+MARGIN = 0.01
+"""Arms whose quality differs by less are as good, where the comparison says nothing else."""
+NOT_WORSE = frozenset({"as good", "undecided"})
+"""Verdicts on those that may be picked instead of the best."""
 
-Pairs = dict[int, list[int]]
-"""By the number of a competing arm, the numbers of those that cannot be told from it."""
+Pairs = dict[int, dict[int, Word]]
+"""By the number of a competing arm, were it the best, the verdicts on those that may be picked
+instead, by their numbers."""
 
 
 @dataclass(frozen=True)
@@ -55,21 +64,33 @@ class Standing:
     """Of the cells, by theirs: with the seed, where there are several."""
     problems: dict[str, str]
     """Why a cell's figures are not to be used, by cell id."""
+    unlearnt: dict[str, Finding]
+    """Why a cell did not learn, and so says nothing of its method, by cell id."""
+    times: dict[str, float]
+    """The time to quality of each cell that reached it, by cell id."""
+    goal: float | None
+    """The validation loss that those competing must come down to for that."""
+    margin: float
+    """Arms whose quality differs by less are as good."""
+    budget: int | None
+    """Bytes of memory that the pick may need; None where all that there is will do."""
     score: Figure | None
     """The score that stands for quality; None where no quality was measured."""
     scored: tuple[Arm, ...]
     """The arms whose quality is judged, the base among them."""
     competing: tuple[Arm, ...]
+    fitting: tuple[Arm, ...]
+    """Those of them that fit into the budget; all if there is none."""
     quality: dict[str, Interval]
     memory: dict[str, Interval]
     """Over the seeds, where there are several."""
     speed: dict[str, Interval]
     best: Arm | None
-    """The highest quality among those competing."""
+    """The highest quality among those competing that fit; among all if none fits."""
     verdicts: dict[str, Verdict]
     """Of every arm with quality, against the best."""
     speed_verdicts: dict[str, Verdict]
-    """Of the faster ones of those competing, against the fastest."""
+    """Of the faster ones of those competing, against the fastest that fits."""
 
     @property
     def cuda(self) -> bool:
@@ -96,6 +117,16 @@ class Standing:
         """How many seeds those have that compete, each number once, in order."""
         return sorted({len(arm.seeds) for arm in self.competing or self.arms})
 
+    @property
+    def one_seed(self) -> bool:
+        """Whether one training is all that there is of each: it says nothing of the methods."""
+        return self.seed_counts == [1]
+
+    @property
+    def tuned(self) -> bool:
+        """Whether each of those competing trained at a learning rate that was searched for."""
+        return all(tuned(arm.cell) for arm in self.competing)
+
     def name(self, arm: Arm) -> str:
         """The arm's name, set as code."""
         return words.code(self.names[arm.id])
@@ -105,35 +136,47 @@ class Standing:
         cells = (r.cell.id for r in arm.records)
         return next((self.problems[cell] for cell in cells if cell in self.problems), "")
 
+    def finding(self, arm: Arm) -> Finding | None:
+        """Why it did not learn; None where it did, or nobody knows."""
+        cells = (r.cell.id for r in arm.records)
+        return next((self.unlearnt[cell] for cell in cells if cell in self.unlearnt), None)
+
+    def times_of(self, arm: Arm) -> list[float]:
+        """The times to quality of its seeds; none if one of them never reached it."""
+        return learning.over_seeds(arm, self.times)
+
     def quality_of(self, arm: Arm) -> float | None:
         """The arm's quality; None where it was not measured, or means nothing."""
         return score_value(self.score, arm) if self.score else None
 
     def level(self) -> tuple[Arm, ...]:
-        """Those competing whose quality cannot be told from the best, itself included."""
-        return tuple(arm for arm in self.competing if self.ties(arm))
+        """Those competing that are as good as the best or undecided, itself included."""
+        return tuple(a for a in self.competing if a is self.best or self.word(a) in NOT_WORSE)
 
-    def ties(self, arm: Arm) -> bool:
-        """Whether the arm is the best, or not distinguishable from it."""
-        if self.best is None or arm is self.best:
-            return self.best is not None
-        return _same(self.verdicts.get(arm.id))
+    def word(self, arm: Arm) -> Word | None:
+        """The verdict on the arm's quality, against the best; None of itself, or without one."""
+        found = self.verdicts.get(arm.id)
+        return found.word if found else None
 
     def need(self, arm: Arm) -> Need | None:
-        """What it would take to tell the arm's quality from the best's."""
+        """What it would take to tell the arm's quality from the best's.
+
+        None with one seed: more examples tell of its trainings, and nothing of the methods.
+        """
         if self.score is None or self.best is None or arm is self.best:
             return None
         rows = paired_differences(arm, self.best, self.score.id)
-        return need(rows, MINDED) if rows else None
+        return need(rows, self.margin) if len(rows) > 1 else None
 
     def fastest(self) -> tuple[Arm, ...]:
-        """The fastest of those competing, then those that cannot be told from it."""
-        first = _fastest(self.competing)
+        """The fastest of those that fit, then those that cannot be told from it."""
+        running = self.fitting or self.competing
+        first = _fastest(running)
         if first is None:
             return ()
-        ranked = sorted(self.competing, key=lambda arm: -(speed(arm) or 0.0))
+        ranked = sorted(running, key=lambda arm: -(speed(arm) or 0.0))
         rest = (arm for arm in ranked if arm is not first)
-        return (first, *(arm for arm in rest if _same(self.speed_verdicts.get(arm.id))))
+        return (first, *(arm for arm in rest if _untold(self.speed_verdicts.get(arm.id))))
 
     def smallest(self) -> Arm:
         """The least memory of those competing."""
@@ -143,13 +186,16 @@ class Standing:
 def stand(comparison: Comparison) -> Standing:
     """Work out who competes and who wins."""
     records, found = comparison.records, arms(comparison.records)
-    problems = first_loss_problems(records)
+    problems, unlearnt = first_loss_problems(records), learning.unlearnt(records)
     score = quality_score(found)
     planned = {r.cell.id for r in comparison.planned}
-    competing = compete(found, problems, score, planned)
-    best = _best(competing, score)
+    competing = compete(found, problems.keys() | unlearnt.keys(), score, planned)
+    margin, budget = _margin(comparison.header), _budget(comparison.header)
+    fitting = tuple(a for a in competing if budget is None or (memory(a) or 0.0) <= budget)
+    best = _best(fitting or competing, score)
     scored = _highest((a for a in found if score_value(score, a) is not None), score)
-    fastest = _fastest(competing)
+    fastest = _fastest(fitting or competing)
+    goals = learning.targets(records)
     standing = Standing(
         records=records,
         arms=found,
@@ -157,17 +203,37 @@ def stand(comparison: Comparison) -> Standing:
         names=named([arm.cell for arm in found]),
         cell_names=named([r.cell for r in records], seeds=True),
         problems=problems,
+        unlearnt=unlearnt,
+        times=learning.times_to_quality(records),
+        goal=next((goals[a.id] for a in competing if a.id in goals), None),
+        margin=margin,
+        budget=budget,
         score=score,
         scored=tuple(scored),
         competing=competing,
+        fitting=fitting,
         quality=_intervals(scored, lambda arm: quality_interval(arm, score.id if score else "")),
         memory=_intervals(found, lambda arm: few_interval(arm.values(peak_memory))),
         speed={},
         best=best,
-        verdicts=quality_verdicts(scored, best, score.id) if score and best else {},
+        verdicts=quality_verdicts(scored, best, score.id, margin) if score and best else {},
         speed_verdicts=speed_verdicts(_highest(competing, SPEED), fastest) if fastest else {},
     )
     return replace(standing, speed=_rates(standing))
+
+
+def _margin(header: Header) -> float:
+    found = header.configuration.get("margin")
+    return found if isinstance(found, float) and found > 0 else MARGIN
+
+
+def _budget(header: Header) -> int | None:
+    """The budget that was configured, in bytes or as people write sizes."""
+    found = header.configuration.get("memory_budget")
+    if isinstance(found, str):
+        with contextlib.suppress(ValueError):
+            return size.read(found)
+    return found if isinstance(found, int) else None
 
 
 def _best(competing: Sequence[Arm], score: Figure | None) -> Arm | None:
@@ -182,50 +248,36 @@ def _fastest(competing: Sequence[Arm]) -> Arm | None:
 
 
 def _rates(standing: Standing) -> dict[str, Interval]:
-    """Intervals of the speed: of the fastest arms, and of the one to be picked."""
-    rated = _highest((a for a in standing.arms if speed(a) is not None), SPEED)
-    level = standing.level()
-    if level:
-        rated.append(least_memory(level))
-    return _intervals(rated, rate_interval)
+    """Intervals of the speed: of the fastest arms, and of those among which one is picked."""
+    rated = [a for a in standing.arms if speed(a) is not None]
+    level = (a for a in standing.level() if speed(a) is not None)
+    return _intervals(list(dict.fromkeys([*_highest(rated, SPEED), *level])), rate_interval)
 
 
 def quality_pairs(standing: Standing) -> Pairs:
-    """For each competing arm, were it the best, which could not be told from it in quality."""
-    score, scored = standing.score, standing.scored
+    """For each competing arm, were it the best, those that are as good or undecided.
+
+    Where there are too many to judge every pair, for the best only.
+    """
+    score, cells = standing.score, standing.competing
     if score is None:
         return {}
-    return _pairs(
-        standing.competing,
-        (standing.best, standing.verdicts),
-        lambda arm: quality_verdicts(scored, arm, score.id),
-    )
-
-
-def speed_pairs(standing: Standing) -> Pairs:
-    """For each competing arm, were it the fastest, which could not be told from it in speed."""
-    cells = standing.competing
-    known = (_fastest(cells), standing.speed_verdicts)
-    return _pairs(cells, known, lambda arm: speed_verdicts(cells, arm)) if standing.timed else {}
-
-
-def _pairs(
-    cells: Sequence[Arm],
-    known: tuple[Arm | None, dict[str, Verdict]],
-    judge: Callable[[Arm], dict[str, Verdict]],
-) -> Pairs:
-    """Where there are too many to judge every pair, for the known leader only."""
-    found = {}
-    for number, cell in enumerate(cells):
-        if cell is not known[0] and len(cells) > PAIRWISE:
+    found: Pairs = {}
+    for number, arm in enumerate(cells):
+        if arm is not standing.best and len(cells) > PAIRWISE:
             continue
-        verdicts = known[1] if cell is known[0] else judge(cell)
-        found[number] = [i for i, c in enumerate(cells) if c is cell or _same(verdicts.get(c.id))]
+        verdicts = (
+            standing.verdicts
+            if arm is standing.best
+            else quality_verdicts(standing.scored, arm, score.id, standing.margin)
+        )
+        words_of = {i: verdicts[c.id].word for i, c in enumerate(cells) if c.id in verdicts}
+        found[number] = {i: word for i, word in words_of.items() if word in NOT_WORSE}
     return found
 
 
-def _same(verdict: Verdict | None) -> bool:
-    return verdict is not None and verdict.word == "not distinguishable"
+def _untold(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.word == "undecided"
 
 
 def _highest(found: Iterable[Arm], figure: Figure | None) -> list[Arm]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from markupsafe import Markup
@@ -11,9 +13,12 @@ from markupsafe import Markup
 from llmbench.arm import Arm
 from llmbench.figure import rows
 from llmbench.format import size
+from llmbench.judge.pick import Candidate
 from llmbench.report import field, phrase, words
 from llmbench.report.chart import bytes_unit
-from llmbench.report.standing import Standing, quality_pairs, speed_pairs
+from llmbench.report.choice import candidates
+from llmbench.report.standing import Standing, quality_pairs
+from llmbench.statistics.verdict import Word
 from llmbench.store import Comparison
 
 # Characters that could end a script element, start a comment in one, or end a line of script.
@@ -43,29 +48,35 @@ def _finite(value: Any) -> Any:
 
 def _choice(standing: Standing, judged: bool) -> dict[str, Any]:
     """What competes, in the order of the table, each with its figures and how they read."""
-    largest = max((field.memory(arm) or 0.0 for arm in standing.competing), default=0.0)
-    unit, factor = bytes_unit(largest)
+    unit, factor = memory_unit(standing)
+    pairs = quality_pairs(standing) if judged else {}
+    cells = zip(standing.competing, candidates(standing, pairs), strict=True)
     return {
         "score": standing.score.label if standing.score and judged else None,
         "memoryWord": standing.memory_word,
         "unit": unit,
         "unitBytes": factor,
-        "cells": [_figures(arm, standing) for arm in standing.competing],
-        "level": quality_pairs(standing) if judged else {},
-        "swift": speed_pairs(standing),
+        "budget": standing.budget,
+        "cells": [
+            _figures(arm, cell, pairs.get(i, {}), standing) for i, (arm, cell) in enumerate(cells)
+        ],
     }
 
 
-def _figures(arm: Arm, standing: Standing) -> dict[str, Any]:
-    memory, rate = field.memory(arm) or 0.0, field.speed(arm)
-    quality = standing.quality_of(arm)
+def memory_unit(standing: Standing) -> tuple[str, float]:
+    """The unit in which the reader gives memory, and how many bytes it is."""
+    return bytes_unit(max((field.memory(arm) or 0.0 for arm in standing.competing), default=0.0))
+
+
+def _figures(
+    arm: Arm, cell: Candidate, level: Mapping[int, Word], standing: Standing
+) -> dict[str, Any]:
     return {
+        **asdict(cell),
         "cell": standing.numbers[arm.id],
-        "name": standing.names[arm.id],
-        "quality": quality,
-        "qualityText": "" if quality is None else phrase.quality(standing, arm),
-        "memory": memory,
-        "memoryText": size(memory),
-        "speed": rate or 0.0,
-        "speedText": phrase.speed(arm) if rate else "",
+        "asGood": [i for i, word in level.items() if word == "as good"],
+        "qualityText": "" if cell.quality is None else phrase.quality(standing, arm),
+        "memoryText": size(cell.memory),
+        "speedText": phrase.speed(arm) if cell.speed else "",
+        "timeText": words.seconds(cell.time[0]) if cell.time else "",
     }

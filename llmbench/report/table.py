@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llmbench.arm import Arm
-from llmbench.figure import BY_ID, PREDICTED, Figure, generate_rate, timed
+from llmbench.figure import BY_ID, PREDICTED, TIME_TO_QUALITY, Figure, generate_rate, timed
+from llmbench.judge.learning import DID_NOT_LEARN
 from llmbench.record import Record
 from llmbench.report import estimate, field, words
 from llmbench.report.column import SHOWN, figures, value_of
@@ -80,7 +81,9 @@ def table(standing: Standing, pick: Arm | None, linked: frozenset[str]) -> Table
                 number=number,
                 name=standing.names[arm.id],
                 status=status_text(arm, standing),
-                good=len(arm.well) == len(arm.records) and not standing.problem(arm),
+                good=len(arm.well) == len(arm.records)
+                and not standing.problem(arm)
+                and not standing.finding(arm),
                 skipped=not arm.well and arm.first.status == "skipped",
                 cause=_cause(arm, standing),
                 values=tuple(_value(f, arm, standing, best[f.id]) for f in found),
@@ -94,7 +97,7 @@ def table(standing: Standing, pick: Arm | None, linked: frozenset[str]) -> Table
         )
     # Scores of further metrics were asked for, so that they are shown as well.
     asked = {f.id for f in found if f.unit == "score" and f.id not in BY_ID}
-    shown = {standing.score.id if standing.score else "", *SHOWN, *asked}
+    shown = {standing.score.id if standing.score else "", *SHOWN, *asked, TIME_TO_QUALITY}
     return Table(
         tuple(
             Column(f.id, words.clean(f.label), f.meaning, f.better, f.id in shown) for f in found
@@ -107,7 +110,7 @@ def status_text(arm: Arm, standing: Standing) -> str:
     """`ok`, `oom in train`, `2 of 3 ok`, or what is wrong with cells that seem well."""
     if standing.problem(arm) and arm.well:
         return "wrong first loss"
-    return arm.ending(record_status)
+    return DID_NOT_LEARN if standing.finding(arm) else arm.ending(record_status)
 
 
 def record_status(record: Record) -> str:
@@ -120,6 +123,9 @@ def _cause(arm: Arm, standing: Standing) -> str:
     wrong = standing.problem(arm)
     if wrong:
         return words.cut(wrong, REASON_LENGTH)
+    finding = standing.finding(arm)
+    if finding:
+        return words.cut(finding.sentences, REASON_LENGTH)
     return " ".join(filter(None, (_reasons(arm), estimate.shortage(arm))))
 
 
@@ -180,6 +186,8 @@ def _absent(figure: Figure, arm: Arm) -> str:
         return "not measured: the weights are random"
     if not arm.cell.trains:
         return "not measured: nothing is trained"
+    if figure.id == TIME_TO_QUALITY:
+        return "not reached" if arm.first.validation else "not measured"
     if figure.unit == "tokens/s" and not timed(arm.first):
         return "not measured: a deterministic run is slow on purpose"
     return "not measured"

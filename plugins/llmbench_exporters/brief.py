@@ -20,7 +20,8 @@ SHORT_LABELS = {
 }
 """Figures that stand beside quality, and what their columns are called."""
 LEGEND = (
-    "Bold: the best of those that compete, and those level with it. In brackets: 95 % intervals."
+    "Bold: the best of those that compete, and those as good or not told from it. "
+    "In brackets: 95 % intervals."
 )
 VERSIONS = ("llmbench", "torch", "transformers", "peft", "bitsandbytes")
 

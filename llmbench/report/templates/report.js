@@ -95,32 +95,104 @@ function restoreColumns() {
   for (const box of boxes) box.checked = chosen.includes(box.dataset.column);
 }
 
-// The reader's own constraints.
+// Which one to pick. The rule is that of llmbench/judge/pick.py, and tests/picks.json holds cases
+// on which both must agree. Places are those in the list of cells.
 
-const { cells, level, swift, score, memoryWord, unitBytes, unit } = data.choice;
-const inputs = ["most-memory", "least-quality", "matters"].map(byId);
+const SAME = 0.05, LESS = 0.1;
 
-const least = (list) => list.reduce((a, b) => (b.memory < a.memory || (b.memory === a.memory && b.speed > a.speed) ? b : a));
-const most = (list, figure) => list.reduce((a, b) => (b[figure] > a[figure] ? b : a));
-
-function choose(fit, matters) {
-  if (matters === "memory") return { pick: least(fit), why: [`the least ${memoryWord}`] };
-  const fast = matters === "speed";
-  const [figure, first, ties] = fast ? ["speed", "the fastest", swift] : ["quality", `the highest ${score}`, level];
-  const best = most(fit, figure);
-  const known = ties[cells.indexOf(best)]; // of very many, only the best one's ties are
-  if (!known) return { pick: best, why: [`${first}; which are level with it is not worked out`] };
-  const small = least(fit.filter((cell) => known.includes(cells.indexOf(cell))));
-  if (small === best) return { pick: best, why: [first] };
-  // Unsteady steps can hide that a cell is slow: who asks for speed gets what was measured.
-  if (fast) return { pick: best, why: [`${first}; not told apart from it, with less ${memoryWord}: `, small, ` (${figures(small)})`] };
-  return { pick: small, why: [`not distinguishable from ${first}, `, best, ` (${best[figure + "Text"]}), with less ${memoryWord}`] };
+function effort(cell, by) {
+  if (by === "speed" && cell.speed) return [1 / cell.speed[0], cell.speed[1]];
+  return by === "time" ? cell.time : null;
 }
 
-function fitting() {
+const minimal = (places, before) => places.reduce((a, b) => (before(b, a) ? b : a));
+const swiftness = (cell) => (cell.speed ? cell.speed[0] : 0);
+const smaller = (one, other) => one.memory < other.memory || (one.memory === other.memory && swiftness(one) > swiftness(other));
+const smallest = (cells, places) => minimal(places, (a, b) => smaller(cells[a], cells[b]));
+const first = (cells, places, by) => minimal(places, (a, b) => effort(cells[a], by)[0] < effort(cells[b], by)[0]);
+
+function noSlower(one, other, by) {
+  const [own, spread] = effort(one, by), [least, rest] = effort(other, by);
+  return own - least < Math.max(SAME, Math.sqrt((spread ** 2 + rest ** 2) / 2)) * least;
+}
+
+function equals(cells, level, by) {
+  const known = level.filter((i) => effort(cells[i], by));
+  if (!known.length) return [];
+  const top = first(cells, known, by);
+  return known.filter((i) => i === top || noSlower(cells[i], cells[top], by));
+}
+
+function allowed(cell, wish) {
+  return (wish.memory === null || cell.memory <= wish.memory) && (wish.quality === null || (cell.quality ?? 0) >= wish.quality);
+}
+
+function choose(cells, wish) {
+  const all = cells.map((_, place) => place);
+  const fit = all.filter((i) => allowed(cells[i], wish));
+  const none = { pick: null, best: null, level: [], equal: [], by: "", tight: null, longer: null };
+  if (!fit.length) return { ...none, tight: all.length ? smallest(cells, all) : null };
+  if (wish.matters === "memory") return { ...none, pick: smallest(cells, fit) };
+  if (wish.matters === "speed") {
+    const equal = equals(cells, fit, "speed");
+    if (!equal.length) return { ...none, pick: smallest(cells, fit) };
+    return { ...none, pick: first(cells, equal, "speed"), equal, by: "speed" };
+  }
+  const best = minimal(fit, (a, b) => (cells[a].quality ?? 0) > (cells[b].quality ?? 0));
+  const level = fit.filter((i) => i === best || (cells[best].tied ?? []).includes(i));
+  const by = level.every((i) => cells[i].time) ? "time" : level.some((i) => cells[i].speed) ? "speed" : "";
+  const equal = equals(cells, level, by);
+  const pick = smallest(cells, equal.length ? equal : level);
+  const tight = smallest(cells, level);
+  const found = { ...none, pick, best, level, equal, by };
+  if (tight === pick || cells[tight].memory > (1 - LESS) * cells[pick].memory) return found;
+  const own = effort(cells[tight], by), least = effort(cells[pick], by);
+  return { ...found, tight, longer: own && least && least[0] ? own[0] / least[0] : null };
+}
+
+// The reader's own constraints.
+
+const { cells, score, memoryWord, unitBytes, unit, budget } = data.choice;
+const inputs = ["most-memory", "least-quality", "matters"].map(byId);
+const changed = (input) => input && input.value !== input.dataset.usual;
+const figures = (cell) => [score && `${score} ${cell.qualityText}`, cell.memoryText, cell.speedText].filter(Boolean).join(", ");
+
+function wished() {
   const [memory, quality] = inputs.map((input) => (input && input.value !== "" ? Number(input.value) : null));
-  return cells.filter((cell) =>
-    (memory === null || cell.memory <= memory * unitBytes) && (quality === null || cell.quality >= quality));
+  // What was configured is kept to the byte, however it reads here.
+  return { matters: inputs[2].value, memory: changed(inputs[0]) ? memory && memory * unitBytes : budget, quality };
+}
+
+function ground({ pick, equal, by }) {
+  const small = `the least ${memoryWord}`;
+  if (!by) return small;
+  const fast = by === "time" ? "fastest to quality" : "fastest";
+  if (equal.length > 1) return `one of the ${equal.length} that are ${fast}, with ${small} of them`;
+  return `the ${fast}` + (by === "time" ? ` (${cells[pick].timeText})` : "");
+}
+
+function tightly({ pick, tight, longer }) {
+  if (tight === null) return [];
+  const time = longer ? `, and takes ${longer.toFixed(1)} times as long` : "";
+  return [" Tight on memory: ", cells[tight], ` needs ${cells[tight].memoryText} instead of ${cells[pick].memoryText}${time}.`];
+}
+
+// Why, as parts: text, and cells by their names.
+function reasons(found, matters) {
+  if (matters === "memory") return [`the least ${memoryWord}`];
+  if (matters === "speed") {
+    const small = found.equal.length ? smallest(cells, found.equal) : found.pick;
+    if (small === found.pick) return ["the fastest"];
+    // A spread can hide that a cell is slow: who asks for speed gets what was measured.
+    return [`the fastest; about as fast, with less ${memoryWord}: `, cells[small], ` (${figures(cells[small])})`];
+  }
+  const { pick, best, level } = found, top = cells[best], highest = `the highest ${score}`;
+  if (!top.tied) return [`${highest}; which are as good is not worked out`];
+  if (level.length === 1) return [highest];
+  const why = `, and ${ground(found)} of the ${level.length} that are as good or undecided`;
+  if (pick === best) return [highest + why];
+  const lead = top.asGood.includes(pick) ? `as good as ${highest}, ` : `undecided against ${highest}, `;
+  return [lead, top, ` (${top.qualityText})` + why];
 }
 
 function say(parts) {
@@ -133,34 +205,30 @@ function say(parts) {
   byId("chosen").replaceChildren(...made);
 }
 
-function figures(cell) {
-  return [score && `${score} ${cell.qualityText}`, cell.memoryText, cell.speedText].filter(Boolean).join(", ");
-}
-
 const usual = cells.find((cell) => rows.some((row) => row.classList.contains("pick") && row.dataset.cell === String(cell.cell))) || null;
-const constrained = () => inputs.slice(0, 2).some((input) => input && input.value !== "");
 
 function applyChoice() {
-  const fit = fitting();
+  const wish = wished(), found = choose(cells, wish);
   let chosen = null;
-  const out = cells.filter((cell) => !fit.includes(cell));
-  if (fit.length) {
-    const { pick, why } = choose(fit, inputs[2].value);
-    chosen = constrained() || inputs[2].value !== inputs[2].dataset.usual ? pick : usual;
+  const out = cells.filter((cell) => !allowed(cell, wish));
+  const fit = cells.length - out.length;
+  if (fit) {
+    const pick = cells[found.pick];
+    chosen = inputs.some(changed) ? pick : usual;
     const rest = out.length ? ` ${out.length} of ${cells.length} do not fit.` : "";
-    const among = out.length && fit.length > 1 ? " among those that fit" : "";
-    say([pick, ": " + figures(pick) + "; ", ...(fit.length > 1 ? why : ["the only one that fits"]), among + "." + rest]);
+    const among = out.length && fit > 1 ? " among those that fit" : "";
+    say([pick, `: ${figures(pick)}; `, ...(fit > 1 ? reasons(found, wish.matters) : ["the only one that fits"]), `${among}.`, ...tightly(found), rest]);
   } else {
-    const small = least(cells);
-    const best = score ? most(cells, "quality") : null;
-    say(["No cell fits. The least memory is ", small, ` with ${small.memoryText}`,
+    const least = cells[found.tight];
+    const best = score ? cells.reduce((a, b) => (b.quality > a.quality ? b : a)) : null;
+    say(["No cell fits. The least memory is ", least, ` with ${least.memoryText}`,
       ...(best ? [`; the highest ${score}, `, best, ` with ${best.qualityText}`] : []), "."]);
   }
   for (const row of rows) row.classList.toggle("pick", chosen !== null && row.dataset.cell === String(chosen.cell));
   const gone = new Set(out.map((cell) => String(cell.cell)));
   for (const mark of document.querySelectorAll("tr[data-cell], .chart [data-cell]"))
     mark.classList.toggle("out", gone.has(mark.dataset.cell));
-  inputs.forEach((input) => input && remember(input.id, input.value === input.dataset.usual ? "" : input.value));
+  inputs.forEach((input) => input && remember(input.id, changed(input) ? input.value : ""));
 }
 
 function restoreChoice() {
