@@ -10,6 +10,7 @@ from llmbench.environment import Environment
 from llmbench.format import size
 from llmbench.record import DataRef
 from llmbench.report import words
+from llmbench.report.precision import precision
 from llmbench.store import Comparison, Header
 
 DIGEST = 12
@@ -26,7 +27,7 @@ class Fact:
 
 
 def setting_up(comparison: Comparison) -> tuple[Fact, ...]:
-    """Model, data and machine."""
+    """Model, data, precision and machine."""
     header = comparison.header
     found = []
     if header.plan.cells:
@@ -40,9 +41,14 @@ def setting_up(comparison: Comparison) -> tuple[Fact, ...]:
             Fact("Trained on", _data(cell.train_data)),
             Fact("Evaluated on", _data(cell.eval_data) if cell.eval_data.examples else "nothing"),
         ]
+        if cell.validation_data and cell.validation_data.examples:
+            found.append(Fact("Validated on", _data(cell.validation_data)))
     if header.data_fields:
         fields = (f"{role} from {name}" for role, name in header.data_fields.items())
         found.append(Fact("Fields read", words.clean(", ".join(fields))))
+    types = precision(comparison.records)
+    if types:
+        found.append(Fact("Precision", types))
     return (*found, *_machine(header.environment), Fact("Run at", words.clean(header.created_at)))
 
 
