@@ -27,12 +27,14 @@ from llmbench.record import (
     Record,
     Step,
     Stretched,
+    Validation,
 )
 from llmbench.setting import Settings
 from llmbench.store import Comparison, Header
 from llmbench_strategies import STRATEGIES
 
 GIB = 2**30
+HELD_OUT = DataRef(name="train.jsonl, held out", examples=64, sha256="5e1f03d2" * 8)
 SHAPE = {
     "model_type": "llama",
     "architectures": ["LlamaForCausalLM"],
@@ -164,6 +166,50 @@ def fitted(
         "artifact_bytes": None,
     }
     return ok(composition, None, memory_gib, tokens_per_second, **values | changes)
+
+
+def validated(record: Record, *losses: float | None) -> Record:
+    """The record with these validation losses: the first before training, the last at its end."""
+    parts = max(1, len(losses) - 1)
+    steps = [round(n * len(record.steps) / parts) for n in range(len(losses))]
+    found = [
+        Validation(
+            step=step,
+            train_seconds=sum(s.seconds for s in record.steps[:step]),
+            tokens=sum(s.nonpadding_tokens for s in record.steps[:step]),
+            loss=loss,
+        )
+        for step, loss in zip(steps, losses, strict=True)
+    ]
+    held = record.cell.model_copy(update={"validation_data": HELD_OUT})
+    return record.model_copy(update={"cell": held, "validation": tuple(found)})
+
+
+def tried(
+    composition: str,
+    rate: float,
+    loss: float | None,
+    status: str = "diverged",
+    seed: int = 1000,
+    **changes: Any,
+) -> Record:
+    """A tuning cell: its validation loss at the end or, without one, how it ended."""
+    made = cell(
+        composition,
+        seed,
+        id=f"{composition}.lr-{rate:.2g}.llama.s{seed}",
+        settings={"learning_rate": rate},
+        arithmetic=composition,
+        rate="tuned",
+        tuning=True,
+        validation_data=HELD_OUT,
+        **changes,
+    )
+    if loss is None:
+        return ended(composition, status, "The loss of step 7 is NaN.", cell=made)
+    done = ok(composition, None, cell=made, eval_loss=None, generation=None)
+    end = validated(done, 3.0, loss).validation[-1:]
+    return done.model_copy(update={"validation": end, "artifact_bytes": None})
 
 
 def ended(composition: str, status: str, reason: str, **changes: Any) -> Record:

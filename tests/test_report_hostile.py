@@ -142,8 +142,9 @@ def poisoned(text: str) -> Comparison:
         text,
         cell=cell.model_copy(update={"id": f"d.{text}", "fit": Budget(bytes=2**34)}),
     )
+    good, tried = learnt(good, text), learnt(records.tried("lora", 2e-4, 1.5), text)
     made = records.comparison(
-        [good, other, bad, fits],
+        [good, other, bad, fits, tried],
         name=text,
         created_at=text,
         command=text,
@@ -155,6 +156,14 @@ def poisoned(text: str) -> Comparison:
     )
     inputs: dict[str, Any] = dict.fromkeys(made.inputs, text)
     return Comparison(made.header, made.records, inputs, (text,))
+
+
+def learnt(record: Record, text: str) -> Record:
+    """The record with validations on data of that name; a tuning cell's is the method's name."""
+    done = record if record.cell.tuning else records.validated(record, 3.0, 2.0)
+    data = records.HELD_OUT.model_copy(update={"name": text})
+    named = {"composition": text, "arithmetic": text, "validation_data": data}
+    return done.model_copy(update={"cell": done.cell.model_copy(update=named)})
 
 
 def check(html: str, text: str) -> None:
@@ -181,7 +190,10 @@ def test_hostile_text_stays_text_in_drawings() -> None:
     few = {"eval_examples": 2, "steps": 6}
     cells = [records.cell(t, id=f"{n}", members=(), settings=few) for n, t in enumerate(HOSTILE)]
     made = [records.ok("x", 0.4 + n / 200, 10 + n, cell=c) for n, c in enumerate(cells)]
-    page = Page(render(records.comparison(made)))
+    made = [learnt(r, t) for r, t in zip(made, HOSTILE, strict=True)]
+    tries = [learnt(records.tried(f"{n}", 2e-4, 1.5), t) for n, t in enumerate(HOSTILE)]
+    page = Page(render(records.comparison([*made, *tries])))
+    assert {"chart-learning", "chart-rates"} <= {a.get("id") for a in page.all("figure")}
     assert page.all("svg")
     assert {tag for tag, _ in page.elements} <= ALLOWED
     assert len(page.all("script")) == 2

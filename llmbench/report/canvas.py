@@ -6,7 +6,8 @@ Altair and vl-convert are imported when something is drawn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -37,13 +38,20 @@ class Scale:
     low: float
     high: float
     format: str = ",~r"
+    ticks: tuple[float, ...] = ()
+    """Where its ticks are; wherever Vega has them if there are none."""
+    logarithmic: bool = False
 
     def pixels(self, value: float, length: float) -> float:
         """Where a value is on an axis of that length."""
+        if self.logarithmic:
+            return math.log(value / self.low) / math.log(self.high / self.low) * length
         return (value - self.low) / (self.high - self.low) * length
 
     def value(self, pixels: float, length: float) -> float:
         """The value at that place."""
+        if self.logarithmic:
+            return float(self.low * (self.high / self.low) ** (pixels / length))
         return self.low + pixels / length * (self.high - self.low)
 
 
@@ -91,9 +99,44 @@ def axis(channel: Any, field: str, scale: Scale, ticks: int = 5) -> Any:
     return channel(
         f"{field}:Q",
         title=scale.title,
-        scale=alt.Scale(domain=[scale.low, scale.high], nice=False, zero=False),
-        axis=alt.Axis(tickCount=ticks, labelExpr=_tick(scale.format)),
+        scale=alt.Scale(
+            type="log" if scale.logarithmic else "linear",
+            domain=[scale.low, scale.high],
+            nice=False,
+            zero=False,
+        ),
+        axis=alt.Axis(
+            tickCount=ticks,
+            labelExpr=_tick(scale.format),
+            **({"values": list(scale.ticks)} if scale.ticks else {}),
+        ),
     )
+
+
+def ceiling(values: Sequence[float], least: float) -> float:
+    """Where an axis ends so that a few values far above all others do not squeeze the rest.
+
+    It reaches to `least` in any case, and to most of the values.
+    """
+    low, most = min(values), sorted(values)[3 * (len(values) - 1) // 4]
+    far = max(least, most)
+    limit = low + 3 * (far - low) if far > low else max(values)
+    return max(least, *(v for v in values if v <= limit))
+
+
+def round_steps(low: float, high: float, count: int = 5) -> Iterator[float]:
+    """About so many round numbers between the ends, evenly spread."""
+    rough = (high - low) / count
+    unit = 10 ** math.floor(math.log10(rough))
+    step = next(unit * n for n in (1, 2, 5, 10) if unit * n >= rough)
+    yield from (n * step for n in range(math.ceil(low / step), math.floor(high / step) + 1))
+
+
+def round_ratios(low: float, high: float) -> Iterator[float]:
+    """Powers of ten between the ends and, where these are close, their multiples by 2 and 5."""
+    digits = (1, 2, 5) if high / low < 100 else (1,)
+    for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1):
+        yield from (v for d in digits if low <= (v := d * 10.0**power) <= high)
 
 
 def _tick(form: str) -> str:

@@ -35,11 +35,11 @@ def chart(
     description: str,
     caption: str,
     table: tuple[Sequence[str], Sequence[Sequence[str]]],
-    make: Callable[[], str],
+    make: Callable[[], str] | None,
 ) -> Chart:
-    """Draw, where that can be done."""
+    """Draw, where that can be done; without `make` there is nothing but the table."""
     drawing = None
-    if canvas.missing() is None:
+    if make and canvas.missing() is None:
         drawing = svg.finish(make(), name, title, description)
     header, rows = table
     return Chart(

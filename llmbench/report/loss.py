@@ -41,14 +41,12 @@ Curves = Mapping[str, Curve]
 
 def loss_curves(standing: Standing, pick: Arm | None) -> Chart | None:
     """The chart; None where no cell made two steps on data: random tokens teach nothing."""
-    trained = [a for a in standing.arms if _steps(a) > 1 and a.cell.train_data.sha256]
+    trained, shown = _trained(standing, pick)
     if not trained:
         return None
-    shown = chosen(trained, [*([pick] if pick else []), *standing.level(), *standing.competing])
     curves = {arm.id: curve(arm) for arm in shown}
-    low = min(p.low for c in curves.values() for p in c)
-    high = max(p.high for c in curves.values() for p in c)
-    groups = _groups(shown, curves, (high - low) * COINCIDE)
+    low, high = _ends(curves)
+    groups = _groups(shown, curves)
     room = (high - low or 1.0) * 0.05
     x = Scale("Step", 1, max(c[-1].step for c in curves.values()), "d")
     y = Scale("Training loss · \N{LEFTWARDS ARROW} less is better", low - room, high + room)
@@ -63,6 +61,24 @@ def loss_curves(standing: Standing, pick: Arm | None) -> Chart | None:
             _lines(groups, curves, standing), _labels(groups, curves, standing, y), x, y
         ),
     )
+
+
+def palette(standing: Standing, pick: Arm | None) -> dict[str, str]:
+    """The colours of the rows here, by their ids, for other charts to have them in as well.
+
+    Rows whose losses coincide share a line: all but the first of them get what colours are left.
+    """
+    _, shown = _trained(standing, pick)
+    groups = _groups(shown, {arm.id: curve(arm) for arm in shown})
+    ids = [*(g[0].id for g in groups), *(arm.id for g in groups for arm in g[1:])]
+    return dict(zip(ids, canvas.SERIES, strict=False))
+
+
+def _trained(standing: Standing, pick: Arm | None) -> tuple[list[Arm], list[Arm]]:
+    """The rows that have losses of two steps, and those of them that are drawn."""
+    found = [a for a in standing.arms if _steps(a) > 1 and a.cell.train_data.sha256]
+    preferred = [*([pick] if pick else []), *standing.level(), *standing.competing]
+    return found, chosen(found, preferred)
 
 
 def _caption(shown: Sequence[Arm], groups: Sequence[Sequence[Arm]], standing: Standing) -> str:
@@ -111,8 +127,19 @@ def _losses(record: Record) -> list[tuple[float, float]]:
     return [(fmean(n for n, _ in g), fmean(loss for _, loss in g)) for g in groups]
 
 
-def _groups(arms: Sequence[Arm], curves: Curves, tolerance: float) -> list[list[Arm]]:
+def _ends(curves: Curves) -> tuple[float, float]:
+    """The least and the largest loss of all."""
+    points = [p for c in curves.values() for p in c]
+    return min(p.low for p in points), max(p.high for p in points)
+
+
+def _groups(arms: Sequence[Arm], curves: Curves) -> list[list[Arm]]:
+    """The arms, those together whose losses coincide."""
+    if not arms:
+        return []
     groups: list[list[Arm]] = []
+    low, high = _ends(curves)
+    tolerance = (high - low) * COINCIDE
     for arm in arms:
         own = curves[arm.id]
         for group in groups:

@@ -13,6 +13,7 @@ from llmbench.report.answer import Answer, answer
 from llmbench.report.chart import Chart
 from llmbench.report.detail import Detail, detailed, details
 from llmbench.report.fit import Fitting, fits
+from llmbench.report.learning import learning_curves
 from llmbench.report.loss import loss_curves
 from llmbench.report.note import Note
 from llmbench.report.part import Parts, parts
@@ -24,6 +25,7 @@ from llmbench.report.stack import peak_stacks
 from llmbench.report.standing import Standing, stand
 from llmbench.report.state import state
 from llmbench.report.table import Table, table
+from llmbench.report.tuning import learning_rates
 from llmbench.store import Comparison
 
 MEMORY = {
@@ -44,6 +46,8 @@ class View:
     notes: tuple[Note, ...]
     table: Table
     charts: tuple[Chart, ...]
+    rates: Chart | None
+    """The learning rates that were tried, where some were."""
     parts: Parts | None
     fits: tuple[Fitting, ...]
     undrawn: str
@@ -92,6 +96,7 @@ def view(comparison: Comparison) -> View:
         notes=note.notes(comparison, standing),
         table=cells,
         charts=_charts(standing, found),
+        rates=learning_rates(whole.tried.records, standing, found.pick),
         parts=parts(standing),
         fits=fits(whole, standing),
         undrawn=canvas.missing() or "",
@@ -152,6 +157,7 @@ def _key_figures(standing: Standing, cells: Table) -> tuple[Fact, ...]:
 
 def _charts(standing: Standing, found: Answer) -> tuple[Chart, ...]:
     more = (
+        learning_curves(standing, found.pick),
         loss_curves(standing, found.pick),
         step_times(standing, found.pick),
         memory_per_phase(standing, found.pick),

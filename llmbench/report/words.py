@@ -81,6 +81,12 @@ def seconds(value: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def learning_rate(value: float) -> str:
+    """A learning rate to two digits, as it is typed: `2e-5`."""
+    digits, _, power = f"{value:.1e}".partition("e")
+    return f"{digits.removesuffix('.0')}e{int(power)}"
+
+
 def figure_value(figure: Figure, value: float) -> str:
     """A figure's value with its unit, also where it is small."""
     if figure.unit == "seconds":

@@ -141,6 +141,8 @@ def comparison(texts: Sequence[str]) -> Comparison:
         for number, (cell, text) in enumerate(zip(cells, texts, strict=True))
     ]
     good = [_said(_seen(r, text), text, texts) for r, text in zip(good, texts, strict=True)]
+    good = [_learnt(records.validated(r, 3.0, 2.0), t) for r, t in zip(good, texts, strict=True)]
+    tries = [_learnt(records.tried(f"{n}", 2e-4, 1.5), t) for n, t in enumerate(texts)]
     bad = [
         Record(
             cell=cell.model_copy(update={"id": f"bad {cell.id}", "task": f"{cell.task} again"}),
@@ -154,7 +156,7 @@ def comparison(texts: Sequence[str]) -> Comparison:
         for cell, text in zip(cells, texts, strict=True)
     ]
     fits = [_fits(cell, text) for cell, text in zip(cells, texts, strict=True)]
-    every = [*good, *bad, *fits]
+    every = [*good, *bad, *fits, *tries]
     made = records.comparison(
         every,
         name=_all(texts),
@@ -208,6 +210,13 @@ def _fits(cell: Cell, text: str) -> Record:
     return records.ended(
         "lora", "skipped", text, cell=cell.model_copy(update=changes), warnings=(text,)
     )
+
+
+def _learnt(record: Record, text: str) -> Record:
+    """The record with validation data of that name, and the text as its arithmetic."""
+    data = records.HELD_OUT.model_copy(update={"name": text})
+    changes = {"validation_data": data, "composition": text, "arithmetic": text}
+    return record.model_copy(update={"cell": record.cell.model_copy(update=changes)})
 
 
 def _seen(record: Record, text: str) -> Record:

@@ -70,7 +70,7 @@ def test_axe_is_a_current_one(axe: str) -> None:
     assert tuple(int(part) for part in version.split(".")[:2]) >= (4, 12)
 
 
-@pytest.mark.parametrize("name", ["all_well", "failed", "fitted"])
+@pytest.mark.parametrize("name", ["all_well", "failed", "fitted", "tuned"])
 @pytest.mark.parametrize("look", LOOKS)
 def test_axe_finds_nothing(window: Any, report: Any, axe: str, name: str, look: str) -> None:
     window.open(report(name))

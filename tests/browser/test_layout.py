@@ -23,7 +23,7 @@ return [document.documentElement.scrollWidth - width, first];
 OPEN_ALL = 'for (const one of document.querySelectorAll("details")) one.open = true'
 
 
-@pytest.mark.parametrize("name", ["all_well", "failed", "fitted", "thousand", "hostile"])
+@pytest.mark.parametrize("name", ["all_well", "failed", "fitted", "tuned", "thousand", "hostile"])
 def test_nothing_sticks_out(window: Any, report: Any, name: str) -> None:
     window.open(report(name), width=1280)
     for opened in (False, True):
