@@ -87,7 +87,8 @@ class Chat:
         special = {number: token.content for number, token in added if token.special}
         self._special = re.compile("|".join(map(re.escape, special.values())) or "(?!)")
         self._opening = self.prompt(QUESTION)
-        last = (self._answered(ANSWER) or [None])[-1]
+        found = self._answered(ANSWER)
+        last = found[-1] if found else None
         self._ends_turns = last in special
         self.end: int | None = last if self._ends_turns else tokenizer.eos_token_id
 
