@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from records import cell, comparison, ended, fitted, ok
+from records import cell, comparison, ended, fitted, ok, tried, validated
 from rich.console import Console
 
 from llmbench import console
@@ -452,3 +452,27 @@ def test_a_search_is_expected_to_take_what_searches_took(clock):
     clock.now += 40
     pace.record(fitted("lora"))
     assert pace.left() == 2 * (2 + 40)
+
+
+def test_a_cell_that_did_not_learn_is_marked_in_the_table_and_missing_from_the_answer():
+    made = [validated(ok("full", 0.2), 2.51, 2.5), validated(ok("lora", 0.4), 2.51, 1.9)]
+    screen, out = terminal()
+    Lines(screen).finish(comparison(made), ROOT / "report.html", 0)
+    lines = out.getvalue().splitlines()
+    assert (
+        next(line for line in lines if line.startswith("full")).rstrip().endswith("did not learn")
+    )
+    assert next(line for line in lines if line.startswith("lora")).rstrip().endswith("ok")
+    assert "No verdict on methods: only lora learnt." in lines
+    assert max(map(len, lines)) <= 80
+
+
+def test_what_only_tries_a_learning_rate_is_in_no_table_and_warned_of_by_nobody():
+    odd_one = tried("lora", 1e-3, 2.0).model_copy(update={"warnings": ("It was odd.",)})
+    screen, out = terminal()
+    Lines(screen).finish(comparison([odd_one, ok("full"), ok("lora")]), ROOT / "r.html", 0)
+    assert "odd" not in out.getvalue()
+    assert len(re.findall(r"^lora", out.getvalue(), re.MULTILINE)) == 1
+    stream = io.StringIO()
+    JsonLines(stream).finish(comparison([odd_one, ok("lora")]), ROOT / "r.html", 0)
+    assert "odd" not in stream.getvalue()

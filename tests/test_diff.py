@@ -12,7 +12,18 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from records import cell, comparison, ended, environment, fitted, ok, seven
+from records import (
+    HELD_OUT,
+    cell,
+    comparison,
+    ended,
+    environment,
+    fitted,
+    ok,
+    seven,
+    tried,
+    validated,
+)
 
 from llmbench.cli import main
 from llmbench.command.diff import status, write
@@ -399,3 +410,35 @@ def test_another_budget_is_another_cell():
 def test_a_bound_on_what_fits_can_be_broken():
     found = between([fitted("lora", 24)], [fitted("lora", 16)])
     assert exit_of(found, "fit_size<0") == 1
+
+
+def test_what_only_tries_a_learning_rate_is_no_cell_of_either():
+    old, new = [lora(), tried("lora", 1e-3, 2.0)], [lora(), tried("lora", 1e-2, 3.0)]
+    found = between(old, new)
+    assert [c.name for c in found.cells] == ["lora"]
+    assert found.missing == found.added == found.notices == ()
+
+
+def test_validation_losses_on_other_data_do_not_compare():
+    old, new = validated(lora(), 3.0, 2.0), validated(lora(), 3.0, 1.5)
+    assert change(between([old], [new]), "validation_loss").word == "spread unknown"
+    other = HELD_OUT.model_copy(update={"sha256": "ab" * 32})
+    moved = new.cell.model_copy(update={"validation_data": other})
+    apart = new.model_copy(update={"cell": moved})
+    assert change(between([old], [apart]), "validation_loss").word == "not comparable"
+
+
+def test_a_difference_that_is_too_small_to_matter_is_a_change_all_the_same():
+    old = [lora(cell=cell("lora", s)) for s in range(3)]
+    new = [
+        r.model_copy(
+            update={
+                "examples": tuple(
+                    e.model_copy(update={"scores": {"rougeL": e.scores["rougeL"] - 0.002}})
+                    for e in r.examples
+                )
+            }
+        )
+        for r in old
+    ]
+    assert change(between(old, new), "rougeL").word == "worse"

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from records import GIB, cell, comparison, ended, fitted, ok
+from records import GIB, cell, comparison, ended, fitted, ok, tried, validated
 
 from llmbench import figure
 from llmbench.figure import BY_ID, FIGURES
@@ -171,3 +171,19 @@ def test_what_fits_has_columns_behind_all_others():
     assert list(plain)[-3:] == ["fit_budget_bytes", "fit_stretched", "fit_size"]
     assert list(plain.values())[-3:] == [None, None, None]
     assert list(stretched.values())[-3:] == [16 * GIB, "batch_size", 24]
+
+
+def test_what_only_tries_a_learning_rate_has_no_row():
+    rows = figure.rows(comparison([tried("lora", 1e-3, 2.0), ok("lora")]))
+    assert [(row["strategy"], row["cell"]) for row in rows] == [("lora", ok("lora").cell.id)]
+
+
+def test_the_last_validation_loss_and_the_time_to_quality_are_columns_behind_the_public_ones():
+    made = [validated(ok("full"), 3.0, 1.0), validated(ok("lora"), 3.0, 2.0), ok("qlora")]
+    full, lora, qlora = figure.rows(comparison(made))
+    assert [row["validation_loss"] for row in (full, lora, qlora)] == [1.0, 2.0, None]
+    seconds = sum(s.seconds for s in made[0].steps)
+    assert full["time_to_quality_seconds"] == pytest.approx(0.9 * seconds)
+    assert lora["time_to_quality_seconds"] is qlora["time_to_quality_seconds"] is None
+    assert list(full).index("validation_loss") > len(PUBLIC)
+    assert list(full).index("time_to_quality_seconds") == list(full).index("validation_loss") + 1

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from records import cell, comparison, ended, ok, seven
+from records import cell, comparison, ended, ok, seven, tried, validated
 
 from llmbench import markdown as md
 from llmbench.cli import main
@@ -179,7 +179,10 @@ def test_markdown_marks_the_best_and_all_that_tie_with_it_alike(registry):
 
 def test_markdown_gives_the_answer_and_what_was_run(registry):
     text = render("markdown", seven(), registry)
-    assert "\n**Pick `lora`, as far as one seed can tell, at the given learning rates.** On ROUGE-L " in text
+    assert (
+        "\n**Pick `lora`, as far as one seed can tell, at the given learning rates.** On ROUGE-L "
+        in text
+    )
     assert "llama-2-7b, trained on train.jsonl, evaluated on 24 examples of eval.jsonl" in text
     assert "NVIDIA H200, llmbench 0.1.0, torch 2.13.0" in text
 
@@ -189,6 +192,16 @@ def test_markdown_tells_how_a_cell_failed_below_its_row(registry):
     text = render("markdown", held, registry)
     assert rows(text)["full"][-1] == "oom in train"
     assert "- `full`: No memory: use `lora`." in text
+
+
+def test_markdown_marks_a_cell_that_did_not_learn_and_says_why(registry):
+    made = [validated(ok("full", 0.2), 2.51, 2.5), validated(ok("lora", 0.4), 2.51, 1.9)]
+    text = render("markdown", comparison([*made, tried("lora", 1e-3, 2.0)]), registry)
+    found = rows(text)
+    assert (found["full"][-1], found["lora"][-1]) == ("did not learn", "ok")
+    assert "- `full`: Its validation loss went from 2.510 to 2.500, and its learning rate" in text
+    assert "**No verdict on methods: only `lora` learnt.**" in text
+    assert found.keys() == {"Strategy", ":---", "full", "lora"}
 
 
 def test_a_host_s_memory_is_not_called_a_gpu_s(registry):

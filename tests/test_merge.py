@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from records import cell, comparison, ended, environment, ok, seven
+from records import cell, comparison, ended, environment, ok, seven, tried
 
 from llmbench.arm import Arm
 from llmbench.merge import labels, merge
@@ -89,7 +89,10 @@ def test_a_copy_of_a_comparison_adds_nothing():
         ({"train_data": OTHER_DATA}, "train.jsonl (80 examples, 0c8c84f1) in a;"),
         ({"eval_data": OTHER_DATA}, "other.jsonl (24 examples, deadbeef) in b."),
         ({"settings": {"seq_len": 512}}, "--seq-len differs: 1024 in a; 512 in b."),
-        ({"settings": {"precision": "bf16-true"}}, "--precision differs: fp32 in a; bf16-true in b."),
+        (
+            {"settings": {"precision": "bf16-true"}},
+            "--precision differs: fp32 in a; bf16-true in b.",
+        ),
     ],
 )
 def test_what_was_run_differently_is_named_and_said_not_to_compare(changes, said):
@@ -170,3 +173,11 @@ def test_the_merged_comparison_renders_and_names_all_that_it_is_made_of():
 
 def test_names_that_are_alike_are_numbered():
     assert labels(["a", "b", "a"]) == ["a (1)", "b", "a (2)"]
+
+
+def test_learning_rates_that_were_tried_stay_apart_and_are_no_difference():
+    one, two = [ok("full"), tried("full", 1e-3, 2.0)], [ok("lora"), tried("lora", 1e-2, 2.0)]
+    found = merge([named("a", one), named("b", two)])
+    assert [r.cell.composition for r in found.equal.records] == ["full", "lora"]
+    assert [r.cell.composition for r in found.tried.records] == ["full", "lora"]
+    assert not any("differs" in n for n in found.header.notices)

@@ -7,7 +7,7 @@ import stat
 from dataclasses import replace
 
 import pytest
-from records import cell, comparison, ended, fitted, ok, seven
+from records import cell, comparison, ended, fitted, ok, seven, tried
 
 import llmbench.store
 from llmbench.errors import StoreError
@@ -275,6 +275,16 @@ def test_cells_with_a_budget_are_kept_apart_in_records_and_plan():
     assert [p.cell.name for p in whole.equal.header.plan.cells] == ["full", "lora"]
     assert [p.cell.name for p in whole.fitted.header.plan.cells] == ["lora, fit 16GiB"]
     assert whole.equal.equal == whole.equal
+
+
+def test_what_only_tries_a_learning_rate_is_apart_from_all_that_is_reported():
+    whole = comparison([tried("lora", 1e-3, 2.0), ok("lora"), fitted("lora")])
+    assert [r.cell.name for r in whole.equal.records] == ["lora"]
+    assert [r.cell.name for r in whole.fitted.records] == ["lora, fit 16GiB"]
+    assert [r.cell.name for r in whole.reported.records] == ["lora", "lora, fit 16GiB"]
+    assert [r.cell.tuning for r in whole.tried.records] == [True]
+    assert [p.cell.name for p in whole.equal.header.plan.cells] == ["lora"]
+    assert len(whole.tried.header.plan.cells) == 1
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from llmbench.figure import AFTER_PUBLIC, FIGURES
+from llmbench.figure import AFTER_PUBLIC, FIGURES, time_to_quality
 from llmbench.report import canvas, contrast, note, prediction, run, words
 from llmbench.report.answer import Answer, answer
 from llmbench.report.chart import Chart
@@ -23,7 +23,7 @@ from llmbench.report.run import Fact
 from llmbench.report.scatter import scatters
 from llmbench.report.stack import peak_stacks
 from llmbench.report.standing import Standing, stand
-from llmbench.report.state import state
+from llmbench.report.state import memory_unit, state
 from llmbench.report.table import Table, table
 from llmbench.report.tuning import learning_rates
 from llmbench.store import Comparison
@@ -74,6 +74,8 @@ class View:
     version: str
     timed: bool
     """Whether speed is a ground to choose on."""
+    budget: str
+    """The memory that the pick may need, in the unit that the reader gives it in; may be empty."""
     state: Markup
 
 
@@ -84,7 +86,7 @@ def view(comparison: Comparison) -> View:
     standing = stand(comparison)
     found = answer(standing)
     linked = detailed(standing)
-    judged = standing.score is not None and found.pick is not None
+    judged = standing.score is not None and bool(found.pick or not standing.fitting)
     names, differing = contrast.differing(standing)
     cells = table(standing, found.pick, linked)
     examples = max((len(r.examples) for r in standing.records), default=0)
@@ -118,6 +120,7 @@ def view(comparison: Comparison) -> View:
         measures=_measures(standing),
         version=words.clean(header.environment.versions.get("llmbench", "")),
         timed=standing.timed,
+        budget=f"{standing.budget / memory_unit(standing)[1]:.6g}" if standing.budget else "",
         state=state(whole, standing, judged),
     )
 
@@ -170,6 +173,6 @@ def _measures(standing: Standing) -> tuple[Fact, ...]:
     """Every figure and what it means."""
     return tuple(
         Fact(f.label, f.meaning, f.better)
-        for f in (*FIGURES, *AFTER_PUBLIC)
+        for f in (*FIGURES, *AFTER_PUBLIC, *([time_to_quality({})] if standing.times else []))
         if f.unit != "score" or standing.score
     )

@@ -7,8 +7,11 @@ from typing import Any
 
 import picks
 import pytest
+import records
 
 from llmbench.judge.pick import Candidate, Choice, Wish, choose
+from llmbench.record import Record
+from llmbench.store import Comparison
 
 CHOOSE = "return choose(arguments[0], arguments[1])"
 
@@ -43,3 +46,67 @@ def test_whatever_there_is_both_decide_alike(page: Any) -> None:
 def test_both_tell_the_same_things_of_a_choice(page: Any) -> None:
     found = chosen(page, [Candidate("lora", 0.4, 1.0)], Wish())
     assert found.keys() == asdict(Choice()).keys()
+
+
+def seeds(composition: str, off: float, memory: float, speed: float) -> list[Record]:
+    """Three seeds, all with the same scores but for what they are off."""
+    made = []
+    for seed in range(3):
+        record = records.ok(composition, 0.5, memory, speed, cell=records.cell(composition, seed))
+        examples = [
+            e.model_copy(update={"scores": {"rougeL": 0.5 + off + (n % 5 - 2) / 1000}})
+            for n, e in enumerate(record.examples)
+        ]
+        made.append(record.model_copy(update={"examples": tuple(examples)}))
+    return made
+
+
+def three(**configuration: Any) -> Comparison:
+    """`full` is the best, `lora` as good and the fastest, `qlora` as good and the smallest."""
+    cells = [
+        *seeds("full", 0.0, 62.0, 10000.0),
+        *seeds("lora", -0.002, 35.0, 14000.0),
+        *seeds("qlora", -0.003, 5.0, 10000.0),
+        *seeds("8-bit", -0.2, 1.0, 90000.0),
+    ]
+    return records.comparison(cells, configuration=configuration)
+
+
+def put(page: Any, value: str) -> None:
+    field = page.find("#most-memory")
+    field.clear()
+    field.send_keys(value)
+
+
+def test_the_page_says_why_and_what_it_costs_to_need_less(window: Any, write: Any) -> None:
+    window.open(write(three()))
+    said = window.text("#chosen")
+    assert said.startswith("lora: ROUGE-L 0.498, 35.0 GiB, ")
+    assert "as good as the highest ROUGE-L, full (0.500), and the fastest of the 3 that" in said
+    assert "Tight on memory: qlora needs 5.0 GiB instead of 35.0 GiB, and takes 1.4 times" in said
+    put(window, "20")
+    assert window.text("#chosen").startswith("qlora: ")
+    assert "2 of 4 do not fit." in window.text("#chosen")
+
+
+def test_a_budget_is_the_reader_s_limit_until_it_is_changed(window: Any, write: Any) -> None:
+    page = write(three(memory_budget="34GiB"))
+    window.open(page)
+    assert window.find("#most-memory").get_property("value") == "34"
+    assert window.text("h1 code") == window.text("#chosen code") == "qlora"
+    assert window.run("return document.querySelectorAll('#table tr.out').length") == 2
+    put(window, "x\b")
+    assert window.text("#chosen code") == "lora"
+    address = window.driver.current_url
+    assert "most-memory=any" in address
+    window.open(page, "#" + address.partition("#")[2])
+    assert window.text("#chosen code") == "lora"
+    assert window.text("#table .pick th").startswith("lora ")
+
+
+def test_where_nothing_fits_the_budget_both_say_so(window: Any, write: Any) -> None:
+    window.open(write(three(memory_budget="900MiB")))
+    assert window.text("h1") == "Nothing fits: every composition needs more than 900 MiB"
+    assert window.text("#chosen").startswith("No cell fits. The least memory is 8-bit")
+    put(window, "63")
+    assert window.text("#chosen code") == "lora"

@@ -228,7 +228,8 @@ function applyChoice() {
   const gone = new Set(out.map((cell) => String(cell.cell)));
   for (const mark of document.querySelectorAll("tr[data-cell], .chart [data-cell]"))
     mark.classList.toggle("out", gone.has(mark.dataset.cell));
-  inputs.forEach((input) => input && remember(input.id, changed(input) ? input.value : ""));
+  // A limit that was taken away is to be remembered too: a field of numbers takes "any" for none.
+  inputs.forEach((input) => input && remember(input.id, changed(input) ? input.value || "any" : ""));
 }
 
 function restoreChoice() {
