@@ -49,7 +49,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
         *("--eval-examples", "4", "--max-new-tokens", "8", "--output", "out"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return Store(folder / "out").read()
+    return Store(folder / "out").read().equal
 
 
 def wrong(comparison: Comparison) -> Record:
