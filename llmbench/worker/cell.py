@@ -15,7 +15,7 @@ from llmbench.job import Job
 from llmbench.record import Cell, Member
 from llmbench.setting import Settings
 from llmbench.strategy import Strategy
-from llmbench.worker import batch, guard, load, precision, template, tensor
+from llmbench.worker import batch, guard, kernel, load, precision, template, tensor
 from llmbench.worker.guard import Watched, guarded
 from llmbench.worker.memory import Meter
 from llmbench.worker.recorder import Recorder, Say
@@ -33,6 +33,7 @@ def run(job: Job, say: Say) -> None:
     if job.cell.settings.deterministic:
         be_deterministic()
     precision.begin(job.cell.settings.numerics)
+    kernel.choose()
     device = torch.device("cuda", 0) if job.environment.device == "cuda" else torch.device("cpu")
     kinds = plugin.registry().probes.items()
     probes = [Watched(name, kind) for name, kind in kinds.items()]

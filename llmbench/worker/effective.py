@@ -10,6 +10,7 @@ import torch
 
 from llmbench.worker import tensor
 from llmbench.worker.batch import Batch
+from llmbench.worker.stochastic import StochasticAdamW
 from llmbench.worker.train import stepped
 
 Facts = dict[str, str]
@@ -50,6 +51,14 @@ def of_torch() -> Facts:
         "cudnn_tf32": _on(torch.backends.cudnn.allow_tf32),
         "deterministic": _on(torch.are_deterministic_algorithms_enabled()),
     }
+
+
+def name_of(optimizer: torch.optim.Optimizer) -> str:
+    """Its class, and whether it has to do without the kernel that it has for GPUs."""
+    name = type(optimizer).__name__
+    slow = isinstance(optimizer, StochasticAdamW) and optimizer.kernel is None
+    on_gpu = any(w.is_cuda for w in stepped(optimizer))
+    return f"{name}, not fused" if slow and on_gpu else name
 
 
 def of_optimizer(optimizer: torch.optim.Optimizer) -> Facts:

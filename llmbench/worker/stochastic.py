@@ -8,20 +8,24 @@ decays, since 1 - 0.999 is less than half its last bit. A weight takes 8 bytes, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import torch
 
+States = dict[str, torch.Tensor]
 BUCKET = 2**24
 """Weights that are computed in fp32 at a time, at most, unless a single tensor has more."""
 
 
 class StochasticAdamW(torch.optim.Optimizer):
-    """Steps weights in buckets, each copied to fp32, stepped by torch's fused AdamW, and rounded.
+    """Steps bf16 weights, whose gradients may be of any type.
 
-    The weights are bf16, with gradients in any type; the states, bf16, are kept per weight as
-    `exp_avg` and `exp_avg_sq`.
+    The states, bf16, are kept per weight as `exp_avg` and `exp_avg_sq`. On a GPU a kernel does it
+    all in one pass where Triton works; else weights are stepped in buckets, each copied to fp32,
+    stepped by torch's fused AdamW, and rounded.
     """
 
     def __init__(
@@ -35,6 +39,8 @@ class StochasticAdamW(torch.optim.Optimizer):
         defaults = {"lr": lr, "weight_decay": weight_decay, "betas": betas, "eps": eps}
         super().__init__(weights, defaults)
         self._steps = 0
+        self.kernel = fused() if all(w.is_cuda for w in weights) else None
+        """What steps a weight in one pass; None where there is nothing that does."""
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -42,10 +48,28 @@ class StochasticAdamW(torch.optim.Optimizer):
         self._steps += 1
         for group in self.param_groups:
             held = [p for p in group["params"] if p.grad is not None]
+            states = [self._state(w) for w in held]
+            if held and held[0].is_meta:
+                continue  # a simulation: the states are all there is to see
+            if self.kernel:
+                self._step_each(held, states, group)
+                continue
             for bucket in buckets(held):
-                self._step(bucket, group)
+                self._step_together(bucket, group)
 
-    def _step(self, weights: list[torch.Tensor], group: dict[str, Any]) -> None:
+    def _step_each(
+        self, weights: list[torch.Tensor], states: list[States], group: dict[str, Any]
+    ) -> None:
+        assert self.kernel
+        options = {name: group[name] for name in ("lr", "weight_decay", "betas", "eps")}
+        seeds = torch.randint(2**31, (len(weights),)).tolist()
+        for weight, state, seed in zip(weights, states, seeds, strict=True):
+            assert weight.grad is not None
+            first, second = state["exp_avg"], state["exp_avg_sq"]
+            gradient = weight.grad.contiguous()
+            self.kernel(weight, gradient, first, second, number=self._steps, seed=seed, **options)
+
+    def _step_together(self, weights: list[torch.Tensor], group: dict[str, Any]) -> None:
         states = [self._state(w) for w in weights]
         firsts = [s["exp_avg"] for s in states]
         seconds = [s["exp_avg_sq"] for s in states]
@@ -70,12 +94,29 @@ class StochasticAdamW(torch.optim.Optimizer):
         for held, exact in ((weights, weight), (firsts, first), (seconds, second)):
             round_into(held, exact)
 
-    def _state(self, weight: torch.Tensor) -> dict[str, torch.Tensor]:
-        state: dict[str, torch.Tensor] = self.state[weight]
+    def _state(self, weight: torch.Tensor) -> States:
+        state: States = self.state[weight]
         if not state:
-            state["exp_avg"] = torch.zeros_like(weight)
-            state["exp_avg_sq"] = torch.zeros_like(weight)
+            state["exp_avg"] = torch.zeros_like(weight, memory_format=torch.contiguous_format)
+            state["exp_avg_sq"] = torch.zeros_like(weight, memory_format=torch.contiguous_format)
         return state
+
+
+@cache
+def fused() -> Callable[..., None] | None:
+    """The kernel, tried once; None where Triton, or the compiler that it needs, is missing."""
+    try:
+        from llmbench.worker import stochastic_kernel
+
+        tried = [torch.ones(8, dtype=torch.bfloat16, device="cuda") for _ in range(4)]
+        stochastic_kernel.step(
+            *tried, number=1, seed=0, lr=0.0, weight_decay=0.0, betas=(0.9, 0.999), eps=1e-8
+        )
+        torch.cuda.synchronize()
+    except Exception as error:  # whatever a compiler raises: the slower way is always there
+        logging.getLogger(__name__).warning("Steps are not fused: %s", error)
+        return None
+    return stochastic_kernel.step
 
 
 def buckets(tensors: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:

@@ -49,7 +49,7 @@ def train_phase(running: Running) -> None:
         raise train.Diverged(f"The loss is {first} before anything is learnt: there is no start.")
     prove_kernel(running, batches[0][0])
     optimizer = make_optimizer(model, running.strategies, cell.settings)
-    recorder.note(optimizer=type(optimizer).__name__)
+    recorder.note(optimizer=effective.name_of(optimizer))
     recorder.observe(
         **effective.of_weights(model, running.base, optimizer),
         **effective.of_batches(batches),
