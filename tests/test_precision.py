@@ -153,3 +153,45 @@ def test_every_precision_says_what_it_is():
 def test_a_precision_that_means_several_things_is_refused(typed, meant):
     with pytest.raises(ValueError, match=meant):
         Settings(precision=typed)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_the_kernel_and_the_buckets_step_as_fp32_does_on_average():
+    assert stochastic.fused() is not None
+    start = torch.randn(1_000_003, device="cuda").bfloat16()
+
+    def stepped(optimizer_of, weight):
+        optimizer = optimizer_of(weight)
+        noise = torch.Generator("cuda").manual_seed(1)
+        for _ in range(50):
+            gradient = torch.randn(len(start), device="cuda", generator=noise) * 0.1 + 0.02
+            weight.grad = gradient.bfloat16().to(weight.dtype)
+            optimizer.step()
+        return weight.detach().float() - start.float()
+
+    def in_buckets(weight):
+        made = StochasticAdamW([weight], lr=1e-4, weight_decay=0.1)
+        made.kernel = None
+        return made
+
+    exact = stepped(
+        lambda w: torch.optim.AdamW([w], lr=1e-4, weight_decay=0.1),
+        torch.nn.Parameter(start.float()),
+    ).mean()
+    for way in (in_buckets, lambda w: StochasticAdamW([w], lr=1e-4, weight_decay=0.1)):
+        found = stepped(way, torch.nn.Parameter(start.clone()))
+        assert found.mean().item() == pytest.approx(exact.item(), rel=0.02)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_equal_seeds_round_alike():
+    def stepped():
+        torch.manual_seed(3)
+        weight = torch.nn.Parameter(torch.ones(5000, dtype=torch.bfloat16, device="cuda"))
+        optimizer = StochasticAdamW([weight], lr=1e-4)
+        for _ in range(5):
+            weight.grad = torch.ones_like(weight)
+            optimizer.step()
+        return weight.detach()
+
+    assert torch.equal(stepped(), stepped())
