@@ -21,7 +21,7 @@ from llmbench.record import Budget
 ALL = "all"
 """Every strategy that is not for reference only."""
 GPU_PRECISION = "bf16-stochastic"
-"""What cells train in on a GPU unless it is said: docs/figures.md, section 8, has the reason."""
+"""What cells train in on a GPU unless it is said: docs/figures.md, section 11, has the reason."""
 BASE = "base"
 """The composition that trains nothing: what the others are held against."""
 
