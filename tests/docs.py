@@ -44,10 +44,13 @@ def strategies(installed: Registry) -> str:
     rows = []
     for name, strategy in installed.strategies.items().items():
         options = ", ".join(
-            f"`{option}={json.dumps(field.default).strip(QUOTE)}`"
+            f"`{option}`"
+            if field.is_required()
+            else f"`{option}={json.dumps(field.default).strip(QUOTE)}`"
             for option, field in strategy.model_fields.items()
         )
-        alone = name if name == setup.BASE else read(name, find).id
+        needy = any(field.is_required() for field in strategy.model_fields.values())
+        alone = name if name == setup.BASE or needy else read(name, find).id
         rows.append((f"`{name}`", strategy.summary, f"`{alone}`", options))
     return table(("id", "what it does", "used alone, it means", "options"), rows)
 

@@ -101,9 +101,11 @@ def test_two_members_that_decide_the_same_are_refused_with_what_to_write(text, s
 
 
 def test_nothing_can_be_added_to_the_untrained_base():
-    for other in set(BY_ID) - {"base"}:
+    for other in set(BY_ID) - {"base", "precision", "learning-rate"}:
         with pytest.raises(CompositionError, match="'base'"):
             read(f"base+{other}")
+    with pytest.raises(CompositionError, match="decide the precision"):
+        read("base+precision(to=fp32)")
 
 
 @pytest.mark.parametrize(

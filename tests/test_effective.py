@@ -5,10 +5,14 @@ from contextlib import nullcontext
 import pytest
 import torch
 
+from llmbench.setting import Settings
 from llmbench.worker import effective, tensor, train
 from llmbench.worker.batch import Tokens, collate
+from llmbench.worker.training import make_optimizer
 
 CPU = torch.device("cpu")
+NOTHING = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))])
+"""An optimiser of no weight of the model's."""
 
 
 def batch(*lengths: int):
@@ -26,21 +30,39 @@ def test_types_are_those_of_the_tensors(model):
     base = tensor.base_of(model)
     model.to(torch.bfloat16).requires_grad_(False)
     model.lora = torch.nn.Linear(2, 2)
-    found = effective.of_weights(model, base)
-    assert found == {"base_weights": "bfloat16", "trained_weights": "float32"}
+    optimizer = torch.optim.AdamW(model.lora.parameters())
+    assert effective.of_weights(model, base, optimizer) == {
+        "base_weights": "bfloat16",
+        "trained_weights": "float32",
+        "gradients": "float32",
+        "master_weights": "none",
+    }
+
+
+def test_copies_that_take_the_updates_are_named(model):
+    base = tensor.base_of(model)
+    model.to(torch.bfloat16)
+    optimizer = make_optimizer(model, (), Settings(precision="bf16-master"))
+    assert effective.of_weights(model, base, optimizer) == {
+        "base_weights": "bfloat16",
+        "trained_weights": "bfloat16",
+        "gradients": "float32",
+        "master_weights": "float32",
+    }
 
 
 def test_a_model_of_several_types_has_them_all_and_one_that_does_not_train_has_none(model):
     base = tensor.base_of(model)
     model.requires_grad_(False).lm_head.to(torch.bfloat16)
-    found = effective.of_weights(model, base)
-    assert found == {"base_weights": "bfloat16, float32", "trained_weights": "none"}
+    found = effective.of_weights(model, base, NOTHING)
+    assert found["base_weights"] == "bfloat16, float32"
+    assert found["trained_weights"] == "none"
 
 
 def test_a_packed_weight_is_of_the_type_that_is_packed_in_it():
     layers = pytest.importorskip("bitsandbytes.nn")
     model = torch.nn.Sequential(layers.Linear4bit(64, 64, quant_type="nf4").to("cpu"))
-    assert "nf4" in effective.of_weights(model, tensor.base_of(model))["base_weights"]
+    assert "nf4" in effective.of_weights(model, tensor.base_of(model), NOTHING)["base_weights"]
 
 
 def test_shapes_are_those_of_the_batches():

@@ -180,7 +180,7 @@ def test_the_job_asks_for_what_was_asked_for(answering: Any) -> None:
     )
     job = launcher.job
     assert [c.composition for c in job.cells] == ["qlora", "full+flash-attention"]
-    assert {c.settings.precision for c in job.cells} == {"bf16"}
+    assert {c.settings.precision for c in job.cells} == {"bf16-stochastic"}
     first = job.cells[0]
     assert (first.settings.batch_size, first.settings.seq_len) == (2, 512)
     assert (first.settings.accumulation, first.model.weights) == (3, "random")

@@ -42,7 +42,14 @@ def test_it_composes_and_is_compared_with_the_built_in_ones(site: Path, tmp_path
     done = llmbench(
         site,
         tmp_path,
-        *("compare", "--strategies", "lora,ia3,ia3+gradient-checkpointing", "--steps", "6"),
+        *(
+            "compare",
+            "--strategies",
+            "lora,ia3,ia3+gradient-checkpointing",
+            "--steps",
+            "6",
+            "--no-tune",
+        ),
         *("--eval-examples", "4", "--max-new-tokens", "8", "--output", "out"),
     )
     assert done.returncode == 0, done.stdout + done.stderr

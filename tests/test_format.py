@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from records import ended, ok, parts
+from records import ended, ok, parts, validated
 
 from llmbench import format as formats
 from llmbench.figure import AFTER_PUBLIC, FIGURES
@@ -41,7 +41,7 @@ def test_clock_times(value, text):
 
 @pytest.mark.parametrize("figure", [*FIGURES, *AFTER_PUBLIC], ids=lambda f: f.id)
 def test_a_measured_figure_has_text_and_an_unmeasured_one_none(figure):
-    assert formats.figure_text(figure, ok("lora", predicted=parts(30)))
+    assert formats.figure_text(figure, validated(ok("lora", predicted=parts(30)), 3.0, 2.0))
     assert formats.figure_text(figure, ended("lora", "oom", "x")) == ""
 
 

@@ -210,7 +210,7 @@ def test_a_metric_s_script_that_cannot_be_read_is_refused(make_setup, tmp_path, 
 
 
 def test_the_same_data_under_another_name_are_the_same_cell(make_setup):
-    renamed = (DATA[0].model_copy(update={"name": "other.jsonl"}), DATA[1])
+    renamed = DATA._replace(train=DATA.train.model_copy(update={"name": "other.jsonl"}))
     setup = make_setup("lora")
     assert ids(setup, data=renamed) == ids(setup)
 
@@ -218,7 +218,7 @@ def test_the_same_data_under_another_name_are_the_same_cell(make_setup):
 def test_another_revision_or_data_or_device_is_another_cell(make_setup):
     setup = make_setup("lora")
     other_model = MODEL.model_copy(update={"revision": "def"})
-    other_data = (DATA[0], DATA[1].model_copy(update={"sha256": "3" * 64}))
+    other_data = DATA._replace(evaluate=DATA.evaluate.model_copy(update={"sha256": "3" * 64}))
     elsewhere = replace(setup, environment=environment("cpu", device_name="another processor"))
     found = {
         ids(setup)["lora"],

@@ -29,8 +29,12 @@ CLAIMS = {
     "flash-attention": {"attention"},
     "gradient-checkpointing": {"memory"},
     "eager-attention": {"attention"},
-    "base": {"adaptation", "quantization", "memory", "attention"},
+    "precision(to=fp32)": {"precision"},
+    "learning-rate(to=1e-3)": {"learning-rate"},
+    "base": {"adaptation", "quantization", "memory", "attention", "precision", "learning-rate"},
 }
+TYPED = {text.partition("(")[0]: text for text in CLAIMS}
+"""What is typed for each strategy alone, by its id."""
 WHOLE = [
     "full",
     "lora",
@@ -118,18 +122,21 @@ def test_a_strategy_declares_itself(strategy):
 
 
 def test_strategies_decide_what_they_say():
-    assert {s.id: set(s().claims()) for s in STRATEGIES} == CLAIMS
+    found = {text: next(m for m in members(text) if m.id == name) for name, text in TYPED.items()}
+    assert {text: set(member.claims()) for text, member in found.items()} == CLAIMS
+    assert set(TYPED) == set(BY_ID)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s.id)
 def test_a_strategy_alone_is_a_whole_composition(strategy):
-    whole = members(strategy.id)
+    whole = members(TYPED[strategy.id])
     assert strategy.id in {m.id for m in whole}
     assert sum("adaptation" in m.claims() for m in whole) == 1
 
 
 def test_seven_strategies_and_no_reference_run_by_default():
-    assert {s.id for s in STRATEGIES if s.in_all} == CLAIMS.keys() - {"eager-attention", "base"}
+    references = {"eager-attention", "base", "precision", "learning-rate"}
+    assert {s.id for s in STRATEGIES if s.in_all} == TYPED.keys() - references
 
 
 def test_the_base_alone_trains_nothing():
@@ -154,7 +161,8 @@ def test_qlora_pages_its_optimiser_where_there_is_a_gpu():
 
 def test_without_a_gpu_no_strategy_brings_an_optimiser():
     parameters = [torch.nn.Parameter(torch.ones(2))]
-    assert [s().optimizer(parameters, Settings()) for s in STRATEGIES] == [None] * len(STRATEGIES)
+    every = [m for text in TYPED.values() for m in members(text)]
+    assert {m.optimizer(parameters, Settings()) for m in every} == {None}
 
 
 @pytest.mark.parametrize(

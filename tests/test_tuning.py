@@ -10,7 +10,7 @@ from llmbench.judge.tuning import MOST_TRIES, first, search, searches, unfinishe
 
 
 def found(*points: tuple[float, float | None], name: str = "lora", **changes):
-    return search([tried(name, rate, loss, **changes) for rate, loss in points], name)
+    return search(name, [tried(name, rate, loss, **changes) for rate, loss in points])
 
 
 def test_the_first_rates_lie_around_the_declared_one_in_half_decades():
@@ -69,7 +69,7 @@ def test_every_arithmetic_gets_as_many_tries_as_the_one_that_needs_most():
     edge = found((1e-4, 1.9), (3.2e-4, 1.8), (1e-3, 1.7), (3.2e-3, 1.6), (1e-2, 1.5), name="full")
     done = found((1e-4, 1.9), (3.2e-4, 1.5), (5.7e-4, 1.6), (1e-3, 1.7), (1.8e-4, 1.7))
     assert unfinished({"full": edge, "lora": done}, least=5) == ["full", "lora"]
-    bracketed = search([*(t.record for t in edge.tries), tried("full", 3.2e-2, 1.9)], "full")
+    bracketed = search("full", [*(t.record for t in edge.tries), tried("full", 3.2e-2, 1.9)])
     assert unfinished({"full": bracketed, "lora": done}, least=5) == ["lora"]
 
 
@@ -91,7 +91,7 @@ def test_a_search_finds_a_smooth_optimum_and_brackets_it(optimum):
         return 1.5 + 0.2 * math.log10(rate / optimum) ** 2
 
     records = [tried("lora", rate, loss(rate)) for rate in first(2e-4)]
-    while unfinished({"lora": (held := search(records, "lora"))}, least=5):
+    while unfinished({"lora": (held := search("lora", records))}, least=5):
         rate = held.next()
         records.append(tried("lora", rate, loss(rate)))
     assert held.bracketed

@@ -91,20 +91,19 @@ def _gap(one: Try, other: Try) -> float:
     return abs(math.log(one.rate / other.rate))
 
 
-def search(records: Iterable[Record], arithmetic: str) -> Search:
-    """The search of one arithmetic among records of tuning cells."""
-    tries = [
-        Try(r.cell.settings.learning_rate, tuned_loss(r), r)
-        for r in records
-        if r.cell.tuning and r.cell.arithmetic == arithmetic
-    ]
+def search(arithmetic: str, records: Iterable[Record]) -> Search:
+    """The search that one arithmetic's tuning cells make."""
+    tries = [Try(r.cell.settings.learning_rate, tuned_loss(r), r) for r in records]
     return Search(arithmetic, tuple(sorted(tries, key=lambda t: t.rate)))
 
 
 def searches(records: Sequence[Record]) -> dict[str, Search]:
     """Every search among the records, by its arithmetic."""
-    names = dict.fromkeys(r.cell.arithmetic for r in records if r.cell.tuning)
-    return {name: search(records, name) for name in names}
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        if record.cell.tuning:
+            found.setdefault(record.cell.arithmetic, []).append(record)
+    return {name: search(name, held) for name, held in found.items()}
 
 
 def tuned_loss(record: Record) -> float | None:

@@ -84,6 +84,11 @@ def id_part(composition: str) -> str:
     return _composition(composition, redactor().text)
 
 
+def composition(text: str) -> str:
+    """A composition as a record has it."""
+    return _composition(text, redactor().place)
+
+
 def _ids(value: Cell) -> frozenset[str]:
     """What a cell calls things, which is in its record whatever a variable holds."""
     data = (value.train_data.name, value.eval_data.name)
@@ -101,8 +106,8 @@ def _leaving(by: Redactor, ids: frozenset[str]) -> Redactor:
 
 def _cell(by: Redactor, value: Cell) -> Cell:
     members = tuple(_member(by, m) for m in value.members)
-    composition = _composition(value.composition, by.place)
-    return value.model_copy(update={"composition": composition, "members": members})
+    names = {n: _composition(getattr(value, n), by.place) for n in ("composition", "arithmetic")}
+    return value.model_copy(update={**names, "members": members})
 
 
 def _member(by: Redactor, value: Member) -> Member:

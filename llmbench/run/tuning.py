@@ -11,7 +11,8 @@ from llmbench.estimate.foresight import Foresight
 from llmbench.judge.tuning import Search, first, search, unfinished
 from llmbench.plan import Planned
 from llmbench.rate import Rate
-from llmbench.record import DataRefs, ModelRef, Record
+from llmbench.record import DataRefs, ModelRef
+from llmbench.redact import part
 from llmbench.setup import Setup
 from llmbench.store import Store
 
@@ -83,11 +84,10 @@ class Tuning:
         return plan.outlined(self.setup, wanted, cell)
 
     def _search(self, wanted: Composition) -> Search:
-        return search(self._records(), wanted.id)
-
-    def _records(self) -> list[Record]:
-        held = (self.store.record(p.cell.id) for p in self.cells)
-        return [record for record in held if record]
+        # By the cells' ids: what a record calls its arithmetic is redacted.
+        ids = (p.cell.id for p in self.cells if p.cell.arithmetic == wanted.id)
+        held = (self.store.record(i) for i in ids)
+        return search(wanted.id, [record for record in held if record])
 
     def _tried_with(self, arithmetic: Composition, foresee: Callable[[], Foresight]) -> Composition:
         """What an arithmetic is tried with: itself, unless it is not planned or will not fit.
@@ -102,9 +102,10 @@ class Tuning:
         }
         if len(sharing) == 1:
             return next(iter(sharing.values()))
-        before = self.store.tried().get(arithmetic.id)
-        if before in sharing:
-            return sharing[before]
+        before = self.store.tried().get(part.composition(arithmetic.id))
+        known = {part.composition(name): c for name, c in sharing.items()}
+        if before in known:
+            return known[before]
         foresight = foresee()
         peaks = {name: foresight.peak_of(name) for name in sharing}
         own = peaks.get(arithmetic.id)

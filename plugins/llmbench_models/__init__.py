@@ -25,7 +25,7 @@ TINY = Model(
         "eval_batch_size": 25,
         "max_new_tokens": 32,
     },
-    # As `llmbench compare --tune` found them on the data that ship: docs/figures.md, section 9.
+    # As `llmbench compare --tune` found them on the data that ship: docs/figures.md, section 12.
     learning_rates={
         "full": 1.8e-3,
         "lora": 5.7e-3,

@@ -12,7 +12,7 @@ class Base(Strategy):
     id = "base"
     summary = "no training: the model as it is, for reference"
     group = "adaptation"
-    also_claims = frozenset({"quantization", "memory", "attention"})
+    also_claims = frozenset({"quantization", "memory", "attention", "precision", "learning-rate"})
     in_all = False
     trains = False
 
