@@ -36,7 +36,7 @@ class Settings(BaseModel):
     max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
     precision: Precision = Field(
         "fp32",
-        description="Types of weights, arithmetic and updates. On a GPU bf16-stochastic by default.",
+        description="Types of weights, arithmetic, updates. On a GPU, bf16-stochastic by default.",
     )
     burn_in_steps: int = Field(
         4, ge=0, description="First steps that train but do not count towards the speed."
