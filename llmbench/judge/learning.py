@@ -24,7 +24,8 @@ NOTHING = 0.01
 LITTLE = 0.25
 """A share of the best improvement: whoever improves by less has learnt little, for its method."""
 HALF = 0.5
-"""A share of the weights that a step meant to change: of fewer that it changed, many were lost."""
+"""A share of the weights that a step meant to change: of fewer that it changed, many were lost.
+Who then gained less than half of the best has not learnt what its method would teach."""
 FEW, SLIGHT = 0.1, 0.1
 """The same, and a share of the loss before: so few and so little tell without any other cell."""
 RISE = 0.1
@@ -214,7 +215,8 @@ def _finding(held: Course | None, cell: Cell, best: float) -> Finding | None:
     lost = loses and held.changed < HALF
     poor = (
         held.gained <= NOTHING * held.before
-        or (held.gained < LITTLE * best and (lost or not tuned(cell)))
+        or (held.gained < LITTLE * best and not tuned(cell))
+        or (held.gained < HALF * best and lost)
         or (held.gained < SLIGHT * held.before and loses and held.changed < FEW)
     )
     return _explain(held, cell, lost) if poor else None
@@ -227,7 +229,7 @@ def _explain(held: Course, cell: Cell, lost: bool) -> Finding:
         return Finding(
             f"{went}, and its updates were lost to rounding: of its weights a step meant to "
             f"change {_percent(held.meant)}, it changed {_percent(held.moved or 0.0)}",
-            "Use --precision bf16-master, or leave --precision at its default.",
+            "Leave --precision at its default, which keeps them.",
         )
     if held.fallen_back:
         way = f" by way of {held.lowest:.3f}" if held.lowest < held.before else ""
