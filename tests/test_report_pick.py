@@ -193,7 +193,7 @@ def test_where_one_alone_learnt_there_is_no_verdict_on_methods() -> None:
     assert found.pick is None
     assert "`full` did not learn, and is not ranked" in found.sentences[0]
     assert "lost to rounding" in found.sentences[0]
-    assert "--precision bf16-master" in found.sentences[0]
+    assert "Leave --precision at its default" in found.sentences[0]
 
 
 def test_where_none_learnt_there_is_none_either() -> None:
