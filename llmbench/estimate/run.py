@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from llmbench import plan
-from llmbench.config import Config, Layer, resolve
+from llmbench.config import Layer, resolve
 from llmbench.environment import usable_cpus
 from llmbench.errors import ConfigError
 from llmbench.estimate import gpu
@@ -27,9 +27,8 @@ from llmbench.launcher import Event
 from llmbench.plan import Planned
 from llmbench.plugin import Registry
 from llmbench.record import Cell, DataRef, DataRefs
-from llmbench.run import compare
+from llmbench.run.compare import make_launcher, model_ref
 from llmbench.run.interruption import interruptions
-from llmbench.run.limit import Timed
 from llmbench.setup import Setup, compositions, defaults
 
 MOST_WORKERS = 4
@@ -53,7 +52,7 @@ def set_up(layers: Sequence[Layer], gpu_name: str | None, registry: Registry) ->
 def run(setup: Setup, listen: Callable[[Event], None]) -> Forecast:
     """Predict every composition. Raises KeyboardInterrupt where the user ends it."""
     fetched = source.fetch(setup.source, needs_tokenizer=False)
-    model = compare.model_ref(replace(fetched, weights=setup.config.weights))
+    model = model_ref(replace(fetched, weights=setup.config.weights))
     one_seed = setup.config.model_copy(update={"seeds": 1, "fit": None})
     resolved = setup.resolved.model_copy(update={"config": one_seed})
     cells = plan.make(replace(setup, resolved=resolved), model, DataRefs(NO_DATA, NO_DATA)).cells
@@ -95,7 +94,10 @@ def simulate(
             make_job(setup, model_source, able[number::count], Path(name) / str(number))
             for number in range(count)
         ]
-        crew = Crew([make_launcher(setup.config, setup.registry) for _ in jobs])
+        # One job needs no process to fork from.
+        chosen = setup.config.launcher
+        name = "spawn" if chosen == "auto" else chosen
+        crew = Crew([make_launcher(name, setup.registry) for _ in jobs])
         with closing(crew):
             return found | answers(jobs, crew, counted(listen, len(able)))
 
@@ -146,10 +148,3 @@ def counted(listen: Callable[[Event], None], total: int) -> Callable[[Event], No
             listen({"event": "estimate", "done": next(done), "total": total})
 
     return hear
-
-
-def make_launcher(config: Config, registry: Registry) -> Timed:
-    """The launcher that is asked for; one job needs no process to fork from."""
-    name = "spawn" if config.launcher == "auto" else config.launcher
-    update = {"launcher": name, "cell_timeout": None}
-    return compare.make_launcher(config.model_copy(update=update), registry)

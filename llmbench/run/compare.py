@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from llmbench import plan, rate
-from llmbench.config import Config
 from llmbench.errors import StoreError
 from llmbench.fetch import digest, source
 from llmbench.fetch.source import Source
@@ -46,7 +45,7 @@ def run(
         held = locks or stack
         held.enter_context(lock.device(setup, listener.event))
         seen = neighbour.check(setup)
-        launcher = make_launcher(setup.config, setup.registry)
+        launcher = make_launcher(setup.config.launcher, setup.registry, setup.config.cell_timeout)
         stack.callback(launcher.close)
         fetched = source.fetch(setup.source, needs_tokenizer=setup.has_text)
         inputs = feed.read(setup)
@@ -89,14 +88,13 @@ def cleared(store: Store) -> Iterator[None]:
         shutil.rmtree(store.work, ignore_errors=True)
 
 
-def make_launcher(config: Config, registry: Registry) -> Timed:
-    """The launcher that is asked for, with a limit on each cell; `auto` forks where it can."""
+def make_launcher(name: str, registry: Registry, limit_seconds: float | None = None) -> Timed:
+    """The launcher of that name, with a limit on each cell; `auto` forks where it can."""
 
     def make(name: str) -> Launcher:
         return Watched(name, registry.launchers.get(name))
 
-    chosen = Auto(make) if config.launcher == "auto" else make(config.launcher)
-    return Timed(chosen, config.cell_timeout)
+    return Timed(Auto(make) if name == "auto" else make(name), limit_seconds)
 
 
 def header(
