@@ -36,6 +36,13 @@ class Numerics:
     """Whether the loss is scaled, so that small gradients are not lost in fp16."""
 
     @property
+    def bytes(self) -> int:
+        """Bytes of a trained weight: itself, its gradient, AdamW's two states, and any copy."""
+        if self.update == "master":
+            return 2 + 4 + 3 * 4
+        return 4 * (4 if self.trained == "float32" else 2)
+
+    @property
     def compute(self) -> Type:
         """Type of the inputs of matrix products."""
         return self.autocast or self.frozen
@@ -46,6 +53,8 @@ class Numerics:
         return self.trained != "float32" and self.update == "nearest"
 
 
+LIGHTEST = "bf16-stochastic"
+"""Of those that keep every update, the one that takes least memory."""
 PRECISIONS = {
     "fp32": Numerics("weights and arithmetic in fp32", "float32", "float32"),
     "tf32": Numerics(

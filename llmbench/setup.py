@@ -16,11 +16,12 @@ from llmbench.fetch.trust import NOTHING, Trust
 from llmbench.plugin import Registry
 from llmbench.plugin.blame import blamed, sentence
 from llmbench.plugin.complaint import complaints
+from llmbench.precision import LIGHTEST
 from llmbench.record import Budget
 
 ALL = "all"
 """Every strategy that is not for reference only."""
-GPU_PRECISION = "bf16-stochastic"
+GPU_PRECISION = LIGHTEST
 """What cells train in on a GPU unless it is said: docs/figures.md, section 11, has the reason."""
 BASE = "base"
 """The composition that trains nothing: what the others are held against."""

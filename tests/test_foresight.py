@@ -150,6 +150,13 @@ def test_a_cell_that_cannot_fit_is_not_run_and_says_what_would(run: Any) -> None
     assert len(Scripted.latest.asked) == 1
 
 
+def test_a_cell_whose_states_are_too_large_is_told_of_the_precision_that_takes_least(
+    run: Any,
+) -> None:
+    records, _ = run({"full": needs(60), "lora": needs(20)}, precision="bf16-master")
+    assert "train in --precision bf16-stochastic, or run it all the same" in records["full"].reason
+
+
 @pytest.mark.parametrize(("gib", "status"), [(25, "ok"), (26.4, "ok"), (26.5, "skipped")])
 def test_only_what_is_far_beyond_the_memory_is_not_tried(run: Any, gib: float, status: str) -> None:
     records, _ = run({"lora": needs(gib)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from llmbench import composition, plan
@@ -13,6 +13,7 @@ from llmbench.estimate.forecast import budget_bytes
 from llmbench.format import size
 from llmbench.launcher import Event
 from llmbench.plan import Planned
+from llmbench.precision import LIGHTEST, PRECISIONS
 from llmbench.record import Cell, DataRefs, Record
 from llmbench.setup import Setup
 
@@ -54,9 +55,10 @@ class Foresight:
         peak = self.peak_bytes(planned.cell)
         if planned.skip or planned.broken or peak is None or not self.beyond(peak):
             return planned
+        ways = [self.way_out, *lighter(planned.cell), "run it all the same (--no-predict)"]
         reason = (
             f"It is predicted to need {size(peak)}, and {self.device_name} has "
-            f"{size(self.memory_bytes)}: {self.way_out}, or run it all the same (--no-predict)."
+            f"{size(self.memory_bytes)}: {', '.join(ways[:-1])}, or {ways[-1]}."
         )
         return planned.model_copy(update={"skip": reason})
 
@@ -106,6 +108,12 @@ class Foresight:
 
 UNSEEN = Foresight()
 """Where nothing is predicted."""
+
+
+def lighter(cell: Cell) -> Iterator[str]:
+    """The precision in which trained weights take least memory, if the cell has another."""
+    if cell.trains and PRECISIONS[cell.settings.precision].bytes > PRECISIONS[LIGHTEST].bytes:
+        yield f"train in --precision {LIGHTEST}"
 
 
 def foresee(
