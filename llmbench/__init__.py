@@ -10,4 +10,4 @@ except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
 hookimpl = pluggy.HookimplMarker("llmbench")
-"""Marks a function of a plugin as an implementation of a hook in `llmbench.hookspecs`."""
+"""Marks a function of a plugin as an implementation of a hook in `llmbench.plugin.hookspecs`."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from llmbench import __version__, exit_status, stop
+from llmbench import __version__, errors
 from llmbench.command.compare import compare
 from llmbench.command.diff import diff
 from llmbench.command.doctor import doctor
@@ -47,7 +47,7 @@ class Interruptible(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             click.echo("llmbench: interrupted.", err=True)
-            sys.exit(exit_status.INTERRUPTED)
+            sys.exit(errors.INTERRUPTED)
 
 
 @click.group(
@@ -91,14 +91,14 @@ def open_streams() -> None:
 
 def main() -> None:
     """Run the command line; a user's error is one sentence and exit status 2."""
-    stop.heed_ctrl_c()
+    errors.heed_ctrl_c()
     open_streams()
     try:
         cli()
     except UserError as error:
         click.echo(f"llmbench: {redacted(str(error))}", err=True)
-        sys.exit(exit_status.USAGE)
+        sys.exit(errors.USAGE)
     except Exception:
         click.echo(redacted(traceback.format_exc()), err=True, nl=False)
         click.echo("llmbench: this is a bug, please report it with the lines above.", err=True)
-        sys.exit(exit_status.INTERNAL)
+        sys.exit(errors.INTERNAL)

@@ -1,15 +1,42 @@
-"""Every error that a user can cause. Each message is one sentence and a way out.
-
-`llmbench.cli.main` catches `UserError` and nothing else: whatever is not in this tree is a bug
-and shows its traceback.
-"""
+"""Everything that ends a command early: mistakes, Ctrl-C, and the exit status of each."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import signal
+from collections.abc import Iterable, Sequence
+from types import FrameType
+from typing import NoReturn
 
-from llmbench.stop import Stop
+
+class Stop(KeyboardInterrupt):
+    """The user, or in a worker the parent, asks this process to end."""
+
+
+def heed() -> None:
+    """Raise Stop at SIGINT and SIGTERM. Worker.
+
+    Both by name: a shell that starts llmbench in the background has it ignore SIGINT.
+    """
+    signal.signal(signal.SIGINT, _stop_once)
+    signal.signal(signal.SIGTERM, _stop_once)
+
+
+def heed_ctrl_c() -> None:
+    """Raise Stop at Ctrl-C, unless somebody has decided otherwise. Parent."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    raise Stop
+
+
+def _stop_once(number: int, frame: FrameType | None) -> NoReturn:
+    # Once is enough: a second one would come in the middle of writing the record.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Stop
 
 
 class UserError(Exception):
@@ -66,3 +93,19 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return "did you mean " + " or ".join(f"'{c}'" for c in close) + "?"
     return "known are: " + ", ".join(names) + "." if names else "none is installed."
+
+
+OK = 0
+SOME_FAILED = 1
+USAGE = 2
+INTERNAL = 3
+NOTHING_RAN = 4
+INTERRUPTED = 130
+
+
+def exit_status(statuses: Sequence[str]) -> int:
+    """The exit status of a comparison whose cells have these statuses."""
+    ran = [s for s in statuses if s != "skipped"]
+    if not ran:
+        return NOTHING_RAN
+    return OK if all(s == "ok" for s in ran) else SOME_FAILED

@@ -18,7 +18,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from llmbench import plugin
-from llmbench.plugin import Registry, installed
+from llmbench.plugin import table
+from llmbench.plugin.table import Registry
 
 # Nothing in a test may reach a hub: the address is a port of this machine that nobody serves.
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
@@ -46,7 +47,7 @@ END = "</s>"
 @pytest.fixture
 def registry() -> Registry:
     """What the built-in plugins register, and nothing else that may be installed."""
-    return plugin.load([EntryPoint(k, f"llmbench_{k}", installed.GROUP) for k in KINDS])
+    return plugin.load([EntryPoint(k, f"llmbench_{k}", table.GROUP) for k in KINDS])
 
 
 @pytest.fixture

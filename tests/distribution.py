@@ -9,7 +9,7 @@ from pathlib import Path
 
 IMPORTS = """
 from llmbench import hookimpl
-from llmbench.strategy import Strategy
+from llmbench.plugin.strategy import Strategy
 """
 STRATEGY = """
 class Mine(Strategy):

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from llmbench import setup
 from llmbench.cli import cli
-from llmbench.composition import read
-from llmbench.plugin import Registry, registry
+from llmbench.config import setup
+from llmbench.config.composition import read
+from llmbench.plugin import registry
+from llmbench.plugin.table import Registry
 
 QUOTE = '"'
 ROOT = Path(__file__).parents[1]

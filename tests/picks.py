@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from llmbench.judge.pick import Candidate, Choice, Wish
+from llmbench.analysis.pick import Candidate, Choice, Wish
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
 IDS = [case["says"] for case in CASES]

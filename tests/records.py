@@ -6,9 +6,9 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from llmbench.environment import Environment
-from llmbench.plan import Plan, Planned
-from llmbench.record import (
+from llmbench.machine import Environment
+from llmbench.record.comparison import Comparison, Header, Plan, Planned
+from llmbench.record.record import (
     Budget,
     Cell,
     Conditions,
@@ -29,8 +29,7 @@ from llmbench.record import (
     Stretched,
     Validation,
 )
-from llmbench.setting import Settings
-from llmbench.store import Comparison, Header
+from llmbench.record.settings import Settings
 from llmbench_strategies import STRATEGIES
 
 GIB = 2**30

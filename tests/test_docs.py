@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import docs
-from llmbench import hookspecs
 from llmbench.cli import cli
+from llmbench.plugin import hookspecs
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

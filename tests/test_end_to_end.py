@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from llmbench.record import Record
-from llmbench.store import Comparison, Store
+from llmbench.record.comparison import Comparison
+from llmbench.record.record import Record
+from llmbench.storage.store import Store
 
 SEVEN = (
     "full",
@@ -80,7 +81,7 @@ def test_all_cells_are_fed_the_same(trained: list[Record]) -> None:
 
 
 def test_every_cell_starts_from_the_base_model(comparison: Comparison) -> None:
-    from llmbench.judge.check import first_loss_problems
+    from llmbench.analysis.checks import first_loss_problems
 
     base = comparison.records[0].first_loss
     assert base is not None

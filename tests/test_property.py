@@ -16,15 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import cell, comparison, ended, ok
 
-from llmbench import composition, figure
-from llmbench.config import OPTIONS, SETTINGS, resolve, rows
+from llmbench.config import composition
+from llmbench.config.config import OPTIONS, SETTINGS, resolve, rows
+from llmbench.config.layers import from_file, variables
 from llmbench.errors import ConfigError, DataError, StoreError, UserError
-from llmbench.fetch import dataset
-from llmbench.layer import from_file, variables
+from llmbench.output import csv_json
 from llmbench.plugin import registry
-from llmbench.store import Store
-from llmbench.stored import read_record
-from llmbench.task import Task
+from llmbench.plugin.task import Task
+from llmbench.record import labels
+from llmbench.source import data
+from llmbench.storage.read import read_record
+from llmbench.storage.store import Store
 
 FIND = registry().strategies.get
 IDS = sorted(registry().strategies.entries)
@@ -78,8 +80,8 @@ def test_a_composition_is_one_or_a_sentence_says_why_not(text):
 
 @given(st.lists(composed, max_size=4).map(",".join))
 def test_a_list_is_split_into_what_can_be_joined_again(text):
-    parts = composition.split_list(text)
-    assert composition.split_list(",".join(parts)) == parts
+    parts = labels.split_list(text)
+    assert labels.split_list(",".join(parts)) == parts
 
 
 # The layers of the configuration.
@@ -201,7 +203,7 @@ def test_whatever_a_record_says_the_others_have_their_figures(tmp_path_factory, 
     (store.records / f"{whole.records[0].cell.id}.json").write_bytes(content)
     found = store.read()
     assert len(found.records) + len(found.problems) == 2
-    assert {row["strategy"] for row in figure.rows(found)} >= {"base"}
+    assert {row["strategy"] for row in csv_json.rows(found)} >= {"base"}
 
 
 # Data.
@@ -256,14 +258,14 @@ def test_data_are_read_or_a_sentence_says_why_not(tmp_path_factory, name):
     def check(content):
         path = written(tmp_path_factory, name, content)
         try:
-            found = dataset.read(path, TASK)
+            found = data.read(path, TASK)
         except DataError as error:
             one_line(error)
             return
         for example in found.examples:
             assert example.input.strip()
             assert all(r.strip() for r in example.references)
-        assert dataset.lines(found.examples).count("\n") == len(found.examples)
+        assert data.lines(found.examples).count("\n") == len(found.examples)
 
     check()
 

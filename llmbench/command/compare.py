@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from llmbench import exit_status
+from llmbench import errors
+from llmbench.command.options import ConfiguredCommand
 from llmbench.command.strict import strict_plugins
-from llmbench.option import ConfiguredCommand
 
 if TYPE_CHECKING:
-    from llmbench.console import Mode
-    from llmbench.setup import Setup
+    from llmbench.config.setup import Setup
+    from llmbench.output.terminal.views import Mode
 
 
 @click.command(cls=ConfiguredCommand)
@@ -62,17 +62,17 @@ def compare(
     --trust-remote-code, --allow-pickles, and a metric that is a script. A model may have defaults
     of its own, and the shipped one does: --show-config tells where each value came from.
     """
-    from llmbench.layer import layers
+    from llmbench.config.layers import layers
+    from llmbench.config.setup import set_up
     from llmbench.plugin import registry
-    from llmbench.plugin.complaint import complaints
-    from llmbench.setup import set_up
+    from llmbench.plugin.table import complaints
 
     how = mode(quiet, verbose, jsonl)
     installed = registry()
     setup = set_up(layers(config, options), installed)
     if dry_run or show_config:
         from llmbench import redact
-        from llmbench.preview import configuration, preview
+        from llmbench.output.terminal.preview import configuration, preview
 
         click.echo(redact.secrets(preview(setup) if dry_run else configuration(setup)))
     else:
@@ -93,10 +93,10 @@ def mode(quiet: bool, verbose: bool, jsonl: bool) -> Mode:
 def run(setup: Setup, how: Mode) -> None:
     """Run the comparison, show it, and exit with the status that says how it went."""
     from llmbench.command.report import complain
-    from llmbench.console import view
-    from llmbench.export import export
-    from llmbench.run import compare as comparison
-    from llmbench.run.interruption import Ending, Interrupted, heeded
+    from llmbench.output.export import export
+    from llmbench.output.terminal.views import view
+    from llmbench.run import comparison
+    from llmbench.workers.signals import Ending, Interrupted, heeded
 
     shown, ending = view(how), Ending()
     with ExitStack() as locks, shown, heeded(ending.handle):
@@ -109,9 +109,9 @@ def run(setup: Setup, how: Mode) -> None:
         found = store.read()
         written = export(found, store.root)
     status = (
-        exit_status.INTERRUPTED
+        errors.INTERRUPTED
         if ending.count
-        else exit_status.of([r.status for r in found.planned if not r.cell.tuning])
+        else errors.exit_status([r.status for r in found.planned if not r.cell.tuning])
     )
     report = next((p for p in written.paths if p.suffix == ".html"), store.root)
     shown.finish(found, report, status)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llmbench import exit_status
+from llmbench import errors
 
 if TYPE_CHECKING:
-    from llmbench.diff import Diff
-    from llmbench.diff.rule import Outcome
+    from llmbench.analysis.diff.compare import Diff
+    from llmbench.analysis.diff.rule import Outcome
 
 
 @click.command()
@@ -56,9 +56,9 @@ def diff(old: Path, new: Path, bounds: tuple[str, ...], form: str) -> None:
       2  a bound, or a directory, that cannot be read
       4  nothing to judge: no cell in both, or a bound that could be judged nowhere
     """
+    from llmbench.analysis.diff import rule
+    from llmbench.analysis.diff.compare import diff as compared
     from llmbench.command.report import read
-    from llmbench.diff import diff as compared
-    from llmbench.diff import rule
 
     found = compared(read(old), read(new))
     rules = [rule.read(b, rule.known_figures(found)) for b in bounds]
@@ -69,9 +69,9 @@ def diff(old: Path, new: Path, bounds: tuple[str, ...], form: str) -> None:
 
 def write(found: Diff, outcomes: list[Outcome], form: str) -> str:
     """The diff in that format."""
-    from llmbench.diff.data import data
-    from llmbench.diff.markdown import markdown
-    from llmbench.diff.text import text
+    from llmbench.output.diff_json import data
+    from llmbench.output.diff_markdown import markdown
+    from llmbench.output.diff_text import text
 
     return {"text": text, "markdown": markdown, "json": data}[form](found, outcomes)
 
@@ -79,9 +79,9 @@ def write(found: Diff, outcomes: list[Outcome], form: str) -> str:
 def status(found: Diff, outcomes: list[Outcome]) -> int:
     """The exit status: a broken bound counts for more than one that could not be judged."""
     if not outcomes:
-        return exit_status.OK
+        return errors.OK
     if any(o.broken_by for o in outcomes) or any(c.broken for c in found.cells):
-        return exit_status.SOME_FAILED
+        return errors.SOME_FAILED
     apart = not found.cells and found.missing
     blind = any(o.blind for o in outcomes)
-    return exit_status.NOTHING_RAN if apart or blind else exit_status.OK
+    return errors.NOTHING_RAN if apart or blind else errors.OK

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llmbench import exit_status
+from llmbench import errors
 
 if TYPE_CHECKING:
     from llmbench.doctor.finding import Finding
@@ -38,7 +38,7 @@ def doctor(as_json: bool) -> None:
     else:
         show(findings)
     broken = any(f.state == "problem" for f in findings)
-    sys.exit(exit_status.SOME_FAILED if broken else exit_status.OK)
+    sys.exit(errors.SOME_FAILED if broken else errors.OK)
 
 
 def show(findings: Sequence[Finding]) -> None:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from llmbench import exit_status
+from llmbench import errors
+from llmbench.command.options import ConfiguredCommand
 from llmbench.command.strict import strict_plugins
-from llmbench.option import ConfiguredCommand
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from llmbench.estimate.forecast import Forecast
-    from llmbench.launcher import Event
+    from llmbench.plugin.launcher import Event
 
 FIELDS = (
     *("strategies", "model", "weights", "revision", "trust_remote_code"),
@@ -30,7 +30,7 @@ FIELDS = (
 
 def gpus(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The GPUs that are known by name, for the shell to complete."""
-    from llmbench.estimate.gpu import GPUS
+    from llmbench.estimate.forecast import GPUS
 
     return [
         CompletionItem(name, help=gpu.nominal)
@@ -87,8 +87,8 @@ def estimate(gpu: str | None, config: Path | None, as_json: bool, **options: Any
     """
     from rich.console import Console
 
+    from llmbench.config.layers import layers
     from llmbench.estimate import run
-    from llmbench.layer import layers
     from llmbench.plugin import registry
 
     setup = run.set_up(layers(config, options), gpu, registry())
@@ -97,7 +97,7 @@ def estimate(gpu: str | None, config: Path | None, as_json: bool, **options: Any
             forecast = run.run(setup, listen)
     except KeyboardInterrupt:  # click would end with 1
         click.echo("llmbench: interrupted.", err=True)
-        sys.exit(exit_status.INTERRUPTED)
+        sys.exit(errors.INTERRUPTED)
     show(forecast, Console(highlight=False), as_json)
     sys.exit(status(forecast))
 
@@ -120,11 +120,11 @@ def progress(console: Console) -> Iterator[Callable[[Event], None]]:
 def show(forecast: Forecast, console: Console, as_json: bool) -> None:
     """Write the forecast."""
     if as_json:
-        from llmbench.estimate.data import data
+        from llmbench.output.estimate_json import data
 
         click.echo(data(forecast))
     else:
-        from llmbench.estimate.table import show as tables
+        from llmbench.output.terminal.estimate import show as tables
 
         tables(forecast, console)
 
@@ -133,5 +133,5 @@ def status(forecast: Forecast) -> int:
     """The exit status: whether everything could be predicted."""
     known = [r for r in forecast.rows if r.peak_bytes is not None]
     if not known:
-        return exit_status.NOTHING_RAN
-    return exit_status.OK if len(known) == len(forecast.rows) else exit_status.SOME_FAILED
+        return errors.NOTHING_RAN
+    return errors.OK if len(known) == len(forecast.rows) else errors.SOME_FAILED

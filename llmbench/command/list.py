@@ -35,10 +35,10 @@ def list_(kind: str, as_json: bool) -> None:
     if as_json:
         import json
 
-        from llmbench.listing import items
+        from llmbench.output.listing import items
 
         click.echo(json.dumps(items(kind, registry()), indent=2, default=str))
     else:
-        from llmbench.listing import listing
+        from llmbench.output.listing import listing
 
         click.echo(listing(kind, registry()))

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from llmbench import exit_status
+from llmbench import errors
 from llmbench.command.strict import strict_plugins
 
 if TYPE_CHECKING:
-    from llmbench.export import Written
-    from llmbench.exporter import Exporter
-    from llmbench.store import Comparison
+    from llmbench.output.export import Written
+    from llmbench.plugin.exporter import Exporter
+    from llmbench.record.comparison import Comparison
 
 
 PATH = click.Path(path_type=Path)
@@ -60,8 +60,8 @@ def report(directories: tuple[Path, ...], form: str | None, output: str | None) 
     With --format, text goes to standard output unless --output names a file; html goes to
     report.html, in DIR or for several in the current directory.
     """
-    from llmbench.export import chosen, export
-    from llmbench.merge import merge
+    from llmbench.analysis.merge import merge
+    from llmbench.output.export import chosen, export
 
     directories = tuple({d.resolve(): d for d in directories}.values())
     comparison = merge([read(d) for d in directories])
@@ -81,12 +81,12 @@ def complain(written: Written) -> int:
     """Say which files a plugin could not render; the exit status that follows from it."""
     for problem in written.problems:
         click.echo(f"llmbench: {problem}", err=True)
-    return exit_status.SOME_FAILED if written.problems else exit_status.OK
+    return errors.SOME_FAILED if written.problems else errors.OK
 
 
 def read(directory: Path) -> Comparison:
     """The comparison in a directory; what cannot be read of it is said."""
-    from llmbench.store import Store
+    from llmbench.storage.store import Store
 
     comparison = Store(directory).read()
     for problem in comparison.problems:
@@ -98,8 +98,8 @@ def write(
     comparison: Comparison, exporter: Exporter, output: str | None, directories: tuple[Path, ...]
 ) -> None:
     """Render one format to where it belongs."""
-    from llmbench.export import rendered
-    from llmbench.store import write_text
+    from llmbench.files import write_text
+    from llmbench.output.export import rendered
 
     text = rendered(exporter, comparison)
     if output == "-" or (not output and exporter.printed):

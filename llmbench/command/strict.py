@@ -26,7 +26,7 @@ def _insist(context: click.Context, parameter: click.Parameter, strict: bool) ->
         return
     from llmbench.errors import PluginError
     from llmbench.plugin import registry
-    from llmbench.plugin.complaint import complaints
+    from llmbench.plugin.table import complaints
 
     found = complaints(registry())
     if found:

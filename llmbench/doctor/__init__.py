@@ -9,7 +9,7 @@ from __future__ import annotations
 from llmbench.doctor import hub, install, library, machine
 from llmbench.doctor.finding import Finding
 from llmbench.doctor.library import IMPORTS, Probe
-from llmbench.plugin import Registry
+from llmbench.plugin.table import Registry
 
 
 def examine(registry: Registry) -> list[Finding]:

@@ -7,15 +7,15 @@ import shutil
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from llmbench import composition, environment
-from llmbench.config import resolve
+from llmbench import machine
+from llmbench.config import composition
+from llmbench.config.config import resolve
+from llmbench.config.layers import layers
+from llmbench.config.setup import GPU_PRECISION
 from llmbench.doctor.finding import Finding, absent, ok, problem
 from llmbench.errors import UserError
-from llmbench.format import GIB, size
-from llmbench.layer import layers
-from llmbench.plugin import Registry
-from llmbench.plugin.complaint import complaints
-from llmbench.setup import GPU_PRECISION
+from llmbench.plugin.table import Registry, complaints
+from llmbench.text import GIB, size
 
 LEAST_DISK_BYTES = GIB
 """Records are small; what a cell saves, to measure its size, is as large as the model."""
@@ -62,7 +62,7 @@ def requirements() -> list[Finding]:
             said = f"{installed} is not {wanted.specifier}"
             wrong.append(problem(wanted.name, said, f"pip install '{wanted}'"))
     shown = ("transformers", "peft", "accelerate")
-    versions = environment.package_versions()
+    versions = machine.package_versions()
     known = ", ".join(f"{name} {versions[name]}" for name in shown if name in versions)
     return wrong or [ok("versions", f"as llmbench wants them: {known}")]
 
@@ -79,7 +79,7 @@ def plugins(registry: Registry) -> list[Finding]:
 
 def strategies(registry: Registry) -> list[Finding]:
     """Which strategies can run on this machine by their own word, with the default settings."""
-    here = environment.collect()
+    here = machine.collect()
     settings = resolve(
         [("", {"precision": GPU_PRECISION if here.device == "cuda" else None})]
     ).config.settings

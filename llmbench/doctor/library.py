@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from llmbench.doctor.finding import Finding, absent, ok, problem
-from llmbench.environment import in_order_of_nvml
+from llmbench.machine import in_order_of_nvml
 
 PATIENCE_SECONDS = 120.0
 """A cold disk may take a minute to import torch from."""

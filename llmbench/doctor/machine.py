@@ -7,11 +7,10 @@ import platform
 import sys
 from pathlib import Path
 
-from llmbench import environment
+from llmbench import machine
 from llmbench.doctor.finding import Finding, absent, ok, problem
-from llmbench.environment import GpuFacts
-from llmbench.format import GIB, size
-from llmbench.run import host
+from llmbench.machine import GpuFacts
+from llmbench.text import GIB, size
 
 LEAST_MEMORY_BYTES = 2 * GIB
 """What torch, transformers and the shipped model take, with some room."""
@@ -24,12 +23,12 @@ def python() -> Finding:
 
 def has_gpu() -> bool:
     """Whether a driver shows a GPU that this process may use, whatever torch can do with it."""
-    return bool(environment.visible_gpus())
+    return bool(machine.visible_gpus())
 
 
 def gpus() -> list[Finding]:
     """A finding for each GPU that may be used."""
-    found = environment.visible_gpus()
+    found = machine.visible_gpus()
     if found:
         return [_gpu(facts) for facts in found]
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "unset").strip() in {"", "-1"}
@@ -48,7 +47,7 @@ def gpus() -> list[Finding]:
 
 def memory() -> Finding:
     """The host's memory, and what is free of it."""
-    free, whole = host.room()
+    free, whole = machine.room()
     text = f"{size(free)} of {size(whole)} free"
     if free < LEAST_MEMORY_BYTES:
         return problem("memory", text, "end other programs: even the shipped model needs 2 GiB")

@@ -6,21 +6,20 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from llmbench import composition, plan
+from llmbench.config import composition as composition_
+from llmbench.config import plan
+from llmbench.config.setup import Setup
 from llmbench.errors import CompositionError, UserError
-from llmbench.estimate.answer import Estimate
-from llmbench.estimate.forecast import budget_bytes
-from llmbench.format import size
-from llmbench.launcher import Event
-from llmbench.plan import Planned
-from llmbench.precision import LIGHTEST, PRECISIONS
-from llmbench.record import Cell, DataRefs, Record
-from llmbench.setup import Setup
+from llmbench.estimate.forecast import SAVING, budget_bytes
+from llmbench.plugin.launcher import Event
+from llmbench.record.comparison import Planned
+from llmbench.record.precision import LIGHTEST, PRECISIONS
+from llmbench.record.record import Cell, DataRefs, Record
+from llmbench.text import size
+from llmbench.workers.job import Estimate
 
 TOO_LARGE = 1.1
 """How much more than a GPU has a cell must be predicted to need for it not to be tried."""
-SAVING = "gradient-checkpointing"
-"""What is tried as a way out where nothing of the plan fits."""
 NOTHING_FITS = (
     f"nothing of this plan is predicted to fit, nor with {SAVING} added: try a smaller model, "
     "--batch-size or --seq-len"
@@ -167,7 +166,9 @@ def saving(setup: Setup, cells: Sequence[Cell]) -> tuple[Cell, ...]:
     added = []
     for cell in cells:
         with contextlib.suppress(CompositionError):
-            wanted = composition.read(f"{cell.composition}+{SAVING}", setup.registry.strategies.get)
+            wanted = composition_.read(
+                f"{cell.composition}+{SAVING}", setup.registry.strategies.get
+            )
             data = DataRefs(cell.train_data, cell.eval_data, cell.validation_data)
             added.append(plan.make_cell(setup, wanted, cell.seed, cell.model, data))
     return tuple(added)

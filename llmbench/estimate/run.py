@@ -10,26 +10,25 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from llmbench import plan
-from llmbench.config import Layer, resolve
-from llmbench.environment import usable_cpus
+from llmbench.config import plan
+from llmbench.config.config import Layer, resolve
+from llmbench.config.setup import Setup, compositions, defaults
 from llmbench.errors import ConfigError
-from llmbench.estimate import gpu
-from llmbench.estimate.answer import Estimate
-from llmbench.estimate.ask import EstimateError, ask
-from llmbench.estimate.crew import Crew
+from llmbench.estimate import forecast
 from llmbench.estimate.forecast import Forecast, Row, budget_bytes
 from llmbench.estimate.foresight import saving
-from llmbench.fetch import source
-from llmbench.fetch.trust import Trust
-from llmbench.job import EstimateJob
-from llmbench.launcher import Event
-from llmbench.plan import Planned
-from llmbench.plugin import Registry
-from llmbench.record import Cell, DataRef, DataRefs
-from llmbench.run.compare import make_launcher, model_ref
-from llmbench.run.interruption import interruptions
-from llmbench.setup import Setup, compositions, defaults
+from llmbench.machine import usable_cpus
+from llmbench.plugin.launcher import Event
+from llmbench.plugin.table import Registry
+from llmbench.record.comparison import Planned
+from llmbench.record.record import Cell, DataRef, DataRefs
+from llmbench.source import model as source
+from llmbench.source.digest import model_ref
+from llmbench.source.safety import Trust
+from llmbench.workers.ask import EstimateError, ask
+from llmbench.workers.job import Estimate, EstimateJob
+from llmbench.workers.launch import Crew, make_launcher
+from llmbench.workers.signals import interruptions
 
 MOST_WORKERS = 4
 """How many workers at most load torch and simulate, side by side."""
@@ -39,7 +38,7 @@ NO_DATA = DataRef(name="full sequences", examples=0, sha256="")
 def set_up(layers: Sequence[Layer], gpu_name: str | None, registry: Registry) -> Setup:
     """Resolve the configuration; the model's architecture is all that is asked of it."""
     first = resolve(layers).config
-    environment = gpu.environment(gpu_name)
+    environment = forecast.environment(gpu_name)
     trust = Trust(first.trust_remote_code, first.allow_pickles)
     found = source.find(first.model, "random", first.revision, registry, trust)
     resolved = resolve([*defaults(first, environment, found), *layers])

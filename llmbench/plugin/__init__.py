@@ -13,16 +13,13 @@ from typing import Any
 
 import pluggy
 
-from llmbench import hookspecs
-from llmbench.errors import PluginError
-from llmbench.exporter import OURS, Exporter, file_key
-from llmbench.plugin import installed, shape
-from llmbench.plugin.contain import contained
-from llmbench.plugin.installed import Source
-from llmbench.plugin.reason import reason
-from llmbench.plugin.table import Entry, Registry, Table, clash
+from llmbench.errors import PluginError, Stop
+from llmbench.plugin import hookspecs, shape
+from llmbench.plugin import table as installed
+from llmbench.plugin.exporter import OURS, Exporter, file_key
+from llmbench.plugin.shape import contained, reason
+from llmbench.plugin.table import Entry, Registry, Source, Table, clash
 from llmbench.redact import secret
-from llmbench.stop import Stop
 
 __all__ = ["Entry", "Registry", "Source", "Table", "clash", "load", "reason", "registry"]
 

@@ -5,16 +5,13 @@ What llmbench's own plugins raise is left as it is: it is a bug, and shows its t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from llmbench import plugin
-from llmbench.errors import PluginError, UserError
-from llmbench.launcher import Event, Launcher
-from llmbench.plugin.installed import Source
-from llmbench.stop import Stop
+from llmbench.errors import PluginError, Stop, UserError
+from llmbench.plugin.table import Source
 
 
 class Amiss(PluginError):
@@ -67,35 +64,3 @@ def _source(kind: str, name: str) -> Source | None:
     table = next(t for t in plugin.registry().tables().values() if t.kind == kind)
     entry = table.entries.get(name)
     return entry.source if entry else None
-
-
-class Watched(Launcher):
-    """A launcher that is named where it fails."""
-
-    def __init__(self, name: str, make: Callable[[], Launcher]) -> None:
-        self._name = name
-        with blamed("launcher", name, "starting"):
-            self._launcher = make()
-
-    def run(self, job: Path, log: Path, on_event: Callable[[Event], None]) -> int:
-        """Run the worker; what is no exit status is a failure too."""
-        with blamed("launcher", self._name, "run"):
-            status = self._launcher.run(job, log, on_event)
-            if not isinstance(status, int):
-                raise Amiss(f"it returned {status!r}, which is no exit status")
-            return status
-
-    def interrupt(self) -> None:
-        """Ask the running worker to end."""
-        with blamed("launcher", self._name, "interrupt"):
-            self._launcher.interrupt()
-
-    def kill(self) -> None:
-        """End the running worker at once."""
-        with blamed("launcher", self._name, "kill"):
-            self._launcher.kill()
-
-    def close(self) -> None:
-        """End whatever still runs."""
-        with blamed("launcher", self._name, "close"):
-            self._launcher.close()

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
+import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Set
+import signal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
+import pluggy
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
-from llmbench.errors import PluginError
-from llmbench.exporter import Exporter
-from llmbench.launcher import Launcher
-from llmbench.metric import Metric
-from llmbench.model import Model
-from llmbench.probe import Probe
-from llmbench.setting import Settings
-from llmbench.strategy import Strategy
-from llmbench.task import Task
+from llmbench import redact
+from llmbench.errors import PluginError, words
+from llmbench.plugin.exporter import Exporter
+from llmbench.plugin.launcher import Launcher
+from llmbench.plugin.metric import Metric
+from llmbench.plugin.model import Model
+from llmbench.plugin.probe import Probe
+from llmbench.plugin.strategy import Strategy
+from llmbench.plugin.task import Task
+from llmbench.process import quiet
+from llmbench.record.settings import Settings
 
 KINDS: dict[str, type] = {
     "register_strategies": Strategy,
@@ -148,3 +154,49 @@ def _fits(item: Any, kind: type) -> bool:
 def _shown(item: Any) -> str:
     text = " ".join(repr(item).split())
     return text if len(text) <= MOST else f"{text[:MOST]}…"
+
+
+def reason(error: BaseException) -> str:
+    """What a plugin did wrong, in one line."""
+    lines = [line.strip() for line in words(error).splitlines() if line.strip()]
+    if isinstance(error, pluggy.PluginValidationError) and lines:
+        # Of several lines the last says what is wrong, and then in which file.
+        said = redact.text(lines[-1].partition(" in plugin ")[0])
+        return f"{said}: it may be made for another version of llmbench"
+    name = "" if isinstance(error, PluginError) else type(error).__name__
+    return redact.text(": ".join(filter(None, [name, *lines[:1]]))).rstrip(".")
+
+
+HANDLED = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def contained() -> Iterator[None]:
+    """Leave standard output, working directory and signal handlers as the block found them."""
+    with quiet(), _same_directory(), _same_handlers():
+        yield
+
+
+@contextlib.contextmanager
+def _same_directory() -> Iterator[None]:
+    try:
+        directory = os.getcwd()
+    except OSError:  # it was removed
+        yield
+        return
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.chdir(directory)
+
+
+@contextlib.contextmanager
+def _same_handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in HANDLED}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # else it is not Python's to restore
+                signal.signal(number, handler)

@@ -2,18 +2,81 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import Distribution, EntryPoint
 from typing import Any, Generic, TypeVar
 
 from llmbench.errors import CompositionError, ConfigError, PluginError, nearest
-from llmbench.exporter import Exporter, file_key
-from llmbench.launcher import Launcher
-from llmbench.metric import Metric
-from llmbench.model import Model
-from llmbench.plugin.installed import CHOICE, Source
-from llmbench.probe import Probe
-from llmbench.strategy import Strategy
-from llmbench.task import Task
+from llmbench.plugin.exporter import Exporter, file_key
+from llmbench.plugin.launcher import Launcher
+from llmbench.plugin.metric import Metric
+from llmbench.plugin.model import Model
+from llmbench.plugin.probe import Probe
+from llmbench.plugin.strategy import Strategy
+from llmbench.plugin.task import Task
+
+GROUP = "llmbench"
+"""The entry point group under which a package names its plugin modules."""
+CHOICE = "LLMBENCH_PLUGINS"
+"""Environment variable: the names of the plugins to load, with commas; unset means all."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A plugin: its entry point's name and the distribution that ships it."""
+
+    name: str
+    distribution: str
+    broken: str | None = None
+    """Why it could not be used, in one line; None for a plugin that works."""
+
+    @property
+    def ours(self) -> bool:
+        """Whether llmbench itself ships it."""
+        return self.distribution.startswith("llmbench ")
+
+
+def source(point: EntryPoint) -> Source:
+    """The plugin that an entry point names."""
+    return Source(point.name, describe(point.dist))
+
+
+def describe(distribution: Distribution | None) -> str:
+    """`llmbench 0.1.0`, also where a distribution does not say what it is."""
+    with contextlib.suppress(Exception):
+        if distribution is not None and distribution.name:
+            return _named(distribution)
+    return "an unknown package"
+
+
+@cache
+def _named(distribution: Distribution) -> str:
+    return f"{distribution.name} {distribution.version}"
+
+
+def chosen(points: Iterable[EntryPoint]) -> list[EntryPoint]:
+    """The entry points that are to be loaded; PluginError where one is named and not there.
+
+    Our own come first, so that lists read the same whatever else is installed.
+    """
+    ordered = sorted(points, key=lambda p: (not source(p).ours, p.name))
+    wanted = os.environ.get(CHOICE)
+    if wanted is None:
+        return ordered
+    names = {n.strip() for n in wanted.split(",") if n.strip()}
+    unknown = names - {p.name for p in ordered}
+    if unknown:
+        name = sorted(unknown)[0]
+        raise PluginError(
+            f"{CHOICE} names '{name}', which is not installed: "
+            + nearest(name, [p.name for p in ordered])
+        )
+    return [p for p in ordered if p.name in names]
+
 
 T = TypeVar("T")
 
@@ -93,3 +156,19 @@ class Registry:
         """Hook name to the table that it fills."""
         names = ("strategies", "models", "tasks", "metrics", "probes", "launchers", "exporters")
         return {f"register_{name}": getattr(self, name) for name in names}
+
+
+def complaints(registry: Registry) -> list[str]:
+    """A sentence for each plugin that is left out, and for each id or file that several claim."""
+    left_out = [
+        f"The plugin '{s.name}' of {s.distribution} is left out ({s.broken}): "
+        "repair or uninstall it."
+        for s in registry.sources
+        if s.broken
+    ]
+    clashes = [
+        clash(table.kind, name, sources)
+        for table in (*registry.tables().values(), registry.files)
+        for name, sources in table.taken.items()
+    ]
+    return left_out + clashes

@@ -13,9 +13,9 @@ from functools import lru_cache
 from itertools import chain, count
 from typing import Any
 
-from llmbench.redact import secret, who
-from llmbench.redact.shape import SHAPES, START
-from llmbench.redact.who import Who
+from llmbench.redact import people, secret
+from llmbench.redact.people import Who
+from llmbench.redact.secret import SHAPES, START
 
 SECRET = "[secret]"
 LONG = 16
@@ -99,7 +99,10 @@ def writable(text: str) -> str:
 def redactor() -> Redactor:
     """What is to be taken out now."""
     return _redactor(
-        secret.known(), frozenset(who.homes()), frozenset(who.users()), frozenset(who.hosts())
+        secret.known(),
+        frozenset(people.homes()),
+        frozenset(people.users()),
+        frozenset(people.hosts()),
     )
 
 
@@ -118,4 +121,4 @@ def _redactor(
     known: frozenset[str], homes: frozenset[str], users: frozenset[str], hosts: frozenset[str]
 ) -> Redactor:
     ordered = sorted(filter(None, known), key=lambda s: (-len(s), s))
-    return Redactor(tuple(ordered), who.patterns(homes, users, hosts))
+    return Redactor(tuple(ordered), people.patterns(homes, users, hosts))

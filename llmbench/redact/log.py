@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from llmbench.redact import redactor
-from llmbench.redact.shape import BEGIN, END
+from llmbench.redact.secret import BEGIN, END
 
 MARKS = re.compile(f"{BEGIN}|{END}".encode())
 MOST_KEY_BYTES = 2**16

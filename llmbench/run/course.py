@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from llmbench import plan
+from llmbench.config import plan
 from llmbench.estimate.foresight import UNSEEN, Foresight
-from llmbench.plan import Plan, Planned
-from llmbench.run import advice
-from llmbench.run.bench import Bench
+from llmbench.record.comparison import Header, Plan, Planned
+from llmbench.run.cell import Bench
 from llmbench.run.tuning import Tuning
-from llmbench.store import Header
+from llmbench.workers import out_of_memory
 
 
 @dataclass
@@ -55,8 +54,8 @@ class Course:
             ran = self.bench.run(planned, foresight)
             self._note()
             if ran and ran.status == "oom" and self.bench.setup.config.on_oom == "stop":
-                reason = advice.stopped(self.bench.setup.config.retry)
-                self.bench.listener.event({"event": advice.STOP, "reason": reason})
+                reason = out_of_memory.stopped(self.bench.setup.config.retry)
+                self.bench.listener.event({"event": out_of_memory.STOP, "reason": reason})
                 return False
         return not self.stopped()
 

@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Sequence
 
 from llmbench.errors import StoreError
-from llmbench.record import Record
+from llmbench.record.record import Record
 from llmbench.redact import log
-from llmbench.store import Store
-from llmbench.stored import read_record
+from llmbench.storage.read import read_record
+from llmbench.storage.store import Store
 
 FROM_OUTSIDE = frozenset({"interrupted", "killed"})
 """Ends that say nothing of the cell: whoever caused them, it was not the strategy."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from llmbench import plan, rate
-from llmbench.composition import Composition
+from llmbench.analysis.tuning import Search, first, search, unfinished
+from llmbench.config import plan, rate
+from llmbench.config.composition import Composition
+from llmbench.config.rate import Rate
+from llmbench.config.setup import Setup
 from llmbench.estimate.foresight import Foresight
-from llmbench.judge.tuning import Search, first, search, unfinished
-from llmbench.plan import Planned
-from llmbench.rate import Rate
-from llmbench.record import DataRefs, ModelRef
-from llmbench.redact import part
-from llmbench.setup import Setup
-from llmbench.store import Store
+from llmbench.record.comparison import Planned
+from llmbench.record.record import DataRefs, ModelRef
+from llmbench.redact import records
+from llmbench.storage.store import Store
 
 
 @dataclass
@@ -102,8 +102,8 @@ class Tuning:
         }
         if len(sharing) == 1:
             return next(iter(sharing.values()))
-        before = self.store.tried().get(part.composition(arithmetic.id))
-        known = {part.composition(name): c for name, c in sharing.items()}
+        before = self.store.tried().get(records.composition(arithmetic.id))
+        known = {records.composition(name): c for name, c in sharing.items()}
         if before in known:
             return known[before]
         foresight = foresee()

@@ -15,10 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from llmbench import exit_status, stop
+from llmbench import errors, process
 from llmbench.errors import StoreError
-from llmbench.job import CANNOT_WRITE, EstimateJob, Job, read
-from llmbench.run import tree
+from llmbench.workers.job import CANNOT_WRITE, EstimateJob, Job, read
 
 
 class Once(logging.Filter):
@@ -41,7 +40,7 @@ def main(job_file: Path, log: Path) -> None:
 
     A crash writes its stack to the log, and so does a cell that takes longer than it may.
     """
-    stop.heed()
+    errors.heed()
     events = redirect(log)
     if logging.lastResort:
         logging.lastResort.addFilter(Once())
@@ -51,7 +50,7 @@ def main(job_file: Path, log: Path) -> None:
         try:
             os.write(events, json.dumps(event).encode() + b"\n")
         except BrokenPipeError:
-            raise stop.Stop from None  # nobody listens any more
+            raise errors.Stop from None  # nobody listens any more
 
     faulthandler.enable()
     run(read(job_file.read_text("utf-8")), say)
@@ -95,7 +94,7 @@ def end_of(job_file: Path, log: Path) -> int:
     try:
         main(job_file, log)
     except KeyboardInterrupt:
-        return exit_status.INTERRUPTED
+        return errors.INTERRUPTED
     except BaseException as error:
         traceback.print_exc()
         return CANNOT_WRITE if isinstance(error, StoreError) else 1
@@ -106,7 +105,7 @@ def end_of(job_file: Path, log: Path) -> int:
 
 
 if __name__ == "__main__":
-    tree.watch_over(os.getppid())
+    process.watch_over(os.getppid())
     if not hasattr(os, "pidfd_open"):
-        tree.end_with_parent()
+        process.end_with_parent()
     os._exit(end_of(Path(sys.argv[1]), Path(sys.argv[2])))

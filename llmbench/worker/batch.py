@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from llmbench.fetch.dataset import Example
-from llmbench.setting import Settings
-from llmbench.task import Task
+from llmbench.plugin.task import Task
+from llmbench.record.settings import Settings
+from llmbench.source.data import Example
 from llmbench.worker.template import Template
 
 IGNORED = -100

@@ -11,18 +11,17 @@ import torch
 
 from llmbench import plugin
 from llmbench.errors import PluginError
-from llmbench.job import Job
-from llmbench.record import Cell, Member
-from llmbench.setting import Settings
-from llmbench.strategy import Strategy
-from llmbench.worker import batch, guard, kernel, load, precision, template, tensor
+from llmbench.plugin.strategy import Strategy
+from llmbench.record.record import Cell, Member
+from llmbench.record.settings import Settings
+from llmbench.worker import batch, effective, guard, load, precision, template, tensor
 from llmbench.worker.guard import Watched, guarded
 from llmbench.worker.memory import Meter
 from llmbench.worker.recorder import Recorder, Say
-from llmbench.worker.running import Running
+from llmbench.worker.running import Running, be_deterministic, seed_everything
 from llmbench.worker.scoring import evaluate_phase
-from llmbench.worker.seed import be_deterministic, seed_everything
 from llmbench.worker.training import train_phase
+from llmbench.workers.job import Job
 
 
 def run(job: Job, say: Say) -> None:
@@ -33,7 +32,7 @@ def run(job: Job, say: Say) -> None:
     if job.cell.settings.deterministic:
         be_deterministic()
     precision.begin(job.cell.settings.numerics)
-    kernel.choose()
+    effective.choose()
     device = torch.device("cuda", 0) if job.environment.device == "cuda" else torch.device("cpu")
     kinds = plugin.registry().probes.items()
     probes = [Watched(name, kind) for name, kind in kinds.items()]

@@ -10,14 +10,13 @@ from typing import Any
 
 import torch
 
-from llmbench.errors import UserError
-from llmbench.figure import RESERVED
-from llmbench.metric import Score
+from llmbench.errors import Stop, UserError
 from llmbench.plugin.blame import Amiss, failure, ours
-from llmbench.probe import Probe
-from llmbench.record import Example
-from llmbench.stop import Stop
-from llmbench.strategy import CannotRun, Strategy
+from llmbench.plugin.metric import Score
+from llmbench.plugin.probe import Probe
+from llmbench.plugin.strategy import CannotRun, Strategy
+from llmbench.record.figure import RESERVED
+from llmbench.record.record import Example
 from llmbench.worker.shortage import out_of_memory
 from llmbench.worker.train import Diverged
 

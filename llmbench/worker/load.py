@@ -9,15 +9,15 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
-from llmbench.environment import Environment
 from llmbench.errors import ModelError, PluginError
-from llmbench.job import Job
-from llmbench.record import ModelRef, Parameters
-from llmbench.setting import Settings
-from llmbench.strategy import Strategy
+from llmbench.machine import Environment
+from llmbench.plugin.strategy import Strategy
+from llmbench.record.record import ModelRef, Parameters
+from llmbench.record.settings import Settings
 from llmbench.worker import guard
 from llmbench.worker.guard import guarded
 from llmbench.worker.precision import dtype
+from llmbench.workers.job import Job
 
 MOST_TOKENS = 2**20
 """Tokens of a sequence where the model does not say how long one may be."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from llmbench.precision import Numerics
+from llmbench.record.precision import Numerics
 
 
 def dtype(name: str) -> torch.dtype:

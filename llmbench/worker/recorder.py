@@ -12,15 +12,15 @@ from typing import Any
 
 from llmbench import redact
 from llmbench.errors import UserError, words
-from llmbench.job import Job
-from llmbench.probe import Probe
-from llmbench.record import Phase, PhaseRecord, Record, Status, Step, Validation
-from llmbench.store import write_text
-from llmbench.strategy import CannotRun
+from llmbench.files import write_text
+from llmbench.plugin.probe import Probe
+from llmbench.plugin.strategy import CannotRun
+from llmbench.record.record import Phase, PhaseRecord, Record, Status, Step, Validation
 from llmbench.worker import shortage
 from llmbench.worker.memory import Meter
 from llmbench.worker.shortage import no_room, out_of_memory
 from llmbench.worker.train import Diverged
+from llmbench.workers.job import Job
 
 WRITE_INTERVAL_SECONDS = 5.0
 """How much of a long training a kill may lose; writing happens between steps."""

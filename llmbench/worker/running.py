@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -9,10 +11,10 @@ from typing import Any
 
 import torch
 
-from llmbench.job import Job
-from llmbench.strategy import Strategy
+from llmbench.plugin.strategy import Strategy
 from llmbench.worker import batch, guard, tensor
 from llmbench.worker.recorder import Recorder
+from llmbench.workers.job import Job
 
 
 @dataclass
@@ -64,3 +66,22 @@ def warn_of_cuts(running: Running, examples: int, role: str) -> None:
         running.recorder.warn(
             f"{count} of {examples} {role} examples were cut to fit {length} tokens (--seq-len)."
         )
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's and torch's generators, of every device."""
+    random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def be_deterministic() -> None:
+    """Have torch run kernels alone that give equal bits, for the rest of the process.
+
+    To be called before CUDA is first used: cuBLAS reads how much work space it may have, on which
+    its order of additions depends, as its handle is made. Kernels are still launched without
+    waiting for each other: the order on a stream is the same in every run. An operation that has
+    no such kernel raises a RuntimeError.
+    """
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False

@@ -3,18 +3,124 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
-from llmbench import metric, plugin
-from llmbench.fetch import dataset
-from llmbench.metric import Score
-from llmbench.record import Example
-from llmbench.worker import evaluate, guard, load
+from llmbench import plugin
+from llmbench.plugin import metric
+from llmbench.plugin.metric import Score
+from llmbench.record.record import Example, Generation, GenerationBatch
+from llmbench.record.settings import Settings
+from llmbench.source import data
+from llmbench.worker import guard, load
+from llmbench.worker.batch import Tokens, collate
 from llmbench.worker.guard import guarded
 from llmbench.worker.running import Running, warn_of_cuts
-from llmbench.worker.train import Diverged
+from llmbench.worker.train import Diverged, forward_loss, synchronize
+
+WARM_UP_TOKENS = 8
+"""New tokens generated before the clock starts, so that no one-off cost is counted."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Token ids that a model continued each prompt with, up to and with the end of text."""
+
+    ids: tuple[tuple[int, ...], ...]
+    generation: Generation
+
+
+def reference_loss(
+    model: torch.nn.Module, sequences: Sequence[Tokens], size: int, pad: int
+) -> float:
+    """Mean cross entropy per token of the references, given their prompts."""
+    device = next(model.parameters()).device
+    total = torch.zeros((), device=device, dtype=torch.float64)
+    tokens = 0
+    model.eval()
+    with torch.no_grad():
+        for group in _groups(sorted(sequences, key=lambda s: -len(s.ids)), size):
+            batch = collate(group, pad)
+            total += forward_loss(model, batch.to(device)).double() * batch.supervised_tokens
+            tokens += batch.supervised_tokens
+    return float(total.item() / tokens)
+
+
+def continued(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    settings: Settings,
+    pad: int,
+    ends: Sequence[int] | None,
+    on_batch: Callable[[int], None],
+) -> Output:
+    """Continue each prompt greedily, in batches of like length, padded on the left.
+
+    A prediction goes up to one of the tokens of `ends`; without, each has `max_new_tokens` tokens:
+    the work of a generation whose content means nothing.
+    """
+    device = next(model.parameters()).device
+    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
+    options: dict[str, Any] = {
+        "do_sample": False,
+        "num_beams": 1,
+        "use_cache": True,
+        "pad_token_id": pad,
+    }
+    options |= {"eos_token_id": list(ends)} if ends else {}
+    least = settings.max_new_tokens if ends is None else None
+    found: dict[int, tuple[int, ...]] = {}
+    timed: list[GenerationBatch] = []
+    model.eval()
+    with torch.no_grad():
+        for group in _groups(order, settings.eval_batch_size):
+            ids, mask = pad_left([prompts[i] for i in group], pad)
+            batch = {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+            if not found:
+                few = min(WARM_UP_TOKENS, settings.max_new_tokens)
+                model.generate(**batch, **options, max_new_tokens=few, min_new_tokens=few)
+            synchronize(device)
+            started = time.perf_counter()
+            new = model.generate(
+                **batch, **options, max_new_tokens=settings.max_new_tokens, min_new_tokens=least
+            )
+            synchronize(device)
+            seconds = time.perf_counter() - started
+            rows = [until_end(row, ends or ()) for row in new[:, ids.shape[1] :].tolist()]
+            found |= zip(group, rows, strict=True)
+            timed.append(GenerationBatch(seconds=seconds, new_tokens=sum(map(len, rows))))
+            on_batch(len(found))
+    ordered = tuple(found[i] for i in range(len(prompts)))
+    return Output(ordered, Generation(batches=tuple(timed)))
+
+
+def pad_left(prompts: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and attention mask, int64 of shape (prompts, longest)."""
+    longest = max(map(len, prompts))
+    ids = torch.full((len(prompts), longest), pad)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, longest - len(prompt) :] = torch.tensor(prompt)
+        mask[row, longest - len(prompt) :] = 1
+    return ids, mask
+
+
+def until_end(ids: Sequence[int], ends: Sequence[int]) -> tuple[int, ...]:
+    """The ids up to and with the first end-of-text token."""
+    for position, token in enumerate(ids):
+        if token in ends:
+            return tuple(ids[: position + 1])
+    return tuple(ids)
+
+
+def _groups(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
 
 RANDOM_PROMPTS = 8
 """Prompts of random tokens to continue where there is no text: one batch is enough for a rate."""
@@ -26,7 +132,7 @@ def evaluate_phase(running: Running) -> None:
     if running.encoder is None or running.job.eval_file is None:
         generate_without_text(running)
         return
-    examples = dataset.load_lines(running.job.eval_file)
+    examples = data.load_lines(running.job.eval_file)
     running.encoder.cut.clear()
     sequences = [running.encoder.sequence(e) for e in examples]
     most = max(len(s.ids) for s in sequences)
@@ -40,7 +146,7 @@ def evaluate_phase(running: Running) -> None:
             f"Prompts have at most {room:,} tokens: the model has positions for "
             f"{load.longest(running.model):,}, predictions included (--max-new-tokens)."
         )
-    loss = evaluate.reference_loss(running.model, sequences, settings.eval_batch_size, running.pad)
+    loss = reference_loss(running.model, sequences, settings.eval_batch_size, running.pad)
     if running.job.cell.trains and not math.isfinite(loss):  # of the last step, nobody has seen it
         raise Diverged(f"The loss of evaluation is {loss}: try a lower learning rate.")
     output = generate(running, prompts, fixed_length=False)
@@ -66,9 +172,7 @@ def generate_without_text(running: Running) -> None:
     running.recorder.note(generation=output.generation)
 
 
-def generate(
-    running: Running, prompts: Sequence[Sequence[int]], fixed_length: bool
-) -> evaluate.Output:
+def generate(running: Running, prompts: Sequence[Sequence[int]], fixed_length: bool) -> Output:
     """Generate, and tell the parent how far it is."""
 
     def done(count: int) -> None:
@@ -77,7 +181,7 @@ def generate(
 
     settings = running.job.cell.settings
     ends = None if fixed_length else running.ends
-    return evaluate.generate(running.model, prompts, settings, running.pad, ends, done)
+    return continued(running.model, prompts, settings, running.pad, ends, done)
 
 
 def score(running: Running, predicted: Sequence[Example]) -> None:

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 
 import torch
 
-from llmbench.amount import MOST_COUNT
+from llmbench import machine
 from llmbench.errors import words
-from llmbench.record import Shortage
-from llmbench.run import host
-from llmbench.size import UNITS
+from llmbench.record.record import Shortage
+from llmbench.units import MOST_COUNT, UNITS
 
 NO_MEMORY = (
     "CUDA out of memory",
@@ -63,7 +62,7 @@ def of(error: BaseException, cuda: bool) -> Shortage | None:
     text = words(root)
     if cuda and ("CUDA" in text or "CUBLAS" in text):
         return _on_cuda(text)
-    free, total = host.room()
+    free, total = machine.room()
     asked = _size(ASKED, text)
     return Shortage(where="host", asked_bytes=asked, free_bytes=max(0, free), total_bytes=total)
 

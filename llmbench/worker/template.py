@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Protocol
 
-from llmbench import setting
 from llmbench.errors import ModelError, words
+from llmbench.record import settings
 
 QUESTION, ANSWER = "Question", "Answer"
 """Stand-ins for what is said, to see what a chat template puts around it."""
@@ -29,7 +29,7 @@ class Template(Protocol):
         """The answer that is trained on, and its end."""
 
 
-def choose(tokenizer: Any, wanted: setting.Template, model: str) -> Template:
+def choose(tokenizer: Any, wanted: settings.Template, model: str) -> Template:
     """The template that is asked for; `auto` is chat where the tokenizer has a template for it.
 
     ModelError where there is none, or none that works.

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 
-from llmbench.record import Step
-from llmbench.setting import Settings
+from llmbench.record.record import Step
+from llmbench.record.settings import Settings
 from llmbench.worker.batch import Batch
 from llmbench.worker.stochastic import StochasticAdamW
 

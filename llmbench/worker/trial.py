@@ -9,22 +9,47 @@ training data; in one for the longest sequence, random tokens fill them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from llmbench.format import size as bytes_text
-from llmbench.job import MOST_SEQUENCES
-from llmbench.record import Budget
-from llmbench.setting import Settings
-from llmbench.size import spoken
-from llmbench.strategy import CannotRun
-from llmbench.worker import batch, load, search, shortage, train
+from llmbench.plugin.strategy import CannotRun
+from llmbench.record.record import Budget, Fit
+from llmbench.record.settings import Settings
+from llmbench.text import size as bytes_text
+from llmbench.units import spoken
+from llmbench.worker import batch, load, shortage, train
 from llmbench.worker.batch import Batch, Tokens
 from llmbench.worker.memory import Meter
 from llmbench.worker.running import Running
+from llmbench.workers.job import MOST_SEQUENCES
+
+NO_MEMORY = -1
+"""Stands for the peak of a trial in which memory ran out."""
+
+
+def largest(peak_of: Callable[[int], int | None], budget: int, grain: int, most: int) -> Fit:
+    """The largest multiple of `grain`, of at most `most`, whose peak is within the budget.
+
+    `peak_of` tries a size and returns its peak in bytes; None where memory ran out. Peaks are
+    taken to grow with the size. A size of 0 means that not even the smallest is within it.
+    """
+    tried: list[tuple[int, int]] = []
+    fitting, beyond = 0, most // grain + 1
+    unbounded = beyond
+    while beyond - fitting > 1:
+        doubled = min(max(1, 2 * fitting), unbounded - 1)
+        count = doubled if beyond == unbounded else (fitting + beyond) // 2
+        peak = peak_of(count * grain)
+        tried.append((count * grain, NO_MEMORY if peak is None else peak))
+        if peak is not None and peak <= budget:
+            fitting = count
+        else:
+            beyond = count
+    return Fit(size=fitting * grain, tried=tuple(tried))
+
 
 STEPS = 2
 """Steps of a trial: the optimiser's states come into being at the end of the first."""
@@ -52,7 +77,7 @@ def stretch(
     most = MOST_SEQUENCES if cell.fit.stretched == "batch_size" else load.longest(running.model)
     share = 1.0 if running.device.type == "cuda" else HOST_SHARE
     budget = int(share * cell.fit.bytes)
-    found = search.largest(trial.peak, budget, GRAIN[cell.fit.stretched], most)
+    found = largest(trial.peak, budget, GRAIN[cell.fit.stretched], most)
     if not found.size:
         raise CannotRun(refusal(cell.fit, cell.settings, found.tried[0][1]))
     running.recorder.note(fit=found)
@@ -129,7 +154,7 @@ def refusal(budget: Budget, settings: Settings, peak: int) -> str:
 
 
 def _need(budget: Budget, peak: int) -> str:
-    if peak == search.NO_MEMORY:
+    if peak == NO_MEMORY:
         return "more than the device has"
     if peak <= budget.bytes:
         return f"{bytes_text(peak)}, and a tenth of a budget of host memory is kept free"

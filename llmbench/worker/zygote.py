@@ -17,21 +17,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from llmbench.quiet import quiet
-from llmbench.run import tree
+from llmbench import process
+from llmbench.process import quiet
 from llmbench.worker.driver import initialised_by
 from llmbench.worker.preload import has_gpu, preload
 
 
 def main() -> None:
     """Import, say so, then serve until standard input ends."""
-    tree.end_with_parent(int(sys.argv[1]))
+    process.end_with_parent(int(sys.argv[1]))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     with quiet():
         preload()
-    tree.outlive_parent()  # a child that runs is to be ended with all that it started: see `wait`
-    tree.adopt_orphans()
+    # A child that runs is to be ended with all that it started: see `wait`.
+    process.outlive_parent()
+    process.adopt_orphans()
     ready = {"event": "ready", "cuda": has_gpu(), "initialised_by": initialised_by()}
     say(ready)
     while (request := sys.stdin.buffer.readline()) and not ready["initialised_by"]:
@@ -51,12 +52,12 @@ def serve(request: dict[str, Any]) -> None:
 
 def run_child(request: dict[str, Any], zygote: int) -> int:
     """Be the worker of one cell; returns the exit status."""
-    from llmbench import stop
+    from llmbench import errors
     from llmbench.worker import __main__ as worker
 
     os.setpgid(0, 0)
-    tree.end_with_parent(zygote)
-    stop.heed()
+    process.end_with_parent(zygote)
+    errors.heed()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     say({"event": "child", "pid": os.getpid()})  # from now on it takes Ctrl-C
     return worker.end_of(Path(request["job"]), Path(request["log"]))
@@ -69,13 +70,13 @@ def wait(child: int) -> int:
     """
     handle = os.pidfd_open(child)
     ready = select.select([handle, sys.stdin], [], [])[0]
-    tree.end(child)
+    process.end(child)
     if handle not in ready:
-        tree.end_children()
+        process.end_children()
         os._exit(0)
     os.close(handle)
     status = os.waitpid(child, 0)[1]
-    tree.end_children()  # what it let go of, which has become our own
+    process.end_children()  # what it let go of, which has become our own
     return status
 
 

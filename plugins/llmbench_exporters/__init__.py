@@ -6,18 +6,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from llmbench import hookimpl
-from llmbench.exporter import Exporter
-from llmbench_exporters.table import csv, json
+from llmbench.plugin.exporter import Exporter
 
 if TYPE_CHECKING:
-    from llmbench.store import Comparison
+    from llmbench.record.comparison import Comparison
 
 
 @hookimpl
 def register_exporters(register: Callable[[Exporter], None]) -> None:
     """Offer `csv`, `json`, `html`, `markdown` and `latex`."""
-    register(Exporter("csv", "a row per cell, for spreadsheets and pandas", "results.csv", csv))
-    register(Exporter("json", "the same rows, typed", "results.json", json))
+    register(Exporter("csv", "a row per cell, for spreadsheets and pandas", "results.csv", as_csv))
+    register(Exporter("json", "the same rows, typed", "results.json", as_json))
     register(
         Exporter(
             "html",
@@ -43,22 +42,36 @@ def register_exporters(register: Callable[[Exporter], None]) -> None:
 # submodule takes its name in the package for itself.
 
 
+def as_csv(comparison: Comparison) -> str:
+    """A row per cell."""
+    from llmbench.output.csv_json import csv
+
+    return csv(comparison)
+
+
+def as_json(comparison: Comparison) -> str:
+    """The same rows, typed."""
+    from llmbench.output.csv_json import json
+
+    return json(comparison)
+
+
 def as_html(comparison: Comparison) -> str:
     """The report."""
-    from llmbench.report import render
+    from llmbench.output.html.render import render
 
     return render(comparison)
 
 
 def as_markdown(comparison: Comparison) -> str:
     """The main figures and the answer."""
-    from llmbench_exporters.markdown import markdown
+    from llmbench.output.brief_markdown import markdown
 
     return markdown(comparison)
 
 
 def as_latex(comparison: Comparison) -> str:
     """The main figures."""
-    from llmbench_exporters.latex import latex
+    from llmbench.output.latex import latex
 
     return latex(comparison)

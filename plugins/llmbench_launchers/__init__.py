@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from llmbench import hookimpl
-from llmbench.launcher import Launcher
-from llmbench_launchers.fork import Fork
-from llmbench_launchers.spawn import Spawn
+from llmbench.plugin.launcher import Launcher
+from llmbench.workers.fork import Fork
+from llmbench.workers.spawn import Spawn
 
 
 @hookimpl

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from llmbench import hookimpl
-from llmbench.metric import Metric
+from llmbench.plugin.metric import Metric
 from llmbench_metrics.evaluate import Evaluate
 from llmbench_metrics.rouge import Rouge
 

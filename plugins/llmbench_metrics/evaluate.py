@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from llmbench.errors import ConfigError
-from llmbench.fetch import place
-from llmbench.metric import Metric, Score
+from llmbench.plugin.metric import Metric, Score
+from llmbench.source import model
 
 
 class Evaluate(Metric):
@@ -58,7 +58,7 @@ class Evaluate(Metric):
 
 
 def _is_file(argument: str) -> bool:
-    path = place.found(argument)
+    path = model.path_of(argument)
     return path is not None and path.is_file()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llmbench.metric import Metric, Score
+from llmbench.plugin.metric import Metric, Score
 
 TYPES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from llmbench import hookimpl
-from llmbench.model import Model
+from llmbench.plugin.model import Model
 
 HERE = Path(__file__).parent
 

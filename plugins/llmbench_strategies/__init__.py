@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from llmbench import hookimpl
-from llmbench.strategy import Strategy
+from llmbench.plugin.strategy import Strategy
 from llmbench_strategies.base import Base
 from llmbench_strategies.eager_attention import EagerAttention
 from llmbench_strategies.eight_bit import EightBit

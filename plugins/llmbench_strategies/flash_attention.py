@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from typing import Any
 
-from llmbench.environment import Environment
-from llmbench.setting import Settings
-from llmbench.strategy import Strategy
+from llmbench.machine import Environment
+from llmbench.plugin.strategy import Strategy
+from llmbench.record.settings import Settings
 
 
 def has_package(on_gpu: bool) -> bool:

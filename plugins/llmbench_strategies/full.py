@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from llmbench.environment import Environment
-from llmbench.setting import Settings
-from llmbench.strategy import Strategy
+from llmbench.machine import Environment
+from llmbench.plugin.strategy import Strategy
+from llmbench.record.settings import Settings
 
 
 class Full(Strategy):

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from llmbench.setting import Settings
-from llmbench.strategy import Strategy
+from llmbench.plugin.strategy import Strategy
+from llmbench.record.settings import Settings
 
 
 class GradientCheckpointing(Strategy):

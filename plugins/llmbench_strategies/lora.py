@@ -4,9 +4,9 @@ from typing import Any
 
 from pydantic import Field
 
-from llmbench.environment import Environment
-from llmbench.setting import Settings
-from llmbench.strategy import Strategy
+from llmbench.machine import Environment
+from llmbench.plugin.strategy import Strategy
+from llmbench.record.settings import Settings
 
 
 class Lora(Strategy):

@@ -2,11 +2,11 @@
 
 from pydantic import Field
 
-from llmbench.environment import Environment
-from llmbench.precision import PRECISIONS
-from llmbench.setting import Precision as Name
-from llmbench.setting import Settings
-from llmbench.strategy import Strategy
+from llmbench.machine import Environment
+from llmbench.plugin.strategy import Strategy
+from llmbench.record.precision import PRECISIONS
+from llmbench.record.settings import Precision as Name
+from llmbench.record.settings import Settings
 
 
 class Precision(Strategy):

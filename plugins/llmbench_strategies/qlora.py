@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import Field
 
-from llmbench.environment import Environment
-from llmbench.setting import Settings
+from llmbench.machine import Environment
+from llmbench.record.settings import Settings
 from llmbench_strategies.lora import Lora
 from llmbench_strategies.quantization import keep_trainable, nf4
 

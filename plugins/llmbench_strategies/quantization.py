@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llmbench.setting import Settings
+from llmbench.record.settings import Settings
 
 
 def nf4(settings: Settings, double_quantization: bool) -> dict[str, Any]:

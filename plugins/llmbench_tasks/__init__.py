@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from llmbench import hookimpl
-from llmbench.task import Task
+from llmbench.plugin.task import Task
 
 DATA = Path(__file__).parent / "data"
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from scipy.special import betaincinv, ndtr
 
-from llmbench.statistics.crossed import crossed
-from llmbench.statistics.interval import LEVEL, mean_interval
-from llmbench.statistics.verdict import judge, verdicts
+from llmbench.analysis.statistics.crossed import crossed
+from llmbench.analysis.statistics.interval import LEVEL, mean_interval
+from llmbench.analysis.statistics.verdict import judge, verdicts
 
 SHAPE = (1.5, 3.5)
 """Of the beta distribution: mean 0.3, standard deviation 0.19."""

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import betaincinv, ndtr
 
-from llmbench.statistics.verdict import judge, verdicts
+from llmbench.analysis.statistics.verdict import judge, verdicts
 
 SHAPE = (1.5, 3.5)
 """Of the beta distribution of the scores that are not zero."""

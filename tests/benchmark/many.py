@@ -19,8 +19,8 @@ sys.path.insert(0, str(TESTS))
 
 import distribution  # noqa: E402 - of the tests
 
-from llmbench.arm import Arm  # noqa: E402
-from llmbench.store import Store  # noqa: E402
+from llmbench.record.arm import Arm  # noqa: E402
+from llmbench.storage.store import Store  # noqa: E402
 
 SETTINGS = {
     "steps": 24,

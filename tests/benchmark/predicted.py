@@ -15,12 +15,12 @@ from pathlib import Path
 from statistics import median
 
 from llmbench import plugin
-from llmbench.fetch import source
-from llmbench.figure import peak_memory
-from llmbench.format import size
-from llmbench.record import MemoryParts, Record
-from llmbench.setting import Settings
-from llmbench.store import Store
+from llmbench.record.figure import peak_memory
+from llmbench.record.record import MemoryParts, Record
+from llmbench.record.settings import Settings
+from llmbench.source import model
+from llmbench.storage.store import Store
+from llmbench.text import size
 
 
 def main() -> None:
@@ -74,7 +74,7 @@ def simulated(record: Record) -> MemoryParts:
 
     cell, environment = record.cell, record.environment
     assert environment
-    location = source.find(cell.model.id, "random", None, plugin.registry()).weights_location
+    location = model.find(cell.model.id, "random", None, plugin.registry()).weights_location
     simulation = Simulation(cell, strategies(cell), environment, location)
     return simulation.peak(of_batches(record))
 

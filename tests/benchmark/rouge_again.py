@@ -13,8 +13,8 @@ from pathlib import Path
 
 from rouge_score.rouge_scorer import RougeScorer
 
-from llmbench.record import Example
-from llmbench.store import Store
+from llmbench.record.record import Example
+from llmbench.storage.store import Store
 
 NAMES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 

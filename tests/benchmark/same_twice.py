@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import many
 
-from llmbench.arm import Arm
-from llmbench.figure import QUALITY
-from llmbench.statistics.quality import quality_verdicts
-from llmbench.statistics.rate import speed_verdicts
+from llmbench.analysis.statistics.quality import quality_verdicts
+from llmbench.analysis.statistics.rate import speed_verdicts
+from llmbench.record.arm import Arm
+from llmbench.record.figure import QUALITY
 
 BODY = """
     def prepare(self, model, settings):

@@ -22,8 +22,8 @@ from statistics import median, quantiles
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from llmbench.record import Step
-from llmbench.setting import Settings
+from llmbench.record.record import Step
+from llmbench.record.settings import Settings
 from llmbench.worker import batch, memory, train
 from llmbench.worker.memory import Meter
 

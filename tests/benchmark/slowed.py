@@ -12,7 +12,7 @@ from statistics import median
 
 import many
 
-from llmbench.statistics.rate import judge_speed, speed_verdicts
+from llmbench.analysis.statistics.rate import judge_speed, speed_verdicts
 
 BODY = """
     def training(self):

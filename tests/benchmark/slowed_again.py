@@ -13,10 +13,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from llmbench.arm import Arm
-from llmbench.record import Record
-from llmbench.statistics.rate import speed_verdicts
-from llmbench.store import Store
+from llmbench.analysis.statistics.rate import speed_verdicts
+from llmbench.record.arm import Arm
+from llmbench.record.record import Record
+from llmbench.storage.store import Store
 
 SLOWER = 1.05
 

@@ -17,8 +17,8 @@ import pages
 import pytest
 from window import Window, start
 
-from llmbench.report import render
-from llmbench.store import Comparison
+from llmbench.output.html.render import render
+from llmbench.record.comparison import Comparison
 
 
 def without(reason: str) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 
 import records
 
-from llmbench.plan import Plan, Planned
-from llmbench.record import Budget, Cell, Record
-from llmbench.store import Comparison
+from llmbench.record.comparison import Comparison, Plan, Planned
+from llmbench.record.record import Budget, Cell, Record
 
 RUN = "alert(canary=1)"
 STRINGS = tuple(

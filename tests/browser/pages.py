@@ -7,8 +7,8 @@ import math
 import injection
 import records
 
-from llmbench.record import Record
-from llmbench.store import Comparison
+from llmbench.record.comparison import Comparison
+from llmbench.record.record import Record
 
 STEPS = 200
 EXAMPLES = 100

@@ -10,8 +10,8 @@ from typing import Any
 import pages
 import pytest
 
-from llmbench_exporters.table import csv as exported_csv
-from llmbench_exporters.table import json as exported_json
+from llmbench.output.csv_json import csv as exported_csv
+from llmbench.output.csv_json import json as exported_json
 
 TAB, ENTER, SPACE, RIGHT, ESCAPE = "\ue004", "\ue007", " ", "\ue014", "\ue00c"
 NAMES = """return [...document.querySelectorAll("#table tbody tr")].filter((row) => !row.hidden)

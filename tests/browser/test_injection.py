@@ -130,6 +130,6 @@ def check(window: Any, usual: list[str], title: str) -> None:
 
 
 def clean(text: str) -> str:
-    from llmbench.report.words import clean as cleaned
+    from llmbench.text import clean as cleaned
 
     return cleaned(text)

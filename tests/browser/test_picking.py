@@ -9,9 +9,9 @@ import picks
 import pytest
 import records
 
-from llmbench.judge.pick import Candidate, Choice, Wish, choose
-from llmbench.record import Record
-from llmbench.store import Comparison
+from llmbench.analysis.pick import Candidate, Choice, Wish, choose
+from llmbench.record.comparison import Comparison
+from llmbench.record.record import Record
 
 CHOOSE = "return choose(arguments[0], arguments[1])"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from harness import Aftermath, Comparison
 
-from llmbench.environment import collect
+from llmbench.machine import collect
 
 HERE = Path(__file__).parent
 DOCS = HERE.parents[1] / "docs"

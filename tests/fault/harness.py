@@ -18,10 +18,11 @@ import psutil
 from records import SHAPE
 
 from llmbench.errors import StoreError
-from llmbench.plugin.installed import CHOICE
-from llmbench.record import Record
-from llmbench.report import render
-from llmbench.store import Store, read_record
+from llmbench.output.html.render import render
+from llmbench.plugin.table import CHOICE
+from llmbench.record.record import Record
+from llmbench.storage.read import read_record
+from llmbench.storage.store import Store
 
 Event = dict[str, Any]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmbench.record import PHASES
+from llmbench.record.record import PHASES
 
 
 def test_a_clock_that_is_set_back_makes_no_duration_wrong(comparison, aftermath, often):

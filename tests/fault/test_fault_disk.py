@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from harness import begins
 
-from llmbench import exit_status
+from llmbench import errors
 
 QUICK = ("--launcher", "quick", "--strategies", "full")
 PAGE = 4096
@@ -35,7 +35,7 @@ def one_sentence(ended) -> bool:
     """Whether it ended with a sentence of what to do, and no traceback."""
     text = ended.errors.strip()
     return (
-        ended.status == exit_status.USAGE
+        ended.status == errors.USAGE
         and text.startswith("llmbench: ")
         and "\n" not in text
         and ("--output" in text or "run it again" in text)
@@ -49,7 +49,7 @@ def test_every_write_in_turn_finds_no_room(comparison, aftermath, often):
     while True:
         made = comparison(*QUICK)
         ended = made.run(report=report, FAILING_WRITE=str(number))
-        if ended.status == exit_status.OK:
+        if ended.status == errors.OK:
             break
         assert one_sentence(ended), ended.errors
         assert "No space left on device" in ended.errors
@@ -66,7 +66,7 @@ def test_a_disk_of_any_size_that_is_too_small(comparison, aftermath, often, tmp_
         made = comparison(*QUICK, *seeds)
         with disk(made.root, pages * PAGE) as change:
             ended = made.run(report=often(True, False))
-            if ended.status == exit_status.OK:
+            if ended.status == errors.OK:
                 break
             assert one_sentence(ended), ended.errors
             found.look(made, ended)

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from harness import begins, follow
 
-from llmbench import exit_status
+from llmbench import errors
 
 QUICK = ("--launcher", "quick", "--strategies", "full")
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
@@ -20,7 +20,7 @@ def test_once_records_the_running_cell_and_renders_the_report(number, comparison
     report = number == signal.SIGINT or often(True, False)
     process = made.start(report=report, QUICK_SECONDS="0.5")
     ended = follow(process, lambda e, _: begins(e, "full", "train") and process.send_signal(number))
-    assert ended.status == exit_status.INTERRUPTED
+    assert ended.status == errors.INTERRUPTED
     assert Counter(r.status for r in made.records().values()) == {"ok": 1, "interrupted": 1}
     assert (made.root / "report.html").exists() == report
     assert not made.store.work.exists()
@@ -40,7 +40,7 @@ def test_twice_ends_at_once(comparison, aftermath, often):
             process.send_signal(signal.SIGTERM)  # another one, or the two could count as one
 
     ended = follow(process, twice)
-    assert ended.status == exit_status.INTERRUPTED
+    assert ended.status == errors.INTERRUPTED
     assert ended.errors.endswith("llmbench: interrupted.\n")
     assert Counter(r.status for r in made.records().values()) == {"ok": 1}
     found = aftermath("SIGINT twice, of a cell that heeds none")
@@ -75,8 +75,8 @@ def test_a_second_run_on_the_directory_says_who_holds_it(comparison, aftermath):
             seconds.append(made.run())
 
     ended = follow(first, second)
-    assert ended.status == exit_status.OK
-    assert seconds[0].status == exit_status.USAGE
+    assert ended.status == errors.OK
+    assert seconds[0].status == errors.USAGE
     assert seconds[0].errors.startswith("llmbench: 'out' is in use by another llmbench (process ")
     assert str(first.pid) in seconds[0].errors
     found = aftermath("a second run on the same directory")
@@ -93,7 +93,7 @@ def test_a_second_run_that_waits_does_what_is_missing(comparison, aftermath):
 
     ended = follow(first, wait)
     waited = follow(others[0])
-    assert (ended.status, waited.status) == (exit_status.OK, exit_status.OK), waited.errors
+    assert (ended.status, waited.status) == (errors.OK, errors.OK), waited.errors
     assert waited.events[0]["event"] == "waiting"
     assert len(waited.cells(kept=True)) == len(waited.cells(kept=False)) == 2
     found = aftermath("a second run that waits for the directory")
@@ -112,7 +112,7 @@ def test_while_the_report_is_written_it_is_written_first(number, comparison, aft
                 process.send_signal(number)
 
     ended = follow(process, ask)
-    assert ended.status == exit_status.INTERRUPTED
+    assert ended.status == errors.INTERRUPTED
     assert (made.root / "report.html").exists()
     found = aftermath(f"{number.name} while the report is written")
     found.look(made, ended)
@@ -122,7 +122,7 @@ def test_a_standard_input_that_is_closed_costs_nothing(comparison, aftermath):
     made = comparison(*QUICK)
     closed = ("sh", "-c", 'exec "$@" <&-', "sh")
     ended = made.run(before=closed, report=True)
-    assert ended.status == exit_status.OK, ended.errors
+    assert ended.status == errors.OK, ended.errors
     assert (made.root / "report.html").exists()
     found = aftermath("standard input closed")
     found.look(made, ended)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from harness import follow, kinds
 
-from llmbench import exit_status
+from llmbench import errors
 
 pytestmark = pytest.mark.gpu
 
@@ -63,11 +63,11 @@ def test_a_second_run_on_the_gpu_refuses_or_waits(comparison, aftermath):
 
     ended = follow(process, two_more)
     refused, waited = others[0], follow(others[1])
-    assert refused.status == exit_status.USAGE
+    assert refused.status == errors.USAGE
     assert refused.errors.startswith("llmbench: The GPU '")
     assert f"(process {process.pid}, since " in refused.errors
     assert next(e["event"] for e in waited.events) == "waiting"
-    assert (ended.status, waited.status) == (exit_status.OK, exit_status.OK)
+    assert (ended.status, waited.status) == (errors.OK, errors.OK)
     found = aftermath("two more runs on one GPU: one refuses, one waits")
     found.look(first, ended)
     found.look(third, waited)

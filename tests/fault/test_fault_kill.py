@@ -12,7 +12,7 @@ import psutil
 import pytest
 from harness import Comparison, begins, follow, kinds
 
-from llmbench.record import PHASES
+from llmbench.record.record import PHASES
 
 QUICK = ("--launcher", "quick", "--strategies", "full")
 

@@ -9,18 +9,17 @@ from functools import cache
 
 from llmbench import plugin
 from llmbench.errors import UserError, words
-from llmbench.estimate.answer import Answer, Estimate
-from llmbench.fetch import dataset
-from llmbench.job import MOST_SEQUENCES, EstimateJob
-from llmbench.record import Cell
-from llmbench.setting import Settings
-from llmbench.store import write_text
-from llmbench.strategy import CannotRun
+from llmbench.files import write_text
+from llmbench.plugin.strategy import CannotRun
+from llmbench.record.record import Cell
+from llmbench.record.settings import Settings
+from llmbench.source import data
 from llmbench.worker import batch, load, template, trial
 from llmbench.worker.cell import strategies
 from llmbench.worker.estimate.largest import largest
 from llmbench.worker.estimate.simulation import Simulation
 from llmbench.worker.recorder import Say
+from llmbench.workers.job import MOST_SEQUENCES, Answer, Estimate, EstimateJob
 
 
 def run(job: EstimateJob, say: Say) -> None:
@@ -109,7 +108,7 @@ def lengths(job: EstimateJob) -> Callable[[Cell], int]:
     task = plugin.registry().tasks.get(first.task)
     written = template.choose(tokenizer, first.settings.template, first.model.id)
     encoder = batch.Encoder(tokenizer, task, written, first.settings.seq_len)
-    sequences = [encoder.sequence(e) for e in dataset.load_lines(job.train_file)]
+    sequences = [encoder.sequence(e) for e in data.load_lines(job.train_file)]
 
     @cache
     def longest(seed: int) -> int:

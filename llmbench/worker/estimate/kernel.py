@@ -5,12 +5,66 @@ Each rule names the code that it follows. Versions: torch 2.11 to 2.13, bitsandb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
+from torch.nn import functional
 
-from llmbench.worker.estimate.outlier import Outliers
+from llmbench.worker.estimate.patch import replaced
+
+SPREAD = 8.0
+POINTS = 2000
+"""The integral over a normal distribution goes this many deviations out, in so many points."""
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """What share of values is over the threshold, by the width of the inputs; others have none."""
+
+    chances: Mapping[int, float] = field(default_factory=dict)
+
+    def columns(self, inputs: torch.Tensor) -> int:
+        """The columns of (rows, width) inputs in which a value is expected to be over it."""
+        width = inputs.shape[-1]
+        rows = inputs.numel() // width
+        return round(width * (1 - (1 - self.chances.get(width, 0.0)) ** rows))
+
+
+def of_random(model: Any) -> Outliers:
+    """What to expect of a base model with random weights, as far as it is loaded in LLM.int8."""
+    config = model.config.get_text_config()
+    deviation = getattr(config, "initializer_range", 0.02)
+    chances = {}
+    for module in model.modules():
+        down: Any = getattr(module, "down_proj", None)
+        gate: Any = getattr(module, "gate_proj", None)
+        if gate is not None and hasattr(down, "state"):
+            spread = deviation * math.sqrt(gate.in_features)
+            chances[down.in_features] = chance(spread, down.state.threshold)
+    return Outliers(chances)
+
+
+@cache
+def chance(deviation: float, threshold: float) -> float:
+    """The chance that |silu(g) u| is over the threshold, g and u normal with that deviation.
+
+    Both are products of a row of weights with an input of unit mean square. The chance for u is
+    integrated over g.
+    """
+    step = 2 * SPREAD / POINTS
+    total = 0.0
+    for point in range(POINTS):
+        z = -SPREAD + (point + 0.5) * step
+        gate = abs(deviation * z / (1 + math.exp(-deviation * z)))
+        density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+        total += step * density * math.erfc(threshold / (gate * deviation * math.sqrt(2)))
+    return total
+
 
 MIB = 2**20
 
@@ -129,3 +183,77 @@ WORKSPACE: Mapping[str, Callable[..., Any]] = {
     "aten._scaled_dot_product_flash_attention_backward": flash_backward,
 }
 """What an operator holds while it runs, beside its inputs and outputs."""
+
+HALF = (torch.float16, torch.bfloat16)
+LONGEST_HEAD = 256
+"""The longest head that flash kernels take."""
+FORMULA: Any = functional.scaled_dot_product_attention
+"""Torch's own attention, which on the meta device computes the formula step by step."""
+
+
+@contextmanager
+def as_on_gpu(capability: tuple[int, int] | None) -> Iterator[None]:
+    """Attention and dropout run as they would on a GPU of that compute capability.
+
+    The functions are replaced where models look them up: a TorchFunctionMode would be off while
+    the backward pass computes checkpointed layers again.
+    """
+    with (
+        replaced(functional, "scaled_dot_product_attention", attention_on(capability)),
+        replaced(functional, "dropout", dropout),
+    ):
+        yield
+
+
+def attention_on(capability: tuple[int, int] | None) -> Callable[..., torch.Tensor]:
+    """The kernel that torch picks there, which keeps its output and no matrix of scores.
+
+    A flash kernel in half precision without a mask, cuDNN's being of the same kind; else the
+    memory-efficient one, which knows no grouped queries; else the formula itself
+    (aten/src/ATen/native/transformers/cuda/sdp_utils.cpp).
+    """
+    recent = capability is None or capability >= (8, 0)
+
+    def attention(
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        attn_mask: torch.Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        scale: float | None = None,
+        enable_gqa: bool = False,
+    ) -> Any:
+        half = query.dtype in HALF and recent
+        if half and attn_mask is None and query.shape[-1] <= LONGEST_HEAD:
+            return torch.ops.aten._scaled_dot_product_flash_attention(
+                query, key, value, dropout_p, is_causal, False, scale=scale
+            )[0]
+        grouped = key.shape[1] != query.shape[1]
+        if grouped or (query.dtype == torch.bfloat16 and not recent):
+            return FORMULA(
+                query,
+                key,
+                value,
+                attn_mask,
+                dropout_p,
+                is_causal,
+                scale=scale,
+                enable_gqa=enable_gqa,
+            )
+        if attn_mask is not None and attn_mask.dtype == torch.bool:
+            attn_mask = torch.zeros_like(attn_mask, dtype=query.dtype)
+        return torch.ops.aten._scaled_dot_product_efficient_attention(
+            query, key, value, attn_mask, torch.is_grad_enabled(), dropout_p, is_causal, scale=scale
+        )[0]
+
+    return attention
+
+
+def dropout(
+    input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> torch.Tensor:
+    """The fused kernel, which keeps a mask of a byte an element."""
+    if not training or p == 0:
+        return input
+    return torch.native_dropout(input, p, True)[0]

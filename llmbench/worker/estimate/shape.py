@@ -2,7 +2,7 @@
 
 Torch (2.13) computes them in Python, in a quarter of a millisecond each, and a step of a model with
 32 layers has thousands. The rules answer NotImplemented where anything is out of the ordinary, and
-torch is asked; `tests/test_shape.py` holds them against torch.
+torch is asked; `tests/worker/test_shape.py` holds them against torch.
 """
 
 from __future__ import annotations

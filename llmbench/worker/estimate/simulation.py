@@ -8,20 +8,66 @@ from functools import partial
 from typing import Any
 
 import torch
+from transformers import AutoConfig, AutoModelForCausalLM
 
-from llmbench.environment import Environment
-from llmbench.record import Cell, MemoryParts
-from llmbench.setting import Settings
-from llmbench.strategy import CannotRun, Strategy
+from llmbench.machine import Environment
+from llmbench.plugin.strategy import CannotRun, Strategy
+from llmbench.record.record import Cell, MemoryParts, ModelRef
+from llmbench.record.settings import Settings
 from llmbench.worker import batch, load, tensor, train
 from llmbench.worker.cell import prepared
-from llmbench.worker.estimate import kernel, outlier, patch
-from llmbench.worker.estimate.attention import as_on_gpu
-from llmbench.worker.estimate.ledger import Ledger
-from llmbench.worker.estimate.model import meta_model
-from llmbench.worker.estimate.watch import Watch
+from llmbench.worker.estimate import kernel, patch
+from llmbench.worker.estimate.kernel import as_on_gpu
+from llmbench.worker.estimate.watch import Ledger, Watch
 from llmbench.worker.running import training_context
 from llmbench.worker.training import make_optimizer, quiet_collector
+
+META = torch.device("meta")
+
+
+def meta_model(source: str, ref: ModelRef, kwargs: dict[str, Any]) -> Any:
+    """The architecture with the types that loading it with these arguments would give it."""
+    trusted = ref.remote_code
+    config = AutoConfig.from_pretrained(source, revision=ref.revision, trust_remote_code=trusted)
+    quantization = kwargs.pop("quantization_config", None)
+    if kwargs.get("attn_implementation") == "flash_attention_2":
+        # The package's kernels want a GPU; torch's keep the same.
+        kwargs["attn_implementation"] = "sdpa"
+    with META:
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=trusted, **kwargs)
+    return model if quantization is None else quantized(model, quantization)
+
+
+def quantized(model: Any, quantization: Any) -> Any:
+    """The model as transformers' quantiser for bitsandbytes leaves it."""
+    from bitsandbytes import functional
+    from transformers import BitsAndBytesConfig
+    from transformers.quantizers.auto import AutoHfQuantizer
+
+    if not isinstance(quantization, BitsAndBytesConfig):
+        raise CannotRun(f"{type(quantization).__name__} is not known to the simulation.")
+    # It is cached where it is first asked for: on the meta device it would be of no use.
+    functional.name2qmap.setdefault("dynamic", functional.create_dynamic_map())
+    dtype = model.dtype
+    quantizer = AutoHfQuantizer.from_config(quantization, pre_quantized=False)
+    quantizer.preprocess_model(model, dtype=dtype, device_map={"": "meta"})
+    for module in model.modules():
+        pack(module, dtype)
+    model.hf_quantizer = quantizer
+    return quantizer.postprocess_model(model)
+
+
+def pack(module: torch.nn.Module, dtype: torch.dtype) -> None:
+    """Quantise a layer's weight with bitsandbytes' own code, which runs on meta tensors as well."""
+    from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
+
+    if not isinstance(module, Linear4bit | Linear8bitLt):
+        return
+    weight: Any = module.weight
+    weight.data = weight.data.to(dtype)
+    weight._quantize(META)
+    if module.bias is not None:
+        module.bias.data = module.bias.data.to(dtype)
 
 
 class Marker(train.Observer):
@@ -110,7 +156,7 @@ class Simulation:
         self.loaded_bytes = loaded_bytes(kwargs)
         model = meta_model(source, self.cell.model, kwargs)
         if self.cell.model.weights == "random":
-            self._int8.outliers = outlier.of_random(model)
+            self._int8.outliers = kernel.of_random(model)
         base = tensor.base_of(model)
         model = prepared(model, self.strategies, self.cell.settings)
         self.watch.mark_all("weights")

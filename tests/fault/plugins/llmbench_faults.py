@@ -16,11 +16,11 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from llmbench import hookimpl
-from llmbench.launcher import Launcher
-from llmbench.probe import Probe
-from llmbench.record import SCHEMA_VERSION
-from llmbench.strategy import Strategy
-from llmbench_launchers.spawn import Spawn
+from llmbench.plugin.launcher import Launcher
+from llmbench.plugin.probe import Probe
+from llmbench.plugin.strategy import Strategy
+from llmbench.record.record import SCHEMA_VERSION
+from llmbench.workers.spawn import Spawn
 
 ASLEEP_SECONDS = 600
 ROOM_BYTES = 512 * 2**20

@@ -70,7 +70,7 @@ def write(file: Path, record: dict[str, Any]) -> None:
 
 def tree() -> Any:
     """The module that ends a process with its parent, without the package around it."""
-    spec = spec_from_file_location("tree", ROOT / "llmbench" / "run" / "tree.py")
+    spec = spec_from_file_location("tree", ROOT / "llmbench" / "process.py")
     assert spec
     assert spec.loader
     made = module_from_spec(spec)

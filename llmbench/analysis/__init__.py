@@ -1,0 +1,1 @@
+"""What records mean together: who competes, what is picked, what is chance."""

@@ -1,0 +1,83 @@
+"""The rule of the pick, applied to the arms of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from llmbench.analysis import field
+from llmbench.analysis.pick import By, Candidate, Choice, Measured, Wish, choose
+from llmbench.analysis.standing import NOT_WORSE, Pairs, Standing
+from llmbench.analysis.statistics.interval import Interval
+from llmbench.record.arm import Arm
+
+
+@dataclass(frozen=True)
+class Picked:
+    """What is picked, as arms."""
+
+    arm: Arm
+    best: Arm
+    others: tuple[Arm, ...]
+    """Those that are as good as the best or undecided, and fit."""
+    equal: int
+    """How many of them are as fast as the fastest, itself included."""
+    by: By
+    tight: Arm | None
+    longer: float | None
+
+
+def picked(standing: Standing) -> Picked:
+    """What is picked of those that fit, by quality: of some at least, that have a best."""
+    found, cells = choice(standing), standing.competing
+    return Picked(
+        arm=cells[found.pick or 0],
+        best=cells[found.best or 0],
+        others=tuple(cells[i] for i in found.level if i != found.best),
+        equal=len(found.equal),
+        by=found.by,
+        tight=None if found.tight is None else cells[found.tight],
+        longer=found.longer,
+    )
+
+
+def choice(standing: Standing) -> Choice:
+    """What to take of those competing, within the budget."""
+    cells, pairs = standing.competing, {}
+    if standing.best:
+        words = {i: word for i, arm in enumerate(cells) if (word := standing.word(arm))}
+        level = {i: word for i, word in words.items() if word in NOT_WORSE}
+        pairs = {cells.index(standing.best): level}
+    return choose(candidates(standing, pairs), Wish(memory=standing.budget))
+
+
+def candidates(standing: Standing, pairs: Pairs) -> list[Candidate]:
+    """Those competing, in their order; `pairs` has who may be picked instead of whom."""
+    return [_candidate(standing, arm, pairs.get(i)) for i, arm in enumerate(standing.competing)]
+
+
+def _candidate(standing: Standing, arm: Arm, tied: Mapping[int, object] | None) -> Candidate:
+    steps, rates, times = (
+        standing.speed.get(arm.id),
+        arm.values(field.SPEED.of),
+        standing.times_of(arm),
+    )
+    return Candidate(
+        name=standing.names[arm.id],
+        quality=standing.quality_of(arm),
+        memory=field.memory(arm) or 0.0,
+        speed=_measured(rates, steps) if field.speed(arm) else None,
+        time=_measured(times, steps) if times else None,
+        tied=None if tied is None else tuple(tied),
+    )
+
+
+def _measured(values: Sequence[float], steps: Interval | None) -> Measured:
+    """The mean over seeds, and their spread; with one seed, that which the steps tell of speed."""
+    mean = fmean(values)
+    if len(values) > 1:
+        return mean, stdev(values) / mean if mean else 0.0
+    if steps is None or not steps.estimate:
+        return mean, 0.0
+    return mean, (steps.high - steps.low) / 2 / steps.estimate

@@ -1,0 +1,1 @@
+"""Two comparisons held against each other."""

@@ -1,0 +1,65 @@
+"""Which cell of one comparison is which of the other, and which seeds belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llmbench.record.arm import Arm
+from llmbench.record.comparison import Comparison
+from llmbench.record.record import Record
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An arm of both: the same composition, model, task and seeds, whatever else has changed."""
+
+    old: Arm
+    new: Arm
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """Those of both sides."""
+        return *self.old.records, *self.new.records
+
+    @property
+    def key(self) -> Key:
+        """What the two share, but for the seeds."""
+        return key(self.new.records[0])[:-1]
+
+
+def key(record: Record) -> Key:
+    """What makes a cell the same cell in another comparison."""
+    cell = record.cell
+    return cell.name, cell.model.id, cell.task, str(cell.seed)
+
+
+def pairs(old: Sequence[Record], new: Sequence[Record]) -> list[Pair]:
+    """Every cell that both hold, seeds together, in the order of the new comparison."""
+    before, after = latest(old), latest(new)
+    found: dict[Key, list[Key]] = {}
+    for k in after:
+        if k in before:
+            found.setdefault(k[:-1], []).append(k)
+    return [
+        Pair(Arm(tuple(before[k] for k in keys)), Arm(tuple(after[k] for k in keys)))
+        for keys in found.values()
+    ]
+
+
+def unpaired(one: Comparison, other: Comparison) -> list[Record]:
+    """The cells of one comparison that the other does not hold."""
+    held = latest(other.records)
+    return [record for k, record in latest(one.records).items() if k not in held]
+
+
+def latest(records: Sequence[Record]) -> dict[Key, Record]:
+    """A record for each cell; of several, as after a change of settings, the last to start."""
+    found: dict[Key, Record] = {}
+    for record in records:
+        held = found.get(key(record))
+        if held is None or (record.started_at or "") > (held.started_at or ""):
+            found[key(record)] = record
+    return found

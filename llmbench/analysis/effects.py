@@ -1,0 +1,208 @@
+"""What each part of a composition changes: pairs of compositions that differ in one part.
+
+A part is a member that is added, or one that takes the place of another of its group: `lora`
+instead of `full`. A pure function of the records.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, product
+from statistics import fmean
+
+from llmbench.analysis.statistics.interval import Interval, few_interval
+from llmbench.analysis.statistics.quality import paired_differences, same_seeds
+from llmbench.analysis.statistics.rate import judge_speed
+from llmbench.analysis.statistics.verdict import Verdict, judge, verdicts
+from llmbench.plugin.strategy import Strategy
+from llmbench.record.arm import Arm
+from llmbench.record.figure import BY_ID, peak_memory
+from llmbench.record.labels import split_members
+from llmbench.record.record import Cell, Record
+
+train_speed = BY_ID["train_tokens_per_second"].of
+MOST_EFFECTS = 60
+"""More are of no use to a reader, as where hundreds of values of an option were tried."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What two compositions differ in."""
+
+    added: str
+    instead_of: str = ""
+    """The member that it takes the place of; empty where it comes on top."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What one part changes in one composition."""
+
+    part: Part
+    before: str
+    """The composition without the part, or with the other member of its group."""
+    after: str
+    held_bytes: float
+    """The peak without the part."""
+    memory: Interval
+    """By how many bytes the peak grows; an interval over seeds, where there are several."""
+    speed_share: float | None
+    """By what share the tokens per second grow; None where no speed was measured."""
+    speed: Verdict | None = None
+    """Whether they do; None where there are too few steps to tell."""
+    quality: Verdict | None = None
+    """Of the score, over the same examples; None where no quality was measured."""
+
+    @property
+    def memory_share(self) -> float:
+        """By what share the peak grows."""
+        return self.memory.estimate / self.held_bytes if self.held_bytes else 0.0
+
+    @property
+    def rest(self) -> str:
+        """The members that are there with and without the part, joined; empty where none is."""
+        labels = split_members(self.after)
+        return "+".join(label for label in labels if label != self.part.added)
+
+
+def effects(arms: Sequence[Arm], score: str | None, margin: float | None = None) -> list[Effect]:
+    """Every part's effect wherever two of the compositions differ in it alone, part by part.
+
+    The arms must compare. `score` stands for quality, if there is any; a change of less than the
+    margin leaves it as good. Verdicts are corrected for the number of effects, of which there are
+    at most MOST_EFFECTS.
+    """
+    held = {arm.cell.composition: arm for arm in reversed(arms)}
+    order = list(dict.fromkeys(arm.cell.composition for arm in arms))
+    pairs = islice(_pairs({name: held[name].cell for name in order}), MOST_EFFECTS)
+    found = sorted(
+        (_effect(part, held[before], held[after]) for part, before, after in pairs),
+        key=lambda e: _rank(e, order),
+    )
+    speeds = {_key(e): j for e in found if (j := judge_speed(held[e.after], held[e.before]))}
+    rated = verdicts(speeds)
+    scored = _scored(found, held, score, margin) if score else {}
+    return [_judged(e, rated.get(_key(e)), scored.get(_key(e))) for e in found]
+
+
+def _pairs(cells: Mapping[str, Cell]) -> Iterator[tuple[Part, str, str]]:
+    """What is between each two compositions of which one part tells them apart."""
+    names = {frozenset(split_members(name)): name for name in cells}
+    rivals: dict[tuple[frozenset[str], str], list[str]] = defaultdict(list)
+    for labels, name in names.items():
+        groups = _groups(cells[name])
+        for label in sorted(labels):
+            rest = labels - {label}
+            if rest in names:
+                yield Part(label), names[rest], name
+            for other in rivals[rest, groups[label]]:
+                yield _exchange(label, other, name, names[rest | {other}])
+            rivals[rest, groups[label]].append(label)
+
+
+def _exchange(new: str, old: str, after: str, before: str) -> tuple[Part, str, str]:
+    """One takes the other's place: the one that modifiers stand on by themselves is the old one."""
+    if new == Strategy.stands_on:
+        return Part(old, new), after, before
+    return Part(new, old), before, after
+
+
+def _groups(cell: Cell) -> dict[str, str]:
+    """The group of each member, by its label; an unknown one is a group of its own."""
+    groups = {m.id: m.group or m.id for m in cell.members}
+    labels = split_members(cell.composition)
+    return {label: groups.get(label.partition("(")[0], label) for label in labels}
+
+
+def _effect(part: Part, before: Arm, after: Arm) -> Effect:
+    pairs = same_seeds(after, before)
+    grown = [(peak_memory(new) or 0.0) - (peak_memory(old) or 0.0) for new, old in pairs]
+    mean = fmean(grown)
+    return Effect(
+        part,
+        before.cell.composition,
+        after.cell.composition,
+        held_bytes=fmean(peak_memory(old) or 0.0 for _, old in pairs),
+        memory=few_interval(grown) or Interval(mean, mean, mean),
+        speed_share=_faster(pairs),
+    )
+
+
+def _faster(pairs: Sequence[tuple[Record, Record]]) -> float | None:
+    rates = [(train_speed(new), train_speed(old)) for new, old in pairs]
+    known = [(new, old) for new, old in rates if new and old]
+    return sum(n for n, _ in known) / sum(o for _, o in known) - 1 if known else None
+
+
+def _judged(effect: Effect, speed: Verdict | None, quality: Verdict | None) -> Effect:
+    share = speed.difference.estimate if speed else effect.speed_share
+    return replace(effect, speed_share=share, speed=speed, quality=quality)
+
+
+def _scored(
+    found: Sequence[Effect], held: Mapping[str, Arm], score: str, margin: float | None
+) -> dict[str, Verdict]:
+    """A verdict on each effect's quality, by its key."""
+    rows = {_key(e): paired_differences(held[e.after], held[e.before], score) for e in found}
+    return verdicts({key: judge(values) for key, values in rows.items() if values}, margin)
+
+
+def _key(effect: Effect) -> str:
+    return f"{effect.before}\0{effect.after}"
+
+
+def _rank(effect: Effect, order: list[str]) -> tuple[int, str, str, int]:
+    first = next(i for i, name in enumerate(order) if effect.part.added in split_members(name))
+    return first, effect.part.added, effect.part.instead_of, order.index(effect.before)
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """How a part's effect changes once another part is there: a difference of differences."""
+
+    alone: Effect
+    joined: Effect
+    """The same part, where `other` is there too."""
+    other: Part
+
+    @property
+    def cells(self) -> frozenset[str]:
+        """The four compositions."""
+        return frozenset(
+            {e for side in (self.alone, self.joined) for e in (side.before, side.after)}
+        )
+
+    @property
+    def memory_bytes(self) -> float:
+        """By how much more the peak grows than without the other part."""
+        return self.joined.memory.estimate - self.alone.memory.estimate
+
+
+def interactions(found: Sequence[Effect]) -> list[Interaction]:
+    """Each two parts of which all four combinations are there, once, the larger effect's change.
+
+    A part that comes on top is told by one that takes another's place, never the other way round.
+    """
+    told: dict[frozenset[str], Interaction] = {}
+    for made in _squares(found):
+        told[made.cells] = max(made, told.get(made.cells, made), key=_telling)
+    return list(told.values())
+
+
+def _squares(found: Sequence[Effect]) -> Iterator[Interaction]:
+    """Every 2x2, both ways."""
+    at = {(e.before, e.after): e for e in found}
+    starting: dict[str, list[Effect]] = defaultdict(list)
+    for effect in found:
+        starting[effect.before].append(effect)
+    for alone in found:
+        for other, far in product(starting[alone.before], starting[alone.after]):
+            joined = at.get((other.after, far.after))
+            if joined and joined.part == alone.part and far.part == other.part:
+                yield Interaction(alone, joined, other.part)
+
+
+def _telling(interaction: Interaction) -> tuple[bool, float]:
+    return not interaction.alone.part.instead_of, abs(interaction.alone.memory.estimate)

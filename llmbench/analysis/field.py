@@ -1,0 +1,87 @@
+"""The field: which arms compete, and on what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from llmbench.analysis import facts
+from llmbench.analysis.groups import asked_for, group
+from llmbench.record.arm import Arm
+from llmbench.record.figure import BY_ID, QUALITY, Figure, peak_memory, timed
+
+SCORES = (QUALITY, "rougeLsum", "rouge1", "rouge2")
+"""Scores that can stand for quality: those of which it is known that more is better."""
+SPEED = BY_ID["train_tokens_per_second"]
+
+
+def speed(arm: Arm) -> float | None:
+    """Its training speed; None where there is none, or it means nothing."""
+    return arm.mean(SPEED.of)
+
+
+def memory(arm: Arm) -> float | None:
+    """Its peak memory in bytes."""
+    return arm.mean(peak_memory)
+
+
+def compete(
+    arms: Sequence[Arm], unusable: Collection[str], score: Figure | None, planned: Collection[str]
+) -> tuple[Arm, ...]:
+    """Arms that ended well, train, have all their figures, and no cell that is `unusable`.
+
+    Of several models, data, settings or devices, those of the most frequent among the cells that
+    are `planned`: others do not compare, and those of an earlier plan are not what was asked for.
+    Deterministic cells have no speed, and compete on the rest.
+    """
+    able = [
+        arm
+        for arm in arms
+        if arm.sound
+        and arm.cell.trains
+        and not any(r.cell.id in unusable for r in arm.records)
+        and memory(arm) is not None
+        and (speed(arm) or not timed(arm.first))
+        and (score is None or score_value(score, arm) is not None)
+    ]
+    wanted = [arm for arm in able if any(r.cell.id in planned for r in arm.records)]
+    groups = Counter(group(arm) for arm in wanted or able)
+    chosen = max(groups, key=lambda g: groups[g]) if groups else None
+    return tuple(arm for arm in able if group(arm) == chosen)
+
+
+def shared(arm: Arm) -> dict[str, str]:
+    """What `group` is made of, in words: what arms share that are held against each other."""
+    cell = arm.cell
+    device = arm.environment.device_name if arm.environment else ""
+    exactly = cell.model.revision or (cell.model.digest or "")[: facts.DIGEST]
+    revision = f" at {exactly}" if exactly else ""
+    return {
+        "model": f"{cell.model.id} ({cell.model.weights}{revision})",
+        "task": cell.task,
+        "training data": facts.data(cell.train_data),
+        "evaluation data": facts.data(cell.eval_data),
+        "device": device,
+        **{f"--{name.replace('_', '-')}": str(value) for name, value in asked_for(cell).items()},
+    }
+
+
+def quality_score(arms: Sequence[Arm]) -> Figure | None:
+    """The score that stands for quality in these arms, if there is one."""
+    trained = [arm for arm in arms if arm.cell.trains and arm.well]
+    for name in SCORES:
+        if any(score_value(BY_ID[name], arm) is not None for arm in trained):
+            return BY_ID[name]
+    return None
+
+
+def score_value(score: Figure | None, arm: Arm) -> float | None:
+    """An arm's score; None for random weights, where it would mean nothing."""
+    if score is None or arm.cell.model.weights == "random":
+        return None
+    return arm.mean(score.of)
+
+
+def least_memory(arms: Sequence[Arm]) -> Arm:
+    """The smallest peak; of equals the fastest."""
+    return min(arms, key=lambda arm: (memory(arm) or 0.0, -(speed(arm) or 0.0)))

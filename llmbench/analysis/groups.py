@@ -1,0 +1,26 @@
+"""What cells must share to be held against each other."""
+
+from __future__ import annotations
+
+from llmbench.record.arm import Arm
+from llmbench.record.record import Cell, Record
+from llmbench.record.settings import ADJUSTABLE
+
+
+def group(arm: Arm | Record) -> tuple[object, ...]:
+    """What arms, and cells, must share to be held against each other: all but strategy and seed."""
+    cell = arm.cell
+    device = arm.environment.device_name if arm.environment else None
+    data = (cell.train_data.sha256, cell.eval_data.sha256)
+    return (cell.model, cell.task, *data, device, tuple(asked_for(cell).items()))
+
+
+def asked_for(cell: Cell) -> dict[str, object]:
+    """The settings that all cells share, whatever the cell's strategies made of them.
+
+    Of a record that does not tell, those alone that no strategy may change.
+    """
+    held = cell.settings.model_dump(mode="json")
+    if cell.shared is None:
+        return {name: value for name, value in held.items() if name not in ADJUSTABLE}
+    return {**held, **cell.shared}

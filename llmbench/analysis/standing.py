@@ -1,0 +1,297 @@
+"""How the arms of a comparison stand to each other: who competes, who is best, who ties.
+
+An arm is a composition with all its seeds; with one seed it is a cell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from llmbench import text, units
+from llmbench.analysis import learning
+from llmbench.analysis.checks import first_loss_problems
+from llmbench.analysis.field import (
+    SPEED,
+    compete,
+    least_memory,
+    memory,
+    quality_score,
+    score_value,
+    speed,
+)
+from llmbench.analysis.learning import Finding
+from llmbench.analysis.names import named
+from llmbench.analysis.statistics.interval import Interval, few_interval
+from llmbench.analysis.statistics.need import Need, need
+from llmbench.analysis.statistics.quality import (
+    paired_differences,
+    quality_interval,
+    quality_verdicts,
+)
+from llmbench.analysis.statistics.rate import rate_interval, speed_verdicts
+from llmbench.analysis.statistics.verdict import Verdict, Word
+from llmbench.analysis.tuning import tuned
+from llmbench.record.arm import Arm, arms
+from llmbench.record.comparison import Comparison, Header
+from llmbench.record.figure import Figure, peak_memory
+from llmbench.record.record import Record
+
+FULL_STATISTICS = 64
+"""Beyond so many arms, intervals and verdicts are worked out for the best ones only."""
+PAIRWISE = 16
+"""Up to so many competing arms, every pair has its verdict, for the reader's own constraints."""
+
+MARGIN = 0.01
+"""Arms whose quality differs by less are as good, where the comparison says nothing else."""
+NOT_WORSE = frozenset({"as good", "undecided"})
+"""Verdicts on those that may be picked instead of the best."""
+
+Pairs = dict[int, dict[int, Word]]
+"""By the number of a competing arm, were it the best, the verdicts on those that may be picked
+instead, by their numbers."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The arms in their order, and what the statistics say of them."""
+
+    records: tuple[Record, ...]
+    arms: tuple[Arm, ...]
+    numbers: dict[str, int]
+    """The row of each arm, counted from 1, by its id."""
+    names: dict[str, str]
+    """Of the arms, by their ids."""
+    cell_names: dict[str, str]
+    """Of the cells, by theirs: with the seed, where there are several."""
+    problems: dict[str, str]
+    """Why a cell's figures are not to be used, by cell id."""
+    unlearnt: dict[str, Finding]
+    """Why a cell did not learn, and so says nothing of its method, by cell id."""
+    times: dict[str, float]
+    """The time to quality of each cell that reached it, by cell id."""
+    goal: float | None
+    """The validation loss that those competing must come down to for that."""
+    margin: float
+    """Arms whose quality differs by less are as good."""
+    budget: int | None
+    """Bytes of memory that the pick may need; None where all that there is will do."""
+    score: Figure | None
+    """The score that stands for quality; None where no quality was measured."""
+    scored: tuple[Arm, ...]
+    """The arms whose quality is judged, the base among them."""
+    competing: tuple[Arm, ...]
+    fitting: tuple[Arm, ...]
+    """Those of them that fit into the budget; all if there is none."""
+    quality: dict[str, Interval]
+    memory: dict[str, Interval]
+    """Over the seeds, where there are several."""
+    speed: dict[str, Interval]
+    best: Arm | None
+    """The highest quality among those competing that fit; among all if none fits."""
+    verdicts: dict[str, Verdict]
+    """Of every arm with quality, against the best."""
+    speed_verdicts: dict[str, Verdict]
+    """Of the faster ones of those competing, against the fastest that fits."""
+
+    @property
+    def cuda(self) -> bool:
+        """Whether memory is a GPU's."""
+        return any(r.environment and r.environment.device == "cuda" for r in self.records)
+
+    @property
+    def timed(self) -> bool:
+        """Whether there is a speed to compete on."""
+        return any(speed(arm) for arm in self.competing)
+
+    @property
+    def memory_word(self) -> str:
+        """What peak memory is on this device."""
+        return "peak memory" if self.cuda else "host memory growth"
+
+    @property
+    def several_seeds(self) -> bool:
+        """Whether rows are of several cells."""
+        return len(self.arms) < len(self.records)
+
+    @property
+    def seed_counts(self) -> list[int]:
+        """How many seeds those have that compete, each number once, in order."""
+        return sorted({len(arm.seeds) for arm in self.competing or self.arms})
+
+    @property
+    def one_seed(self) -> bool:
+        """Whether one training is all that there is of each: it says nothing of the methods."""
+        return self.seed_counts == [1]
+
+    @property
+    def tuned(self) -> bool:
+        """Whether each of those competing trained at a learning rate that was searched for."""
+        return all(tuned(arm.cell) for arm in self.competing)
+
+    def name(self, arm: Arm) -> str:
+        """The arm's name, set as code."""
+        return text.code(self.names[arm.id])
+
+    def problem(self, arm: Arm) -> str:
+        """Why its figures are not to be used; empty where they are."""
+        cells = (r.cell.id for r in arm.records)
+        return next((self.problems[cell] for cell in cells if cell in self.problems), "")
+
+    def finding(self, arm: Arm) -> Finding | None:
+        """Why it did not learn; None where it did, or nobody knows."""
+        cells = (r.cell.id for r in arm.records)
+        return next((self.unlearnt[cell] for cell in cells if cell in self.unlearnt), None)
+
+    def times_of(self, arm: Arm) -> list[float]:
+        """The times to quality of its seeds; none if one of them never reached it."""
+        return learning.over_seeds(arm, self.times)
+
+    def quality_of(self, arm: Arm) -> float | None:
+        """The arm's quality; None where it was not measured, or means nothing."""
+        return score_value(self.score, arm) if self.score else None
+
+    def level(self) -> tuple[Arm, ...]:
+        """Those competing that are as good as the best or undecided, itself included."""
+        return tuple(a for a in self.competing if a is self.best or self.word(a) in NOT_WORSE)
+
+    def word(self, arm: Arm) -> Word | None:
+        """The verdict on the arm's quality, against the best; None of itself, or without one."""
+        found = self.verdicts.get(arm.id)
+        return found.word if found else None
+
+    def need(self, arm: Arm) -> Need | None:
+        """What it would take to tell the arm's quality from the best's.
+
+        None with one seed: more examples tell of its trainings, and nothing of the methods.
+        """
+        if self.score is None or self.best is None or arm is self.best:
+            return None
+        rows = paired_differences(arm, self.best, self.score.id)
+        return need(rows, self.margin) if len(rows) > 1 else None
+
+    def fastest(self) -> tuple[Arm, ...]:
+        """The fastest of those that fit, then those that cannot be told from it."""
+        running = self.fitting or self.competing
+        first = _fastest(running)
+        if first is None:
+            return ()
+        ranked = sorted(running, key=lambda arm: -(speed(arm) or 0.0))
+        rest = (arm for arm in ranked if arm is not first)
+        return (first, *(arm for arm in rest if _untold(self.speed_verdicts.get(arm.id))))
+
+    def smallest(self) -> Arm:
+        """The least memory of those competing."""
+        return least_memory(self.competing)
+
+
+def stand(comparison: Comparison) -> Standing:
+    """Work out who competes and who wins."""
+    records, found = comparison.records, arms(comparison.records)
+    problems, unlearnt = first_loss_problems(records), learning.unlearnt(records)
+    score = quality_score(found)
+    planned = {r.cell.id for r in comparison.planned}
+    competing = compete(found, problems.keys() | unlearnt.keys(), score, planned)
+    margin, budget = _margin(comparison.header), _budget(comparison.header)
+    fitting = tuple(a for a in competing if budget is None or (memory(a) or 0.0) <= budget)
+    best = _best(fitting or competing, score)
+    scored = _highest((a for a in found if score_value(score, a) is not None), score)
+    fastest = _fastest(fitting or competing)
+    goals = learning.targets(records)
+    standing = Standing(
+        records=records,
+        arms=found,
+        numbers={arm.id: number for number, arm in enumerate(found, start=1)},
+        names=named([arm.cell for arm in found]),
+        cell_names=named([r.cell for r in records], seeds=True),
+        problems=problems,
+        unlearnt=unlearnt,
+        times=learning.times_to_quality(records),
+        goal=next((goals[a.id] for a in competing if a.id in goals), None),
+        margin=margin,
+        budget=budget,
+        score=score,
+        scored=tuple(scored),
+        competing=competing,
+        fitting=fitting,
+        quality=_intervals(scored, lambda arm: quality_interval(arm, score.id if score else "")),
+        memory=_intervals(found, lambda arm: few_interval(arm.values(peak_memory))),
+        speed={},
+        best=best,
+        verdicts=quality_verdicts(scored, best, score.id, margin) if score and best else {},
+        speed_verdicts=speed_verdicts(_highest(competing, SPEED), fastest) if fastest else {},
+    )
+    return replace(standing, speed=_rates(standing))
+
+
+def _margin(header: Header) -> float:
+    found = header.configuration.get("margin")
+    return found if isinstance(found, float) and found > 0 else MARGIN
+
+
+def _budget(header: Header) -> int | None:
+    """The budget that was configured, in bytes or as people write sizes."""
+    found = header.configuration.get("memory_budget")
+    if isinstance(found, str):
+        with contextlib.suppress(ValueError):
+            return units.read(found)
+    return found if isinstance(found, int) else None
+
+
+def _best(competing: Sequence[Arm], score: Figure | None) -> Arm | None:
+    if score is None or not competing:
+        return None
+    return max(competing, key=lambda arm: score_value(score, arm) or 0.0)
+
+
+def _fastest(competing: Sequence[Arm]) -> Arm | None:
+    rated = [arm for arm in competing if speed(arm)]
+    return max(rated, key=lambda arm: speed(arm) or 0.0) if rated else None
+
+
+def _rates(standing: Standing) -> dict[str, Interval]:
+    """Intervals of the speed: of the fastest arms, and of those among which one is picked."""
+    rated = [a for a in standing.arms if speed(a) is not None]
+    level = (a for a in standing.level() if speed(a) is not None)
+    return _intervals(list(dict.fromkeys([*_highest(rated, SPEED), *level])), rate_interval)
+
+
+def quality_pairs(standing: Standing) -> Pairs:
+    """For each competing arm, were it the best, those that are as good or undecided.
+
+    Where there are too many to judge every pair, for the best only.
+    """
+    score, cells = standing.score, standing.competing
+    if score is None:
+        return {}
+    found: Pairs = {}
+    for number, arm in enumerate(cells):
+        if arm is not standing.best and len(cells) > PAIRWISE:
+            continue
+        verdicts = (
+            standing.verdicts
+            if arm is standing.best
+            else quality_verdicts(standing.scored, arm, score.id, standing.margin)
+        )
+        words_of = {i: verdicts[c.id].word for i, c in enumerate(cells) if c.id in verdicts}
+        found[number] = {i: word for i, word in words_of.items() if word in NOT_WORSE}
+    return found
+
+
+def _untold(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.word == "undecided"
+
+
+def _highest(found: Iterable[Arm], figure: Figure | None) -> list[Arm]:
+    held = list(found)
+    if len(held) <= FULL_STATISTICS or figure is None:
+        return held
+    ranked = sorted(held, key=lambda arm: (arm.cell.trains, -(arm.mean(figure.of) or 0.0)))
+    return ranked[:FULL_STATISTICS]  # the untrained base first: it is always wanted
+
+
+def _intervals(
+    found: Sequence[Arm], interval: Callable[[Arm], Interval | None]
+) -> dict[str, Interval]:
+    return {arm.id: held for arm in found if (held := interval(arm))}

@@ -1,0 +1,1 @@
+"""Intervals, and verdicts on paired differences, with their sources."""

@@ -1,0 +1,138 @@
+"""Cells whose steps took unequally long: how much, the likely cause, and what would help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+from typing import NamedTuple
+
+from llmbench import text
+from llmbench.record.figure import measured_steps, timed
+from llmbench.record.record import Conditions, Record, Step
+
+LEAST_STEPS = 8
+"""Of fewer steps, neither scatter nor drift can be told from chance."""
+SCATTER = 0.10
+"""A spread above which steps scatter, as a share of their median."""
+DRIFT = 0.05
+"""A change from the first step to the last above which they drift, likewise."""
+CHANCE = 0.01
+"""Kendall's p-value below which a drift is more than scatter."""
+WARM = 0.2
+"""By what share of the later steps' median the first may exceed it before it is warming up, or by
+three times their spread if that is more."""
+CLOCK_FALL = 0.05
+"""A fall of the clock that shows in the figures, as a share of the highest."""
+MOST_POINTS = 200
+"""Longer series are thinned to so many: slopes are taken between all pairs."""
+
+
+class Mark(NamedTuple):
+    """Why a cell's speed is to be read with care."""
+
+    what: str
+    """What is to be seen, as the end of a sentence that begins with the cell's name."""
+    cause: str
+    """The likely cause, a sentence; may be shared by many cells."""
+
+
+def marks(record: Record) -> tuple[Mark, ...]:
+    """What there is to say of the cell's measured steps; nothing if they were steady."""
+    times = step_times(measured_steps(record) if timed(record) else ())
+    seen = conditions(record)
+    found = [Mark(what, cause(seen, what_helps)) for what, what_helps in _unsteady(times)]
+    if seen and seen.other_processes and not found:
+        found.append(Mark("did not have the GPU to itself", cause(seen, "")))
+    return tuple(found)
+
+
+def step_times(steps: Sequence[Step]) -> list[float]:
+    """How long each step took, relative to the median.
+
+    Steps of text differ in length: seconds are taken per padded token, or per step where that
+    scatters less, as it does where a step waits for its kernels to be launched.
+    """
+    if not steps:
+        return []
+    series = [[s.seconds for s in steps], [s.seconds / s.padded_tokens for s in steps]]
+    return min(([t / median(of) for t in of] for of in series), key=spread)
+
+
+def spread(times: Sequence[float]) -> float:
+    """The median absolute deviation about the median, scaled to a normal's standard deviation.
+
+    Robust: half of the values may be anything. Source: Hampel, "The influence curve" (1974).
+    """
+    middle = median(times)
+    return 1.4826 * median(abs(t - middle) for t in times) / middle
+
+
+def drift(times: Sequence[float]) -> float:
+    """By what share the times change from the first to the last; 0 where that may be chance.
+
+    The slope is the median of those between all pairs (Theil, 1950; Sen, 1968), and chance is
+    judged by Kendall's rank correlation (1938) between time and place.
+    """
+    quarter = len(times) // 4
+    change = median(times[-quarter:]) / median(times[:quarter]) - 1
+    if abs(change) < DRIFT / 2:  # so that scipy is not imported for a steady cell
+        return 0.0
+    from scipy.stats import kendalltau, theilslopes
+
+    thinned = thin(times)
+    if kendalltau(range(len(thinned)), thinned).pvalue >= CHANCE:
+        return 0.0
+    slope = float(theilslopes(thinned).slope)
+    return slope * (len(thinned) - 1) / median(thinned)
+
+
+def thin(times: Sequence[float]) -> list[float]:
+    """At most MOST_POINTS values: medians of equally long stretches."""
+    size = -(-len(times) // MOST_POINTS)
+    return [median(times[at : at + size]) for at in range(0, len(times), size)]
+
+
+def conditions(record: Record) -> Conditions | None:
+    """What the GPU was like while the cell trained."""
+    phase = record.phases.get("train")
+    return phase.conditions if phase else None
+
+
+def cause(seen: Conditions | None, remedy: str) -> str:
+    """What the GPU's conditions say of why, and what would help."""
+    why = "; ".join(_causes(seen)) if seen else ""
+    return " ".join(filter(None, [why and f"{why[0].upper()}{why[1:]}.", remedy]))
+
+
+def _unsteady(times: Sequence[float]) -> Iterator[tuple[str, str]]:
+    """What is to be seen in the times, and the option that helps against it."""
+    if len(times) < LEAST_STEPS:
+        return
+    first = times[0] / median(times[len(times) // 4 :])
+    moved, scattered = drift(times), spread(times)
+    if first > 1 + max(WARM, 3 * scattered):
+        what = f"was still warming up: its first measured step took {first:.1f} times as long"
+        yield what, "Leave more steps out of the speed with --burn-in-steps."
+    elif abs(moved) > DRIFT:
+        word = "slower" if moved > 0 else "faster"
+        yield (
+            f"became {word} by {text.percent(abs(moved), 1)} over its measured steps",
+            "Run more steps (--steps), leave more out (--burn-in-steps), or take several seeds "
+            "(--seeds), whose cells run in turns.",
+        )
+    if scattered > SCATTER:
+        yield (
+            f"has steps that vary by {text.percent(scattered, 1)}",
+            "More steps (--steps) make the speed more certain.",
+        )
+
+
+def _causes(seen: Conditions) -> Iterator[str]:
+    if seen.other_processes:
+        them = "another process" if seen.other_processes == 1 else "other processes"
+        yield f"{them} held memory on the GPU"
+    if seen.clock_mhz and seen.clock_mhz[0] < (1 - CLOCK_FALL) * seen.clock_mhz[2]:
+        low, _, high = seen.clock_mhz
+        yield f"the GPU's clock fell from {high:,} to {low:,} MHz"
+    if seen.throttle_reasons:
+        yield f"the GPU was held down ({', '.join(seen.throttle_reasons)})"

@@ -1,0 +1,253 @@
+"""The options of `llmbench compare`, made from the fields of the configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from click import Context, Parameter
+from click.shell_completion import CompletionItem
+
+from llmbench.errors import UserError
+
+if TYPE_CHECKING:
+    from llmbench.plugin.strategy import Strategy
+    from llmbench.plugin.table import Registry
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+
+Complete = Callable[[Context, Parameter, str], list[CompletionItem]]
+
+NO_COMMAS_IN_BRACKETS = r"(?![^()]*\))"
+OPEN = re.compile(r"([A-Za-z0-9][\w.-]*)\(([^()]*)$")
+"""A member whose brackets are still open, and what stands in them."""
+
+
+def strategies(registry: Registry, typed: str) -> list[CompletionItem]:
+    """Strategies for the last of the compositions, those that its members leave room for."""
+    inside = OPEN.search(typed)
+    if inside:
+        return _options(registry.strategies.get(inside[1]), typed, inside[2])
+    start = _after(typed, f"[,+]{NO_COMMAS_IN_BRACKETS}")
+    members = re.split(r"\+", typed[_after(typed, f",{NO_COMMAS_IN_BRACKETS}") : start])
+    table = registry.strategies.items()
+    held = [table[name] for m in members if (name := m.partition("(")[0]) in table]
+    decided = frozenset[str]().union(*(_claims(strategy) for strategy in held))
+    fitting = {n: s.summary for n, s in table.items() if not _claims(s) & decided}
+    if start == 0:
+        fitting["all"] = "every strategy that is not for reference only"
+    return _starting(typed, start, fitting.items())
+
+
+def metrics(registry: Registry, typed: str) -> list[CompletionItem]:
+    """Metrics for the last of the list."""
+    found = registry.metrics.items()
+    return _starting(typed, _after(typed, ","), ((n, m.summary) for n, m in found.items()))
+
+
+def models(registry: Registry, typed: str) -> list[CompletionItem]:
+    """Aliases, or folders where no alias starts so."""
+    found = [(n, m.summary) for n, m in registry.models.items().items()]
+    return _starting(typed, 0, found) or [CompletionItem(typed, type="dir")]
+
+
+def tasks(registry: Registry, typed: str) -> list[CompletionItem]:
+    """Tasks."""
+    return _starting(typed, 0, ((n, t.summary) for n, t in registry.tasks.items().items()))
+
+
+def launchers(registry: Registry, typed: str) -> list[CompletionItem]:
+    """Launchers, and the choice among them."""
+    found = {n: x.summary for n, x in registry.launchers.items().items()}
+    return _starting(typed, 0, {"auto": "what suits this machine", **found}.items())
+
+
+def files(registry: Registry, typed: str) -> list[CompletionItem]:
+    """Files, which the shell knows best."""
+    return [CompletionItem(typed, type="file")]
+
+
+def folders(registry: Registry, typed: str) -> list[CompletionItem]:
+    """Folders, likewise."""
+    return [CompletionItem(typed, type="dir")]
+
+
+BY_OPTION: dict[str, Callable[[Registry, str], list[CompletionItem]]] = {
+    "strategies": strategies,
+    "metrics": metrics,
+    "model": models,
+    "task": tasks,
+    "launcher": launchers,
+    "data": files,
+    "eval_data": files,
+    "output": folders,
+}
+
+
+def for_option(name: str) -> Complete | None:
+    """What completes the option's value, as click calls it; None where nothing is known."""
+    known = BY_OPTION.get(name)
+    if known is None:
+        return None
+
+    def complete(context: Context, parameter: Parameter, typed: str) -> list[CompletionItem]:
+        from llmbench.plugin import registry
+
+        try:
+            return known(registry(), typed)
+        except UserError:  # nobody wants to read it in the middle of a line that they type
+            return []
+
+    return complete
+
+
+def _options(strategy: type[Strategy], typed: str, within: str) -> list[CompletionItem]:
+    """The options of a member that it has not been given yet; after `=`, what one may be."""
+    given = {part.partition("=")[0].strip() for part in within.split(",")[:-1]}
+    start = len(typed) - len(within) + _after(within, ",")
+    name, equals, _ = typed[start:].partition("=")
+    fields = strategy.model_fields
+    if not equals:
+        known = {f"{n}=": f.description or "" for n, f in fields.items() if n not in given}
+        return _starting(typed, start, known.items())
+    flag = name in fields and fields[name].annotation is bool
+    return _starting(typed, start + len(name) + 1, [("true)", ""), ("false)", "")] if flag else [])
+
+
+def _claims(strategy: type[Strategy]) -> frozenset[str]:
+    # Of the class: an option that has no default keeps it from being made.
+    return strategy.also_claims | {strategy.group}
+
+
+def _after(typed: str, separator: str) -> int:
+    """Where the text behind the last separator starts."""
+    return max((m.end() for m in re.finditer(separator, typed)), default=0)
+
+
+def _starting(typed: str, start: int, known: Iterable[tuple[str, str]]) -> list[CompletionItem]:
+    """The names that go on from what is typed, with what stands before them."""
+    before, begun = typed[:start], typed[start:]
+    return [CompletionItem(before + n, help=s) for n, s in known if n.startswith(begun)]
+
+
+GROUPS = {
+    "What to compare": ("strategies", "ablate", "model", "weights", "revision"),
+    "What to pick": ("tune", "tries", "margin", "memory_budget"),
+    "What to trust": ("trust_remote_code", "allow_pickles"),
+    "What fits into memory": ("predict", "fit", "fit_seq_len"),
+    "Data and quality": (
+        "task",
+        "data",
+        "eval_data",
+        "validation_data",
+        "input_field",
+        "target_field",
+        "metrics",
+        "template",
+        "validation_examples",
+        "validations",
+        "eval_examples",
+        "eval_batch_size",
+        "max_new_tokens",
+    ),
+    "Training, the same for all": (
+        "steps",
+        "batch_size",
+        "accumulation",
+        "seq_len",
+        "learning_rate",
+        "schedule",
+        "lr_warmup_ratio",
+        "optimizer",
+        "weight_decay",
+        "max_grad_norm",
+        "precision",
+        "seed",
+        "seeds",
+        "deterministic",
+        "burn_in_steps",
+    ),
+    "Running": (
+        "device",
+        "launcher",
+        "output",
+        "retry",
+        "cell_timeout",
+        "on_oom",
+        "wait",
+        "shared_gpu",
+    ),
+}
+"""Heading in the help to the options under it; every field of the configuration is in one."""
+
+
+class ConfiguredCommand(click.Command):
+    """A command with an option for every field of the configuration, under headings in its help.
+
+    `fields` names some, for a command that has use for these alone. The options are made when
+    they are first asked for: the configuration takes pydantic, and `llmbench --help` has no use
+    for it.
+    """
+
+    def __init__(self, *args: Any, fields: Sequence[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._fields = fields
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The command's own parameters, and one for each field of the configuration."""
+        if not any(p.name == "strategies" for p in self.params):
+            self.params = [*configuration_options(self._fields), *self.params]
+        return super().get_params(ctx)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the groups in order, and what is in none of them last."""
+        records = {p.name: p.get_help_record(ctx) for p in self.get_params(ctx)}
+        grouped = {name for names in GROUPS.values() for name in names}
+        groups = {**GROUPS, "Other": tuple(n for n in records if n and n not in grouped)}
+        for heading, names in groups.items():
+            rows = [r for n in names if (r := records.get(n))]
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+
+
+def configuration_options(fields: Sequence[str] | None = None) -> list[click.Parameter]:
+    """An option for every field of the configuration, or for those that are named."""
+    from llmbench.config.config import OPTIONS, SETTINGS
+
+    return [
+        _option(name, field)
+        for name, field in {**OPTIONS, **SETTINGS}.items()
+        if fields is None or name in fields
+    ]
+
+
+def _option(name: str, field: FieldInfo) -> click.Option:
+
+    if field.annotation in (bool, bool | None):
+        # None where it is not given, so that a file or a variable can have set it.
+        flag = f"--{name.replace('_', '-')}/--no-{name.replace('_', '-')}"
+        return click.Option([flag, name], default=None, help=field.description)
+    choices = [c for c in get_args(field.annotation) if isinstance(c, str)]
+    kind: Any = field.annotation if field.annotation in (int, float) else str
+    # Bounds are the configuration's to check: it knows where each value came from.
+    return click.Option(
+        [f"--{name.replace('_', '-')}", name],
+        type=click.Choice(choices) if choices else kind,
+        shell_complete=for_option(name),
+        help=f"{field.description}{_default(field)}",
+    )
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if value in (None, ()):
+        return ""
+    return f"  [default: {','.join(value) if isinstance(value, tuple) else value}]"

@@ -1,0 +1,1 @@
+"""What is to be compared: options and where they come from, compositions, rates, the plan."""

@@ -1,0 +1,258 @@
+"""Compositions: `lora(r=64)+4-bit+gradient-checkpointing`, read, completed and checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from pydantic import ValidationError
+
+from llmbench.errors import CompositionError, ConfigError, PluginError, nearest
+from llmbench.machine import Environment
+from llmbench.plugin.blame import Amiss, blamed, sentence
+from llmbench.plugin.strategy import Strategy
+from llmbench.record.labels import split_list
+from llmbench.record.settings import ADJUSTABLE, Settings, difference
+
+Find = Callable[[str], type[Strategy]]
+"""Looks a strategy up by id; raises CompositionError for an unknown one."""
+
+MEMBER = re.compile(r"\s*(?P<id>[A-Za-z0-9][\w.-]*)\s*(?:\((?P<options>[^()]*)\))?\s*")
+GROUP_ORDER = ("quantization", "adaptation", "memory", "attention")
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is known of a composition before it runs: its settings, and why it will not run."""
+
+    settings: Settings
+    skip: str | None = None
+    """Why it cannot run there, by its members' word."""
+    broken: str | None = None
+    """Why its members cannot even be asked."""
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Strategies that are applied together, completed with what they stand on."""
+
+    members: tuple[Strategy, ...]
+
+    @property
+    def id(self) -> str:
+        """The canonical spelling: the adaptation first, options that differ from the defaults."""
+        names = sorted(self.members, key=lambda m: m.group != "adaptation")
+        return "+".join(label(m) for m in names)
+
+    @property
+    def arithmetic(self) -> Composition:
+        """The same without what changes memory or kernels alone."""
+        return Composition(tuple(m for m in self.members if m.arithmetic))
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is anything to train."""
+        return all(m.trains for m in self.members)
+
+    def adjust(self, settings: Settings, environment: Environment) -> Settings:
+        """The settings with what the members declare to change."""
+        changed = settings
+        for member in self.members:
+            with blamed("strategy", member.id, "adjust"):
+                changed = _settings(member.adjust(changed, environment))
+        unfair = difference(settings, changed).keys() - ADJUSTABLE
+        if unfair:
+            raise PluginError(
+                f"'{self.id}' changes {', '.join(sorted(unfair))}, which all cells share; "
+                f"a strategy may change {', '.join(sorted(ADJUSTABLE))}."
+            )
+        return changed
+
+    def skip(self, settings: Settings, environment: Environment) -> str | None:
+        """The first member's reason not to run, if any."""
+        reasons = (_reason(m, settings, environment) for m in self.members)
+        return next((r for r in reasons if r), None)
+
+    def outlook(self, settings: Settings, environment: Environment) -> Outlook:
+        """Both of these, also where a plugin fails at them."""
+        try:
+            changed = self.adjust(settings, environment)
+            return Outlook(changed, self.skip(changed, environment))
+        except PluginError as error:
+            return Outlook(settings, broken=str(error))
+
+
+def _settings(given: Any) -> Settings:
+    """What a plugin returned, if it is settings that can be."""
+    if not isinstance(given, Settings):
+        raise Amiss(f"it returned {type(given).__name__}, no settings")
+    return Settings.model_validate(given.model_dump())
+
+
+def _reason(member: Strategy, settings: Settings, environment: Environment) -> str | None:
+    with blamed("strategy", member.id, "skip"):
+        return sentence(member.skip(settings, environment))
+
+
+def claims(member: Strategy) -> frozenset[str]:
+    """The groups that a member decides."""
+    with blamed("strategy", member.id, "claims"):
+        given: Any = member.claims()
+        if not isinstance(given, Set) or not all(isinstance(group, str) for group in given):
+            raise Amiss(f"it returned {type(given).__name__}, no set of words")
+        return frozenset(given)
+
+
+def label(member: Strategy) -> str:
+    """`lora`, or `lora(r=64)` where an option is not its default."""
+    changed = member.model_dump(exclude_defaults=True)
+    if not changed:
+        return member.id
+    return f"{member.id}({','.join(f'{k}={_spell(v)}' for k, v in changed.items())})"
+
+
+def _spell(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def read(text: str, find: Find) -> Composition:
+    """One composition from its text, completed and checked; CompositionError where it cannot be."""
+    members = [_member(m["id"], m["options"], find) for m in _scan(text)]
+    return complete(members, find)
+
+
+def complete(members: Sequence[Strategy], find: Find) -> Composition:
+    """Add the adaptation that the members stand on; refuse two that decide the same thing."""
+    for one, other in combinations(members, 2):
+        if _clash(one, other):
+            raise CompositionError(_refusal(one, other, find))
+    chosen = list(members)
+    if not any("adaptation" in claims(m) for m in members):
+        chosen.append(_standing(members, find))
+    return Composition(tuple(sorted(chosen, key=_rank)))
+
+
+def unique(compositions: Sequence[Composition]) -> list[Composition]:
+    """The compositions in order, each once, however it was spelt."""
+    return list({c.id: c for c in compositions}.values())
+
+
+def _scan(text: str) -> Iterator[re.Match[str]]:
+    position = 0
+    while True:
+        match = MEMBER.match(text, position)
+        if not match:
+            raise CompositionError(
+                f"'{text}' is not a composition: write ids joined with '+', options in brackets, "
+                "for example 'lora(r=64)+gradient-checkpointing'."
+            )
+        yield match
+        if match.end() == len(text):
+            return
+        if text[match.end()] == "(" and ")" not in text[match.end() :]:
+            raise CompositionError(f"'{text}' opens a bracket and does not close it: add the ')'.")
+        if text[match.end()] != "+":
+            raise CompositionError(
+                f"'{text}' has something unexpected at '{text[match.end() :]}': join ids with '+'."
+            )
+        position = match.end() + 1
+
+
+def _member(name: str, options: str | None, find: Find) -> Strategy:
+    strategy = find(name)
+    given = _options(name, options or "")
+    with blamed("strategy", name, "reading its options"):
+        try:
+            member = strategy.model_validate(given)
+        except ValidationError as error:
+            raise CompositionError(_option_error(strategy, error)) from None
+        member.model_dump(mode="json")  # a record will have to keep them
+        return member
+
+
+def _options(name: str, text: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for part in split_list(text):
+        key, equals, value = (p.strip() for p in part.partition("="))
+        if not equals or not key or not value:
+            raise CompositionError(
+                f"'{part}' in '{name}({text})' is not an option: write key=value."
+            )
+        if key in found:
+            raise CompositionError(f"'{key}' is given twice in '{name}({text})': give it once.")
+        found[key] = value
+    return found
+
+
+def _option_error(strategy: type[Strategy], error: ValidationError) -> str:
+    first = error.errors()[0]
+    option = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        fields = strategy.model_fields
+        hint = nearest(option, fields) if fields else "it takes none."
+        return f"'{strategy.id}' has no option '{option}': {hint}"
+    if first["type"] == "missing":
+        return f"'{strategy.id}' needs its option '{option}': write '{strategy.id}({option}=...)'."
+    problem = first["msg"][0].lower() + first["msg"][1:]
+    return f"'{strategy.id}({option}={first['input']})' cannot be: {problem}."
+
+
+def _clash(one: Strategy, other: Strategy) -> bool:
+    return bool(claims(one) & claims(other))
+
+
+def _refusal(one: Strategy, other: Strategy, find: Find) -> str:
+    if one.id == other.id:
+        return f"'{one.id}' is named twice in one composition: name it once."
+    ways = " or ".join(f"'{complete([m], find).id}'" for m in (one, other))
+    both = ", ".join(sorted(claims(one) & claims(other)))
+    return f"'{one.id}' and '{other.id}' cannot be joined, as both decide the {both}: write {ways}."
+
+
+def _standing(members: Sequence[Strategy], find: Find) -> Strategy:
+    for member in members:
+        candidate = _member(member.stands_on, None, find)
+        if not any(_clash(candidate, m) for m in members):
+            return candidate
+    names = "+".join(m.id for m in members)
+    raise CompositionError(f"'{names}' names no adaptation and none fits: add one, such as 'lora'.")
+
+
+def _rank(member: Strategy) -> tuple[int, str]:
+    group = member.group
+    return GROUP_ORDER.index(group) if group in GROUP_ORDER else len(GROUP_ORDER), group
+
+
+MOST_CELLS = 64
+"""Cells that an ablation may add; beyond, nobody means it."""
+
+
+def missing(asked: Sequence[Composition], seeds: int, find: Find) -> list[Composition]:
+    """The compositions to be added, each once, those of few parts first.
+
+    For every one that is asked for: all that its modifiers can be left out to, down to the bare
+    adaptation, and full fine-tuning. Raises ConfigError where, over all seeds, those are too many.
+    """
+    trained = [c for c in asked if c.trains]
+    reference = [Composition((find(Strategy.stands_on)(),))] if trained else []
+    found = unique([*reference, *(part for c in trained for part in reduced(c))])
+    held = {c.id for c in asked}
+    added = [c for c in found if c.id not in held]
+    if len(added) * seeds > MOST_CELLS:
+        raise ConfigError(
+            f"--ablate would add {len(added) * seeds} cells, and at most {MOST_CELLS} are allowed: "
+            "name fewer --strategies, compositions of fewer parts, or fewer --seeds."
+        )
+    return sorted(added, key=lambda c: len(c.members))
+
+
+def reduced(composition: Composition) -> Iterator[Composition]:
+    """The composition with some of its modifiers, from none to all but one."""
+    modifiers = [m for m in composition.members if "adaptation" not in claims(m)]
+    for count in range(len(modifiers)):
+        for kept in combinations(modifiers, count):
+            left_out = [m for m in modifiers if m not in kept]
+            yield Composition(tuple(m for m in composition.members if m not in left_out))

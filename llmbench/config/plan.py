@@ -1,0 +1,164 @@
+"""The plan: every cell of a comparison, each to be run or skipped with a reason."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from llmbench.config import rate as rates
+from llmbench.config.composition import Composition
+from llmbench.config.config import Config
+from llmbench.config.rate import Rate
+from llmbench.config.setup import Setup
+from llmbench.errors import ConfigError
+from llmbench.machine import Environment
+from llmbench.plugin import metric
+from llmbench.plugin.table import Registry
+from llmbench.record.comparison import Plan, Planned
+from llmbench.record.record import Budget, Cell, DataRefs, Member, ModelRef
+from llmbench.record.settings import difference
+from llmbench.redact import records
+from llmbench.source import model as place
+
+DIGITS = 12
+"""Of a digest: enough that no two contents share them by accident."""
+
+
+def make(
+    setup: Setup, model: ModelRef, data: DataRefs, tuned: Mapping[str, float] | None = None
+) -> Plan:
+    """Lay out the cells, seed by seed, so that whatever drifts while they run hits all alike.
+
+    Those of the frontier come last, of the first seed alone. `tuned` has the learning rates that
+    were searched for, by arithmetic.
+    """
+    seeds = setup.config.every_seed
+    equal = [(c, seed, None) for seed in seeds for c in setup.compositions]
+    fitted = [(c, seeds[0], budget) for c, budget in setup.fitted]
+    planned = []
+    for composition, seed, fit in (*equal, *fitted):
+        found = rates.of(setup, composition, tuned or {}) if composition.trains else None
+        cell = make_cell(setup, composition, seed, model, data, fit, found)
+        planned.append(outlined(setup, composition, cell))
+    return Plan(cells=tuple(planned))
+
+
+def outlined(setup: Setup, composition: Composition, cell: Cell) -> Planned:
+    """The cell, with the reason why it will not run, if there is one."""
+    found = composition.outlook(setup.config.settings, setup.environment)
+    return Planned(cell=cell, skip=found.skip, broken=found.broken)
+
+
+def make_cell(
+    setup: Setup,
+    wanted: Composition,
+    seed: int,
+    model: ModelRef,
+    data: DataRefs,
+    fit: Budget | None = None,
+    rate: Rate | None = None,
+    tuning: bool = False,
+) -> Cell:
+    """One cell, its id made from its content."""
+    config = setup.config
+    settings = wanted.outlook(config.settings, setup.environment).settings
+    if rate:
+        settings = settings.model_copy(update={"learning_rate": rate.value})
+    fields: dict[str, Any] = {
+        "composition": wanted.id,
+        "members": tuple(member(m, setup.registry) for m in wanted.members),
+        "trains": wanted.trains,
+        "model": model,
+        "task": config.task,
+        "train_data": data.train,
+        "eval_data": data.evaluate,
+        "validation_data": data.validation,
+        "metrics": config.metrics,
+        "code": code(config, setup.registry),
+        "seed": seed,
+        "settings": settings,
+        "declared": difference(config.settings, settings),
+        "shared": difference(settings, config.settings),
+        "fit": fit,
+        "arithmetic": wanted.arithmetic.id,
+        "rate": rate and rate.origin,
+        "tuning": tuning,
+    }
+    content = Cell(id="", **fields).model_dump(mode="json", exclude={"rate"})
+    for of in ("train_data", "eval_data", "validation_data"):
+        if content[of]:
+            content[of].pop("name")  # the same data under another name are the same
+    name = _name(wanted.id, fit, rate if tuning else None)
+    return Cell(id=cell_id(name, model.id, seed, content, setup.environment), **fields)
+
+
+def _name(composition: str, fit: Budget | None, tried: Rate | None) -> str:
+    """What a cell's id starts with: `lora`, `lora.fit-16GiB-seq-len` or `lora.lr-0.0002`."""
+    name = slug(records.id_part(composition))
+    if tried:
+        return f"{name}.lr-{slug(f'{tried.value:.2g}')}"
+    return name if fit is None else f"{name}.{slug(fit.name)}"
+
+
+def code(config: Config, registry: Registry) -> dict[str, str]:
+    """What decides what the task and the metrics do, beyond what they are called."""
+    task = registry.tasks.entries[config.task]
+    found = {
+        f"task {config.task}": task.source.distribution,
+        "prompt": digest(task.item.template.encode()),
+    }
+    for name in config.metrics:
+        head, argument = metric.split(name)
+        entry = registry.metrics.entries[head]
+        found[f"metric {head}"] = entry.source.distribution
+        if argument and entry.item.local_code(argument):
+            found[f"script of {name}"] = digest(script(argument))
+    return found
+
+
+def script(argument: str) -> bytes:
+    """What a metric's script says; nothing where the metric's argument is no file's name."""
+    path = place.path_of(argument)
+    if path is None or not path.is_file():
+        return b""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"The metric script '{argument}' cannot be read ({error.strerror}): check the path."
+        ) from error
+
+
+def digest(content: bytes) -> str:
+    """The start of a SHA-256, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()[:DIGITS]
+
+
+def member(strategy: Any, registry: Registry) -> Member:
+    """What a record keeps of a strategy."""
+    source = registry.strategies.entries[strategy.id].source
+    return Member(
+        id=strategy.id,
+        options=strategy.model_dump(mode="json"),
+        distribution=source.distribution,
+        group=strategy.group,
+        bundle=tuple(map(str, strategy.bundle)),
+        also_claims=tuple(sorted(strategy.also_claims)),
+    )
+
+
+def cell_id(
+    name: str, model: str, seed: int, content: dict[str, Any], environment: Environment
+) -> str:
+    """`lora+4-bit.llmbench-tiny.s0.3f2a91c04d5e`: readable, and different for other content."""
+    where = environment.model_dump(include={"device_name", "versions"})
+    text = json.dumps([content, where], sort_keys=True, separators=(",", ":"))
+    return f"{name}.{slug(model)}.s{seed}.{digest(text.encode())}"
+
+
+def slug(text: str) -> str:
+    """The text as part of a file name."""
+    return re.sub(r"[^A-Za-z0-9+_-]+", "-", text).strip("-")[:60]

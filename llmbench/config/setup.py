@@ -1,0 +1,206 @@
+"""What is decided of a comparison before anything is read or loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llmbench import units
+from llmbench.config import composition
+from llmbench.config.composition import Composition
+from llmbench.config.config import COMMAND_LINE, Config, Layer, Resolved, resolve
+from llmbench.errors import ConfigError, UserError
+from llmbench.machine import Environment, collect
+from llmbench.plugin import metric
+from llmbench.plugin.blame import blamed, sentence
+from llmbench.plugin.table import Registry, complaints
+from llmbench.record.precision import LIGHTEST
+from llmbench.record.record import Budget
+from llmbench.source import model
+from llmbench.source.model import Source
+from llmbench.source.safety import NOTHING, Trust
+
+ALL = "all"
+"""Every strategy that is not for reference only."""
+GPU_PRECISION = LIGHTEST
+"""What cells train in on a GPU unless it is said: docs/figures.md, section 11, has the reason."""
+BASE = "base"
+"""The composition that trains nothing: what the others are held against."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that is decided before anything is loaded."""
+
+    resolved: Resolved
+    environment: Environment
+    source: Source
+    registry: Registry
+    compositions: Sequence[Composition]
+    ablated: Sequence[Composition] = ()
+    """Those among them that only `--ablate` asks for."""
+
+    @property
+    def config(self) -> Config:
+        """The configuration."""
+        return self.resolved.config
+
+    @property
+    def fitted(self) -> list[tuple[Composition, Budget]]:
+        """The compositions that have a further cell to find out what fits, and its budget."""
+        budget = self.config.budget
+        return [(c, budget) for c in self.compositions if c.trains and budget]
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the inputs are text; random weights without data take random tokens."""
+        return self.config.weights == "pretrained" or self.config.data is not None
+
+
+def set_up(layers: Sequence[Layer], registry: Registry) -> Setup:
+    """Resolve the configuration and check all that can be checked without reading anything."""
+    first = resolve(layers).config
+    environment = collect(first.device)
+    trust = Trust(first.trust_remote_code, first.allow_pickles)
+    found = model.find(first.model, first.weights, first.revision, registry, trust)
+    resolved = resolve([*defaults(first, environment, found), *layers])
+    config = resolved.config
+    registry.tasks.get(config.task)
+    registry.launchers.get(config.launcher) if config.launcher != "auto" else None
+    check_metrics(config.metrics, registry, trust, resolved.origins["metrics"])
+    if config.settings.steps <= config.settings.burn_in_steps:
+        raise ConfigError(
+            f"--steps {config.settings.steps} leaves nothing to time after "
+            f"{config.settings.burn_in_steps} burn-in steps: take more, or lower --burn-in-steps."
+        )
+    check_budget(config, environment)
+    check_precision(config, environment)
+    wanted = compositions(config.strategies, registry)
+    find, seeds = registry.strategies.get, len(config.every_seed)
+    added = composition.missing(wanted, seeds, find) if config.ablate else []
+    return Setup(resolved, environment, found, registry, [*wanted, *added], added)
+
+
+def defaults(config: Config, environment: Environment, found: Source) -> list[Layer]:
+    """The defaults that depend on the device, on the weights and on the model."""
+    layers: list[Layer] = []
+    if environment.device == "cuda":
+        layers.append((f"default on {environment.device_name}", {"precision": GPU_PRECISION}))
+    layers.append((f"default for {found.id}", found.defaults))
+    if config.weights == "random":
+        layers.append(("default for random weights", {"max_new_tokens": 32, "eval_examples": 8}))
+    return layers
+
+
+def check_metrics(
+    names: Sequence[str], registry: Registry, trust: Trust = NOTHING, origin: str = COMMAND_LINE
+) -> None:
+    """ConfigError for a metric that is unknown, that has a wrong argument, or may not run.
+
+    `origin` says where they were named: a file may have come with the script that it names.
+    """
+    for name in names:
+        head, argument = metric.split(name)
+        kind = registry.metrics.get(head)
+        with blamed("metric", head, "check"):
+            problem = sentence(kind.check(argument))
+            remote = sentence(kind.remote_code(argument))
+            local = sentence(kind.local_code(argument))
+        if problem:
+            raise ConfigError(problem)
+        if remote and not trust.remote_code:
+            raise ConfigError(
+                f"'{name}' runs code of {remote}: allow it with --trust-remote-code, "
+                "or name a script of your own."
+            )
+        if local and origin != COMMAND_LINE:
+            raise ConfigError(
+                f"'{name}' runs {local}, which cannot be asked for in {origin}: "
+                "name it on the command line, with --metrics."
+            )
+
+
+def check_budget(config: Config, environment: Environment) -> None:
+    """ConfigError for a budget that the device has not got, or that is missing."""
+    if config.fit_seq_len and config.fit is None:
+        raise ConfigError("--fit-seq-len needs a budget: add --fit with one, such as --fit 16GiB.")
+    if config.fit and config.fit > environment.device_memory_bytes:
+        held = environment.device_memory_bytes / 2**30
+        raise ConfigError(
+            f"--fit {units.exact(config.fit)} is more than there is ({environment.device_name} has "
+            f"{held:.1f} GiB): give a budget that can be tried."
+        )
+
+
+def check_precision(config: Config, environment: Environment) -> None:
+    """ConfigError for a precision that the device has no arithmetic for."""
+    held = config.settings.numerics
+    if (held.tf32 or held.scales_loss) and environment.device != "cuda":
+        raise ConfigError(
+            f"--precision {config.settings.precision} needs a GPU: take fp32 or bf16-mixed."
+        )
+
+
+def compositions(texts: Sequence[str], registry: Registry) -> list[Composition]:
+    """The compositions that the texts name, each once, the untrained base model first."""
+    find = registry.strategies.get
+    wanted = [t for text in texts for t in _expand(text, registry)]
+    return composition.unique([composition.read(t, find) for t in [BASE, *wanted]])
+
+
+def notices(setup: Setup) -> tuple[str, ...]:
+    """What a reader has to know of how the figures came about."""
+    found = [*complaints(setup.registry), *left_out(setup)]
+    found += trusted(setup.config)
+    if setup.config.weights == "random":
+        found.append(
+            "Weights are random: the speed and the memory of training are those of the real model. "
+            "Those of loading are not, and quality means nothing: its columns and the load time "
+            "are left empty."
+        )
+    if not setup.has_text:
+        length = setup.config.settings.seq_len
+        found.append(
+            f"Inputs are random tokens that fill every sequence to {length}: "
+            "no padding, and every token is supervised."
+        )
+    return tuple(found)
+
+
+def trusted(config: Config) -> list[str]:
+    """A sentence for each thing that the user allowed."""
+    allowed = {
+        "Code that comes with the model, or with a metric of a hub, was allowed to run "
+        "(--trust-remote-code).": config.trust_remote_code,
+        "Weights that are pickles were allowed (--allow-pickles).": config.allow_pickles,
+    }
+    return [sentence for sentence, given in allowed.items() if given]
+
+
+def _expand(text: str, registry: Registry) -> list[str]:
+    if text != ALL:
+        return [text]
+    return [name for name in _of_all(registry) if not alone(name, registry)]
+
+
+def _of_all(registry: Registry) -> list[str]:
+    """The strategies that `all` means, those with an id that two plugins claim left out."""
+    found = registry.strategies
+    return [n for n, s in found.items().items() if s.in_all and n not in found.taken]
+
+
+def alone(name: str, registry: Registry) -> str | None:
+    """Why a strategy cannot be a composition by itself; None where it can."""
+    try:
+        composition.read(name, registry.strategies.get)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def left_out(setup: Setup) -> list[str]:
+    """A sentence for each strategy that `all` would mean if it could stand alone."""
+    if ALL not in setup.config.strategies:
+        return []
+    reasons = {name: alone(name, setup.registry) for name in _of_all(setup.registry)}
+    return [f"'{ALL}' leaves out '{name}': {why}" for name, why in reasons.items() if why]

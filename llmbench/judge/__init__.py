@@ -1,1 +1,0 @@
-"""What records are judged by before anybody is told of them."""

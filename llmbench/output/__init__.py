@@ -1,0 +1,1 @@
+"""How a comparison reaches people and programs."""

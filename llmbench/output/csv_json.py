@@ -1,0 +1,114 @@
+"""The table of cells as CSV and as JSON."""
+
+from __future__ import annotations
+
+import json as json_module
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llmbench.record.comparison import Comparison
+from collections.abc import Sequence
+from typing import Any
+
+from llmbench.analysis import learning
+from llmbench.record.comparison import Comparison
+from llmbench.record.figure import (
+    AFTER_PUBLIC,
+    BY_ID,
+    FIGURES,
+    FIT_SIZE,
+    RESERVED,
+    Figure,
+    peak_memory_kind,
+    score,
+    time_to_quality,
+)
+from llmbench.record.record import Record
+
+FORMULA_STARTS = frozenset("=+-@")
+NEEDS_QUOTES = re.compile('[",\r\n]')
+
+
+def csv(comparison: Comparison) -> str:
+    """One row per cell; a figure that was not measured is empty."""
+
+    found = rows(comparison)
+    lines = [list(found[0]) if found else [], *(row.values() for row in found)]
+    return "".join(",".join(map(_cell, line)) + "\n" for line in lines)
+
+
+def json(comparison: Comparison) -> str:
+    """The same rows as a JSON list; a figure that was not measured is null."""
+
+    return json_module.dumps(rows(comparison), indent=1, ensure_ascii=False) + "\n"
+
+
+def _cell(value: object) -> str:
+    """A value as a cell: text that would be run as a formula has an apostrophe in front.
+
+    The report's own download does the same, in `report.js`. Python's `csv` would leave a carriage
+    return as it is, and then not read it.
+    """
+    if value is None:
+        return ""
+    text = f"'{value}" if isinstance(value, str) and _is_formula(value) else str(value)
+    return '"' + text.replace('"', '""') + '"' if NEEDS_QUOTES.search(text) else text
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a spreadsheet may take it for one, which looks past what is not to be seen.
+
+    Some take the signs of full width as well; decomposed, they are the plain ones.
+    """
+    plain = unicodedata.normalize("NFKD", text)
+    return text.startswith(("\t", "\r", "\n")) or _first_seen(plain) in FORMULA_STARTS
+
+
+def _first_seen(text: str) -> str:
+    seen = (c for c in text if not c.isspace() and unicodedata.category(c)[0] != "C")
+    return next(seen, "")
+
+
+def rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """A row per cell, columns in their public order; None for what was not measured.
+
+    What only tries a learning rate is no result.
+    """
+    records = comparison.reported.records
+    scores = {name for r in records for e in r.examples for name in e.scores}
+    extra = (scores | {name for r in records for name in r.corpus_scores}) - BY_ID.keys() - RESERVED
+    behind = (*AFTER_PUBLIC, time_to_quality(learning.times_to_quality(records)))
+    return [_row(record, behind, sorted(extra)) for record in records]
+
+
+def _row(record: Record, behind: Sequence[Figure], extra_scores: Sequence[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "strategy": record.cell.composition,
+        "model": record.cell.model.id,
+        "task": record.cell.task,
+        "seed": record.cell.seed,
+        "status": record.status,
+        "reason": record.reason,
+        "device": record.environment.device_name if record.environment else None,
+    }
+    for figure in FIGURES:
+        row[figure.id] = figure.of(record)
+        if figure.id == "peak_memory_bytes":
+            row["peak_memory_kind"] = peak_memory_kind(record)
+    for figure in behind:
+        row[figure.id] = figure.of(record)
+    row |= {name: score(name)(record) for name in extra_scores}
+    row |= {"cell": record.cell.id, "attempt": record.attempt}
+    return row | fit_columns(record)
+
+
+def fit_columns(record: Record) -> dict[str, Any]:
+    """Budget, what was stretched and how far, of a cell of the frontier; None of any other."""
+    budget = record.cell.fit
+    return {
+        "fit_budget_bytes": budget.bytes if budget else None,
+        "fit_stretched": budget.stretched if budget else None,
+        "fit_size": FIT_SIZE.of(record),
+    }

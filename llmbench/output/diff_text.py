@@ -1,0 +1,162 @@
+"""A diff for a terminal: 80 columns, no markup."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from llmbench import text as words
+from llmbench.analysis.diff.change import SIGNIFICANT, Change
+from llmbench.analysis.diff.compare import CellDiff, Diff
+from llmbench.analysis.diff.rule import Outcome
+from llmbench.record.figure import QUALITY, peak_memory_kind
+from llmbench.wording import figures
+
+SHOWN = (
+    QUALITY,
+    "peak_memory_bytes",
+    "train_tokens_per_second",
+    "generate_tokens_per_second",
+    "fit_size",
+)
+"""Figures that are always shown where they were measured."""
+
+
+def shown(cell: CellDiff, outcomes: Sequence[Outcome]) -> list[Change]:
+    """The changes to show of a cell: the main figures, what rules ask for, exact ones that moved.
+
+    A cell that was not measured at all on one side has nothing to show but how it ended.
+    """
+    if cell.broken and all(c.new is None for c in cell.changes):
+        return []
+    asked = {*SHOWN, *(o.rule.figure_id for o in outcomes)}
+    return [c for c in cell.changes if c.figure.id in asked or c.word == "changed"]
+
+
+def label(cell: CellDiff, change: Change) -> str:
+    """What the figure is called; memory of a host is no GPU's."""
+    if change.figure.id == "peak_memory_bytes" and peak_memory_kind(cell.pair.new.first) != (
+        "cuda-allocated"
+    ):
+        return "Host memory"
+    return words.clean(change.figure.label)
+
+
+def values(change: Change) -> tuple[str, str]:
+    """Both values with their units."""
+    old, new = (
+        words.DASH if v is None else figures.figure_value(change.figure, v)
+        for v in (change.old, change.new)
+    )
+    return old, new
+
+
+def growth(change: Change) -> str:
+    """`+5.2 %`; empty where there is none to speak of."""
+    if change.old is None or change.new is None:
+        return ""
+    if math.isinf(change.percent):
+        return "from 0"
+    return f"{change.percent:+.1f} %"
+
+
+def broken_rules(outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
+    """For each rule and each cell that breaks it: the rule, and how."""
+    return [
+        (outcome.rule.text, f"{cell.name} went {_from_to(change)}")
+        for outcome in outcomes
+        for cell, change in outcome.broken_by
+    ]
+
+
+def broken_cells(diff: Diff) -> list[tuple[str, str]]:
+    """The cells that are no longer well: name, and how that came about."""
+    return [(c.name, f"is no longer well. {c.broken}") for c in diff.cells if c.broken]
+
+
+def unjudged(outcomes: Sequence[Outcome]) -> list[str]:
+    """A line for each rule that could not be held against some cell."""
+    return [
+        f"{o.rule.text} could not be judged of {words.listed(o.unjudged)}."
+        for o in outcomes
+        if o.unjudged
+    ]
+
+
+def summary(diff: Diff) -> str:
+    """How much changed, in a sentence."""
+    if not diff.cells:
+        return "No cell is in both comparisons."
+    counts = Counter(h.word for c in diff.cells for h in c.changes if h.figure.id in SHOWN)
+    moved = [f"{counts[word]} {word}" for word in sorted(SIGNIFICANT) if counts[word]]
+    of = f"Of {words.plural(len(diff.cells), 'cell')} in both"
+    broken = sum(bool(c.broken) for c in diff.cells)
+    if broken:
+        moved.append(f"{words.plural(broken, 'cell')} no longer well")
+    if not moved:
+        return f"{of}, none changed beyond chance in quality, memory or speed."
+    return f"{of}, in quality, memory and speed: {words.listed(moved)}."
+
+
+def _from_to(change: Change) -> str:
+    old, new = values(change)
+    score = change.figure.unit == "score"
+    return f"from {old} to {new} ({words.signed(change.absolute) if score else growth(change)})"
+
+
+WIDTH = 80
+
+
+def text(diff: Diff, outcomes: Sequence[Outcome]) -> str:
+    """The diff as lines that fit the terminal."""
+    lines = [
+        *_wrapped("old  ", diff.old),
+        *_wrapped("new  ", diff.new),
+        *(line for notice in diff.notices for line in _wrapped("Note: ", notice)),
+        *(line for cell in diff.cells for line in _cell(cell, outcomes)),
+        "",
+        *_end(diff, outcomes),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(cell: CellDiff, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    yield ""
+    yield words.short(_line(cell.name), WIDTH)
+    old, new = cell.pair.old.ending(), cell.pair.new.ending()
+    if {old.partition(",")[0], new.partition(",")[0]} != {"ok"}:
+        yield f"  {new}, as before" if old == new else f"  {old} before, {new} now"
+    for change in shown(cell, outcomes):
+        yield _row(cell, change)
+
+
+def _row(cell: CellDiff, change: Change) -> str:
+    old, new = values(change)
+    name = words.short(_line(label(cell, change)), 18)
+    return f"  {name:18} {old:>13} {new:>13} {growth(change):>9}  {change.word}".rstrip()
+
+
+def _end(diff: Diff, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    if diff.missing:
+        yield from _wrapped("Only in old: ", words.listed(diff.missing, 20))
+    if diff.added:
+        yield from _wrapped("Only in new: ", words.listed(diff.added, 20))
+    yield from _wrapped("", summary(diff))
+    for sentence in unjudged(outcomes):
+        yield from _wrapped("Note: ", sentence)
+    for name, how in broken_cells(diff):
+        yield from _wrapped("FAILS " if outcomes else "", f"{name} {how}")
+    for rule, how in broken_rules(outcomes):
+        yield from _wrapped("FAILS ", f"{rule}: {how}")
+
+
+def _wrapped(start: str, content: str) -> list[str]:
+    indent = " " * min(len(start), 6)
+    return textwrap.wrap(start + _line(content), WIDTH, subsequent_indent=indent)
+
+
+def _line(content: str) -> str:
+    """The text in one line, without what a terminal would obey."""
+    return " ".join(words.clean(content).split())

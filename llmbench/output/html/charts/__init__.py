@@ -1,0 +1,1 @@
+"""The charts of the page, each with a table of what it shows."""

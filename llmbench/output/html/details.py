@@ -1,0 +1,384 @@
+"""Each cell in detail: how it ended, what it was, what was in force, what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llmbench import text
+from llmbench import text as words
+from llmbench.analysis import fairness
+from llmbench.analysis.learning import DID_NOT_LEARN
+from llmbench.analysis.standing import Standing
+from llmbench.machine import Environment
+from llmbench.output.html.cells import record_status
+from llmbench.record.arm import Arm
+from llmbench.record.comparison import Comparison, Header
+from llmbench.record.figure import after, before, predicted_memory
+from llmbench.record.record import Conditions, DataRef, Record
+from llmbench.text import count, size
+from llmbench.wording import peak, predicted
+from llmbench.wording.precision import precision
+
+KINDS = {
+    "allocated_bytes": "Allocated",
+    "reserved_bytes": "Reserved",
+    "process_bytes": "Process on the GPU",
+    "outside_bytes": "Outside the allocator",
+    "paged_bytes": "Paged",
+    "host_growth_bytes": "Host memory growth",
+}
+"""Kinds of memory, as far as they were measured."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: the first column holds the names of the rows."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def grids(record: Record) -> tuple[Grid, ...]:
+    """All there is to say of the cell."""
+    return tuple(grid for grid in (_phases(record), _peak(record), _gpu(record)) if grid.rows)
+
+
+def _phases(record: Record) -> Grid:
+    """Seconds and memory of each phase; only the kinds of memory that there were."""
+    memories = [phase.memory for phase in record.phases.values()]
+    held = [k for k in KINDS if any(getattr(m, k) is not None for m in memories)]
+    if not any(m.paged_bytes for m in memories):
+        held = [k for k in held if k != "paged_bytes"]
+    rows = []
+    for name, phase in record.phases.items():
+        figures = (getattr(phase.memory, k) for k in held)
+        memory = (text.DASH if f is None else size(f) for f in figures)
+        probes = (f"{k} {show(v)}" for p in phase.probes.values() for k, v in p.items())
+        shown = "train (first loss only)" if name == "train" and not record.cell.trains else name
+        rows.append((shown, text.seconds(phase.seconds), *memory, text.clean(", ".join(probes))))
+    header = ("Phase", "Time", *(KINDS[k] for k in held))
+    if any(row[-1] for row in rows):
+        return Grid("Phases", (*header, "Probes"), tuple(rows))
+    return Grid("Phases", header, tuple(row[:-1] for row in rows))
+
+
+def _peak(record: Record) -> Grid:
+    """What the train phase's peak was made of, and what it was predicted to be."""
+    rows = (
+        ("predicted" if found.predicted else "measured", *found.texts)
+        for found in peak.peaks(Arm((record,)))
+    )
+    return Grid("What the peak is made of", ("Train phase", *peak.HEADER), tuple(rows))
+
+
+def _gpu(record: Record) -> Grid:
+    """What the GPU was like in each phase."""
+    header = (
+        "Phase",
+        "Clock",
+        "Its limit",
+        "Temperature, highest",
+        "Power, mean",
+        "Held down by",
+        "Other processes",
+        "Samples",
+    )
+    rows = (
+        (name, *_conditions(phase.conditions))
+        for name, phase in record.phases.items()
+        if phase.conditions
+    )
+    return Grid("The GPU", header, tuple(rows))
+
+
+def _conditions(seen: Conditions) -> Iterator[str]:
+    yield _clock(seen)
+    yield _with(seen.clock_limit_mhz, "MHz")
+    yield _with(seen.temperature_celsius, "°C")
+    yield _with(seen.power_watts, "W")
+    yield text.cut(", ".join(seen.throttle_reasons), 300) or "nothing"
+    yield str(seen.other_processes)
+    yield str(seen.samples)
+
+
+def _clock(seen: Conditions) -> str:
+    """`1,560 to 1,980 MHz, median 1,665`."""
+    if seen.clock_mhz is None:
+        return text.DASH
+    low, middle, high = seen.clock_mhz
+    if low == high:
+        return f"{low:,} MHz"
+    return f"{low:,} to {high:,} MHz, median {middle:,}"
+
+
+def _with(value: float | None, unit: str) -> str:
+    return text.DASH if value is None else f"{value:,.0f} {unit}"
+
+
+DIGEST = 12
+"""Characters shown of a digest or a revision."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A name, what it is, and where that came from."""
+
+    name: str
+    value: str
+    origin: str = ""
+
+
+def setting_up(comparison: Comparison) -> tuple[Fact, ...]:
+    """Model, data, precision and machine."""
+    header = comparison.header
+    found = []
+    if header.plan.cells:
+        cell = header.plan.cells[0].cell
+        revision = f", revision {cell.model.revision[:DIGEST]}" if cell.model.revision else ""
+        if cell.model.digest:
+            revision += f", digest {cell.model.digest[:DIGEST]}…"
+        found += [
+            Fact("Model", text.clean(f"{cell.model.id} ({cell.model.weights} weights{revision})")),
+            Fact("Task", text.clean(cell.task)),
+            Fact("Trained on", _data(cell.train_data)),
+            Fact("Evaluated on", _data(cell.eval_data) if cell.eval_data.examples else "nothing"),
+        ]
+        if cell.validation_data and cell.validation_data.examples:
+            found.append(Fact("Validated on", _data(cell.validation_data)))
+    if header.data_fields:
+        fields = (f"{role} from {name}" for role, name in header.data_fields.items())
+        found.append(Fact("Fields read", text.clean(", ".join(fields))))
+    types = precision(comparison.records)
+    if types:
+        found.append(Fact("Precision", types))
+    return (*found, *_machine(header.environment), Fact("Run at", text.clean(header.created_at)))
+
+
+def configuration(header: Header) -> tuple[Fact, ...]:
+    """Every value of the configuration, and where it came from."""
+    values: dict[str, Any] = {}
+    for name, value in header.configuration.items():
+        values |= value if name == "settings" and isinstance(value, dict) else {name: value}
+    return tuple(
+        Fact(text.clean(name), show(value), text.clean(header.origins.get(name, "")))
+        for name, value in values.items()
+    )
+
+
+def _machine(environment: Environment) -> Iterator[Fact]:
+    memory = size(environment.device_memory_bytes)
+    driver = f", driver {environment.driver}" if environment.driver else ""
+    number = f"{environment.device_count} of " if environment.device_count > 1 else ""
+    device = f"{number}{environment.device_name}, {memory}{driver}"
+    yield Fact("Device", text.clean(device))
+    if environment.device == "cuda":
+        cores = text.plural(environment.cpu_count, "core")
+        host = f"{environment.cpu_name}, {cores}, {size(environment.memory_bytes)}"
+        yield Fact("Host", text.clean(host))
+    yield Fact("System", text.clean(f"{environment.system}, Python {environment.python}"))
+    versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
+    yield Fact("Versions", text.clean(versions))
+
+
+def _data(data: DataRef) -> str:
+    digest = f", SHA-256 {data.sha256[:DIGEST]}…" if data.sha256 else ""
+    return text.clean(f"{data.name}, {text.plural(data.examples, 'example')}{digest}")
+
+
+def label(name: str) -> str:
+    """A name of a setting or an option for a person."""
+    return text.clean(name).replace("_", " ")
+
+
+def show(value: Any) -> str:
+    """A configured value for a person."""
+    if value is None:
+        return text.DASH
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{text.clean(str(k))} {show(v)}" for k, v in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(show(v) for v in value)
+    return text.cut(str(value), 500)
+
+
+MOST_DETAILS = 40
+"""Cells with details on the page; of more, those that did not end well come first."""
+
+TRACEBACK = 4000
+"""Characters kept of a traceback or a log's end, from its end."""
+
+
+@dataclass(frozen=True)
+class Detail:
+    """All that the page says of one cell."""
+
+    number: int
+    name: str
+    status: str
+    good: bool
+    reason: str
+    traceback: str
+    facts: tuple[Fact, ...]
+    settings: tuple[Fact, ...]
+    in_force: tuple[Fact, ...]
+    grids: tuple[Grid, ...]
+    warnings: tuple[str, ...]
+
+
+def detailed(standing: Standing) -> frozenset[str]:
+    """Ids of the cells that get details."""
+    ranked = sorted(standing.records, key=lambda r: r.status in {"ok", "skipped"})
+    return frozenset(r.cell.id for r in ranked[:MOST_DETAILS])
+
+
+def details(standing: Standing, linked: frozenset[str]) -> tuple[Detail, ...]:
+    """The cells with details, in their order."""
+    return tuple(
+        _detail(number, record, standing)
+        for number, record in enumerate(standing.records, start=1)
+        if record.cell.id in linked
+    )
+
+
+def _detail(number: int, record: Record, standing: Standing) -> Detail:
+    wrong, finding = (
+        standing.problems.get(record.cell.id, ""),
+        standing.unlearnt.get(record.cell.id),
+    )
+    status = "wrong first loss" if wrong else DID_NOT_LEARN if finding else ""
+    return Detail(
+        number=number,
+        name=standing.cell_names[record.cell.id],
+        status=(record.status == "ok" and status) or record_status(record),
+        good=record.status == "ok" and not status,
+        reason=words.cut(wrong or (finding.sentences if finding else record.reason or ""), 2000),
+        traceback=_end(record.traceback or ""),
+        facts=tuple(_facts(record)),
+        settings=tuple(_changes(record)),
+        in_force=tuple(_in_force(record)),
+        grids=grids(record),
+        warnings=tuple(words.cut(w, 500) for w in record.warnings),
+    )
+
+
+def _facts(record: Record) -> Iterator[Fact]:
+    yield Fact("Cell", words.clean(record.cell.id))
+    packages = dict.fromkeys(m.distribution for m in record.cell.members)
+    yield Fact("Strategies from", words.clean(", ".join(packages)))
+    for member in record.cell.members:
+        if member.options:
+            options = ", ".join(f"{label(k)} {show(v)}" for k, v in member.options.items())
+            yield Fact(f"Options of {words.clean(member.id)}", options)
+    if record.parameters:
+        trainable, total = record.parameters.trainable, record.parameters.total
+        share = f" ({words.percent(trainable, total)})" if total else ""
+        text = f"{count(trainable)} of {count(total)} trained{share}"
+        yield Fact("Parameters", text if record.cell.trains else f"{count(total)}, none trained")
+    yield from _learnt(record)
+    if predicted_memory(record):
+        yield Fact("Peak memory predicted", predicted.predicted(record))
+    if record.generation:
+        made = record.generation
+        text = f"{made.new_tokens:,} new tokens in {words.seconds(made.seconds)}"
+        yield Fact("Generated", text)
+    yield from _times(record)
+
+
+def _learnt(record: Record) -> Iterator[Fact]:
+    """The validation loss, and what a step did to the weights."""
+    start, end = before(record), after(record)
+    if start is not None:
+        yield Fact("Validation loss", f"{start:.3f}" + (f", at the end {end:.3f}" if end else ""))
+    if record.moved:
+        share = words.percent(record.moved.share, 1)
+        meant = words.percent(record.moved.meant, 1) if record.moved.meant is not None else ""
+        text = f"{share} of them" + (f", of {meant} that were meant to change" if meant else "")
+        yield Fact(f"Weights changed by step {record.moved.step}", text)
+
+
+def _times(record: Record) -> Iterator[Fact]:
+    if record.started_at:
+        yield Fact("Started", words.clean(record.started_at))
+    if record.start_seconds is not None:
+        yield Fact("Process started in", words.seconds(record.start_seconds))
+    if record.seconds is not None:
+        yield Fact("Took", words.seconds(record.seconds))
+    if record.attempt > 1:
+        yield Fact("Attempt", _attempts(record))
+
+
+def _attempts(record: Record) -> str:
+    """`3; attempt 1 ended oom in train, attempt 2 ended killed in load`."""
+    ends = (
+        f"attempt {a.attempt} ended {a.status}" + (f" in {a.phase}" if a.phase else "")
+        for a in record.earlier
+    )
+    return "; ".join(filter(None, [str(record.attempt), ", ".join(ends)]))
+
+
+def _changes(record: Record) -> Iterator[Fact]:
+    for name, value in record.cell.declared.items():
+        yield Fact(label(name), show(value), "declared by the strategy")
+
+
+def _in_force(record: Record) -> Iterator[Fact]:
+    """What the worker saw, whatever was asked for."""
+    for name, value in fairness.traits(record).items():
+        seen = fairness.trait(name).label.removeprefix("the ")
+        yield Fact(words.clean(seen[:1].upper() + seen[1:]), words.cut(value, 500))
+
+
+def _end(text: str) -> str:
+    text = words.clean(text)
+    return text if len(text) <= TRACEBACK else f"…{text[-TRACEBACK:]}"
+
+
+MOST_ROWS = 40
+"""Cells in the table."""
+
+Row = tuple[str, tuple[str, ...]]
+"""A cell's name, and its values."""
+
+
+def differing(standing: Standing) -> tuple[tuple[str, ...], tuple[Row, ...]]:
+    """What the cells do not share: the names, and each cell's values."""
+    trained = [arm for arm in standing.arms if arm.cell.trains and arm.first.status != "skipped"]
+    rows = [(arm, {**settings(arm.first), **traits(arm.first)}) for arm in trained]
+    names = list(dict.fromkeys(n for _, values in rows for n in values))
+    # What a cell never got to say is no difference.
+    found = [n for n in names if len({v[n] for _, v in rows if v.get(n)}) > 1]
+    cells = tuple(
+        (standing.names[arm.id], tuple(values.get(n) or text.DASH for n in found))
+        for arm, values in rows[:MOST_ROWS]
+    )
+    declared = _declared(standing.records)
+    return tuple(f"{n}{declared.get(n, '')}" for n in found), cells if found else ()
+
+
+def settings(record: Record) -> dict[str, str]:
+    """The cell's settings by their names for a person."""
+    return {label(n): show(v) for n, v in record.cell.settings.model_dump().items()}
+
+
+def traits(record: Record) -> dict[str, str]:
+    """What was in force, likewise."""
+    return {_title(name): text.clean(v) for name, v in fairness.traits(record).items()}
+
+
+def _declared(records: Sequence[Record]) -> Mapping[str, str]:
+    """What is to be added to a name: whether the difference is declared, where that is known."""
+    names = {label(n) for r in records for n in r.cell.declared}
+    names |= {_title(n) for r in records for n in fairness.traits(r) if fairness.ours(r, n)}
+    unfair = {d.name.removeprefix("the ") for d in fairness.unfair(records)}
+    return {**dict.fromkeys(names, " (declared)"), **dict.fromkeys(unfair, " (not declared)")}
+
+
+def _title(name: str) -> str:
+    return text.clean(fairness.trait(name).label.removeprefix("the "))

@@ -1,0 +1,248 @@
+"""What each part does: a row for every place in which its effect was seen, and a chart of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from llmbench import text
+from llmbench import text as words
+from llmbench.analysis import effects
+from llmbench.analysis.effects import MOST_EFFECTS, Effect, Interaction, Part
+from llmbench.analysis.standing import Standing
+from llmbench.analysis.statistics.interval import Interval
+from llmbench.analysis.statistics.verdict import Verdict
+from llmbench.output.html.cells import Value
+from llmbench.output.html.charts import canvas
+from llmbench.output.html.charts.canvas import MOST_ROWS, Chart, Scale, chart, unique
+from llmbench.text import size
+from llmbench.wording import figures
+
+
+def name(part: Part) -> str:
+    """`` `lora` instead of `full` ``, set as code."""
+    if part.instead_of:
+        return f"{words.code(part.added)} instead of {words.code(part.instead_of)}"
+    return words.code(part.added)
+
+
+def where(effect: Effect) -> str:
+    """`` on `lora` ``, or what stands beside an exchange."""
+    if not effect.part.instead_of:
+        return f"on {words.code(effect.before)}"
+    return f"with {words.code(effect.rest)}" if effect.rest else "by itself"
+
+
+def memory(effect: Effect) -> Value:
+    """How much the peak grows, and by what share."""
+    change = effect.memory
+    details = [words.share(effect.memory_share), _sizes(change) if change.low < change.high else ""]
+    return Value(signed_size(change.estimate), detail=" ".join(d for d in details if d))
+
+
+def speed(effect: Effect) -> Value:
+    """By what share the tokens per second grow."""
+    if effect.speed_share is None:
+        return Value("", absent="not measured")
+    spread = _shares(effect.speed) if effect.speed else ""
+    return Value(words.share(effect.speed_share), detail=spread)
+
+
+def quality(effect: Effect) -> Value:
+    """By how much the score grows."""
+    if effect.quality is None:
+        return Value("", absent="not measured")
+    change = effect.quality.difference
+    estimate, _, bounds = figures.difference(change).partition(" ")
+    return Value(estimate, detail=_judged(bounds, effect.quality))
+
+
+def signed_size(value: float) -> str:
+    """A change in bytes, with its sign: `+11.4 GiB`; `0` where there is none."""
+    return f"{_sign(value)}{size(abs(value))}" if value else "0"
+
+
+def _sizes(interval: Interval) -> str:
+    return f"[{signed_size(interval.low)}, {signed_size(interval.high)}]"
+
+
+def _shares(verdict: Verdict) -> str:
+    low, high = words.share(verdict.difference.low), words.share(verdict.difference.high)
+    return _judged(f"[{low.removesuffix(' %')}, {high}]" if low != high else "", verdict)
+
+
+def _judged(bounds: str, verdict: Verdict) -> str:
+    """The bounds, and what they amount to where that is not to be seen from them."""
+    unclear = "" if verdict.word in ("better", "worse") else verdict.word
+    return ", ".join(text for text in (bounds, unclear) if text)
+
+
+def _sign(value: float) -> str:
+    return "+" if value > 0 else words.MINUS
+
+
+MOST_SENTENCES = 12
+EXACT, SAMPLED = 0.01, 0.05
+"""Shares of the peak below which two savings simply add up: on a GPU, and where peaks scatter."""
+
+
+def sentences(found: Sequence[Effect], standing: Standing) -> tuple[str, ...]:
+    """A sentence for each two parts whose four combinations are there; the largest changes first.
+
+    Backticks stand around names.
+    """
+    told = effects.interactions(found)
+    ranked = sorted(told, key=lambda i: -abs(i.memory_bytes))
+    least = EXACT if standing.cuda else SAMPLED
+    return tuple(_sentence(i, least) for i in ranked[:MOST_SENTENCES])
+
+
+def _sentence(found: Interaction, least: float) -> str:
+    alone, joined = found.alone, found.joined
+    return (
+        f"{name(alone.part)} {_saves(alone)} {where(alone)}, and {_saves(joined)} "
+        f"{_beside(found.other)}: {_apart(found, least)}.{_speeds(alone, joined)}"
+    )
+
+
+def _saves(found: Effect) -> str:
+    change = found.memory.estimate
+    if not change:
+        return "leaves peak memory as it is"
+    return f"{'saves' if change < 0 else 'adds'} {size(abs(change))}"
+
+
+def _beside(other: Part) -> str:
+    together = "" if other.instead_of else " as well"
+    return f"with {name(other)}{together}"
+
+
+def _apart(found: Interaction, least: float) -> str:
+    """The difference of the differences."""
+    change, alone, joined = found.memory_bytes, found.alone.memory, found.joined.memory
+    if abs(change) < least * found.alone.held_bytes:
+        return "the two add up"
+    if alone.estimate * joined.estimate < 0:
+        return f"{size(abs(change))} apart"
+    more = abs(joined.estimate) > abs(alone.estimate)
+    return f"{size(abs(change))} {'more' if more else 'less'}"
+
+
+def _speeds(alone: Effect, joined: Effect) -> str:
+    shares = (alone.speed_share, joined.speed_share)
+    first, second = (None if s is None else text.share(s) for s in shares)
+    if first is None or second is None:
+        return ""
+    both = f"{first} both times" if first == second else f"{first} and by {second}"
+    return f" Speed changes by {both}."
+
+
+@dataclass(frozen=True)
+class Row:
+    """One part in one place; backticks stand around names."""
+
+    part: str
+    where: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All that is known of the parts."""
+
+    header: tuple[str, ...]
+    """Of the columns behind part and place."""
+    rows: tuple[Row, ...]
+    interactions: tuple[str, ...]
+    notes: tuple[str, ...]
+    chart: Chart
+
+
+def parts(standing: Standing) -> Parts | None:
+    """The parts of the competing compositions; None where no two differ in one alone."""
+    score = standing.score.id if standing.score else None
+    found = effects.effects(standing.competing, score, standing.margin)
+    if not found:
+        return None
+    columns = {_memory_label(standing): memory}
+    if any(e.speed_share is not None for e in found):
+        columns["Training speed"] = speed
+    if standing.score and any(e.quality for e in found):
+        columns[standing.score.label] = quality
+    rows = (Row(name(e.part), where(e), tuple(of(e) for of in columns.values())) for e in found)
+    return Parts(
+        tuple(columns),
+        tuple(rows),
+        sentences(found, standing),
+        tuple(_notes(found, standing)),
+        _chart(found, standing),
+    )
+
+
+def _memory_label(standing: Standing) -> str:
+    word = standing.memory_word
+    return word[0].upper() + word[1:]
+
+
+def _notes(found: Sequence[Effect], standing: Standing) -> Iterator[str]:
+    judged = max(sum(bool(e.speed) for e in found), sum(bool(e.quality) for e in found))
+    if judged:
+        yield (
+            "In brackets: 95 % intervals. Undecided is what chance could do as well, corrected for "
+            f"{text.plural(judged, 'row')} (Holm); as good is a quality that changes by less than "
+            f"{standing.margin:g}."
+        )
+    if not standing.cuda:
+        yield "Host memory scatters from run to run: a change of some percent of it says nothing."
+    bundles = {m.id: m.bundle for arm in standing.competing for m in arm.cell.members if m.bundle}
+    for member, joined in bundles.items():
+        yield f"{text.code(member)} counts as one part, and joins {text.listed(joined)}."
+    if len(found) == MOST_EFFECTS:
+        yield f"Only the first {MOST_EFFECTS} are shown."
+
+
+def _chart(found: Sequence[Effect], standing: Standing) -> Chart:
+    shown = found[:MOST_ROWS]
+    names = unique([_row_name(e) for e in shown])
+    rows = standing.numbers
+    numbers = {a.cell.composition: rows[a.id] for a in reversed(standing.competing)}
+    values: canvas.Data = [
+        {
+            "name": row,
+            "phase": panel,
+            "x": 100 * change,
+            "colour": canvas.ACCENT if good else canvas.SOFT,
+            "says": f"[{numbers[e.after]}] {row}, {panel}: {text.share(change)}",
+        }
+        for e, row in zip(shown, names, strict=True)
+        for panel, change, good in _changes(e, standing)
+    ]
+    panels = tuple(dict.fromkeys(v["phase"] for v in values))
+    ends = [0.0, *(v["x"] for v in values)]
+    room = 0.05 * (max(ends) - min(ends)) or 1.0
+    scale = Scale("Change, %", min(ends) - room, max(ends) + room)
+    return chart(
+        "parts",
+        "What each part changes",
+        f"Bars of the change in {' and '.join(panels)} by {text.plural(len(shown), 'part')}.",
+        "Change in percent of what it is without the part; the accent is for the better."
+        + (f" {len(found) - len(shown)} more are in the table only." if found[MOST_ROWS:] else ""),
+        ((), ()),
+        lambda: canvas.bars(values, names, panels, scale),
+    )
+
+
+def _changes(found: Effect, standing: Standing) -> Iterator[tuple[str, float, bool]]:
+    """Panel, change as a share, and whether it is for the better."""
+    yield standing.memory_word, found.memory_share, found.memory_share < 0
+    if found.speed_share is not None:
+        better = found.speed.word == "better" if found.speed else found.speed_share > 0
+        yield "training speed", found.speed_share, better
+
+
+def _row_name(found: Effect) -> str:
+    """`4-bit, lora`: short enough for an axis."""
+    added, old = found.part.added, found.part.instead_of
+    head = f"{added} for {old}" if old else added
+    beside = found.rest if old else found.before
+    return text.clean(f"{head}, {beside}" if beside else head)

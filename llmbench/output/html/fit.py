@@ -1,0 +1,197 @@
+"""What fits into a memory budget: the cells of the frontier, apart from all others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from llmbench import text
+from llmbench.analysis import field
+from llmbench.analysis.names import named
+from llmbench.analysis.standing import Standing
+from llmbench.output.html.cells import REASON_LENGTH, Value, record_status
+from llmbench.record.arm import Arm
+from llmbench.record.comparison import Comparison
+from llmbench.record.figure import BY_ID, Figure, peak_memory
+from llmbench.record.record import Budget, Cell, Record, Stretched
+from llmbench.text import size
+from llmbench.units import spoken
+from llmbench.wording import figures
+
+
+def lead(budget: Budget, record: Record, standing: Standing) -> str:
+    """What was looked for, and why it stands apart."""
+    settings = record.cell.settings
+    if budget.stretched == "seq_len":
+        batch = text.plural(settings.batch_size, "sequence")
+        what = f"The longest sequences of random tokens, {batch} at a time,"
+    elif record.cell.train_data.sha256:
+        what = "The most sequences at a time, each as long as the longest of the training data,"
+    else:
+        what = f"The most sequences of {settings.seq_len:,} random tokens at a time"
+    memory = f"{spoken(budget.bytes)} of {standing.memory_word}"
+    return (
+        f"{what} whose training steps stay within {memory}, and how fast that trains. These cells "
+        "differ in what they compute at a time: they compete with none of the others, and their "
+        "quality is not measured."
+    )
+
+
+def notes(budget: Budget, found: Comparison, standing: Standing) -> Iterator[str]:
+    """How the sizes were found, what the budget leaves out, and what is missing."""
+    if any(r.steps and r.cell.fit == budget for r in found.records):
+        yield "In small: how much faster that is than equal batches."
+    yield (
+        "Sizes were doubled until one was beyond the budget, and then bisected; a trial is two "
+        "real training steps at a learning rate of 0. Speed and memory are those of the steps that "
+        "were timed afterwards."
+    )
+    if budget.stretched == "seq_len":
+        yield (
+            "Lengths are multiples of 8. Speed is in tokens per second, and the longer a sequence, "
+            "the more attention costs for each of its tokens."
+        )
+    if standing.cuda:
+        yield (
+            "The budget is of what tensors hold (allocated). The CUDA context, what the allocator "
+            "holds in reserve and paged optimiser states come on top: leave room for them."
+        )
+    else:
+        yield (
+            "The budget is of the growth of the process on the host. That is sampled, so trials "
+            "take nine tenths of it at most."
+        )
+    yield from _missing(budget, found)
+
+
+def _missing(budget: Budget, found: Comparison) -> Iterator[str]:
+    held = {r.cell.id for r in found.records}
+    cells = [p.cell for p in found.header.plan.cells if p.cell.fit == budget]
+    absent = [text.code(c.composition) for c in cells if c.id not in held]
+    if absent:
+        verb = "has" if len(absent) == 1 else "have"
+        yield f"{text.listed(absent)} {verb} no record."
+
+
+WHAT: dict[Stretched, str] = {
+    "batch_size": "What fits",
+    "seq_len": "How long a sequence fits",
+}
+HEADINGS: dict[Stretched, str] = {
+    "batch_size": "Largest micro-batch",
+    "seq_len": "Longest sequence",
+}
+THERE = ("Training speed there", "Peak memory there")
+NOUNS: dict[Stretched, str] = {"batch_size": "sequence", "seq_len": "token"}
+train_speed = field.SPEED.of
+
+
+@dataclass(frozen=True)
+class FitRow:
+    """One composition."""
+
+    name: str
+    status: str
+    good: bool
+    skipped: bool
+    cause: str
+    """Why there is no size, or what is to be known of it."""
+    values: tuple[Value, ...]
+    tried: str
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """All compositions within one budget."""
+
+    anchor: str
+    title: str
+    lead: str
+    header: tuple[str, ...]
+    """Of the columns behind composition and status."""
+    rows: tuple[FitRow, ...]
+    notes: tuple[str, ...]
+
+
+def fits(comparison: Comparison, standing: Standing) -> tuple[Fitting, ...]:
+    """A table for each budget; `standing` is that of the cells with equal batches."""
+    found = comparison.fitted
+    budgets = dict.fromkeys(r.cell.fit for r in found.records if r.cell.fit)
+    return tuple(
+        _fitting(number, budget, found, standing) for number, budget in enumerate(budgets, start=1)
+    )
+
+
+def _fitting(number: int, budget: Budget, found: Comparison, standing: Standing) -> Fitting:
+    records = [r for r in found.records if r.cell.fit == budget]
+    names = named([r.cell.model_copy(update={"fit": None}) for r in records])
+    settings = records[0].cell.settings
+    equal = f"{text.plural(settings.batch_size, 'sequence')} of up to {settings.seq_len:,} tokens"
+    return Fitting(
+        anchor=f"fit-{number}",
+        title=f"{WHAT[budget.stretched]} into {spoken(budget.bytes)}",
+        lead=lead(budget, records[0], standing),
+        header=(
+            HEADINGS[budget.stretched],
+            "Training speed there",
+            "Peak memory there",
+            f"Speed at {equal}",
+        ),
+        rows=tuple(_row(r, names[r.cell.id], standing) for r in records),
+        notes=tuple(notes(budget, found, standing)),
+    )
+
+
+def _row(record: Record, name: str, standing: Standing) -> FitRow:
+    arm = _equal(record.cell, standing)
+    wrong = standing.problem(arm) if arm else ""
+    cause = wrong or (record.reason or "") or " ".join(record.warnings)
+    rate, before = train_speed(record), field.speed(arm) if arm else None
+    return FitRow(
+        name=name,
+        status="wrong first loss" if wrong and record.status == "ok" else record_status(record),
+        good=record.status == "ok" and not wrong,
+        skipped=record.status == "skipped",
+        cause=text.cut(cause, REASON_LENGTH),
+        values=(
+            _size(record),
+            _figure(field.SPEED, rate, _growth(rate, before)),
+            _figure(BY_ID["peak_memory_bytes"], peak_memory(record)),
+            _figure(field.SPEED, before),
+        ),
+        tried=_tried(record),
+    )
+
+
+def _equal(cell: Cell, standing: Standing) -> Arm | None:
+    """The same composition with equal batches."""
+    wanted = (cell.composition, cell.model, cell.task)
+    arms = ((a, (a.cell.composition, a.cell.model, a.cell.task)) for a in standing.arms)
+    return next((arm for arm, key in arms if key == wanted), None)
+
+
+def _size(record: Record) -> Value:
+    """The size, and what ended the search where that was not the budget."""
+    if record.fit is None or record.cell.fit is None:
+        return Value("", absent="not measured")
+    largest = max(s for s, _ in record.fit.tried) == record.fit.size
+    ends = {"batch_size": "or more", "seq_len": "all that the model has positions for"}
+    stretched = record.cell.fit.stretched
+    return Value(
+        text.plural(record.fit.size, NOUNS[stretched]), detail=ends[stretched] if largest else ""
+    )
+
+
+def _figure(figure: Figure, value: float | None, detail: str = "") -> Value:
+    if value is None:
+        return Value("", absent="not measured")
+    return Value(figures.figure_value(figure, value), detail=detail)
+
+
+def _growth(speed: float | None, before: float | None) -> str:
+    return text.share((speed - before) / before) if speed and before else ""
+
+
+def _tried(record: Record) -> str:
+    tried = record.fit.tried if record.fit else ()
+    return ", ".join(f"{s:,}: {'out of memory' if p < 0 else size(p)}" for s, p in sorted(tried))

@@ -1,0 +1,165 @@
+"""Predictions side by side: the examples on which the cells disagree most."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Literal
+
+from llmbench import text
+from llmbench.analysis.standing import Standing
+from llmbench.record.arm import Arm
+from llmbench.record.figure import Figure
+from llmbench.record.record import Example
+from llmbench.wording import figures
+
+TOKEN = re.compile(r"\s*(?:\w+|[^\w\s])\s*")
+"""A word or a sign with the white space behind it; the first one also with that before it."""
+SHOW_MISSING = 0.5
+"""Words that a prediction lacks are shown if it shares at least this much with the reference."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Text of a prediction that the reference has, that only it has, or that it lacks."""
+
+    kind: Literal["same", "added", "missing"]
+    text: str
+
+    @property
+    def head(self) -> str:
+        """What is to be marked: the text without the white space at its end."""
+        return self.text.rstrip()
+
+    @property
+    def tail(self) -> str:
+        """The white space at its end."""
+        return self.text[len(self.head) :]
+
+
+def marked(prediction: str, references: Sequence[str]) -> tuple[Piece, ...]:
+    """The prediction in pieces, against the reference that it is closest to."""
+    said = TOKEN.findall(prediction)
+    if not said or not references:
+        return (Piece("added", prediction),) if said else ()
+    compared = [(_matcher(wanted, said), wanted) for wanted in map(TOKEN.findall, references)]
+    matcher, wanted = max(compared, key=lambda pair: pair[0].ratio())
+    return tuple(_joined(_pieces(matcher, wanted, said)))
+
+
+def _matcher(wanted: Sequence[str], said: Sequence[str]) -> SequenceMatcher[str]:
+    return SequenceMatcher(None, _folded(wanted), _folded(said), autojunk=False)
+
+
+def _folded(tokens: Sequence[str]) -> list[str]:
+    return [token.strip().casefold() for token in tokens]
+
+
+def _pieces(
+    matcher: SequenceMatcher[str], wanted: Sequence[str], said: Sequence[str]
+) -> Iterator[Piece]:
+    missing = matcher.ratio() >= SHOW_MISSING
+    for kind, wanted_from, wanted_to, said_from, said_to in matcher.get_opcodes():
+        lacking = "".join(wanted[wanted_from:wanted_to])
+        if kind != "equal" and lacking and missing:
+            yield Piece("missing", lacking)
+        if said_to > said_from:
+            yield Piece("same" if kind == "equal" else "added", "".join(said[said_from:said_to]))
+
+
+def _joined(pieces: Iterable[Piece]) -> list[Piece]:
+    """The pieces with a space wherever a missing word would touch the word before it."""
+    found: list[Piece] = []
+    for piece in pieces:
+        touches = found and not found[-1].tail and piece.text[:1].isalnum()
+        if touches and "missing" in {piece.kind, found[-1].kind}:
+            found.append(Piece(found[-1].kind, found.pop().text + " "))
+        found.append(piece)
+    return found
+
+
+SHOWN = 6
+"""Examples on the page."""
+ROWS = 12
+"""Different predictions of one example."""
+MOST_CELLS = 60
+"""Beyond so many cells the page leaves predictions out; the records have them."""
+LONGEST = {"input": 1500, "reference": 600, "prediction": 600}
+
+Said = tuple[Arm, Example]
+"""What an arm predicted with its first seed that ended well."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one or more cells predicted, word for word the same."""
+
+    names: tuple[str, ...]
+    score: str
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One example with everything that was predicted for it."""
+
+    id: str
+    input: str
+    references: tuple[str, ...]
+    predictions: tuple[Prediction, ...]
+    spread: str
+    """How far apart the lowest and the highest score of a trained cell are."""
+    left_out: int = 0
+
+
+def shown(standing: Standing, inputs: Mapping[str, str]) -> tuple[Shown, ...]:
+    """The examples to show, those first on which the scores lie furthest apart."""
+    arms = [arm for arm in standing.arms if arm.first.examples]
+    if not arms or len(arms) > MOST_CELLS:
+        return ()
+    rows: dict[str, list[Said]] = {}
+    for arm in arms:
+        for example in arm.first.examples:
+            rows.setdefault(example.id, []).append((arm, example))
+    ranked = sorted(rows.items(), key=lambda item: -_spread(item[1], standing.score))
+    return tuple(_shown(key, row, standing, inputs.get(key, "")) for key, row in ranked[:SHOWN])
+
+
+def _spread(row: Sequence[Said], score: Figure | None) -> float:
+    if score is None:
+        return float(len({example.prediction for _, example in row}))
+    trained = [e for arm, e in row if arm.cell.trains] or [e for _, e in row]
+    values = [e.scores[score.id] for e in trained if score.id in e.scores]
+    return max(values) - min(values) if values else 0.0
+
+
+def _shown(key: str, row: Sequence[Said], standing: Standing, given: str) -> Shown:
+    same: dict[str, list[Said]] = {}
+    for arm, example in row:
+        same.setdefault(example.prediction, []).append((arm, example))
+    found = [_prediction(group, standing) for group in same.values()]
+    references, apart = row[0][1].references, _spread(row, standing.score)
+    return Shown(
+        id=text.clean(key),
+        input=text.cut(given, LONGEST["input"]),
+        references=tuple(text.cut(r, LONGEST["reference"]) for r in references),
+        predictions=tuple(found[:ROWS]),
+        spread=f"{apart:.3f}" if standing.score and apart else "",
+        left_out=max(0, len(found) - ROWS),
+    )
+
+
+def _prediction(same: Sequence[Said], standing: Standing) -> Prediction:
+    example = same[0][1]
+    score = standing.score
+    value = example.scores.get(score.id) if score else None
+    limit = LONGEST["prediction"]
+    return Prediction(
+        names=tuple(standing.names[arm.id] for arm, _ in same),
+        score=figures.figure_value(score, value) if score and value is not None else "",
+        pieces=marked(
+            text.cut(example.prediction, limit), [text.cut(r, limit) for r in example.references]
+        ),
+    )

@@ -1,0 +1,84 @@
+"""What the page's script needs: the figures to choose among, and the rows to download."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from markupsafe import Markup
+
+from llmbench import text as words
+from llmbench.analysis import field
+from llmbench.analysis.choice import candidates
+from llmbench.analysis.pick import Candidate
+from llmbench.analysis.standing import Standing, quality_pairs
+from llmbench.analysis.statistics.verdict import Word
+from llmbench.output.csv_json import rows
+from llmbench.output.html.charts.canvas import bytes_unit
+from llmbench.record.arm import Arm
+from llmbench.record.comparison import Comparison
+from llmbench.text import size
+from llmbench.wording import phrases
+
+# Characters that could end a script element, start a comment in one, or end a line of script.
+ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
+
+
+def state(comparison: Comparison, standing: Standing, judged: bool) -> Markup:
+    """The data of all cells as JSON that is safe inside a script element.
+
+    `judged` is whether quality is a ground to choose on.
+    """
+    table = rows(comparison)
+    columns = list(table[0]) if table else []
+    data = {
+        "name": words.clean(comparison.header.name),
+        "columns": columns,
+        "rows": [[_finite(row[c]) for c in columns] for row in table],
+        "choice": _choice(standing, judged),
+    }
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Markup(words.clean(text.translate(ESCAPES)))
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _choice(standing: Standing, judged: bool) -> dict[str, Any]:
+    """What competes, in the order of the table, each with its figures and how they read."""
+    unit, factor = memory_unit(standing)
+    pairs = quality_pairs(standing) if judged else {}
+    cells = zip(standing.competing, candidates(standing, pairs), strict=True)
+    return {
+        "score": standing.score.label if standing.score and judged else None,
+        "memoryWord": standing.memory_word,
+        "unit": unit,
+        "unitBytes": factor,
+        "budget": standing.budget,
+        "cells": [
+            _figures(arm, cell, pairs.get(i, {}), standing) for i, (arm, cell) in enumerate(cells)
+        ],
+    }
+
+
+def memory_unit(standing: Standing) -> tuple[str, float]:
+    """The unit in which the reader gives memory, and how many bytes it is."""
+    return bytes_unit(max((field.memory(arm) or 0.0 for arm in standing.competing), default=0.0))
+
+
+def _figures(
+    arm: Arm, cell: Candidate, level: Mapping[int, Word], standing: Standing
+) -> dict[str, Any]:
+    return {
+        **asdict(cell),
+        "cell": standing.numbers[arm.id],
+        "asGood": [i for i, word in level.items() if word == "as good"],
+        "qualityText": "" if cell.quality is None else phrases.quality(standing, arm),
+        "memoryText": size(cell.memory),
+        "speedText": phrases.speed(arm) if cell.speed else "",
+        "timeText": words.seconds(cell.time[0]) if cell.time else "",
+    }

@@ -1,0 +1,181 @@
+"""What the template reads: the whole page as values, nothing left to work out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from markupsafe import Markup
+
+from llmbench import text
+from llmbench.analysis.standing import Standing, stand
+from llmbench.output.html import details as contrast
+from llmbench.output.html import predictions as prediction
+from llmbench.output.html.cells import Table, table
+from llmbench.output.html.charts import canvas
+from llmbench.output.html.charts.canvas import Chart
+from llmbench.output.html.charts.learning import learning_curves
+from llmbench.output.html.charts.loss import loss_curves
+from llmbench.output.html.charts.peak import peak_stacks
+from llmbench.output.html.charts.phases import memory_per_phase, step_times
+from llmbench.output.html.charts.scatter import scatters
+from llmbench.output.html.charts.tuning import learning_rates
+from llmbench.output.html.details import Detail, Fact, detailed, details
+from llmbench.output.html.effects import Parts, parts
+from llmbench.output.html.fit import Fitting, fits
+from llmbench.output.html.predictions import Shown
+from llmbench.output.html.state import memory_unit, state
+from llmbench.record.comparison import Comparison
+from llmbench.record.figure import AFTER_PUBLIC, FIGURES, time_to_quality
+from llmbench.wording import notes as note
+from llmbench.wording.answer import Answer, answer
+from llmbench.wording.notes import Note
+
+MEMORY = {
+    True: "Peak memory is the most that tensors held on the GPU while training (allocated).",
+    False: "Host memory growth is by how much the process grew while training; it is not VRAM.",
+}
+"""What the memory column holds, with a GPU and without."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One page."""
+
+    title: str
+    subject: tuple[str, ...]
+    answer: Answer
+    key_figures: tuple[Fact, ...]
+    notes: tuple[Note, ...]
+    table: Table
+    charts: tuple[Chart, ...]
+    rates: Chart | None
+    """The learning rates that were tried, where some were."""
+    parts: Parts | None
+    fits: tuple[Fitting, ...]
+    undrawn: str
+    """The package whose absence leaves the charts out, if any."""
+    predictions: tuple[Shown, ...]
+    predictions_of: int
+    score_label: str
+    memory_word: str
+    memory_meaning: str
+    setting_up: tuple[Fact, ...]
+    configuration: tuple[Fact, ...]
+    differing_names: tuple[str, ...]
+    differing: tuple[tuple[str, tuple[str, ...]], ...]
+    details: tuple[Detail, ...]
+    details_left_out: int
+    several_seeds: bool
+    """Whether rows are of several cells."""
+    command: str
+    choosable: bool
+    """Whether there is more than one cell to choose among."""
+    judged: bool
+    """Whether quality is a ground to choose on."""
+    measures: tuple[Fact, ...]
+    version: str
+    timed: bool
+    """Whether speed is a ground to choose on."""
+    budget: str
+    """The memory that the pick may need, in the unit that the reader gives it in; may be empty."""
+    state: Markup
+
+
+def view(comparison: Comparison) -> View:
+    """Work out everything that the page says."""
+    whole, comparison = comparison, comparison.equal
+    header = comparison.header
+    standing = stand(comparison)
+    found = answer(standing)
+    linked = detailed(standing)
+    judged = standing.score is not None and bool(found.pick or not standing.fitting)
+    names, differing = contrast.differing(standing)
+    cells = table(standing, found.pick, linked)
+    examples = max((len(r.examples) for r in standing.records), default=0)
+    return View(
+        title=text.clean(header.name),
+        subject=_subject(comparison),
+        answer=found,
+        key_figures=_key_figures(standing, cells),
+        notes=note.notes(comparison, standing),
+        table=cells,
+        charts=_charts(standing, found),
+        rates=learning_rates(whole.tried.records, standing, found.pick),
+        parts=parts(standing),
+        fits=fits(whole, standing),
+        undrawn=canvas.missing() or "",
+        predictions=prediction.shown(standing, comparison.inputs),
+        predictions_of=examples,
+        score_label=standing.score.label if standing.score else "",
+        memory_word=standing.memory_word,
+        memory_meaning=MEMORY[standing.cuda],
+        setting_up=contrast.setting_up(comparison),
+        configuration=contrast.configuration(header),
+        differing_names=names,
+        differing=differing,
+        details=details(standing, linked),
+        details_left_out=len(standing.records) - len(linked),
+        several_seeds=standing.several_seeds,
+        command=text.clean(header.command),
+        judged=judged,
+        choosable=len(standing.competing) > 1,
+        measures=_measures(standing),
+        version=text.clean(header.environment.versions.get("llmbench", "")),
+        timed=standing.timed,
+        budget=f"{standing.budget / memory_unit(standing)[1]:.6g}" if standing.budget else "",
+        state=state(whole, standing, judged),
+    )
+
+
+def _subject(comparison: Comparison) -> tuple[str, ...]:
+    """What was compared, on what, when: the line above the answer."""
+    cells = comparison.header.plan.cells
+    models = dict.fromkeys(
+        p.cell.model.id + (" with random weights" if p.cell.model.weights == "random" else "")
+        for p in cells
+    )
+    tasks = dict.fromkeys(p.cell.task for p in cells)
+    parts = [", ".join(models), ", ".join(tasks), comparison.header.environment.device_name]
+    return tuple(text.cut(p, 80) for p in [*parts, _day(comparison.header.created_at)] if p)
+
+
+def _day(stamp: str) -> str:
+    try:
+        moment = datetime.fromisoformat(stamp)
+    except ValueError:
+        return stamp
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def _key_figures(standing: Standing, cells: Table) -> tuple[Fact, ...]:
+    """The pick's main figures: name, value, and interval or share."""
+    wanted = {standing.score.id if standing.score else "", "peak_memory_bytes"}
+    wanted |= {"train_tokens_per_second", "trainable_parameters"}
+    return tuple(
+        Fact(column.label, value.text, value.detail)
+        for row in cells.rows
+        if row.picked
+        for column, value in zip(cells.columns, row.values, strict=True)
+        if column.id in wanted and value.text
+    )
+
+
+def _charts(standing: Standing, found: Answer) -> tuple[Chart, ...]:
+    more = (
+        learning_curves(standing, found.pick),
+        loss_curves(standing, found.pick),
+        step_times(standing, found.pick),
+        memory_per_phase(standing, found.pick),
+        peak_stacks(standing, found.pick),
+    )
+    return (*scatters(standing, found.pick), *(chart for chart in more if chart))
+
+
+def _measures(standing: Standing) -> tuple[Fact, ...]:
+    """Every figure and what it means."""
+    return tuple(
+        Fact(f.label, f.meaning, f.better)
+        for f in (*FIGURES, *AFTER_PUBLIC, *([time_to_quality({})] if standing.times else []))
+        if f.unit != "score" or standing.score
+    )

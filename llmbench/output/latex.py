@@ -1,0 +1,85 @@
+r"""The comparison as a LaTeX table, for papers: booktabs, to be had with \input."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from llmbench import text as words
+from llmbench.output.brief import LEGEND, Brief, Line, brief
+from llmbench.output.html.cells import Value
+from llmbench.record.comparison import Comparison
+
+COMMANDS = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "'": r"\textquotesingle{}",
+    "`": r"\textasciigrave{}",
+    "[": "{[}",  # behind a line break it would start that command's argument
+    "]": "{]}",
+    words.MINUS: "$-$",
+    words.DASH: "--",
+    "…": r"\ldots{}",
+    "·": r"\textperiodcentered{}",
+}
+SPECIAL = re.compile("[" + re.escape("".join(COMMANDS)) + "]")
+TEMPLATE = r"""% Needs \usepackage{{booktabs}} and \usepackage[T1]{{fontenc}}.
+\begin{{table}}
+\centering
+\caption{{{caption}}}
+\label{{tab:llmbench}}
+\begin{{tabular}}{{{columns}}}
+\toprule
+{header} \\
+\midrule
+{rows}
+\bottomrule
+\end{{tabular}}
+\end{{table}}
+"""
+
+
+def latex(comparison: Comparison) -> str:
+    """A table with a caption that says what was run."""
+    found = brief(comparison)
+    return TEMPLATE.format(
+        caption=escape(" ".join(_caption(found))),
+        columns="l" + "r" * (len(found.header) - 2) + "l",
+        header=" & ".join(map(escape, found.header)),
+        rows="\n".join(map(_row, found.lines)),
+    )
+
+
+def escape(text: str) -> str:
+    """Text in one line, with nothing in it that LaTeX takes for a command."""
+    line = " ".join(words.clean(text).split())
+    return SPECIAL.sub(lambda found: COMMANDS[found[0]], line)
+
+
+def _caption(found: Brief) -> Iterator[str]:
+    yield from found.run
+    if found.marked:
+        yield LEGEND
+
+
+def _row(line: Line) -> str:
+    cells = [rf"\texttt{{{escape(line.name)}}}", *map(_figure, line.figures), escape(line.status)]
+    return rf"{' & '.join(cells)} \\"
+
+
+def _figure(value: Value) -> str:
+    text = escape(value.text)
+    parts = [rf"\textbf{{{text}}}" if value.mark else text, escape(value.detail)]
+    return " ".join(p for p in parts if p)

@@ -1,0 +1,116 @@
+"""What `llmbench list` shows, for people and for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic_core import to_jsonable_python
+
+from llmbench.output.terminal.preview import aligned
+from llmbench.plugin.exporter import Exporter
+from llmbench.plugin.model import Model
+from llmbench.plugin.strategy import Strategy
+from llmbench.plugin.table import Entry, Registry, Source
+from llmbench.plugin.task import Task
+
+
+def listing(kind: str, registry: Registry) -> str:
+    """Everything of one kind, with the package that it comes from."""
+    if kind == "plugins":
+        rows = [(s.name, s.distribution, s.broken or "works") for s in registry.sources]
+        return aligned(("PLUGIN", "PACKAGE", "STATE"), rows)
+    rows = [
+        (name, entry.item.summary, entry.source.distribution)
+        for name, entry in registry.tables()[f"register_{kind}"].entries.items()
+    ]
+    return aligned(("ID", "SUMMARY", "PACKAGE"), rows)
+
+
+def items(kind: str, registry: Registry) -> list[dict[str, Any]]:
+    """The same as values, with all that is declared of each."""
+    if kind == "plugins":
+        return [_plugin(source) for source in registry.sources]
+    entries: dict[str, Entry[Any]] = registry.tables()[f"register_{kind}"].entries
+    details = DETAILS.get(kind, lambda item: {})
+    return [
+        {
+            "id": name,
+            "summary": entry.item.summary,
+            "package": entry.source.distribution,
+            "plugin": entry.source.name,
+            **details(entry.item),
+        }
+        for name, entry in entries.items()
+    ]
+
+
+def options(strategy: type[Strategy]) -> list[dict[str, Any]]:
+    """The options of a strategy: name, type, default and description."""
+    return [
+        {
+            "name": name,
+            "type": _type(field.annotation),
+            "default": None if field.is_required() else to_jsonable_python(field.get_default()),
+            "required": field.is_required(),
+            "description": field.description,
+        }
+        for name, field in strategy.model_fields.items()
+    ]
+
+
+def _plugin(source: Source) -> dict[str, Any]:
+    return {"id": source.name, "package": source.distribution, "broken": source.broken}
+
+
+def _strategy(strategy: type[Strategy]) -> dict[str, Any]:
+    return {
+        "group": strategy.group,
+        "also_claims": sorted(strategy.also_claims),
+        "stands_on": None if _adapts(strategy) else strategy.stands_on,
+        "in_all": strategy.in_all,
+        "trains": strategy.trains,
+        "options": options(strategy),
+    }
+
+
+def _adapts(strategy: type[Strategy]) -> bool:
+    return "adaptation" in strategy.also_claims | {strategy.group}
+
+
+def _model(model: Model) -> dict[str, Any]:
+    return {
+        "hub_id": model.hub_id,
+        "ships_weights": model.folder is not None,
+        "ships_architecture": model.config is not None or model.folder is not None,
+        "defaults": dict(model.defaults),
+    }
+
+
+def _task(task: Task) -> dict[str, Any]:
+    return {
+        "template": task.template,
+        "input_fields": list(task.input_fields),
+        "target_fields": list(task.target_fields),
+        "ships_data": task.train_file is not None and task.eval_file is not None,
+    }
+
+
+def _exporter(exporter: Exporter) -> dict[str, Any]:
+    return {"filename": exporter.filename}
+
+
+def _type(annotation: Any) -> str:
+    """`int`, `str`, or the choices of a literal joined with `|`."""
+    if get_origin(annotation) is Literal:
+        return " | ".join(repr(choice) for choice in get_args(annotation))
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+DETAILS: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "strategies": _strategy,
+    "models": _model,
+    "tasks": _task,
+    "exporters": _exporter,
+}
+"""What each kind declares beyond id and summary."""

@@ -1,0 +1,64 @@
+"""Text as Markdown that GitHub and others render: what is not meant as markup is escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from llmbench import text as words
+
+SPECIAL = re.compile(r"([\\`*_\[\]~#|])")
+ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"})
+LIST_START = re.compile(r"^(?:[-+]|(\d+)(?=[.)]))")
+UNSAFE_IN_CODE = re.compile(r"[`|\\]")
+MARKUP = re.compile(r"[^\w .:+-]|_")
+
+
+def escape(text: str) -> str:
+    """Text in one line, with nothing in it that renders as anything but itself."""
+    return _unlisted(_plain(_line(text)))
+
+
+def code(text: str) -> str:
+    """A name as code. One with a backtick, a bar or a backslash needs HTML: tables split on bars.
+
+    A code span shows its text as it is, so that neither HTML nor a mention of a user gets out.
+    """
+    line = _line(text)
+    if not line:
+        return ""
+    if not UNSAFE_IN_CODE.search(line):
+        return f"`{line}`"
+    escaped = MARKUP.sub(lambda found: f"&#{ord(found[0])};", line)
+    return f"<code>{escaped}</code>"
+
+
+def prose(text: str) -> str:
+    """Text in which backticks stand around names."""
+    parts = _line(text).split("`")
+    drawn = (code(part) if odd % 2 else _plain(part) for odd, part in enumerate(parts))
+    return _unlisted("".join(drawn))
+
+
+def bold(text: str) -> str:
+    """Markdown in bold."""
+    return f"**{text}**" if text else ""
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
+    """A table of cells that are Markdown; columns are aligned to the right, but for those named."""
+    rules = [":---" if number in left else "---:" for number in range(len(header))]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, rules, *rows])
+
+
+def _plain(line: str) -> str:
+    return SPECIAL.sub(r"\\\1", line).translate(ENTITIES)
+
+
+def _unlisted(line: str) -> str:
+    """The line, not to be taken for an item of a list."""
+    return LIST_START.sub(lambda m: f"{m[1]}\\" if m[1] else f"\\{m[0]}", line)
+
+
+def _line(text: str) -> str:
+    return " ".join(words.clean(text).split())

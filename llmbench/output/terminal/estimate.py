@@ -1,0 +1,163 @@
+"""A forecast as tables in text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from llmbench.estimate.forecast import OUTSIDE_BYTES, TRAINING_BYTES, Forecast, Row
+from llmbench.output.terminal.tables import GAP, folded, longest
+from llmbench.record.record import MemoryParts
+from llmbench.text import count, size
+from llmbench.wording.fits import verdict
+from llmbench.workers.job import MOST_SEQUENCES
+
+PARTS = {
+    "weights_bytes": "Weights",
+    "adapter_bytes": "Adapter",
+    "gradients_bytes": "Gradients",
+    "optimizer_bytes": "Optimiser",
+    "activations_bytes": "The rest",
+}
+"""Fields of MemoryParts to their headings."""
+STYLES = {"yes": "green", "tight": "yellow", "no": "red"}
+
+
+def show(forecast: Forecast, console: Console) -> None:
+    """Write the tables, and what has to be known to read them."""
+    console.print(headline(forecast), highlight=False)
+    said = verdict(forecast)
+    if said:
+        console.print(f"\n[bold]{said}[/bold]", highlight=False)
+    known = [r for r in forecast.rows if r.estimate.parts]
+    if known:
+        console.print("\nPredicted peak of the train phase, and what is held at that moment:")
+        console.print(parts_table(known, console.width))
+        if known[0].memory_bytes:
+            console.print(f"\n{room_line(forecast)}", highlight=False)
+            console.print(room_table(known, console.width))
+        console.print(f"\n{rules_line(known[0])}", highlight=False)
+        console.print(rules_table(known, console.width))
+    for line in (*unknown(forecast.rows), *forecast.notices):
+        console.print(f"\n{line}", highlight=False)
+
+
+def headline(forecast: Forecast) -> str:
+    """What is predicted, on what."""
+    settings, environment = forecast.setup.config.settings, forecast.setup.environment
+    memory = environment.device_memory_bytes
+    usable = f", of whose memory {size(memory)} can be used" if memory else ""
+    steps = f", {settings.accumulation} to a step" if settings.accumulation > 1 else ""
+    return (
+        f"{forecast.setup.source.id} on {environment.device_name}{usable}: "
+        f"micro-batches of {settings.batch_size} x {settings.seq_len:,} tokens{steps}, "
+        f"{settings.precision}."
+    )
+
+
+def parts_table(rows: Sequence[Row], width: int) -> Table:
+    """The peak of each composition, taken apart."""
+    used = [name for name in PARTS if any(getattr(r.estimate.parts, name) for r in rows)]
+    cells = [
+        [size(r.peak_bytes or 0), *(part_text(r.estimate.parts, name) for name in used)]
+        for r in rows
+    ]
+    return made(rows, ["Peak", *(PARTS[name] for name in used)], cells, width)
+
+
+def room_line(forecast: Forecast) -> str:
+    """What is compared with the GPU's memory."""
+    settings = forecast.setup.config.settings
+    return (
+        f"Whether it fits, with {size(OUTSIDE_BYTES)} for the CUDA context; the most sequences of "
+        f"{settings.seq_len:,} tokens, and the most tokens in each of {settings.batch_size} "
+        f"sequences, that do (tried up to {MOST_SEQUENCES:,} sequences, and to the tokens that the "
+        "model has positions for):"
+    )
+
+
+def room_table(rows: Sequence[Row], width: int) -> Table:
+    """Which compositions fit, and how far."""
+    cells: list[list[str | Text]] = [
+        [
+            Text(r.fits or "-", style=STYLES.get(r.fits or "", "")),
+            size((r.peak_bytes or 0) + OUTSIDE_BYTES),
+            size_text(r.estimate.largest_batch_size),
+            size_text(r.estimate.longest_seq_len),
+        ]
+        for r in rows
+    ]
+    return made(rows, ["Fits", "Needs", "Sequences", "Tokens"], cells, width)
+
+
+def rules_line(row: Row) -> str:
+    """What the rules are."""
+    least, most = TRAINING_BYTES
+    return (
+        f"Rules of thumb for {count(row.base_parameters)} parameters, beside what is predicted: "
+        "4, 2, 1 or 0.5 bytes a parameter to load it in fp32, bf16, 8 or 4 bits (weights), and "
+        f"{least} to {most} to train all of them with AdamW, whatever the batch (the peak):"
+    )
+
+
+def rules_table(rows: Sequence[Row], width: int) -> Table:
+    """What a reader may have heard, beside what is predicted."""
+    return made(
+        rows,
+        ["To load", "predicted", "To train", "predicted"],
+        [list(rule_texts(r)) for r in rows],
+        width,
+    )
+
+
+def rule_texts(row: Row) -> Iterator[str]:
+    """The rules for one composition, each before what is predicted in its place."""
+    parts, loading, training = row.estimate.parts, row.loading_rule_bytes, row.training_rule_bytes
+    assert parts
+    yield "-" if loading is None else size(loading)
+    yield size(parts.weights_bytes)
+    yield f"{size(training[0])} to {size(training[1])}" if training else "-"
+    yield f"{size(parts.total_bytes)} ({parts.total_bytes / row.base_parameters:.1f} B)"
+
+
+def unknown(rows: Sequence[Row]) -> list[str]:
+    """A line for each composition of which nothing is predicted."""
+    return [
+        f"{r.cell.composition}: not predicted: {r.estimate.reason}"
+        for r in rows
+        if not r.estimate.parts
+    ]
+
+
+def made(
+    rows: Sequence[Row],
+    headings: Sequence[str],
+    cells: Sequence[Sequence[str | Text]],
+    width: int,
+) -> Table:
+    """A table with a row for each composition, folded to fit the width."""
+    widths = [max(len(str(c)) for c in column) for column in zip(headings, *cells, strict=True)]
+    taken, gap = sum(widths) + GAP * len(widths), GAP
+    if max(longest(r.cell.composition) for r in rows) + GAP > width - taken:
+        taken, gap = sum(widths) + len(widths), 1  # or a long name would be broken in mid-word
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
+    table.add_column("Strategy", overflow="fold")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row, texts in zip(rows, cells, strict=True):
+        table.add_row(folded(row.cell.composition, max(8, width - taken)), *texts)
+    return table
+
+
+def part_text(parts: MemoryParts | None, name: str) -> str:
+    """A part's size; a dash for one that is not there at the peak."""
+    held = getattr(parts, name)
+    return size(held) if held else "-"
+
+
+def size_text(number: int | None) -> str:
+    """A number of sequences or tokens."""
+    return "-" if number is None else "none" if number == 0 else f"{number:,}"

@@ -1,0 +1,223 @@
+"""Plain lines: what a log keeps, and what a person reads above the live display."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.text import Text
+
+from llmbench.analysis.tuning import tuned_loss
+from llmbench.estimate.foresight import UNPREDICTED
+from llmbench.output.terminal.progress import STARTING, State
+from llmbench.output.terminal.tables import fit_tables, style, table
+from llmbench.plugin.launcher import NOTICE, Event
+from llmbench.record.comparison import Comparison, Plan
+from llmbench.record.figure import BY_ID
+from llmbench.record.record import Cell, Record
+from llmbench.run.lock import WAITING
+from llmbench.text import clock
+from llmbench.wording.cautions import cautions
+from llmbench.wording.figures import figure_text
+from llmbench.workers.out_of_memory import STOP
+
+PLAIN = str.maketrans({"`": None, "\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "…": "..."})
+
+
+def answered(comparison: Comparison) -> tuple[str, ...]:
+    """The headline, and what is said under it; nothing of a comparison without equal batches."""
+    # Here, since statistics take a while to import, and most of a session has no use for them.
+    from llmbench.analysis.standing import stand
+    from llmbench.wording.answer import answer
+
+    equal = comparison.equal
+    if not equal.records:
+        return ()
+    found = answer(stand(equal))
+    return tuple(plain(text) for text in (f"{found.whole}.", " ".join(found.sentences)))
+
+
+def plain(text: str) -> str:
+    """The text without backticks, and with signs of ASCII for those that are none."""
+    return text.translate(PLAIN)
+
+
+TOLD = (WAITING, STOP, UNPREDICTED, NOTICE)
+"""Events that are sentences for a person."""
+WIDTHS = {"rougeL": 13, "peak_memory_bytes": 8, "train_tokens_per_second": 12}
+"""Characters of each figure in the line of a cell: with the name, it fits 80 columns."""
+
+
+class Lines:
+    """A line when a cell starts and one when it has ended; if verbose, one for each phase."""
+
+    def __init__(self, out: Console, verbose: bool = False) -> None:
+        self.out = out
+        self.verbose = verbose
+        self.state = State()
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing is held open."""
+
+    def start(self, plan: Plan, root: Path) -> None:
+        """Say what will run and where it lands."""
+        self.state.start(plan)
+        self.say(f"{cells(self.state.total)} into {root}")
+        tries = sum(p.cell.tuning for p in plan.cells) + plan.to_come
+        if tries:
+            self.say(
+                f"{tries} of them, or more, find each method's learning rate: they train and are "
+                "not evaluated (--no-tune leaves them out)."
+            )
+
+    def replan(self, plan: Plan) -> None:
+        """Count what has come to it."""
+        self.state.replan(plan)
+
+    def cell(self, cell: Cell) -> None:
+        """Say which cell runs."""
+        self.state.cell(cell)
+        self.say(f"{self.state.number(self.state.done + 1)} {cell.name} ...")
+
+    def event(self, event: Event) -> None:
+        """If verbose, a line for the phase that has ended; and what there is to wait for."""
+        if event["event"] == "phase":
+            self._phase_ended()
+        elif event["event"] in TOLD:
+            self.notice(event["reason"])
+        self.state.event(event)
+
+    def record(self, record: Record, kept: bool) -> None:
+        """A line with the cell's figures."""
+        if not kept:
+            self._phase_ended()
+        taken = None if kept or record.status == "skipped" else self.state.pace.spent()
+        self.state.record(record, kept)
+        line = Text(f"{self.state.number(self.state.done)} ")
+        line.append(ended(record, taken, self.state.longest), style(record.status))
+        if kept and record.status != "ok":
+            line.append("  kept")
+        self.say(line)
+
+    def finish(self, comparison: Comparison, report: Path, status: int) -> None:
+        """The table, the answer, where the logs of what failed are, and where the report is."""
+        self.out.print()
+        self.out.print(table(comparison.equal.records, self.out.width))
+        self.out.print()
+        for found in fit_tables(comparison.fitted.records, self.out.width):
+            self.out.print(found)
+            self.out.print()
+        self._answer(comparison)
+        for caution in cautions(comparison.reported.records):
+            self.out.print(Text(plain(f"Warning: {caution}"), "yellow"))
+        reported = [r for r in comparison.planned if not r.cell.tuning]
+        bad = sum(r.status not in ("ok", "skipped", "interrupted") for r in reported)
+        if bad:
+            self.say(f"{cells(bad)} did not end well: see {report.parent / 'logs'}")
+        if self.state.kept:
+            self.say(again(self.state.kept))
+        self.say(Text(f"Report: {report}", style="bold"))
+
+    def notice(self, sentence: str) -> None:
+        """Something to know at once."""
+        self.say(sentence)
+
+    def _answer(self, comparison: Comparison) -> None:
+        """What to pick and why, in lines of the terminal's width."""
+        for text, look in zip(answered(comparison), ("bold", ""), strict=False):
+            self.out.print(Text(text, look))
+        self.out.print()
+
+    def say(self, text: str | Text) -> None:
+        """Print a line; a long one is left to the terminal to break."""
+        self.out.print(text, soft_wrap=True, markup=False)
+
+    def _phase_ended(self) -> None:
+        state = self.state
+        if not self.verbose or state.running is None or state.phase == STARTING:
+            return
+        count = f"{state.count[0]}/{state.count[1]}" if state.count else ""
+        parts = [state.running.name, state.phase, count, state.figures]
+        said = "  ".join(p for p in parts if p)
+        number = state.number(state.done + 1)
+        spent = state.pace.phase_spent()
+        self.say(f"{number} {said}  {f'{spent:.1f} s' if spent < 10 else clock(spent)}")
+
+
+class Quiet(Lines):
+    """The report's path on standard output, failures on standard error, and nothing else."""
+
+    def __init__(self, out: Console, err: Console) -> None:
+        super().__init__(out)
+        self.err = err
+
+    def start(self, plan: Plan, root: Path) -> None:
+        """Say nothing."""
+        self.state.start(plan)
+
+    def cell(self, cell: Cell) -> None:
+        """Say nothing."""
+        self.state.cell(cell)
+
+    def record(self, record: Record, kept: bool) -> None:
+        """A line for a cell that did not end well."""
+        self.state.record(record, kept)
+        if record.status not in ("ok", "skipped"):
+            self.err.print(ended(record, None, 0), soft_wrap=True, markup=False)
+
+    def notice(self, sentence: str) -> None:
+        """On standard error: the path stays alone on standard output."""
+        self.err.print(sentence, soft_wrap=True, markup=False)
+
+    def finish(self, comparison: Comparison, report: Path, status: int) -> None:
+        """The path alone, for `$(...)` to take."""
+        self.say(str(report))
+
+
+def ended(record: Record, seconds: float | None, longest: int) -> str:
+    """A cell's end in one line; None for the seconds of one that was measured before."""
+    name = record.cell.name.ljust(longest)
+    if record.cell.tuning and record.status in ("ok", "diverged"):
+        return f"{name}  {tried(record)}"
+    if record.status != "ok":
+        where = f" in {record.phase}" if record.phase else ""
+        return f"{name}  {record.status}{where}: {record.reason}"
+    scored = record.cell.eval_data.examples > 0
+    figures = [_figure(column, record) for column in WIDTHS if scored or column != "rougeL"]
+    time = "kept" if seconds is None else clock(seconds)
+    return "  ".join([name, *figures, time])
+
+
+def tried(record: Record) -> str:
+    """What came of a learning rate: `validation loss 1.832`."""
+    loss = tuned_loss(record)
+    return "diverged" if loss is None else f"validation loss {loss:.3f}"
+
+
+def again(kept: Counter[str]) -> str:
+    """`Kept from an earlier run: 3 failed, 1 oom. --retry failed,oom runs them again.`"""
+    ends = ", ".join(f"{count} {status}" for status, count in kept.items())
+    them = "it" if kept.total() == 1 else "them"
+    return f"Kept from an earlier run: {ends}. --retry {','.join(kept)} runs {them} again."
+
+
+def cells(count: int) -> str:
+    """`1 cell`, `8 cells`."""
+    return f"{count} cell{'s' if count != 1 else ''}"
+
+
+def _figure(column: str, record: Record) -> str:
+    text = figure_text(BY_ID[column], record)
+    if column == "rougeL" and text:
+        text = f"ROUGE-L {text}"
+    return text.rjust(WIDTHS[column])

@@ -1,0 +1,89 @@
+"""What `--dry-run` shows: the plan, and where every value came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from llmbench.config import config, rate
+from llmbench.config.composition import Composition, Outlook
+from llmbench.config.setup import Setup
+from llmbench.record.settings import difference
+
+
+def preview(setup: Setup) -> str:
+    """The plan and the configuration as text, without colour, for terminals and pipes alike."""
+    device = f"On {setup.environment.device_name}. Nothing was run."
+    return "\n".join(
+        [
+            aligned(("CELL", "WILL", "DECLARES"), list(cells(setup))),
+            "",
+            *tuning(setup),
+            configuration(setup),
+            "",
+            device,
+        ]
+    )
+
+
+def tuning(setup: Setup) -> Iterator[str]:
+    """What is searched for before these cells run, and what that costs beside them."""
+    found = rate.to_tune(setup)
+    if not found:
+        return
+    each, steps = setup.config.tries, setup.config.settings.steps
+    tries = len(found) * each
+    trained = len(setup.config.every_seed) * sum(c.trains for c in setup.compositions)
+    yield (
+        f"Before that, a learning rate is found for each of {', '.join(c.id for c in found)}: "
+        f"{tries} runs or more, {each} each, with seed {rate.seed(setup)}. They train {steps} "
+        f"steps and generate nothing: {tries * steps:,} steps beside the {trained * steps:,} of "
+        "the cells above. --no-tune leaves them out."
+    )
+    yield ""
+
+
+def cells(setup: Setup) -> Iterator[tuple[str, str, str]]:
+    """Each cell's name, whether it will run and what for, and the settings that it declares."""
+    seeds = len(setup.config.every_seed)
+    often = "run" if seeds == 1 else f"run, {seeds} seeds"
+    for wanted in setup.compositions:
+        yield _row(setup, wanted, wanted.id, often + _added(setup, wanted))
+    for wanted, budget in setup.fitted:
+        yield _row(setup, wanted, f"{wanted.id}, {budget.name}", "run")
+
+
+def _added(setup: Setup, wanted: Composition) -> str:
+    return ", for --ablate" if wanted in setup.ablated else ""
+
+
+def _row(setup: Setup, wanted: Composition, name: str, will: str) -> tuple[str, str, str]:
+    shared = setup.config.settings
+    found = wanted.outlook(shared, setup.environment)
+    taken = rate.of(setup, wanted, {}).value if wanted.trains else shared.learning_rate
+    settings = found.settings.model_copy(update={"learning_rate": taken})
+    changed = difference(shared, settings)
+    if wanted.arithmetic.id in {c.id for c in rate.to_tune(setup)}:
+        changed["learning_rate"] = "searched for"
+    changes = ", ".join(
+        f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in changed.items()
+    )
+    return name, _will(found, will), changes
+
+
+def _will(found: Outlook, otherwise: str) -> str:
+    if found.broken:
+        return f"fail: {found.broken}"
+    return f"skipped: {found.skip}" if found.skip else otherwise
+
+
+def configuration(setup: Setup) -> str:
+    """Every option with its value and where that came from."""
+    return aligned(("OPTION", "VALUE", "FROM"), config.rows(setup.resolved))
+
+
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns of text, as wide as their widest cell."""
+    table = [header, *rows]
+    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
+    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in table)
+    return "\n".join(line.rstrip() for line in lines)

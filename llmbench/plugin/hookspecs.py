@@ -1,0 +1,63 @@
+"""Every hook, on one screen. A plugin implements those it needs and leaves the rest.
+
+    from llmbench import hookimpl
+
+    @hookimpl
+    def register_strategies(register):
+        register(MyStrategy)
+
+The package names itself under the entry point group `llmbench`. All hooks run in the parent and
+again in every worker, so a module that holds them must import in an instant: torch and its kin
+belong inside the methods that the worker calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pluggy
+
+from llmbench.plugin.exporter import Exporter
+from llmbench.plugin.launcher import Launcher
+from llmbench.plugin.metric import Metric
+from llmbench.plugin.model import Model
+from llmbench.plugin.probe import Probe
+from llmbench.plugin.strategy import Strategy
+from llmbench.plugin.task import Task
+
+hookspec = pluggy.HookspecMarker("llmbench")
+
+
+@hookspec
+def register_strategies(register: Callable[[type[Strategy]], None]) -> None:
+    """Offer ways of fine-tuning: `register(Lora)`. Parent and worker."""
+
+
+@hookspec
+def register_models(register: Callable[[Model], None]) -> None:
+    """Offer aliases for `--model`: `register(Model(id="llama-2-7b", ...))`. Parent and worker."""
+
+
+@hookspec
+def register_tasks(register: Callable[[Task], None]) -> None:
+    """Offer tasks for `--task`: `register(Task(id="summarization", ...))`. Parent and worker."""
+
+
+@hookspec
+def register_metrics(register: Callable[[type[Metric]], None]) -> None:
+    """Offer metrics for `--metrics`: `register(Rouge)`. Parent and worker."""
+
+
+@hookspec
+def register_probes(register: Callable[[type[Probe]], None]) -> None:
+    """Measure something in every phase of a cell: `register(Power)`. Parent and worker."""
+
+
+@hookspec
+def register_launchers(register: Callable[[type[Launcher]], None]) -> None:
+    """Run a cell's worker some other way, for `--launcher`: `register(Slurm)`. Parent."""
+
+
+@hookspec
+def register_exporters(register: Callable[[Exporter], None]) -> None:
+    """Write a comparison in another format: `register(Exporter(id="csv", ...))`. Parent."""

@@ -1,0 +1,88 @@
+"""A strategy: what a plugin declares about one way of fine-tuning. The harness does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from llmbench.machine import Environment
+from llmbench.record.settings import Settings
+
+
+class CannotRun(Exception):
+    """Raised by a worker method: the cell cannot run here, and is skipped for this reason."""
+
+
+class Strategy(BaseModel):
+    """Base class of every strategy. Its fields are its options: `lora(r=64,alpha=128)`.
+
+    Methods marked *worker* run in the process of the cell and may import torch; all others run
+    in the parent, which never does. A module that defines a strategy imports torch, transformers
+    and the like inside its worker methods only.
+    """
+
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", allow_inf_nan=False)
+
+    id: ClassVar[str]
+    """Kebab-case name, as typed after `--strategies`."""
+    summary: ClassVar[str]
+    """One line for `llmbench list strategies` and the report."""
+    group: ClassVar[str]
+    """`adaptation`, `quantization`, `attention`, `memory`, or a word of the plugin's own."""
+    also_claims: ClassVar[frozenset[str]] = frozenset()
+    """Further groups that this strategy decides; two members may not decide the same one."""
+    stands_on: ClassVar[str] = "full"
+    """The adaptation that it brings where the composition names none."""
+    bundle: ClassVar[tuple[str, ...]] = ()
+    """What it joins, in words, where it is more than one thing. The report counts it as one."""
+    in_all: ClassVar[bool] = True
+    """Whether `--strategies all` means this one too."""
+    arithmetic: ClassVar[bool] = True
+    """False for what changes memory or kernels alone: it shares the learning rate that is best
+    without it."""
+    sets_learning_rate: ClassVar[bool] = False
+    """True for what gives the learning rate outright, which is then not searched for."""
+    trains: ClassVar[bool] = True
+    """False for a baseline that is evaluated as it is."""
+
+    def claims(self) -> frozenset[str]:
+        """The groups that this strategy decides."""
+        return self.also_claims | {self.group}
+
+    def skip(self, settings: Settings, environment: Environment) -> str | None:
+        """Why this strategy cannot run there, in a sentence; None where it can. Parent."""
+        return None
+
+    def adjust(self, settings: Settings, environment: Environment) -> Settings:
+        """The settings with what this strategy changes, and declares by doing so. Parent.
+
+        Only `llmbench.record.settings.ADJUSTABLE` may change: the rest makes cells comparable.
+        """
+        return settings
+
+    def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:
+        """What this strategy adds to `from_pretrained`. Worker."""
+        return {}
+
+    def prepare(self, model: Any, settings: Settings) -> Any:
+        """The loaded model, made ready to train: adapters added, weights frozen. Worker."""
+        return model
+
+    def optimizer(self, parameters: Iterable[Any], settings: Settings) -> Any | None:
+        """An optimiser of the strategy's own; None for the harness's AdamW. Worker."""
+        return None
+
+    def training(self) -> AbstractContextManager[Any]:
+        """A context around every training step's forward and backward pass. Worker."""
+        return nullcontext()
+
+    def verify(self, kernels: frozenset[str]) -> str | None:
+        """What is wrong with the attention kernels that ran in a training step. Worker.
+
+        `kernels` holds names such as `flash`, `efficient`, `cudnn`, `math` and `eager`. A sentence
+        has the cell skipped for that reason: a strategy that promises a kernel proves it here.
+        """
+        return None

@@ -1,0 +1,1 @@
+"""What is known of a cell and of a comparison: frozen models, and figures derived from them."""

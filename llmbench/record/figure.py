@@ -1,0 +1,273 @@
+"""The figures of a cell, derived from the raw samples of its record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal
+
+from llmbench.record.record import Record, Step
+
+QUALITY = "rougeL"
+"""The score that stands for quality where one figure has to."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure: what it is called, what it means, and which direction is better."""
+
+    id: str
+    label: str
+    unit: Literal["score", "bytes", "tokens/s", "count", "whole", "seconds", "nats"]
+    better: Literal["higher", "lower", "neither"]
+    of: Callable[[Record], float | None]
+    meaning: str
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the most that it can be; an interval may reach beyond what can be."""
+        if self.unit == "score" and self.better == "neither":  # a metric that nobody knows
+            return -math.inf, math.inf
+        return 0.0, 1.0 if self.unit == "score" else math.inf
+
+
+def score(name: str) -> Callable[[Record], float | None]:
+    """The mean of a per-example score, or the figure of the whole set by that name."""
+
+    def of(record: Record) -> float | None:
+        values = [e.scores[name] for e in record.examples if name in e.scores]
+        return fmean(values) if values else record.corpus_scores.get(name)
+
+    return of
+
+
+def peak_memory(record: Record) -> float | None:
+    """Peak of the train phase: allocated on CUDA, the host's growth on a CPU."""
+    phase = record.phases.get("train")
+    ended_before = record.phase in ("load", "prepare", "train")  # no peak of a whole phase
+    if phase is None or ended_before or not record.cell.trains:
+        return None
+    memory = phase.memory
+    return memory.host_growth_bytes if memory.allocated_bytes is None else memory.allocated_bytes
+
+
+def predicted_memory(record: Record) -> float | None:
+    """Peak of the train phase as it was predicted before the cell ran: allocated, on CUDA."""
+    return record.predicted.total_bytes if record.predicted and record.cell.trains else None
+
+
+def peak_memory_kind(record: Record) -> str | None:
+    """What `peak_memory` is on this cell's device."""
+    if peak_memory(record) is None or record.environment is None:
+        return None
+    return "cuda-allocated" if record.environment.device == "cuda" else "host-growth"
+
+
+def measured_steps(record: Record) -> Sequence[Step]:
+    """The steps that count for throughput: all but the burn-in."""
+    return record.steps[record.cell.settings.burn_in_steps :]
+
+
+def timed(record: Record) -> bool:
+    """Whether its speed means anything: equal bits in every run cost time."""
+    return not record.cell.settings.deterministic
+
+
+def train_rate(tokens: str) -> Callable[[Record], float | None]:
+    """Tokens of one kind over the synchronised seconds of the measured steps.
+
+    None of deterministic cells, which are slow on purpose.
+    """
+
+    def of(record: Record) -> float | None:
+        steps = measured_steps(record) if timed(record) else ()
+        seconds = sum(s.seconds for s in steps)
+        return sum(getattr(s, tokens) for s in steps) / seconds if seconds else None
+
+    return of
+
+
+def generate_rate(record: Record) -> float | None:
+    """New tokens over the synchronised seconds of generation; None of deterministic cells."""
+    made = record.generation if timed(record) else None
+    return made.new_tokens / made.seconds if made and made.seconds else None
+
+
+def phase_seconds(phase: Literal["load", "train", "evaluate"]) -> Callable[[Record], float | None]:
+    """How long a phase took."""
+
+    def of(record: Record) -> float | None:
+        found = record.phases.get(phase)
+        return found.seconds if found else None
+
+    return of
+
+
+def load_seconds(record: Record) -> float | None:
+    """How long loading took; None of random weights, which are made and not read."""
+    return phase_seconds("load")(record) if record.cell.model.weights == "pretrained" else None
+
+
+FIGURES = (
+    Figure("rouge1", "ROUGE-1", "score", "higher", score("rouge1"), "single words shared"),
+    Figure("rouge2", "ROUGE-2", "score", "higher", score("rouge2"), "word pairs shared"),
+    Figure("rougeL", "ROUGE-L", "score", "higher", score("rougeL"), "longest common sequence"),
+    Figure("rougeLsum", "ROUGE-Lsum", "score", "higher", score("rougeLsum"), "the same by lines"),
+    Figure("peak_memory_bytes", "Peak memory", "bytes", "lower", peak_memory, "while training"),
+    Figure(
+        "train_tokens_per_second",
+        "Training speed",
+        "tokens/s",
+        "higher",
+        train_rate("nonpadding_tokens"),
+        "non-padding tokens per second of synchronised step time, burn-in left out",
+    ),
+    Figure(
+        "generate_tokens_per_second",
+        "Generation speed",
+        "tokens/s",
+        "higher",
+        generate_rate,
+        "new tokens per second, greedy, in batches",
+    ),
+    Figure(
+        "trainable_parameters",
+        "Trainable",
+        "count",
+        "neither",
+        lambda r: r.parameters.trainable if r.parameters and r.cell.trains else None,
+        "elements that require a gradient",
+    ),
+    Figure(
+        "total_parameters",
+        "Parameters",
+        "count",
+        "neither",
+        lambda r: r.parameters.total if r.parameters else None,
+        "all elements; a packed 4-bit weight counts as the elements that it holds",
+    ),
+    Figure("load_seconds", "Load", "seconds", "lower", load_seconds, "loading phase"),
+    Figure("train_seconds", "Train", "seconds", "lower", phase_seconds("train"), "train phase"),
+    Figure(
+        "evaluate_seconds",
+        "Evaluate",
+        "seconds",
+        "lower",
+        phase_seconds("evaluate"),
+        "evaluate phase",
+    ),
+    Figure(
+        "artifact_bytes",
+        "On disk",
+        "bytes",
+        "lower",
+        lambda r: r.artifact_bytes,
+        "size of what was trained, as saved",
+    ),
+    Figure(
+        "first_loss",
+        "First loss",
+        "nats",
+        "neither",
+        lambda r: r.first_loss,
+        "on the first batch, before anything is learnt",
+    ),
+    Figure(
+        "final_loss",
+        "Final loss",
+        "nats",
+        "lower",
+        lambda r: r.steps[-1].loss if r.steps else None,
+        "of the last training step",
+    ),
+    Figure("eval_loss", "Eval loss", "nats", "lower", lambda r: r.eval_loss, "on the references"),
+)
+BY_ID = {f.id: f for f in FIGURES}
+
+SUPERVISED = Figure(
+    "supervised_tokens_per_second",
+    "Supervised tokens/s",
+    "tokens/s",
+    "higher",
+    train_rate("supervised_tokens"),
+    "tokens that the loss is taken on",
+)
+PADDED = Figure(
+    "padded_tokens_per_second",
+    "Padded tokens/s",
+    "tokens/s",
+    "higher",
+    train_rate("padded_tokens"),
+    "tokens that the device computes, padding included",
+)
+PREDICTED = Figure(
+    "predicted_peak_memory_bytes",
+    "Predicted memory",
+    "bytes",
+    "neither",
+    predicted_memory,
+    "peak memory while training, predicted from shapes alone before the cell ran",
+)
+VALIDATION_LOSS = Figure(
+    "validation_loss",
+    "Validation loss",
+    "nats",
+    "lower",
+    lambda r: r.validation[-1].loss if r.validation else None,
+    "at the end, on examples that are neither trained on nor evaluated",
+)
+TIME_TO_QUALITY = "time_to_quality_seconds"
+
+
+def time_to_quality(times: Mapping[str, float]) -> Figure:
+    """The time to quality: it depends on all cells, and `times` has those of each, by cell id."""
+    return Figure(
+        TIME_TO_QUALITY,
+        "Time to quality",
+        "seconds",
+        "lower",
+        lambda r: times.get(r.cell.id),
+        f"of training, until the validation loss had come down by {100 * SHARE:.0f} % of "
+        "the best improvement among the cells that compare",
+    )
+
+
+FIT_SIZE = Figure(
+    "fit_size",
+    "Largest that fits",
+    "whole",
+    "higher",
+    lambda r: r.fit.size if r.fit else None,
+    "sequences per micro-batch, or tokens per sequence, within the budget of --fit",
+)
+"""Of cells of the frontier alone."""
+AFTER_PUBLIC = (SUPERVISED, PADDED, PREDICTED, VALIDATION_LOSS)
+"""Columns behind the public ones."""
+
+
+RESERVED = frozenset(
+    {
+        *("strategy", "model", "task", "seed", "status", "reason", "device", "cell", "attempt"),
+        *("peak_memory_kind", "fit_budget_bytes", "fit_stretched", "fit_size", TIME_TO_QUALITY),
+        *(f.id for f in (*FIGURES, *AFTER_PUBLIC) if f.unit != "score"),
+    }
+)
+"""Columns that no metric's figure may be called."""
+
+
+SHARE = 0.9
+"""Of the way from the untrained model's loss to the lowest: from there on, quality is reached."""
+
+
+def before(record: Record) -> float | None:
+    """The validation loss before anything was learnt."""
+    first = next(iter(record.validation), None)
+    return first.loss if first and first.step == 0 else None
+
+
+def after(record: Record) -> float | None:
+    """The last validation loss, where there is one behind a step."""
+    last = record.validation[-1] if record.validation else None
+    return last.loss if last and last.step else None

@@ -1,0 +1,145 @@
+"""What the cells of a comparison run with, and the way of each from the plan to its record."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from llmbench.config.setup import Setup
+from llmbench.estimate.foresight import PREDICTING, UNSEEN, Foresight, foresee
+from llmbench.files import write_text
+from llmbench.plugin.launcher import NOTICE, CannotLaunch, Event
+from llmbench.record.comparison import Plan, Planned
+from llmbench.record.record import Cell, Record, Status
+from llmbench.redact import log as logs
+from llmbench.redact import records
+from llmbench.run import resume
+from llmbench.run.inputs import Inputs
+from llmbench.source.model import Source
+from llmbench.storage.store import Store
+from llmbench.workers import out_of_memory, outcome
+from llmbench.workers.ask import ask
+from llmbench.workers.events import Listener
+from llmbench.workers.job import Estimate, EstimateJob, Job
+from llmbench.workers.launch import Timed
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every cell of a comparison shares."""
+
+    setup: Setup
+    source: Source
+    """Where the model's weights are, now that they are there."""
+    inputs: Inputs
+    store: Store
+    launcher: Timed
+    listener: Listener
+    notices: list[str] = field(default_factory=list)
+    """What there is to know of how cells run, as the launcher has said by now."""
+
+    def run(self, planned: Planned, foresight: Foresight = UNSEEN) -> Record | None:
+        """Run one cell, unless it is skipped, and store its record; None if it has a result."""
+        held = self.result(planned)
+        if held:
+            self.listener.record(held, True)
+            return None
+        self.listener.cell(records.cell(planned.cell))
+        record = self._skipped(planned) or self._launch(self._job(planned.cell))
+        record = out_of_memory.explained(foresight.noted(record), foresight.instead(record))
+        record = self.store.write_record(record)
+        self.listener.record(record, False)
+        shutil.rmtree(self.store.work / planned.cell.id, ignore_errors=True)
+        return record
+
+    def result(self, planned: Planned) -> Record | None:
+        """The record that the cell has and keeps, if any."""
+        held = self.store.record(planned.cell.id)
+        retry = self.setup.config.retry
+        return held if held and resume.stands(held, planned.skip, retry) else None
+
+    def predict(self, cells: Plan) -> Foresight:
+        """What can be said of the memory of the cells that have no result yet."""
+        pending = [p for p in cells.cells if not self.result(p)]
+        return foresee(self.setup, pending, self._estimates, self.listener.event)
+
+    def _skipped(self, planned: Planned) -> Record | None:
+        """The record of a cell that cannot run."""
+        if not (planned.skip or planned.broken):
+            return None
+        status: Status = "failed" if planned.broken else "skipped"
+        return self._unrun(planned.cell, status, planned.broken or planned.skip)
+
+    def _unrun(self, cell: Cell, status: Status, reason: str | None) -> Record:
+        """The record of a cell that had no worker."""
+        environment = self.setup.environment
+        return Record(cell=cell, status=status, reason=reason, environment=environment)
+
+    def _launch(self, job: Job) -> Record:
+        """Run the job's worker and make its record, also when the worker could not."""
+        job_file = job.work_folder / "cell.json"
+        write_text(job_file, job.model_dump_json())
+        log = self.store.log(job.cell.id)
+        try:
+            status = self.launcher.run(job_file, log, self._hear)
+        except CannotLaunch as error:
+            return self._unrun(job.cell, "failed", str(error))
+        finally:
+            logs.clean(log)  # libraries write to it directly
+        return self.launcher.judged(outcome.record_of(job, status, log), log)
+
+    def _job(self, cell: Cell) -> Job:
+        """What the cell's worker has to know."""
+        folder = self.store.work_folder(cell.id)
+        return Job(
+            cell=cell,
+            environment=self.setup.environment,
+            model_source=self.source.weights_location,
+            tokenizer_source=self._tokenizer,
+            train_file=self._train_file,
+            eval_file=self.store.data.resolve() / "eval.jsonl" if self.inputs.evaluate else None,
+            validation_file=(
+                self.store.data.resolve() / "validation.jsonl" if self.inputs.validation else None
+            ),
+            record_file=folder / "record.json",
+            work_folder=folder,
+            attempt=self.store.attempts(cell.id) + 1,
+            limit_seconds=self.setup.config.cell_timeout,
+            started_at=time.time(),
+        )
+
+    def _estimates(self, cells: tuple[Cell, ...]) -> Mapping[str, Estimate]:
+        """What a worker predicts of the cells, by cell id."""
+        job = EstimateJob(
+            cells=cells,
+            environment=self.setup.environment,
+            model_source=self.source.weights_location,
+            tokenizer_source=self._tokenizer,
+            train_file=self._train_file,
+            answer_file=self.store.work_folder("estimate") / "answer.json",
+        )
+        log = self.store.logs.resolve() / "estimate.log"
+        with self.launcher.unlimited():
+            return ask(job, self.launcher, log, self._hear_estimate).cells
+
+    def _hear(self, event: Event) -> None:
+        if event["event"] == NOTICE:
+            self.notices.append(event["reason"])
+        self.listener.event(event)
+
+    def _hear_estimate(self, event: Event) -> None:
+        if event["event"] == "estimate":
+            self.listener.event({**event, "event": PREDICTING})
+        elif event["event"] != "start":  # no cell has started
+            self._hear(event)
+
+    @property
+    def _tokenizer(self) -> str | None:
+        return self.source.tokenizer_location if self.setup.has_text else None
+
+    @property
+    def _train_file(self) -> Path | None:
+        return self.store.data.resolve() / "train.jsonl" if self.inputs.train else None

@@ -1,0 +1,95 @@
+"""What cells are fed: data that are read and checked once, and kept beside the records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmbench.config.setup import Setup
+from llmbench.errors import DataError
+from llmbench.files import write_text
+from llmbench.record.record import DataRef, DataRefs
+from llmbench.source import data as dataset
+from llmbench.source.data import Data
+from llmbench.storage.store import Store
+
+RANDOM_TOKENS = "random tokens"
+"""What is trained on where the weights are random and no data are given."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the cells are fed; None where they make random tokens themselves."""
+
+    train: Data | None
+    evaluate: Data | None
+    refs: DataRefs
+    validation: Data | None = None
+    """What losses are taken on while training; neither trained on nor evaluated."""
+
+
+def read(setup: Setup) -> Inputs:
+    """Read and check the data, and choose the examples that the cells get."""
+    config, settings = setup.config, setup.config.settings
+    needed = settings.steps * settings.batch_size * settings.accumulation
+    if not setup.has_text:
+        ref = DataRef(name=RANDOM_TOKENS, examples=needed, sha256="")
+        return Inputs(None, None, DataRefs(ref, ref.model_copy(update={"examples": 0})))
+    task = setup.registry.tasks.get(config.task)
+    fields = (config.input_field, config.target_field)
+    trains_on, evaluates_on = config.data or task.train_file, config.eval_data
+    if evaluates_on is None and config.data is None:
+        evaluates_on = str(task.eval_file) if task.eval_file else None
+    if trains_on is None:
+        raise DataError(f"'{task.id}' has no data of its own to train on: give --data.")
+    train = dataset.read(trains_on, task, *fields)
+    if evaluates_on is None:
+        raise DataError("Evaluation needs data that are not trained on: give --eval-data.")
+    evaluate = dataset.read(evaluates_on, task, *fields)
+    train, validation = validated(setup, train, evaluate)
+    if config.tune and validation is None:
+        raise DataError(
+            f"'{train.name}' has too few examples to hold some out for --tune: give "
+            "--validation-data, or more examples."
+        )
+    train = dataset.sample(train, needed)
+    evaluate = dataset.sample(evaluate, settings.eval_examples)
+    refs = DataRefs(train.ref, evaluate.ref, validation.ref if validation else None)
+    return Inputs(train, evaluate, refs, validation)
+
+
+def validated(setup: Setup, train: Data, evaluate: Data) -> tuple[Data, Data | None]:
+    """What is left to train on, and what to validate on: what was given, or some of the former."""
+    config, most = setup.config, setup.config.settings.validation_examples
+    if config.validation_data is None:
+        return dataset.hold_out(train, evaluate, most)
+    task = setup.registry.tasks.get(config.task)
+    given = dataset.read(config.validation_data, task, config.input_field, config.target_field)
+    apart = dataset.without(given, (train, evaluate))
+    if not apart.examples:
+        raise DataError(
+            f"Every example of '{given.name}' is trained on or evaluated as well: give "
+            "--validation-data others, or leave it out to have some of --data held out."
+        )
+    return train, dataset.sample(apart, most) if most else None
+
+
+def write(inputs: Inputs, store: Store) -> None:
+    """Keep what the cells are fed beside their records."""
+    held = {"train": inputs.train, "eval": inputs.evaluate, "validation": inputs.validation}
+    for name, data in held.items():
+        if data:
+            write_text(store.data / f"{name}.jsonl", dataset.lines(data.examples))
+
+
+def overlap(inputs: Inputs) -> tuple[str, ...]:
+    """A notice if examples are evaluated that were trained on."""
+    if inputs.train is None or inputs.evaluate is None:
+        return ()
+    seen = {e.input for e in inputs.train.examples}
+    both = sum(e.input in seen for e in inputs.evaluate.examples)
+    if not both:
+        return ()
+    return (
+        f"{both} of {len(inputs.evaluate.examples)} evaluated examples are in the training data: "
+        "their scores say what was memorised, not what was learnt.",
+    )

@@ -1,0 +1,1 @@
+"""The output directory: written by one, and read whatever has become of it since."""

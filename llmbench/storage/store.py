@@ -1,0 +1,216 @@
+"""The output directory: records and the comparison that they belong to. The only writer there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from llmbench.errors import StoreError
+from llmbench.files import TEMPORARY, explained_errors, write_bytes, write_text
+from llmbench.record import example_ids
+from llmbench.record.comparison import Comparison, Header
+from llmbench.record.record import Attempt, Record
+from llmbench.redact import records as part
+from llmbench.storage.read import read_record, read_text, validated
+
+
+class Store:
+    """A comparison's directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.records = root / "records"
+        self.logs = root / "logs"
+        self.data = root / "data"
+        self.work = root / ".work"
+
+    def create_root(self) -> None:
+        """Make the directory itself, which others may be using; StoreError where that cannot be."""
+        with self._makes():
+            self.root.mkdir(parents=True, exist_ok=True)
+
+    def create(self) -> None:
+        """Make all directories; StoreError where that cannot be."""
+        with self._makes():
+            for folder in (self.records, self.logs, self.data):
+                folder.mkdir(parents=True, exist_ok=True)
+            self.work.mkdir(exist_ok=True)
+            self.work.chmod(0o700)  # a worker is told options as they are
+            probe = self.work / "writable"
+            probe.write_text("")
+            probe.unlink()
+
+    @contextlib.contextmanager
+    def _makes(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"Cannot write to '{self.root}' ({error.strerror}): name another with --output."
+            ) from None
+
+    def write_header(self, header: Header) -> Header:
+        """Write `comparison.json`, and return what it says: nothing that must not be written."""
+        header = part.header(header)
+        write_text(self.root / "comparison.json", header.model_dump_json(indent=1))
+        return header
+
+    def write_record(self, record: Record) -> Record:
+        """Write a record and return it; one that the cell has is kept as an earlier attempt.
+
+        What must not be written down is taken out. The earlier one is copied before it is
+        replaced: at every moment the cell has a record.
+        """
+        name = record.cell.id
+        path, number = self.records / f"{name}.json", self.attempts(name)
+        record = part.record(record).model_copy(
+            update={"attempt": number + 1, "earlier": _and_before(self.record(name))}
+        )
+        if number:
+            write_bytes(self.records / f"{name}.attempt-{number}.json", _content(path))
+        write_text(path, record.model_dump_json())
+        return record
+
+    def attempts(self, cell_id: str) -> int:
+        """How often the cell was tried; counted where its record cannot be read."""
+        held = self.record(cell_id)
+        if held:
+            return held.attempt
+        earlier = len(list(self.records.glob(f"{cell_id}.attempt-*.json")))
+        return earlier + (self.records / f"{cell_id}.json").exists()
+
+    def remove_temporaries(self) -> None:
+        """Remove what a process that was killed had begun to write."""
+        for folder in (self.root, self.records, self.data):
+            for path in folder.glob(f".*{TEMPORARY}"):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def log(self, cell_id: str) -> Path:
+        """Where the cell's next attempt is to be logged; the log of its latest is kept beside."""
+        path, number = self.logs.resolve() / f"{cell_id}.log", self.attempts(cell_id)
+        earlier = path.with_name(f"{cell_id}.attempt-{number}.log")
+        if number and path.exists() and not earlier.exists():
+            with explained_errors(path):
+                path.rename(earlier)
+        return path
+
+    def work_folder(self, cell_id: str) -> Path:
+        """An empty folder for the cell's worker."""
+        folder = (self.work / cell_id).resolve()
+        shutil.rmtree(folder, ignore_errors=True)
+        with explained_errors(folder):
+            folder.mkdir()
+        return folder
+
+    def record(self, cell_id: str) -> Record | None:
+        """The cell's latest record, if it has one that can be read."""
+        path = self.records / f"{cell_id}.json"
+        try:
+            return read_record(path) if path.exists() else None
+        except StoreError:
+            return None
+
+    def tried(self) -> dict[str, str]:
+        """The composition that each arithmetic's learning rates were tried with, by its id."""
+        found: dict[str, str] = {}
+        with contextlib.suppress(StoreError):
+            for path in self._latest():
+                record = self.record(path.stem)
+                if record and record.cell.tuning:
+                    found[record.cell.arithmetic] = record.cell.composition
+        return found
+
+    def read(self) -> Comparison:
+        """Everything in the directory. A record that cannot be read is named and left alone."""
+        header = self.read_header()
+        found: list[Record] = []
+        inputs: dict[str, str] = {}
+        problems: list[str] = []
+        with _noted(problems):
+            for path in self._latest():
+                with _noted(problems):
+                    found.append(_own_record(path))
+        with _noted(problems):
+            inputs = self._inputs()
+        order = [p.cell.id for p in header.plan.cells]
+        home = example_ids.home([p.cell for p in header.plan.cells])
+        ranked = [
+            example_ids.with_own_ids(r, home)
+            for r in sorted(found, key=lambda r: _rank(order, r.cell.id))
+        ]
+        return Comparison(header, tuple(ranked), inputs, tuple(problems))
+
+    def _latest(self) -> list[Path]:
+        """The files of the cells' latest records; StoreError where there is no place for any."""
+        try:
+            names = sorted(p.name for p in self.records.iterdir())
+        except OSError as error:
+            raise StoreError(
+                f"'{self.records.name}', which holds the cells' records, cannot be read "
+                f"({error.strerror})."
+            ) from None
+        return [self.records / n for n in names if n.endswith(".json") and ".attempt-" not in n]
+
+    def read_header(self) -> Header:
+        """Read `comparison.json`; StoreError where there is none, or a newer one."""
+        path = self.root / "comparison.json"
+        if not os.path.lexists(path):  # which takes a name that is too long for one as well
+            raise StoreError(
+                f"'{self.root}' holds no comparison: "
+                "name a directory that 'llmbench compare' wrote."
+            )
+        return part.header(validated(Header, path, "a comparison"))
+
+    def _inputs(self) -> dict[str, str]:
+        path = self.data / "eval.jsonl"
+        if not path.exists():
+            return {}
+        try:
+            rows = [json.loads(line) for line in read_text(path).split("\n") if line]
+            return {str(row["id"]): str(row["input"]) for row in rows}
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise StoreError(f"'{path.name}' does not hold the evaluated examples.") from None
+
+
+@contextlib.contextmanager
+def _noted(problems: list[str]) -> Iterator[None]:
+    """Note what cannot be read, and go on."""
+    try:
+        yield
+    except StoreError as error:
+        problems.append(str(error))
+
+
+def _own_record(path: Path) -> Record:
+    record = part.record(read_record(path))
+    if path.name != f"{record.cell.id}.json":
+        raise StoreError(f"{path.name!r} is a record of a cell that has a file of its own.")
+    return record
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.exists() and not path.is_file():
+            raise StoreError(f"'{path.name}' is no ordinary file: move it away.")
+        return path.read_bytes()
+    except OSError as error:
+        raise StoreError(
+            f"'{path.name}' is to be kept and cannot be read ({error.strerror}): move it away."
+        ) from error
+
+
+def _and_before(held: Record | None) -> tuple[Attempt, ...]:
+    """The attempt that a record tells of, after those before it."""
+    if held is None:
+        return ()
+    last = Attempt(attempt=held.attempt, status=held.status, phase=held.phase, reason=held.reason)
+    return (*held.earlier, last)
+
+
+def _rank(order: list[str], cell_id: str) -> int:
+    return order.index(cell_id) if cell_id in order else len(order)

@@ -1,0 +1,1 @@
+"""What the analysis comes to, in words, for every output."""

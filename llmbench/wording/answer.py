@@ -1,0 +1,207 @@
+"""The answer in a few sentences: what to pick, why, and how sure that is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from llmbench import text
+from llmbench.analysis.choice import picked
+from llmbench.analysis.groups import group
+from llmbench.analysis.standing import Standing
+from llmbench.record.arm import Arm
+from llmbench.units import spoken
+from llmbench.wording import phrases, reason
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Text in which backticks stand around names."""
+
+    headline: str
+    sentences: tuple[str, ...]
+    rule: str
+    pick: Arm | None = None
+    limit: str = ""
+    """How far the headline can be trusted, to follow it; empty where that goes without saying."""
+
+    @property
+    def whole(self) -> str:
+        """The headline with its limit."""
+        return ", ".join(filter(None, [self.headline, self.limit]))
+
+
+def answer(standing: Standing) -> Answer:
+    """Answer as far as the records allow."""
+    competing = standing.competing
+    if len(competing) < 2 and reason.unlearnt(standing):
+        return _no_verdict(standing)
+    if not competing:
+        return _none(standing)
+    if not standing.fitting:
+        return _nothing_fits(standing)
+    if len(competing) == 1:
+        return _only(standing, competing[0])
+    if standing.best is None:
+        return _without_quality(standing)
+    base = untrained(standing)
+    if base is not None and standing.word(base) != "worse":
+        return _nothing_better(standing, standing.best, base)
+    return _picked(standing, base)
+
+
+def untrained(standing: Standing) -> Arm | None:
+    """The base model's arm, where its quality can be held against the best's."""
+    if standing.best is None:
+        return None
+    wanted = group(standing.best)
+    bases = (arm for arm in standing.arms if not arm.cell.trains and group(arm) == wanted)
+    return next((arm for arm in bases if arm.id in standing.verdicts), None)
+
+
+def _picked(standing: Standing, base: Arm | None) -> Answer:
+    found = picked(standing)
+    said = [*reason.reasons(standing, found)]
+    if base is not None:
+        quality = phrases.quality(standing, base)
+        said.append(f"The untrained {standing.name(base)} scores {quality}.")
+    return Answer(
+        f"Pick {standing.name(found.arm)}",
+        tuple(said),
+        phrases.rule(standing),
+        found.arm,
+        ", ".join(reason.limits(standing, found)),
+    )
+
+
+def _no_verdict(standing: Standing) -> Answer:
+    """Of methods, where fewer than two learnt."""
+    learnt = [standing.name(arm) for arm in standing.competing]
+    who = f"only {learnt[0]} learnt" if learnt else f"no {phrases.row(standing)} learnt"
+    have = (_figures(standing, arm) for arm in standing.competing)
+    return Answer(
+        f"No verdict on methods: {who}",
+        (*reason.unranked(standing), *have, *_causes(standing)),
+        phrases.rule(standing),
+    )
+
+
+def _nothing_fits(standing: Standing) -> Answer:
+    smallest = standing.smallest()
+    budget = spoken(standing.budget or 0)
+    return Answer(
+        f"Nothing fits: every {phrases.row(standing)} needs more than {budget}",
+        (
+            f"The least {standing.memory_word} is that of {standing.name(smallest)}, "
+            f"{phrases.memory(smallest)}.",
+            *_causes(standing),
+        ),
+        phrases.rule(standing),
+    )
+
+
+def _nothing_better(standing: Standing, best: Arm, base: Arm) -> Answer:
+    """No cell is better than the untrained model."""
+    verdict = standing.verdicts[base.id]
+    row, steps = phrases.row(standing), text.plural(best.cell.settings.steps, "step")
+    more = "More seeds (--seeds), more" if max(standing.seed_counts) < 3 else "More"
+    return Answer(
+        f"Nothing to pick: every {row} is worse than the untrained model"
+        if verdict.word == "better"
+        else f"Nothing to pick yet: no {row} is better than the untrained model beyond chance",
+        (
+            f"The highest {phrases.label(standing)} is {phrases.quality(standing, best)}, by "
+            f"{standing.name(best)}; the untrained {standing.name(base)} has "
+            f"{phrases.quality(standing, base)} ({phrases.difference(standing, verdict)}).",
+            f"These {row}s trained for {steps}. {more} steps or another learning rate may tell "
+            "them apart.",
+            *reason.unranked(standing),
+            _speed_and_memory(standing),
+        ),
+        phrases.rule(standing),
+    )
+
+
+def _without_quality(standing: Standing) -> Answer:
+    fastest, smallest = standing.fastest(), standing.smallest()
+    because = "Quality was not measured, so this speaks of speed and memory only."
+    if any(r.cell.model.weights == "random" for r in standing.records):
+        because = (
+            "The weights are random, so nothing is known of quality: "
+            "this speaks of speed and memory only."
+        )
+    said = (_speed_and_memory(standing), because)
+    if not fastest:
+        headline = f"Pick {standing.name(smallest)} for memory"
+        return Answer(headline, said, phrases.rule(standing), smallest)
+    if smallest in fastest:
+        headline = f"Pick {standing.name(smallest)} for speed and memory"
+        return Answer(headline, said, phrases.rule(standing), smallest)
+    return Answer(
+        f"{standing.name(smallest)} for memory, {standing.name(fastest[0])} for speed",
+        said,
+        phrases.rule(standing),
+    )
+
+
+def _speed_and_memory(standing: Standing) -> str:
+    fastest, smallest = standing.fastest(), standing.smallest()
+    least = f"needs the least {standing.memory_word}, {phrases.memory(smallest)}"
+    if not fastest:
+        return f"{standing.name(smallest)} {least}."
+    first = fastest[0]
+    if smallest is first:
+        return (
+            f"{standing.name(first)} trains fastest, at {phrases.speed(first)}"
+            f"{reason.tied(standing)}, and {least}."
+        )
+    return (
+        f"{standing.name(first)} trains fastest, at {phrases.speed(first)} and "
+        f"{phrases.memory(first)}{reason.tied(standing)}; {standing.name(smallest)} {least}, "
+        f"at {phrases.speed(smallest)}."
+    )
+
+
+def _only(standing: Standing, arm: Arm) -> Answer:
+    return Answer(
+        f"Only {standing.name(arm)} can be judged",
+        (f"{_figures(standing, arm)} There is nothing to hold it against.", *_causes(standing)),
+        phrases.rule(standing),
+    )
+
+
+def _figures(standing: Standing, arm: Arm) -> str:
+    """What one has, where there is nothing else to say of it."""
+    figures = [f"{phrases.memory(arm)} of {standing.memory_word}"]
+    if standing.timed:
+        figures.append(phrases.speed(arm))
+    if standing.score:
+        figures.insert(0, f"{phrases.label(standing)} {phrases.quality(standing, arm)}")
+    return f"{standing.name(arm)} has {text.listed(figures)}."
+
+
+def _none(standing: Standing) -> Answer:
+    trained = [arm for arm in standing.arms if arm.cell.trains]
+    headline = "No cell ended well"
+    if any(arm.well for arm in trained):
+        headline = f"No {phrases.row(standing)} has all the figures that an answer needs"
+    if not standing.records:
+        headline = "There are no records"
+    elif not trained:
+        headline = "Nothing was trained"
+    return Answer(headline, tuple(_causes(standing)), phrases.rule(standing))
+
+
+def _causes(standing: Standing) -> Iterator[str]:
+    """How the cells that do not compete ended, the first cause in full."""
+    bad = [r for r in standing.records if r.status != "ok"]
+    if bad:
+        counts = Counter(r.status for r in bad)
+        ended = text.listed([f"{n} ended as {status}" for status, n in counts.items()])
+        yield f"Of {text.plural(len(standing.records), 'cell')}, {ended}."
+        name = text.code(standing.cell_names[bad[0].cell.id])
+        yield f"{name}: {text.cut(bad[0].reason or 'no reason is known.', 300)}"
+    wrong = [standing.name(arm) for arm in standing.arms if standing.problem(arm)]
+    if wrong:
+        yield f"{text.listed(wrong)} did not start from the base model's loss."

@@ -1,0 +1,144 @@
+"""What a reader should know before trusting the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from llmbench import text as words
+from llmbench.analysis import facts, field
+from llmbench.analysis.checks import unchecked
+from llmbench.analysis.groups import group
+from llmbench.analysis.names import named
+from llmbench.analysis.standing import Standing
+from llmbench.record.comparison import Comparison
+from llmbench.wording import phrases
+from llmbench.wording.cautions import cautions
+from llmbench.wording.scope import scope
+
+MOST_TELLING = 3
+"""Facts by which those that the answer is for are told from the others."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing to know: `wrong` figures, a `warning`, or a `note` on how they came about."""
+
+    kind: Literal["wrong", "warning", "note"]
+    text: str
+
+
+def notes(comparison: Comparison, standing: Standing) -> tuple[Note, ...]:
+    """All notes, the gravest first."""
+    found = [
+        *_wrong(standing),
+        *_unlearnt(standing),
+        *(Note("warning", words.clean(p)) for p in comparison.problems),
+        *_unchecked(standing),
+        *_missing(comparison),
+        *_ended(standing),
+        *_environments(standing),
+        *(Note(kind, text) for kind, text in scope(standing)),
+        *(Note("warning", c) for c in cautions(standing.records)),
+        *_groups(standing),
+        *_notices(comparison, standing),
+    ]
+    order = {"wrong": 0, "warning": 1, "note": 2}
+    return tuple(sorted(found, key=lambda n: order[n.kind]))
+
+
+def _wrong(standing: Standing) -> Iterator[Note]:
+    for arm in standing.arms:
+        problem = standing.problem(arm)
+        if problem:
+            yield Note("wrong", f"{standing.name(arm)} is out of the running. {problem}")
+
+
+def _unlearnt(standing: Standing) -> Iterator[Note]:
+    for arm in standing.arms:
+        found = standing.finding(arm)
+        if found:
+            text = f"{standing.name(arm)} did not learn, which says nothing of its method: "
+            yield Note("warning", text + found.reason)
+
+
+def _unchecked(standing: Standing) -> Iterator[Note]:
+    found = {r.cell.id for r in unchecked(standing.records)}
+    arms = [a for a in standing.arms if any(r.cell.id in found for r in a.records)]
+    if arms:
+        names = words.listed([standing.name(arm) for arm in arms])
+        yield Note(
+            "warning",
+            f"The untrained model's first loss is not known, so that nobody can tell whether "
+            f"{names} started from it.",
+        )
+
+
+def _missing(comparison: Comparison) -> Iterator[Note]:
+    held = {r.cell.id for r in comparison.records}
+    planned = [p.cell for p in comparison.header.plan.cells]
+    names = named(planned, seeds=True)
+    absent = [words.code(names[cell.id]) for cell in planned if cell.id not in held]
+    if absent:
+        verb = "has" if len(absent) == 1 else "have"
+        yield Note(
+            "warning", f"{words.listed(absent)} {verb} no record: the comparison is not complete."
+        )
+
+
+def _ended(standing: Standing) -> Iterator[Note]:
+    """What is not in the running because of how it ended, or is so with fewer seeds."""
+    skipped = [a for a in standing.arms if not a.well and a.first.status == "skipped"]
+    bad = [a for a in standing.arms if len(a.well) < len(a.records) and a not in skipped]
+    for arms, what in (
+        ([a for a in bad if not a.sound], "Not in the running"),
+        ([a for a in bad if a.sound], "Interrupted, and in the running with fewer seeds"),
+    ):
+        if arms:
+            named = words.listed([f"{standing.name(a)} ({a.ending()})" for a in arms])
+            yield Note("warning", f"{what}: {named}. The table says why.")
+    if skipped:
+        yield Note("note", f"Skipped: {words.listed([standing.name(a) for a in skipped])}.")
+
+
+def _groups(standing: Standing) -> Iterator[Note]:
+    """Whom the answer is for, where not all cells compare with each other."""
+    if not _several(standing):
+        return
+    found = [arm for arm in standing.competing or standing.arms if arm.cell.trains]
+    others = [a for a in standing.arms if a.cell.trains and group(a) != group(found[0])]
+    shared, other = field.shared(found[0]), [field.shared(arm) for arm in others]
+    telling = [f"{n} {v}" for n, v in shared.items() if any(o.get(n, v) != v for o in other)]
+    yield Note(
+        "warning",
+        f"The answer is for the {words.plural(len(found), phrases.row(standing))} with "
+        f"{words.clean(words.listed(telling, MOST_TELLING))}. Those that differ in model, data, "
+        "settings or device do not compare with them.",
+    )
+
+
+def _several(standing: Standing) -> bool:
+    """Whether there are trained arms that do not compare with each other."""
+    return len({group(arm) for arm in standing.arms if arm.well and arm.cell.trains}) > 1
+
+
+def _notices(comparison: Comparison, standing: Standing) -> Iterator[Note]:
+    """What was noted of how the comparison was set up or merged, unless it is said already."""
+    said = {facts.OTHERWISE} if _several(standing) else set()
+    for notice in comparison.header.notices:
+        if notice not in said:
+            yield Note("note", words.clean(notice))
+
+
+def _environments(standing: Standing) -> Iterator[Note]:
+    ran = [r.environment for r in standing.records if r.environment and r.status != "skipped"]
+    devices = list(dict.fromkeys(words.clean(held.device_name) for held in ran))
+    versions = {tuple(sorted(held.versions.items())) for held in ran}
+    if len(devices) > 1:
+        what = f"on different machines, {words.listed(devices)}"
+    elif len(versions) > 1:
+        what = "with different versions of libraries"
+    else:
+        return
+    yield Note("warning", f"Cells ran {what}: their speed and memory do not compare.")

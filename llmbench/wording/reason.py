@@ -1,0 +1,195 @@
+"""Why the one that is picked is picked, what that rests on, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import fmean
+
+from llmbench import text
+from llmbench.analysis.choice import Picked
+from llmbench.analysis.groups import group
+from llmbench.analysis.standing import Standing
+from llmbench.record.arm import Arm
+from llmbench.units import spoken
+from llmbench.wording import phrases
+
+
+def limits(standing: Standing, picked: Picked) -> Iterator[str]:
+    """How far the pick can be trusted, in clauses that follow the headline."""
+    rivals = _rivals(standing, picked)
+    if standing.one_seed:
+        yield "as far as one seed can tell"
+    elif rivals:
+        yield f"undecided against {text.listed([standing.name(arm) for arm in rivals], 2)}"
+    if unlearnt(standing):
+        yield "of those that learnt"
+    if any(_given_rates(standing)):
+        yield "at the given learning rates"
+
+
+def reasons(standing: Standing, picked: Picked) -> Iterator[str]:
+    """Why this one, then what else there is to know before it is taken."""
+    yield _level(standing, picked) if picked.others else _alone(standing, picked.best)
+    yield from _tight(standing, picked)
+    yield from _beyond_budget(standing, picked.best)
+    if standing.one_seed:
+        yield "One training cannot tell a better method from a luckier one: --seeds 3 can."
+    yield from _need(standing, picked)
+    yield from unranked(standing)
+    yield from _given_rates(standing)
+    yield from _on_speed(standing, picked)
+
+
+def unlearnt(standing: Standing) -> list[Arm]:
+    """Those that would be in the running, had they learnt."""
+    found = [arm for arm in standing.arms if standing.finding(arm)]
+    alike = {group(arm) for arm in standing.competing}
+    return [arm for arm in found if not alike or group(arm) in alike]
+
+
+def unranked(standing: Standing) -> Iterator[str]:
+    """Who is missing because it did not learn, and the way out."""
+    for arm in unlearnt(standing):
+        found = standing.finding(arm)
+        if found:
+            yield f"{standing.name(arm)} did not learn, and is not ranked: {found.reason}"
+
+
+def tied(standing: Standing) -> str:
+    """Which others may be as fast as the fastest, in parentheses."""
+    others = [standing.name(arm) for arm in standing.fastest()[1:]]
+    return f" (not told apart from it: {text.listed(others, 4)})" if others else ""
+
+
+def _rivals(standing: Standing, picked: Picked) -> list[Arm]:
+    """Those against which nothing is decided: the best or, if it is picked itself, others."""
+    if picked.arm is picked.best:
+        return [arm for arm in picked.others if standing.word(arm) == "undecided"]
+    return [picked.best] if standing.word(picked.arm) == "undecided" else []
+
+
+def _level(standing: Standing, picked: Picked) -> str:
+    """Why this one of several that are as good or undecided."""
+    seen = {standing.word(arm) for arm in picked.others}
+    which = " or ".join(word for word in ("as good", "undecided") if word in seen)
+    count = text.plural(len(picked.others) + 1, phrases.row(standing))
+    ground = _ground(standing, picked, f"the {count} that are {which}")
+    return f"{_lead(standing, picked)}. {ground}."
+
+
+def _lead(standing: Standing, picked: Picked) -> str:
+    """How the pick's quality stands to the best's."""
+    label, best = phrases.label(standing), picked.best
+    own = f"{phrases.quality(standing, picked.arm)}{phrases.spread(standing, picked.arm)}"
+    if picked.arm is best:
+        return f"It has the highest {label}, {own}"
+    verdict = standing.verdicts[picked.arm.id]
+    difference = phrases.difference(standing, verdict)
+    figures = f"({own} against {phrases.quality(standing, best)}, {difference})"
+    if verdict.word == "as good":
+        within = f"within {standing.margin:g}"
+        return f"On {label} it is as good as {standing.name(best)} {within} {figures}"
+    return f"On {label} it is undecided whether it is as good as {standing.name(best)} {figures}"
+
+
+def _ground(standing: Standing, picked: Picked, level: str) -> str:
+    """What decides among those that are as good or undecided."""
+    least = f"the least {standing.memory_word}, {phrases.memory(picked.arm)}"
+    if not picked.by:
+        return f"Of {level} it needs {least}"
+    there = " to quality" if picked.by == "time" else ""
+    if picked.equal > len(picked.others):
+        return f"{level[0].upper()}{level[1:]} are about equally fast{there}, and it needs {least}"
+    if picked.equal > 1:
+        return (
+            f"Of {level} it is among the {picked.equal} fastest{there}, which are about equal, and "
+            f"of them needs {least}"
+        )
+    if picked.by == "time":
+        took = text.seconds(fmean(standing.times_of(picked.arm)))
+        return f"Of {level} it is the fastest to quality, in {took} of training"
+    return f"Of {level} it trains fastest, at {phrases.speed(picked.arm)}"
+
+
+def _alone(standing: Standing, best: Arm) -> str:
+    """Why the one that nothing is level with."""
+    row, quality = phrases.row(standing), phrases.quality(standing, best)
+    figures = f"the highest {phrases.label(standing)}, {quality}{phrases.spread(standing, best)}"
+    if len(standing.fitting) == 1:
+        return (
+            f"It is the only {row} that needs {spoken(standing.budget or 0)} or less, "
+            f"{phrases.memory(best)}, and has {phrases.label(standing)} {quality}."
+        )
+    rest = [arm for arm in standing.fitting if standing.word(arm)]
+    if not rest:  # nothing was evaluated on the same examples
+        return f"It has {figures}, and no other {row} can be held against it on that."
+    than = "above" if standing.one_seed else "better than"
+    runner = max(rest, key=lambda arm: standing.quality_of(arm) or 0.0)
+    return (
+        f"It has {figures}, {than} every other {row}; next is {standing.name(runner)} with "
+        f"{phrases.quality(standing, runner)} "
+        f"({phrases.difference(standing, standing.verdicts[runner.id])})."
+    )
+
+
+def _tight(standing: Standing, picked: Picked) -> Iterator[str]:
+    """What to take where memory is tight, and what that costs."""
+    if picked.tight:
+        longer = f", and takes {picked.longer:.1f} times as long" if picked.longer else ""
+        yield (
+            f"Tight on memory: {standing.name(picked.tight)} needs {phrases.memory(picked.tight)} "
+            f"instead of {phrases.memory(picked.arm)}{longer}."
+        )
+
+
+def _beyond_budget(standing: Standing, best: Arm) -> Iterator[str]:
+    """What scores higher, and needs more than it may."""
+    beyond = [arm for arm in standing.competing if arm not in standing.fitting]
+    higher = max((best, *beyond), key=lambda arm: standing.quality_of(arm) or 0.0)
+    if higher is not best:
+        yield (
+            f"{standing.name(higher)} scores {phrases.quality(standing, higher)}, and needs "
+            f"{phrases.memory(higher)} where the budget is {spoken(standing.budget or 0)}."
+        )
+
+
+def _need(standing: Standing, picked: Picked) -> Iterator[str]:
+    """What would decide what the pick rests on."""
+    rivals = _rivals(standing, picked)
+    if not rivals:
+        return
+    highest = max(rivals, key=lambda arm: standing.quality_of(arm) or 0.0)
+    other = highest if picked.arm is picked.best else picked.arm
+    difference, found = standing.verdicts[other.id].difference, standing.need(other)
+    if difference.low == difference.high == 0:
+        yield "Both have the same score on every example."
+    elif found:
+        yield phrases.takes(found)
+
+
+def _given_rates(standing: Standing) -> Iterator[str]:
+    """That one may be worse for its learning rate alone, where one is said to be worse."""
+    worse = any(standing.word(arm) == "worse" for arm in standing.fitting)
+    if worse and not standing.tuned:
+        yield (
+            "Methods are compared at the given learning rates, which may suit some of them better: "
+            "--tune finds the best of each."
+        )
+
+
+def _on_speed(standing: Standing, picked: Picked) -> Iterator[str]:
+    fastest = standing.fastest()
+    if not fastest:
+        return
+    own, first = phrases.speed(picked.arm), standing.name(fastest[0])
+    top = phrases.speed(fastest[0])
+    if picked.arm is fastest[0]:
+        if picked.by != "speed" or picked.equal > 1:  # else it is said already
+            yield f"It also trains fastest, at {own}{tied(standing)}."
+    elif picked.arm in fastest:
+        yield (
+            f"It trained at {own}; the fastest, {first}, at {top}: a difference that these steps "
+            "cannot tell from chance."
+        )
+    else:
+        yield f"It trains at {own}; the fastest, {first}, at {top}."

@@ -1,0 +1,154 @@
+"""What the figures of a comparison cover, and what they do not."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Literal
+
+from llmbench import text as words
+from llmbench.analysis.standing import FULL_STATISTICS, Standing
+from llmbench.record.arm import Arm
+from llmbench.wording import phrases, predicted
+from llmbench.wording.answer import answer
+
+MOST_GROUPS = 4
+"""Groups of cells with the same predictions that are named."""
+WIDE = 0.05
+"""A loss of quality that a reader would mind, and that an interval should rule out."""
+NEAR_ZERO = 0.05
+"""A score below which predictions have next to nothing in common with the references."""
+
+LUCK = "Of 120 comparisons of a method with itself, one seed told the two apart in 20."
+"""As measured on the shipped model and data: docs/figures.md, section 1."""
+
+Said = tuple[Literal["warning", "note"], str]
+"""How grave it is, and what it is; backticks stand around names."""
+
+
+def scope(standing: Standing) -> Iterator[Said]:
+    """All there is to say, quality first."""
+    yield from _quality(standing)
+    yield from _power(standing)
+    yield from _same_predictions(standing)
+    yield from _speed(standing)
+    yield from _memory(standing)
+    yield from (("note", said) for said in predicted.quality(standing))
+    yield from _kernels(standing)
+    yield from _many(standing)
+
+
+def _quality(standing: Standing) -> Iterator[Said]:
+    if standing.score is None or standing.best is None:
+        return
+    best = standing.best
+    evaluated = words.plural(len(best.first.examples), "evaluated example")
+    if standing.one_seed:
+        yield (
+            "warning",
+            f"One seed: intervals of quality cover the choice of the {evaluated}, not the luck of "
+            f"training. {LUCK} Another seed may order the cells in another way: --seeds 3 tells.",
+        )
+    else:
+        yield (
+            "note",
+            f"{words.extent(standing.seed_counts)} seeds: figures are means over them, and "
+            "intervals of quality cover the luck of training together with the choice of the "
+            f"{evaluated}.",
+        )
+    if (standing.quality_of(best) or 0.0) < NEAR_ZERO:
+        yield (
+            "warning",
+            f"{standing.score.label} is near zero in every cell: the predictions have next to "
+            "nothing in common with the references, and their order means little.",
+        )
+
+
+def _power(standing: Standing) -> Iterator[Said]:
+    """How much quality could be lost by picking an arm that is undecided against the best."""
+    pick = answer(standing).pick
+    verdict = standing.verdicts.get(pick.id) if pick else None
+    if not (pick and verdict and standing.score) or -verdict.difference.low <= WIDE:
+        return
+    loss, held = -verdict.difference.low, standing.quality_of(pick) or 0.0
+    worse = f"by {loss:.2f} of {standing.score.label}" if loss < held else "by far"
+    yield (
+        "warning",
+        f"{_held(pick)} leave room: the pick is {verdict.word} against the best, and may yet be "
+        f"worse {worse}. More seeds (--seeds) narrow that.",
+    )
+
+
+def _held(arm: Arm) -> str:
+    examples = words.plural(len(arm.first.examples), "example")
+    return f"{words.plural(len(arm.seeds), 'seed')} and {examples}"
+
+
+def _same_predictions(standing: Standing) -> Iterator[Said]:
+    alike = defaultdict(list)
+    for arm in standing.competing:
+        said = tuple(e.prediction for r in arm.counted for e in r.examples)
+        if said:
+            alike[said].append(standing.name(arm))
+    same = [words.listed(names, 4) for names in alike.values() if len(names) > 1]
+    if same:
+        text = "; ".join(same[:MOST_GROUPS]) + ("; and more" if len(same) > MOST_GROUPS else "")
+        yield ("note", f"Word for word the same predictions: {text}.")
+
+
+def _speed(standing: Standing) -> Iterator[Said]:
+    if standing.competing and not standing.timed:
+        yield (
+            "note",
+            "No speed is given: with --deterministic every run gives equal bits, and is slower "
+            "on purpose. Leave it out to measure speed.",
+        )
+        return
+    burn_in = max((a.cell.settings.burn_in_steps for a in standing.competing), default=0)
+    if burn_in:
+        steps = standing.competing[0].cell.settings.steps
+        covers = (
+            "the scatter of the steps that count, not what drifts from cell to cell (--seeds)"
+            if standing.one_seed
+            else "the spread between the cells of the seeds, which ran in turn"
+        )
+        yield (
+            "note",
+            f"The first {words.plural(burn_in, 'step')} of {steps} train but are left out of "
+            f"the speed; its interval covers {covers}.",
+        )
+
+
+def _memory(standing: Standing) -> Iterator[Said]:
+    if standing.competing and not standing.cuda:
+        yield (
+            "note",
+            "No GPU: memory is the growth of the process's resident memory on the host, sampled. "
+            "It orders cells on this machine and says nothing of a GPU's memory.",
+        )
+
+
+def _kernels(standing: Standing) -> Iterator[Said]:
+    plain = [
+        a
+        for a in standing.competing
+        if a.first.attention_kernels == ("flash",)
+        and not any(m.id == "flash-attention" for m in a.cell.members)
+    ]
+    flash = any(m.id == "flash-attention" for a in standing.competing for m in a.cell.members)
+    if plain and flash:
+        yield (
+            "note",
+            f"The default attention of {words.listed([standing.name(a) for a in plain], 3)} ran on "
+            "a flash kernel too: `flash-attention` differs from it only in insisting on one.",
+        )
+
+
+def _many(standing: Standing) -> Iterator[Said]:
+    if len(standing.arms) > FULL_STATISTICS:
+        yield (
+            "note",
+            f"Of {words.plural(len(standing.arms), phrases.row(standing))}, intervals and verdicts "
+            f"are worked out for the {FULL_STATISTICS} highest in quality and the "
+            f"{FULL_STATISTICS} fastest only.",
+        )

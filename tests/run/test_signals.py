@@ -1,0 +1,100 @@
+"""Real workers that are interrupted or killed; `tests/fault` has every other end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from records import SHAPE
+
+from llmbench.record.record import Record
+from llmbench.storage.store import Store
+
+PATIENCE_SECONDS = 120
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork launcher is Linux's")
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A comparison whose second cell, `lora`, trains for longer than any test waits."""
+    (tmp_path / "shape").mkdir()
+    (tmp_path / "shape" / "config.json").write_text(json.dumps(SHAPE))
+    command = [
+        *(sys.executable, "-m", "llmbench", "compare", "--model", "shape", "--weights", "random"),
+        *("--strategies", "lora,full", "--seq-len", "32", "--batch-size", "1"),
+        *("--steps", "60000", "--max-new-tokens", "8", "--output", "out"),
+    ]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    yield process
+    process.kill()
+    process.wait()
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen"
+        time.sleep(0.05)
+
+
+def partial(root: Path) -> Record | None:
+    """What the second cell's worker has written so far."""
+    found = list((root / ".work").glob("lora.*/record.json"))
+    return Record.model_validate_json(found[0].read_text()) if found else None
+
+
+def in_training(root: Path) -> bool:
+    """Whether the second cell has loaded and prepared, and trains now."""
+    record = partial(root)
+    return record is not None and record.phase == "train"
+
+
+def worker(process: subprocess.Popen[str]) -> psutil.Process:
+    """The process of the running cell: the child of the one that cells are forked from."""
+    zygote = psutil.Process(process.pid).children()[0]
+    return zygote.children()[0]
+
+
+def test_ctrl_c_records_the_running_cell_and_renders_what_there_is(
+    running: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    root = tmp_path / "out"
+    until(lambda: in_training(root), "training")
+    running.send_signal(signal.SIGINT)
+    assert running.wait(PATIENCE_SECONDS) == 130
+    records = Store(root).read().records
+    assert [(r.cell.composition, r.status) for r in records] == [
+        ("base", "ok"),
+        ("lora", "interrupted"),
+    ]
+    assert records[1].phase == "train"
+    assert "prepare" in records[1].phases
+    assert (root / "report.html").exists()
+    assert not (root / ".work").exists()
+
+
+def test_a_killed_worker_is_a_record_and_the_rest_goes_on(
+    running: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    root = tmp_path / "out"
+    until(lambda: in_training(root), "training")
+    worker(running).kill()
+    until(lambda: list((root / ".work").glob("full.*")) != [], "the next cell")
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(PATIENCE_SECONDS) == 130
+    killed = next(r for r in Store(root).read().records if r.cell.composition == "lora")
+    assert killed.status == "killed"
+    assert killed.phase == "train"
+    assert "SIGKILL" in (killed.reason or "")
+    assert "load" in killed.phases

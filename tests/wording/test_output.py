@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+from records import ok
+
+from llmbench.analysis.checks import degenerate
+from llmbench.wording.cautions import cautions
+
+
+def writing(texts, composition="lora", **changes):
+    """A cell with these predictions."""
+    made = ok(composition, **changes)
+    examples = made.examples[: len(texts)]
+    pairs = zip(examples, texts, strict=True)
+    return made.model_copy(
+        update={"examples": tuple(e.model_copy(update={"prediction": t}) for e, t in pairs)}
+    )
+
+
+def different(count):
+    return [f"Summary {n}." for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "seen"),
+    [
+        (different(20), None),
+        (["Same.", *different(19)], None),
+        (["Same."] * 2 + different(18), "wrote the same text for 2 of 20 inputs"),
+        ([""] * 7 + different(13), "wrote nothing for 7 of 20 inputs"),
+        (["Same."] * 9, None),
+    ],
+    ids=["different", "once", "a tenth", "nothing", "too few to tell"],
+)
+def test_a_text_that_comes_for_a_tenth_of_the_inputs_is_told(texts, seen):
+    assert degenerate(writing(texts)) == seen
+
+
+def test_of_the_untrained_model_nothing_else_is_expected():
+    assert degenerate(writing(["Same."] * 20, "base")) is None
+
+
+def test_it_is_a_warning_that_names_the_cells():
+    made = [writing(["Same."] * 20), writing(different(20), "full"), writing([""] * 20, "qlora")]
+    (found,) = cautions(made)
+    assert found.startswith("`lora` wrote the same text for 20 of 20 inputs; `qlora` wrote nothing")
+    assert "whatever they score" in found

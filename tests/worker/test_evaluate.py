@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from llmbench.record.settings import Settings
+from llmbench.worker import batch, scoring, train
+from llmbench.worker.batch import Tokens
+from llmbench.worker.scoring import pad_left, until_end
+
+PAD = 0
+PROMPTS = [[5, 6, 7, 8, 9, 10, 11], [12, 13], [14], [15, 16, 17, 18], [19, 20, 21]]
+
+
+def generate(model, prompts, ends=(), on_batch=lambda done: None, **values):
+    wanted = Settings(**{"max_new_tokens": 12, "eval_batch_size": 2, **values})
+    own = None if ends is None else (*ends, model.generation_config.eos_token_id)
+    return scoring.continued(model, prompts, wanted, PAD, own, on_batch)
+
+
+@pytest.fixture
+def eager_to_end(model):
+    """A model that sometimes ends its text early: the end is made likely, not certain."""
+    end = model.generation_config.eos_token_id
+    with torch.no_grad():
+        model.lm_head.weight[end] += 0.6 * model.lm_head.weight[1:60].abs().mean(0)
+    return model
+
+
+def test_prompts_are_padded_on_the_left():
+    ids, mask = pad_left([[1, 2, 3], [4]], PAD)
+    assert ids.tolist() == [[1, 2, 3], [0, 0, 4]]
+    assert mask.tolist() == [[1, 1, 1], [0, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("ends", "kept"),
+    [
+        ([7], (5, 7)),
+        ([8, 7], (5, 7)),
+        ([9], (5, 7, 6, 7, 0, 0)),
+        ([], (5, 7, 6, 7, 0, 0)),
+    ],
+)
+def test_a_prediction_goes_up_to_and_with_the_first_end(ends, kept):
+    assert until_end([5, 7, 6, 7, 0, 0], ends) == kept
+
+
+def test_an_end_token_of_zero_is_an_end():
+    assert until_end([5, 0, 6], [0]) == (5, 0)
+
+
+def test_a_batch_continues_each_prompt_as_it_would_alone(eager_to_end):
+    together = generate(eager_to_end, PROMPTS)
+    alone = [generate(eager_to_end, [p]).ids[0] for p in PROMPTS]
+    assert list(together.ids) == alone
+
+
+def test_generation_is_greedy_and_stops_at_the_end(eager_to_end):
+    end = eager_to_end.generation_config.eos_token_id
+    for prompt, found in zip(PROMPTS, generate(eager_to_end, PROMPTS).ids, strict=True):
+        ids = list(prompt)
+        for token in found:
+            logits = eager_to_end(input_ids=torch.tensor([ids])).logits[0, -1]
+            assert token == int(logits.argmax())
+            ids.append(token)
+        assert len(found) == 12 or found[-1] == end
+        assert end not in found[:-1]
+
+
+def test_the_token_that_was_trained_on_ends_a_text_whatever_the_model_came_with(model):
+    whole = generate(model, PROMPTS).ids
+    end = whole[0][2]
+    assert generate(model, PROMPTS, ends=[end]).ids[0] == whole[0][: whole[0].index(end) + 1]
+
+
+def test_with_a_fixed_length_every_prediction_is_as_long_as_asked(eager_to_end):
+    with torch.no_grad():
+        eager_to_end.lm_head.weight[eager_to_end.generation_config.eos_token_id] *= 50
+    found = generate(eager_to_end, PROMPTS, ends=None)
+    assert [len(ids) for ids in found.ids] == [12] * 5
+    assert found.generation.new_tokens == 60
+
+
+def test_new_tokens_are_those_of_the_predictions(eager_to_end):
+    found = generate(eager_to_end, PROMPTS)
+    assert found.generation.new_tokens == sum(map(len, found.ids))
+    assert len(found.generation.batches) == 3
+    assert all(b.seconds > 0 for b in found.generation.batches)
+
+
+def test_progress_is_told_after_every_batch(model):
+    done = []
+    generate(model, PROMPTS, on_batch=done.append)
+    assert done == [2, 4, 5]
+
+
+def test_the_reference_loss_is_the_mean_over_all_supervised_tokens(model):
+    sequences = [Tokens(tuple(range(1, 6 + n)), prompt=2 + n % 3) for n in range(7)]
+    losses, counts = [], []
+    for sequence in sequences:
+        one = batch.collate([sequence], PAD)
+        losses.append(train.first_loss(model, one) * one.supervised_tokens)
+        counts.append(one.supervised_tokens)
+    found = scoring.reference_loss(model, sequences, 3, PAD)
+    assert found == pytest.approx(sum(losses) / sum(counts), rel=1e-5)
+
+
+def test_evaluating_leaves_no_gradient_and_dropout_off(model):
+    model.train()
+    scoring.reference_loss(model, [Tokens((1, 2, 3), prompt=1)], 2, PAD)
+    generate(model, PROMPTS[:1])
+    assert not model.training
+    assert all(p.grad is None for p in model.parameters())
