@@ -25,12 +25,10 @@ MODULES = {
 
 
 def imports(name: str) -> Iterator[str]:
-    """The modules of the package that a module imports, but for the eyes of a type checker."""
+    """The modules of the package that a module imports, those for types alone as well."""
     nodes: list[ast.AST] = [ast.parse(MODULES[name].read_text("utf-8"))]
     while nodes:
         node = nodes.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
         nodes += ast.iter_child_nodes(node)
         if isinstance(node, ast.ImportFrom) and node.module and node.module in MODULES:
             whole = (f"{node.module}.{alias.name}" for alias in node.names)
