@@ -54,7 +54,8 @@ def to_tune(setup: Setup) -> list[Composition]:
     obstacle = _obstacle(setup)
     if obstacle and config.tune:
         raise ConfigError(f"--tune {obstacle}")
-    if obstacle or (config.tune is None and given(setup)):
+    # Deterministic cells are for equal bits, and slow: they are tuned if that is asked for.
+    if obstacle or (config.tune is None and (given(setup) or config.settings.deterministic)):
         return []
     trained = [c for c in setup.compositions if c.trains]
     found = unique([c.arithmetic for c in trained if not stated(setup, c)])
@@ -67,8 +68,6 @@ def _obstacle(setup: Setup) -> str | None:
     config = setup.config
     if config.weights == "random":
         return "needs real weights: random ones learn nothing that could be compared."
-    if config.settings.deterministic and config.tune is None:
-        return "was not asked for."
     if not config.settings.validation_examples and config.validation_data is None:
         return "needs examples to choose on: raise --validation-examples."
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from llmbench.analysis.tuning import Search, first, search, unfinished
 from llmbench.config import plan, rate
@@ -28,7 +29,7 @@ class Tuning:
     cells: list[Planned] = field(default_factory=list)
     """Every try so far, in the order in which they are run."""
 
-    @property
+    @cached_property
     def arithmetics(self) -> list[Composition]:
         """What is searched for; nothing where there is nothing to validate on."""
         return rate.to_tune(self.setup) if self.data.validation else []
@@ -43,13 +44,13 @@ class Tuning:
         }
         if not rates:
             found = {c.id: self._search(c) for c in self.arithmetics}
-            wanted = unfinished(found, self.setup.config.tries)
-            rates = {n: [r] for n in wanted if (r := found[n].next()) is not None}
-        tries = [
-            self._planned(self._tried_with(arithmetic, foresee), value)
-            for arithmetic in self.arithmetics
-            for value in rates.get(arithmetic.id, ())
-        ]
+            more = unfinished(found, self.setup.config.tries)
+            rates = {n: [r] for n in more if (r := found[n].next()) is not None}
+        tries = []
+        for arithmetic in self.arithmetics:
+            if arithmetic.id in rates:
+                wanted = self._tried_with(arithmetic, foresee)
+                tries += [self._planned(wanted, value) for value in rates[arithmetic.id]]
         self.cells += tries
         return tries
 

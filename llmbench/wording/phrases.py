@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmbench import text as text_
+from llmbench import text as words
 from llmbench.analysis import field
 from llmbench.analysis.checks import unchecked
 from llmbench.analysis.choice import choice
@@ -42,9 +42,9 @@ def _who(standing: Standing) -> str:
         *(["learnt"] if any(r.validation for r in standing.records) else []),
         "has every figure that counts",
     ]
-    count = f"{len(standing.competing)} of {text_.plural(len(standing.arms), row(standing))}"
+    count = f"{len(standing.competing)} of {words.plural(len(standing.arms), row(standing))}"
     verb = "does" if len(standing.competing) == 1 else "do"
-    return f"A {row(standing)} competes if it {text_.listed(wanted)}; {count} {verb}."
+    return f"A {row(standing)} competes if it {words.listed(wanted)}; {count} {verb}."
 
 
 def _verdicts(standing: Standing) -> str:
@@ -89,7 +89,7 @@ def quality(standing: Standing, arm: Arm) -> str:
     """An arm's quality."""
     value = standing.quality_of(arm)
     return (
-        text_.DASH
+        words.DASH
         if value is None or not standing.score
         else figures.figure_value(standing.score, value)
     )
@@ -128,9 +128,9 @@ def takes(need: Need) -> str:
         return f"{_held(need)} mostly tell {small}: more seeds (--seeds) would decide this one."
     ways = []
     if need.more_seeds is not None:
-        ways.append(text_.plural(need.more_seeds - need.seeds, "more seed"))
+        ways.append(words.plural(need.more_seeds - need.seeds, "more seed"))
     if need.more_examples is not None:
-        ways.append(f"about {text_.rounded_up(need.more_examples)} examples")
+        ways.append(f"about {words.rounded_up(need.more_examples)} examples")
     if not ways:
         return f"No sensible number of seeds or examples would tell {small}."
     text = f"{' or '.join(ways)} would tell {small}."
@@ -138,5 +138,5 @@ def takes(need: Need) -> str:
 
 
 def _held(need: Need) -> str:
-    examples, seeds = text_.plural(need.examples, "example"), text_.plural(need.seeds, "seed")
+    examples, seeds = words.plural(need.examples, "example"), words.plural(need.seeds, "seed")
     return f"The {examples} with {seeds} at hand"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from records import ended, ok, parts, validated
 
-from llmbench import text as text_
+from llmbench import text as words
 from llmbench.record.figure import AFTER_PUBLIC, FIGURES
 from llmbench.wording import figures as formats
 
@@ -21,7 +21,7 @@ from llmbench.wording import figures as formats
     ],
 )
 def test_sizes(value, text):
-    assert text_.size(value) == text
+    assert words.size(value) == text
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_sizes(value, text):
     [(0, "0"), (999, "999"), (1500, "1.5K"), (39_976_960, "40M"), (6_738_415_616, "6.74B")],
 )
 def test_counts(value, text):
-    assert text_.count(value) == text
+    assert words.count(value) == text
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_counts(value, text):
     [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1:00"), (200, "3:20"), (3723, "1:02:03")],
 )
 def test_clock_times(value, text):
-    assert text_.clock(value) == text
+    assert words.clock(value) == text
 
 
 @pytest.mark.parametrize("figure", [*FIGURES, *AFTER_PUBLIC], ids=lambda f: f.id)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from llmbench import text as text_
+from llmbench import text as words
 from llmbench.analysis import field
 from llmbench.analysis.field import score_value
 from llmbench.analysis.learning import DID_NOT_LEARN
@@ -26,7 +26,7 @@ from llmbench.record.figure import (
     timed,
 )
 from llmbench.record.record import Record
-from llmbench.wording import figures as words
+from llmbench.wording import figures as wording
 from llmbench.wording import predicted
 
 SHOWN = (
@@ -102,11 +102,11 @@ def _leaders(arms: Sequence[Arm], figure: Figure) -> list[Arm]:
     if not measured:
         return []
     choose: Callable[..., float] = max if figure.better == "higher" else min
-    top = words.figure_value(figure, choose(measured.values()))
+    top = wording.figure_value(figure, choose(measured.values()))
     return [
         arm
         for arm in arms
-        if arm.id in measured and words.figure_value(figure, measured[arm.id]) == top
+        if arm.id in measured and wording.figure_value(figure, measured[arm.id]) == top
     ]
 
 
@@ -195,7 +195,7 @@ def table(standing: Standing, pick: Arm | None, linked: frozenset[str]) -> Table
     shown = {standing.score.id if standing.score else "", *SHOWN, *asked, TIME_TO_QUALITY}
     return Table(
         tuple(
-            Column(f.id, text_.clean(f.label), f.meaning, f.better, f.id in shown) for f in found
+            Column(f.id, words.clean(f.label), f.meaning, f.better, f.id in shown) for f in found
         ),
         tuple(rows),
     )
@@ -217,10 +217,10 @@ def _cause(arm: Arm, standing: Standing) -> str:
     """Why the arm is not well, or its cells, each that has a cause of its own."""
     wrong = standing.problem(arm)
     if wrong:
-        return text_.cut(wrong, REASON_LENGTH)
+        return words.cut(wrong, REASON_LENGTH)
     finding = standing.finding(arm)
     if finding:
-        return text_.cut(finding.sentences, REASON_LENGTH)
+        return words.cut(finding.sentences, REASON_LENGTH)
     return " ".join(filter(None, (_reasons(arm), predicted.shortage(arm))))
 
 
@@ -230,15 +230,15 @@ def _reasons(arm: Arm) -> str:
         if record.status != "ok":
             causes.setdefault(record.reason or "", []).append(record)
     if len(causes) == 1 and not arm.well:
-        return text_.cut(next(iter(causes)), REASON_LENGTH)
+        return words.cut(next(iter(causes)), REASON_LENGTH)
     return " ".join(_of_seeds(held, reason) for reason, held in causes.items())
 
 
 def _of_seeds(records: Sequence[Record], reason: str) -> str:
     """`Seed 2, oom in train: CUDA out of memory.`"""
-    seeds = text_.listed([str(r.cell.seed) for r in records])
+    seeds = words.listed([str(r.cell.seed) for r in records])
     which = f"Seed{'s' if len(records) > 1 else ''} {seeds}, {record_status(records[0])}"
-    return text_.cut(f"{which}: {reason}" if reason else f"{which}.", REASON_LENGTH)
+    return words.cut(f"{which}: {reason}" if reason else f"{which}.", REASON_LENGTH)
 
 
 def _value(figure: Figure, arm: Arm, standing: Standing, best: frozenset[str]) -> Value:
@@ -249,7 +249,7 @@ def _value(figure: Figure, arm: Arm, standing: Standing, best: frozenset[str]) -
     if arm.id in best:
         mark = "level" if len(best) > 1 else "best"
     return Value(
-        text=words.figure_value(figure, value),
+        text=wording.figure_value(figure, value),
         sort=float(f"{value:.6g}"),
         detail=_detail(figure, arm, standing),
         beside=predicted.beside(arm) if figure.id == "peak_memory_bytes" else "",
@@ -264,13 +264,13 @@ def _detail(figure: Figure, arm: Arm, standing: Standing) -> str:
         "train_tokens_per_second": standing.speed,
     }
     if figure.id in known:
-        return words.bounds(figure, known[figure.id].get(arm.id))
+        return wording.bounds(figure, known[figure.id].get(arm.id))
     parameters = arm.first.parameters
     if figure.id == "trainable_parameters" and parameters and parameters.total:
-        return text_.percent(parameters.trainable, parameters.total)
+        return words.percent(parameters.trainable, parameters.total)
     if figure.id == PREDICTED.id:
         error = predicted.error(arm)
-        return "" if error is None else text_.share(error)
+        return "" if error is None else words.share(error)
     return ""
 
 
@@ -293,17 +293,17 @@ def summary_figures(arm: Arm, standing: Standing) -> str:
     parts = []
     value = standing.quality_of(arm)
     if standing.score and value is not None:
-        interval = words.bounds(standing.score, standing.quality.get(arm.id))
+        interval = wording.bounds(standing.score, standing.quality.get(arm.id))
         parts.append(
-            f"{standing.score.label} {words.figure_value(standing.score, value)} {interval}"
+            f"{standing.score.label} {wording.figure_value(standing.score, value)} {interval}"
         )
     memory, rate = field.memory(arm), field.speed(arm)
     if memory is not None:
         parts.append(
-            f"{standing.memory_word} {words.figure_value(BY_ID['peak_memory_bytes'], memory)}"
+            f"{standing.memory_word} {wording.figure_value(BY_ID['peak_memory_bytes'], memory)}"
         )
     if rate is not None:
-        parts.append(words.figure_value(field.SPEED, rate))
+        parts.append(wording.figure_value(field.SPEED, rate))
     elif arm.mean(generate_rate) is not None:
         parts.append("not trained")
     return ", ".join(p.strip() for p in parts)

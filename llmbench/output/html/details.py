@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llmbench import text
 from llmbench import text as words
 from llmbench.analysis import fairness
 from llmbench.analysis.learning import DID_NOT_LEARN
@@ -55,10 +54,10 @@ def _phases(record: Record) -> Grid:
     rows = []
     for name, phase in record.phases.items():
         figures = (getattr(phase.memory, k) for k in held)
-        memory = (text.DASH if f is None else size(f) for f in figures)
+        memory = (words.DASH if f is None else size(f) for f in figures)
         probes = (f"{k} {show(v)}" for p in phase.probes.values() for k, v in p.items())
         shown = "train (first loss only)" if name == "train" and not record.cell.trains else name
-        rows.append((shown, text.seconds(phase.seconds), *memory, text.clean(", ".join(probes))))
+        rows.append((shown, words.seconds(phase.seconds), *memory, words.clean(", ".join(probes))))
     header = ("Phase", "Time", *(KINDS[k] for k in held))
     if any(row[-1] for row in rows):
         return Grid("Phases", (*header, "Probes"), tuple(rows))
@@ -99,7 +98,7 @@ def _conditions(seen: Conditions) -> Iterator[str]:
     yield _with(seen.clock_limit_mhz, "MHz")
     yield _with(seen.temperature_celsius, "°C")
     yield _with(seen.power_watts, "W")
-    yield text.cut(", ".join(seen.throttle_reasons), 300) or "nothing"
+    yield words.cut(", ".join(seen.throttle_reasons), 300) or "nothing"
     yield str(seen.other_processes)
     yield str(seen.samples)
 
@@ -107,7 +106,7 @@ def _conditions(seen: Conditions) -> Iterator[str]:
 def _clock(seen: Conditions) -> str:
     """`1,560 to 1,980 MHz, median 1,665`."""
     if seen.clock_mhz is None:
-        return text.DASH
+        return words.DASH
     low, middle, high = seen.clock_mhz
     if low == high:
         return f"{low:,} MHz"
@@ -115,7 +114,7 @@ def _clock(seen: Conditions) -> str:
 
 
 def _with(value: float | None, unit: str) -> str:
-    return text.DASH if value is None else f"{value:,.0f} {unit}"
+    return words.DASH if value is None else f"{value:,.0f} {unit}"
 
 
 DIGEST = 12
@@ -141,8 +140,8 @@ def setting_up(comparison: Comparison) -> tuple[Fact, ...]:
         if cell.model.digest:
             revision += f", digest {cell.model.digest[:DIGEST]}…"
         found += [
-            Fact("Model", text.clean(f"{cell.model.id} ({cell.model.weights} weights{revision})")),
-            Fact("Task", text.clean(cell.task)),
+            Fact("Model", words.clean(f"{cell.model.id} ({cell.model.weights} weights{revision})")),
+            Fact("Task", words.clean(cell.task)),
             Fact("Trained on", _data(cell.train_data)),
             Fact("Evaluated on", _data(cell.eval_data) if cell.eval_data.examples else "nothing"),
         ]
@@ -150,11 +149,11 @@ def setting_up(comparison: Comparison) -> tuple[Fact, ...]:
             found.append(Fact("Validated on", _data(cell.validation_data)))
     if header.data_fields:
         fields = (f"{role} from {name}" for role, name in header.data_fields.items())
-        found.append(Fact("Fields read", text.clean(", ".join(fields))))
+        found.append(Fact("Fields read", words.clean(", ".join(fields))))
     types = precision(comparison.records)
     if types:
         found.append(Fact("Precision", types))
-    return (*found, *_machine(header.environment), Fact("Run at", text.clean(header.created_at)))
+    return (*found, *_machine(header.environment), Fact("Run at", words.clean(header.created_at)))
 
 
 def configuration(header: Header) -> tuple[Fact, ...]:
@@ -163,7 +162,7 @@ def configuration(header: Header) -> tuple[Fact, ...]:
     for name, value in header.configuration.items():
         values |= value if name == "settings" and isinstance(value, dict) else {name: value}
     return tuple(
-        Fact(text.clean(name), show(value), text.clean(header.origins.get(name, "")))
+        Fact(words.clean(name), show(value), words.clean(header.origins.get(name, "")))
         for name, value in values.items()
     )
 
@@ -173,39 +172,39 @@ def _machine(environment: Environment) -> Iterator[Fact]:
     driver = f", driver {environment.driver}" if environment.driver else ""
     number = f"{environment.device_count} of " if environment.device_count > 1 else ""
     device = f"{number}{environment.device_name}, {memory}{driver}"
-    yield Fact("Device", text.clean(device))
+    yield Fact("Device", words.clean(device))
     if environment.device == "cuda":
-        cores = text.plural(environment.cpu_count, "core")
+        cores = words.plural(environment.cpu_count, "core")
         host = f"{environment.cpu_name}, {cores}, {size(environment.memory_bytes)}"
-        yield Fact("Host", text.clean(host))
-    yield Fact("System", text.clean(f"{environment.system}, Python {environment.python}"))
+        yield Fact("Host", words.clean(host))
+    yield Fact("System", words.clean(f"{environment.system}, Python {environment.python}"))
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
-    yield Fact("Versions", text.clean(versions))
+    yield Fact("Versions", words.clean(versions))
 
 
 def _data(data: DataRef) -> str:
     digest = f", SHA-256 {data.sha256[:DIGEST]}…" if data.sha256 else ""
-    return text.clean(f"{data.name}, {text.plural(data.examples, 'example')}{digest}")
+    return words.clean(f"{data.name}, {words.plural(data.examples, 'example')}{digest}")
 
 
 def label(name: str) -> str:
     """A name of a setting or an option for a person."""
-    return text.clean(name).replace("_", " ")
+    return words.clean(name).replace("_", " ")
 
 
 def show(value: Any) -> str:
     """A configured value for a person."""
     if value is None:
-        return text.DASH
+        return words.DASH
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{text.clean(str(k))} {show(v)}" for k, v in value.items())
+        return ", ".join(f"{words.clean(str(k))} {show(v)}" for k, v in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(show(v) for v in value)
-    return text.cut(str(value), 500)
+    return words.cut(str(value), 500)
 
 
 MOST_DETAILS = 40
@@ -355,7 +354,7 @@ def differing(standing: Standing) -> tuple[tuple[str, ...], tuple[Row, ...]]:
     # What a cell never got to say is no difference.
     found = [n for n in names if len({v[n] for _, v in rows if v.get(n)}) > 1]
     cells = tuple(
-        (standing.names[arm.id], tuple(values.get(n) or text.DASH for n in found))
+        (standing.names[arm.id], tuple(values.get(n) or words.DASH for n in found))
         for arm, values in rows[:MOST_ROWS]
     )
     declared = _declared(standing.records)
@@ -369,7 +368,7 @@ def settings(record: Record) -> dict[str, str]:
 
 def traits(record: Record) -> dict[str, str]:
     """What was in force, likewise."""
-    return {_title(name): text.clean(v) for name, v in fairness.traits(record).items()}
+    return {_title(name): words.clean(v) for name, v in fairness.traits(record).items()}
 
 
 def _declared(records: Sequence[Record]) -> Mapping[str, str]:
@@ -381,4 +380,4 @@ def _declared(records: Sequence[Record]) -> Mapping[str, str]:
 
 
 def _title(name: str) -> str:
-    return text.clean(fairness.trait(name).label.removeprefix("the "))
+    return words.clean(fairness.trait(name).label.removeprefix("the "))

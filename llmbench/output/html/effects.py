@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llmbench import text
 from llmbench import text as words
 from llmbench.analysis import effects
 from llmbench.analysis.effects import MOST_EFFECTS, Effect, Interaction, Part
@@ -130,7 +129,7 @@ def _apart(found: Interaction, least: float) -> str:
 
 def _speeds(alone: Effect, joined: Effect) -> str:
     shares = (alone.speed_share, joined.speed_share)
-    first, second = (None if s is None else text.share(s) for s in shares)
+    first, second = (None if s is None else words.share(s) for s in shares)
     if first is None or second is None:
         return ""
     both = f"{first} both times" if first == second else f"{first} and by {second}"
@@ -189,14 +188,14 @@ def _notes(found: Sequence[Effect], standing: Standing) -> Iterator[str]:
     if judged:
         yield (
             "In brackets: 95 % intervals. Undecided is what chance could do as well, corrected for "
-            f"{text.plural(judged, 'row')} (Holm); as good is a quality that changes by less than "
+            f"{words.plural(judged, 'row')} (Holm); as good is a quality that changes by less than "
             f"{standing.margin:g}."
         )
     if not standing.cuda:
         yield "Host memory scatters from run to run: a change of some percent of it says nothing."
     bundles = {m.id: m.bundle for arm in standing.competing for m in arm.cell.members if m.bundle}
     for member, joined in bundles.items():
-        yield f"{text.code(member)} counts as one part, and joins {text.listed(joined)}."
+        yield f"{words.code(member)} counts as one part, and joins {words.listed(joined)}."
     if len(found) == MOST_EFFECTS:
         yield f"Only the first {MOST_EFFECTS} are shown."
 
@@ -212,7 +211,7 @@ def _chart(found: Sequence[Effect], standing: Standing) -> Chart:
             "phase": panel,
             "x": 100 * change,
             "colour": canvas.ACCENT if good else canvas.SOFT,
-            "says": f"[{numbers[e.after]}] {row}, {panel}: {text.share(change)}",
+            "says": f"[{numbers[e.after]}] {row}, {panel}: {words.share(change)}",
         }
         for e, row in zip(shown, names, strict=True)
         for panel, change, good in _changes(e, standing)
@@ -224,7 +223,7 @@ def _chart(found: Sequence[Effect], standing: Standing) -> Chart:
     return chart(
         "parts",
         "What each part changes",
-        f"Bars of the change in {' and '.join(panels)} by {text.plural(len(shown), 'part')}.",
+        f"Bars of the change in {' and '.join(panels)} by {words.plural(len(shown), 'part')}.",
         "Change in percent of what it is without the part; the accent is for the better."
         + (f" {len(found) - len(shown)} more are in the table only." if found[MOST_ROWS:] else ""),
         ((), ()),
@@ -245,4 +244,4 @@ def _row_name(found: Effect) -> str:
     added, old = found.part.added, found.part.instead_of
     head = f"{added} for {old}" if old else added
     beside = found.rest if old else found.before
-    return text.clean(f"{head}, {beside}" if beside else head)
+    return words.clean(f"{head}, {beside}" if beside else head)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from llmbench.output.html.charts.canvas import (
     GRID,
     HEIGHT,
@@ -77,16 +79,30 @@ def curves(lines: Data, labels: Data, x: Scale, y: Scale) -> str:
     alt, drawing = altair(), Drawing()
     across, up = axis(alt.X, "x", x), axis(alt.Y, "y", y)
     colour = alt.Color("colour:N", scale=None, legend=None)
-    drawing.add(
-        [p for p in lines if "low" in p],
-        "area",
-        {"fillOpacity": 0.15, "aria": False},
-        x=across,
-        y=axis(alt.Y, "low", y),
-        y2="high:Q",
-        color=colour,
-        detail="series:N",
-    )
+    banded(drawing, lines, (across, axis(alt.Y, "low", y), up), colour)
+    text = {"align": "left", "dx": 8, "fontSize": TEXT_SIZE, "aria": False}
+    drawing.add(labels, "text", text, x=across, y=up, color=colour, text="text:N")
+    # Room for the labels in a typeface that is wider than the one Vega measures with.
+    beside = 5 + max((len(label["text"]) for label in labels), default=0)
+    padding = {"left": 5, "top": 5, "bottom": 5, "right": beside}
+    return drawing.svg(width=NARROW, height=HEIGHT, padding=padding)
+
+
+def banded(
+    drawing: Drawing, lines: Data, axes: tuple[Any, Any, Any], colour: Any, dots: bool = False
+) -> None:
+    """A line per series over its band, on what is across, the band's lower end, and what is up.
+
+    Dots lie under the lines, so that the mouse meets the line everywhere.
+    """
+    across, low, up = axes
+    band = {"fillOpacity": 0.15, "aria": False}
+    held = [p for p in lines if "low" in p]
+    drawing.add(held, "area", band, x=across, y=low, y2="high:Q", color=colour, detail="series:N")
+    if dots:
+        dot = {"size": 26, "opacity": 1, "filled": True, "aria": False}
+        strong = [p for p in lines if p["strength"] > 1]
+        drawing.add(strong, "point", dot, x=across, y=up, color=colour)
     for strength in (1, 2):
         drawing.add(
             [p for p in lines if p["strength"] == strength],
@@ -98,9 +114,3 @@ def curves(lines: Data, labels: Data, x: Scale, y: Scale) -> str:
             detail="series:N",
             description="says:N",
         )
-    text = {"align": "left", "dx": 8, "fontSize": TEXT_SIZE, "aria": False}
-    drawing.add(labels, "text", text, x=across, y=up, color=colour, text="text:N")
-    # Room for the labels in a typeface that is wider than the one Vega measures with.
-    beside = 5 + max((len(label["text"]) for label in labels), default=0)
-    padding = {"left": 5, "top": 5, "bottom": 5, "right": beside}
-    return drawing.svg(width=NARROW, height=HEIGHT, padding=padding)

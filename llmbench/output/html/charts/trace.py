@@ -18,6 +18,7 @@ from llmbench.output.html.charts.canvas import (
     altair,
     axis,
 )
+from llmbench.output.html.charts.draw import banded
 
 PANE = 380
 """Width of one of two panels."""
@@ -52,32 +53,10 @@ def panels(
 
 
 def _traces(drawing: Drawing, lines: Data, field: str, scales: tuple[Scale, Scale]) -> None:
-    """Bands, points, and the lines above them, so that the mouse meets the line everywhere."""
+    """Bands, points, and the lines above them."""
     alt, (x, y) = altair(), scales
-    across, up, colour = axis(alt.X, field, x), axis(alt.Y, "y", y), _colour()
-    drawing.add(
-        [p for p in lines if "low" in p],
-        "area",
-        {"fillOpacity": 0.15, "aria": False},
-        x=across,
-        y=axis(alt.Y, "low", y),
-        y2="high:Q",
-        color=colour,
-        detail="series:N",
-    )
-    dot = {"size": 26, "opacity": 1, "filled": True, "aria": False}
-    drawing.add([p for p in lines if p["strength"] > 1], "point", dot, x=across, y=up, color=colour)
-    for strength in (1, 2):
-        drawing.add(
-            [p for p in lines if p["strength"] == strength],
-            "line",
-            {"strokeWidth": strength},
-            x=across,
-            y=up,
-            color=colour,
-            detail="series:N",
-            description="says:N",
-        )
+    axes = axis(alt.X, field, x), axis(alt.Y, "low", y), axis(alt.Y, "y", y)
+    banded(drawing, lines, axes, _colour(), dots=True)
 
 
 def _goal(drawing: Drawing, goal: Data, y: Scale) -> None:
