@@ -39,6 +39,10 @@ def _stop_once(number: int, frame: FrameType | None) -> NoReturn:
     raise Stop
 
 
+class CellEnded(Exception):
+    """Raised in a worker where the cell ends for a reason of its own, which is nobody's fault."""
+
+
 class UserError(Exception):
     """Something the user can put right; the command line prints it and exits with 2."""
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from llmbench.errors import CompositionError, ConfigError, PluginError, nearest
 from llmbench.machine import Environment
-from llmbench.plugin.blame import Amiss, blamed, sentence
+from llmbench.plugin.blame import Amiss, blamed, of_kind, sentence
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.labels import split_list
 from llmbench.record.settings import ADJUSTABLE, Settings, difference
@@ -87,9 +87,8 @@ class Composition:
 
 def _settings(given: Any) -> Settings:
     """What a plugin returned, if it is settings that can be."""
-    if not isinstance(given, Settings):
-        raise Amiss(f"it returned {type(given).__name__}, no settings")
-    return Settings.model_validate(given.model_dump())
+    settings: Settings = of_kind(given, Settings, "settings")
+    return Settings.model_validate(settings.model_dump())
 
 
 def _reason(member: Strategy, settings: Settings, environment: Environment) -> str | None:

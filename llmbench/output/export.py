@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from llmbench.errors import ConfigError, PluginError, StoreError, nearest
 from llmbench.files import write_text
 from llmbench.plugin import registry
-from llmbench.plugin.blame import Amiss, blamed, ours, who
+from llmbench.plugin.blame import blamed, of_kind, ours, who
 from llmbench.plugin.exporter import Exporter, file_key
 from llmbench.record.comparison import Comparison
 
@@ -59,9 +59,7 @@ def rendered(exporter: Exporter, comparison: Comparison) -> str:
     """
     own = comparison if ours("exporter", exporter.id) else deepcopy(comparison)
     with blamed("exporter", exporter.id, "render"):
-        text: Any = exporter.render(own)
-        if not isinstance(text, str):
-            raise Amiss(f"it returned {type(text).__name__}, no text")
+        text: str = of_kind(exporter.render(own), str, "text")
         text.encode()
         return text
 

@@ -1,6 +1,7 @@
 """Whose fault it was: what a plugin of another package raises becomes a sentence that names it.
 
-What llmbench's own plugins raise is left as it is: it is a bug, and shows its traceback.
+Parent and workers call plugins through `blamed` alone. What llmbench's own plugins raise is left
+as it is: it is a bug, and shows its traceback.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from llmbench import plugin
-from llmbench.errors import PluginError, Stop, UserError
+from llmbench.errors import CellEnded, PluginError, Stop, UserError
 from llmbench.plugin.table import Source
 
 
@@ -18,24 +19,30 @@ class Amiss(PluginError):
     """A plugin returned what it must not."""
 
 
+def of_kind(value: Any, kind: type, words: str) -> Any:
+    """A plugin's answer, if it is of the kind; Amiss otherwise."""
+    if not isinstance(value, kind):
+        raise Amiss(f"it returned {type(value).__name__}, not {words}")
+    return value
+
+
 def sentence(value: Any) -> str | None:
     """A plugin's answer, if it is a sentence or None; Amiss otherwise."""
-    if value is not None and not isinstance(value, str):
-        raise Amiss(f"it returned {type(value).__name__}, no sentence")
-    return value
+    return None if value is None else of_kind(value, str, "a sentence")
 
 
 @contextmanager
 def blamed(kind: str, name: str, doing: str) -> Iterator[None]:
-    """Turn what the block raises into a PluginError that names the plugin. Parent.
+    """Turn what the block raises into a PluginError that names the plugin.
 
-    A user's error passes, and so does Ctrl-C; a KeyboardInterrupt of the plugin's own does not.
+    A user's error passes, what ends a cell for a reason of its own, and Ctrl-C. SystemExit and a
+    KeyboardInterrupt of the plugin's own do not.
     """
     try:
         yield
     except Amiss as error:
         raise failure(kind, name, doing, error) from None
-    except (UserError, Stop):
+    except (UserError, CellEnded, Stop):
         raise
     except BaseException as error:
         if ours(kind, name):

@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from llmbench.errors import CellEnded
 from llmbench.machine import Environment
 from llmbench.record.settings import Settings
 
 
-class CannotRun(Exception):
+class CannotRun(CellEnded):
     """Raised by a worker method: the cell cannot run here, and is skipped for this reason."""
 
 

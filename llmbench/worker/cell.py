@@ -11,11 +11,12 @@ import torch
 
 from llmbench import plugin
 from llmbench.errors import PluginError
+from llmbench.plugin.blame import blamed
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.record import Cell, Member
 from llmbench.record.settings import Settings
 from llmbench.worker import batch, effective, guard, load, precision, template, tensor
-from llmbench.worker.guard import Watched, guarded
+from llmbench.worker.guard import Watched
 from llmbench.worker.memory import Meter
 from llmbench.worker.recorder import Recorder, Say
 from llmbench.worker.running import Running, be_deterministic, seed_everything
@@ -55,7 +56,7 @@ def strategies(cell: Cell) -> tuple[Strategy, ...]:
 def strategy(member: Member) -> Strategy:
     """A member's strategy with its options."""
     kind = installed(member)
-    with guarded("strategy", member.id, "reading its options"):
+    with blamed("strategy", member.id, "reading its options"):
         return kind.model_validate(member.options)
 
 
@@ -118,7 +119,7 @@ def prepare_phase(running: Running) -> None:
 def prepared(model: Any, strategies: Sequence[Strategy], settings: Settings) -> Any:
     """The model after every strategy has made it ready."""
     for strategy in strategies:
-        with guarded("strategy", strategy.id, "prepare"):
+        with blamed("strategy", strategy.id, "prepare"):
             model = guard.model(strategy.prepare(model, settings))
     precision.cast_trained(model, settings.numerics)
     return model

@@ -3,48 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
 
 import torch
 
-from llmbench.errors import Stop, UserError
-from llmbench.plugin.blame import Amiss, failure, ours
+from llmbench.plugin.blame import Amiss, blamed, of_kind
 from llmbench.plugin.metric import Score
 from llmbench.plugin.probe import Probe
-from llmbench.plugin.strategy import CannotRun, Strategy
+from llmbench.plugin.strategy import Strategy
 from llmbench.record.figure import RESERVED
 from llmbench.record.record import Example
-from llmbench.worker.shortage import out_of_memory
-from llmbench.worker.train import Diverged
-
-
-@contextmanager
-def guarded(kind: str, name: str, doing: str) -> Iterator[None]:
-    """Turn what the block raises into a PluginError that names the plugin.
-
-    What says something of the cell, and not of the plugin, passes: memory that ran out, a
-    refusal, Ctrl-C.
-    """
-    try:
-        yield
-    except Amiss as error:
-        raise failure(kind, name, doing, error) from None
-    except (UserError, CannotRun, Diverged, Stop):
-        raise
-    except BaseException as error:  # also SystemExit, and a KeyboardInterrupt of its own
-        if out_of_memory(error) or ours(kind, name):
-            raise
-        raise failure(kind, name, doing, error) from error
-
-
-def of_kind(value: Any, kind: type, words: str) -> Any:
-    """The value, if it is of the kind; Amiss otherwise."""
-    if not isinstance(value, kind):
-        raise Amiss(f"it returned {type(value).__name__}, not {words}")
-    return value
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -61,11 +32,6 @@ def model(value: Any) -> torch.nn.Module:
 def optimizer(value: Any) -> torch.optim.Optimizer | None:
     """An optimiser, or None."""
     return None if value is None else of_kind(value, torch.optim.Optimizer, "an optimiser")
-
-
-def sentence(value: Any) -> str | None:
-    """A sentence, or None."""
-    return None if value is None else of_kind(value, str, "a sentence")
 
 
 def score(value: Any, examples: Sequence[Example], held: Collection[str]) -> Score:
@@ -117,7 +83,7 @@ class Context(AbstractContextManager[None]):
                 raise
 
     def _guarded(self) -> AbstractContextManager[None]:
-        return guarded("strategy", self._name, "training")
+        return blamed("strategy", self._name, "training")
 
 
 class Watched(Probe):
@@ -137,7 +103,7 @@ class Watched(Probe):
     def enter(self, phase: str) -> None:
         """Raise what went wrong before, or let the probe start."""
         self.settle()
-        with guarded("probe", self.id, f"entering {phase}"):
+        with blamed("probe", self.id, f"entering {phase}"):
             self._probe = self._probe or self._make()
             self._probe.enter(phase)
 
@@ -145,7 +111,7 @@ class Watched(Probe):
         """The probe's figures; none where it fails."""
         assert self._probe
         try:
-            with guarded("probe", self.id, f"leaving {phase}"):
+            with blamed("probe", self.id, f"leaving {phase}"):
                 found = mapping(self._probe.leave(phase))
                 return {str(k): _figure(v) for k, v in found.items()}
         except Exception as error:

@@ -11,11 +11,11 @@ from transformers.utils import logging
 
 from llmbench.errors import ModelError, PluginError
 from llmbench.machine import Environment
+from llmbench.plugin.blame import blamed
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.record import ModelRef, Parameters
 from llmbench.record.settings import Settings
 from llmbench.worker import guard
-from llmbench.worker.guard import guarded
 from llmbench.worker.precision import dtype
 from llmbench.workers.job import Job
 
@@ -74,7 +74,7 @@ def load_kwargs(
     """
     merged: dict[str, Any] = {}
     for strategy in strategies:
-        with guarded("strategy", strategy.id, "load_kwargs"):
+        with blamed("strategy", strategy.id, "load_kwargs"):
             added = guard.mapping(strategy.load_kwargs(settings, environment))
         both = merged.keys() & added.keys()
         if both:

@@ -18,7 +18,7 @@ from llmbench.plugin.strategy import CannotRun
 from llmbench.record.record import Phase, PhaseRecord, Record, Status, Step, Validation
 from llmbench.worker import shortage
 from llmbench.worker.memory import Meter
-from llmbench.worker.shortage import no_room, out_of_memory
+from llmbench.worker.shortage import no_room, root
 from llmbench.worker.train import Diverged
 from llmbench.workers.job import Job
 
@@ -146,8 +146,8 @@ def outcome(error: BaseException | None) -> tuple[Status, str | None]:
         return "diverged", text
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", "Interrupted by the user."
-    if out_of_memory(error):
-        return "oom", text.split("\n")[0]
+    if memory_error := root(error):  # of a plugin, too: what a cell needs is nobody's fault
+        return "oom", (words(memory_error).strip() or type(memory_error).__name__).split("\n")[0]
     if no_room(error):
         return "interrupted", f"The disk is full: make room, and run it again ({text})."
     if NO_DETERMINISM in text:

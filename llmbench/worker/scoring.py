@@ -12,13 +12,13 @@ import torch
 
 from llmbench import plugin
 from llmbench.plugin import metric
+from llmbench.plugin.blame import blamed
 from llmbench.plugin.metric import Score
 from llmbench.record.record import Example, Generation, GenerationBatch
 from llmbench.record.settings import Settings
 from llmbench.source import data
 from llmbench.worker import guard, load
 from llmbench.worker.batch import Tokens, collate
-from llmbench.worker.guard import guarded
 from llmbench.worker.running import Running, warn_of_cuts
 from llmbench.worker.train import Diverged, forward_loss, synchronize
 
@@ -209,7 +209,7 @@ def scores(name: str, examples: Sequence[Example], corpus: Collection[str]) -> S
     head, argument = metric.split(name)
     kind = plugin.registry().metrics.get(head)
     predictions, references = zip(*((e.prediction, e.references) for e in examples), strict=True)
-    with guarded("metric", head, "score"):
+    with blamed("metric", head, "score"):
         found = kind(argument).score(predictions, references)
         return guard.score(found, examples, {*corpus, *examples[0].scores})
 

@@ -47,7 +47,7 @@ def no_room(error: BaseException) -> bool:
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, on the device or on the host, whoever noticed and passed it on."""
-    return _root(error) is not None
+    return root(error) is not None
 
 
 def of(error: BaseException, cuda: bool) -> Shortage | None:
@@ -56,10 +56,10 @@ def of(error: BaseException, cuda: bool) -> Shortage | None:
     `cuda` is whether the cell runs on a GPU: it may run out of either memory. To be called while
     the error's frames still hold what they held.
     """
-    root = _root(error)
-    if root is None:
+    first = root(error)
+    if first is None:
         return None
-    text = words(root)
+    text = words(first)
     if cuda and ("CUDA" in text or "CUBLAS" in text):
         return _on_cuda(text)
     free, total = machine.room()
@@ -74,7 +74,7 @@ def let_go(error: BaseException) -> None:
     gc.collect()
 
 
-def _root(error: BaseException) -> BaseException | None:
+def root(error: BaseException) -> BaseException | None:
     """The error that says that memory ran out, among those that led to this one."""
     return next((e for e in _chain(error) if _says_so(e)), None)
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 
+from llmbench.errors import CellEnded
 from llmbench.record.record import Step
 from llmbench.record.settings import Settings
 from llmbench.worker.batch import Batch
@@ -19,7 +20,7 @@ from llmbench.worker.stochastic import StochasticAdamW
 Context = Callable[[], AbstractContextManager[Any]]
 
 
-class Diverged(Exception):
+class Diverged(CellEnded):
     """The loss is not a finite number."""
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from llmbench.plugin.blame import blamed, sentence
 from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.record import Moved, Step
 from llmbench.record.settings import Settings
@@ -18,7 +19,6 @@ from llmbench.source import data
 from llmbench.worker import anatomy, batch, effective, guard, load, precision, train, trial
 from llmbench.worker.anatomy import Anatomy
 from llmbench.worker.batch import Tokens
-from llmbench.worker.guard import guarded
 from llmbench.worker.running import Running, seed_everything, warn_of_cuts
 from llmbench.worker.scoring import reference_loss
 from llmbench.worker.train import Observer, stepped
@@ -239,7 +239,7 @@ def brought(
 ) -> torch.optim.Optimizer | None:
     """The optimiser that a strategy brings, if one does."""
     for strategy in strategies:
-        with guarded("strategy", strategy.id, "optimizer"):
+        with blamed("strategy", strategy.id, "optimizer"):
             own = guard.optimizer(strategy.optimizer(weights, settings))
         if own is not None:
             return own
@@ -263,8 +263,8 @@ def prove_kernel(running: Running, first: batch.Batch) -> None:
     running.recorder.note(attention_kernels=tuple(sorted(kernels)))
     running.recorder.observe(attention=str(attention), **facts)
     for strategy in running.strategies:
-        with guarded("strategy", strategy.id, "verify"):
-            problem = guard.sentence(strategy.verify(kernels))
+        with blamed("strategy", strategy.id, "verify"):
+            problem = sentence(strategy.verify(kernels))
         if problem:
             raise CannotRun(problem)
 

@@ -11,6 +11,7 @@ from records import cell, environment
 
 from llmbench import plugin
 from llmbench.errors import PluginError, Stop
+from llmbench.plugin.blame import blamed
 from llmbench.plugin.metric import Metric, Score
 from llmbench.plugin.probe import Probe
 from llmbench.plugin.strategy import CannotRun
@@ -20,7 +21,6 @@ from llmbench.source import data as dataset
 from llmbench.source.data import Example
 from llmbench.storage.read import read_record
 from llmbench.worker import cell as worker
-from llmbench.worker.guard import guarded
 from llmbench.worker.train import Diverged
 from llmbench.workers.job import Job
 
@@ -198,23 +198,33 @@ def test_a_probe_that_fails_costs_no_phase_before(run, plugins, method, act, sai
         Stop(),
         CannotRun("not here"),
         Diverged("nan"),
-        MemoryError(),
-        torch.OutOfMemoryError("CUDA out of memory"),
         PluginError("in a sentence"),
     ],
     ids=lambda error: type(error).__name__,
 )
 def test_what_says_something_of_the_cell_passes(error):
-    with pytest.raises(type(error)) as caught, guarded("strategy", "mine", "prepare"):
+    with pytest.raises(type(error)) as caught, blamed("strategy", "mine", "prepare"):
         raise error
     assert caught.value is error
+
+
+def test_memory_that_runs_out_in_a_plugin_is_the_cell_s_and_not_its_fault(
+    run, plugins, monkeypatch
+):
+    def prepare(self, model, settings):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore.")
+
+    monkeypatch.setattr(plugins.strategies.get("mine"), "prepare", prepare)
+    record = run()
+    assert (record.status, record.phase) == ("oom", "prepare")
+    assert record.reason == "CUDA out of memory. Tried to allocate 2.00 GiB."
 
 
 def test_what_our_own_plugins_raise_is_left_as_it_is(plugins, monkeypatch):
     entry = plugins.strategies.entries["lora"]
     ours = type(entry)(entry.item, Source("strategies", "llmbench 0.1.0"))
     monkeypatch.setitem(plugins.strategies.entries, "lora", ours)
-    with pytest.raises(ZeroDivisionError), guarded("strategy", "lora", "prepare"):
+    with pytest.raises(ZeroDivisionError), blamed("strategy", "lora", "prepare"):
         raise ZeroDivisionError
 
 
