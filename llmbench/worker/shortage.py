@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 
 from llmbench import machine
-from llmbench.errors import words
+from llmbench.errors import UserError, words
 from llmbench.record.record import Shortage
 from llmbench.units import MOST_COUNT, UNITS
 
@@ -84,7 +84,9 @@ def _says_so(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, Exception) and any(w in words(error) for w in NO_MEMORY)
+    if isinstance(error, UserError) or not isinstance(error, Exception):
+        return False  # a sentence of ours may quote the error that it was made of
+    return any(w in words(error) for w in NO_MEMORY)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
