@@ -37,7 +37,7 @@ def clock(seconds: float) -> str:
 
 
 LINE_ENDS = re.compile("\r\n|[\u2028\u2029]")
-"""What ends a line besides a line feed. In names, the last two break Vega's expressions."""
+"""What ends a line besides a line feed."""
 
 
 # Control characters have no place in HTML or SVG; a line break and a tab do.

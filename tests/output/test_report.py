@@ -14,7 +14,7 @@ import pytest
 import records
 
 from llmbench.output.csv_json import rows
-from llmbench.output.html.charts import canvas
+from llmbench.output.html.charts.plot import Plot
 from llmbench.output.html.page import prose
 from llmbench.output.html.render import render
 from llmbench.record.comparison import Comparison
@@ -99,7 +99,7 @@ def test_ids_are_unique(seven: str) -> None:
 
 
 def test_marks_of_a_chart_say_their_figures(seven: str) -> None:
-    labels = [a.get("aria-label") or "" for a in Page(seven).all("path") if "data-cell" in a]
+    labels = [a.get("aria-label") or "" for _, a in Page(seven).elements if "data-cell" in a]
     assert any(
         re.match(r"qlora: ROUGE-L 0\.\d{3} \[.*\], peak memory 5\.1 GiB, ", s) for s in labels
     )
@@ -171,12 +171,14 @@ def test_random_weights_show_no_quality_and_say_so() -> None:
     assert "ROUGE-L" not in page.text
 
 
-def test_without_altair_the_tables_stand_in(monkeypatch: pytest.MonkeyPatch, seven: str) -> None:
-    monkeypatch.setattr(canvas, "missing", lambda: "altair")
-    plain = Page(render(records.seven()))
-    assert not plain.all("svg")
-    assert "the package altair is not installed" in plain.text
-    assert len(plain.all("table")) == len(Page(seven).all("table"))
+def test_a_chart_that_fails_costs_its_drawing_alone(
+    monkeypatch: pytest.MonkeyPatch, seven: str
+) -> None:
+    monkeypatch.setattr(Plot, "curve", lambda *_, **__: 1 / 0)
+    plain, whole = Page(render(records.seven())), Page(seven)
+    assert 0 < len(plain.all("svg")) < len(whole.all("svg"))
+    assert "could not be drawn (ZeroDivisionError)" in plain.text
+    assert len(plain.all("table")) == len(whole.all("table"))
 
 
 def test_predictions_are_marked_against_their_reference(seven: str) -> None:

@@ -7,7 +7,8 @@ import records
 
 from llmbench.analysis.standing import quality_pairs, stand
 from llmbench.output.html.cells import table
-from llmbench.output.html.charts.scatter import Box, place, scatters, spread
+from llmbench.output.html.charts.plot import spread
+from llmbench.output.html.charts.scatter import Box, place, scatters
 from llmbench.output.html.predictions import marked
 from llmbench.record.comparison import Plan, Planned
 from llmbench.record.record import Record
@@ -297,12 +298,12 @@ def test_labels_keep_clear_of_each_other_and_of_the_edge() -> None:
     points = [(10.0, 100.0), (14.0, 100.0), (430.0, 100.0), (426.0, 104.0)]
     texts = ["full+gradient-checkpointing"] * 4
     boxes = []
-    for label, text in zip(place(points, texts, (440, 300)), texts, strict=True):
+    for label, text in zip(place(points, texts, (0, 0, 440, 300)), texts, strict=True):
         length = 6.9 * len(text)
-        left = label.x if label.align == "left" else label.x - length
+        left = label.x if label.anchor == "start" else label.x - length
         boxes.append(Box(left, label.y - 7, left + length, label.y + 7))
     assert not any(a.overlap(b) for i, a in enumerate(boxes) for b in boxes[:i])
-    assert not any(box.outside(440, 300) for box in boxes)
+    assert not any(box.outside(Box(0, 0, 440, 300)) for box in boxes)
 
 
 def test_spread_keeps_the_order_and_the_bounds() -> None:

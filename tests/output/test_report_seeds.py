@@ -10,7 +10,7 @@ import records
 from llmbench.analysis.standing import Standing, stand
 from llmbench.analysis.statistics.need import Need
 from llmbench.output.html.cells import Row, table
-from llmbench.output.html.charts.loss import curve, loss_curves
+from llmbench.output.html.charts.curves import curve, loss_curves
 from llmbench.output.html.render import render
 from llmbench.record.record import DataRef, Record
 from llmbench.wording.answer import answer
@@ -144,12 +144,12 @@ def test_the_curve_is_the_mean_on_a_band_from_least_to_largest() -> None:
     arm = held.arms[1]
     losses = [r.steps[4].loss or 0.0 for r in arm.records]
     point = curve(arm)[4]
-    assert (point.step, point.low, point.high) == (5, min(losses), max(losses))
-    assert point.loss == pytest.approx(sum(losses) / 3)
+    assert (point.x, point.low, point.high) == (5, min(losses), max(losses))
+    assert point.y == pytest.approx(sum(losses) / 3)
     chart = loss_curves(held, None)
     assert chart
     assert "bands reach from least to largest" in chart.caption
-    assert str(chart.drawing).count('fill-opacity="0.15"') == 3
+    assert str(chart.drawing).count('fill-opacity=".15"') == 3
     one = loss_curves(standing_of([r for r in three() if not r.cell.seed]), None)
     assert "fill-opacity" not in str(one and one.drawing)
 

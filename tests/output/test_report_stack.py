@@ -10,8 +10,8 @@ import pytest
 import records
 
 from llmbench.analysis.standing import stand
-from llmbench.output.html.charts.canvas import Chart
-from llmbench.output.html.charts.peak import peak_stacks
+from llmbench.output.html.charts.bars import peak_stacks
+from llmbench.output.html.charts.chart import Chart
 from llmbench.output.html.page import TEMPLATES
 from llmbench.record.record import Record
 
@@ -72,7 +72,7 @@ def test_without_parts_there_is_no_chart(device: str) -> None:
 def test_of_many_rows_the_chart_shows_some_and_the_table_all() -> None:
     many = charted(*(records.understood(records.ok(f"lora(r={n})")) for n in range(30)))
     assert len(many.rows) == 60
-    assert "6 more cells are in the table only" in many.caption
+    assert "6 more are in the table only" in many.caption
 
 
 # Machado, Oliveira and Fernandes (2009), full strength; linear RGB.

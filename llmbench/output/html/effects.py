@@ -12,8 +12,9 @@ from llmbench.analysis.standing import Standing
 from llmbench.analysis.statistics.interval import Interval
 from llmbench.analysis.statistics.verdict import Verdict
 from llmbench.output.html.cells import Value
-from llmbench.output.html.charts import canvas
-from llmbench.output.html.charts.canvas import MOST_ROWS, Chart, Scale, chart, unique
+from llmbench.output.html.charts.bars import heading, rows_plot
+from llmbench.output.html.charts.chart import MOST_ROWS, Chart, chart
+from llmbench.output.html.charts.plot import Plot, Says, Scale
 from llmbench.text import size
 from llmbench.wording import figures
 
@@ -202,33 +203,36 @@ def _notes(found: Sequence[Effect], standing: Standing) -> Iterator[str]:
 
 def _chart(found: Sequence[Effect], standing: Standing) -> Chart:
     shown = found[:MOST_ROWS]
-    names = unique([_row_name(e) for e in shown])
-    rows = standing.numbers
-    numbers = {a.cell.composition: rows[a.id] for a in reversed(standing.competing)}
-    values: canvas.Data = [
-        {
-            "name": row,
-            "phase": panel,
-            "x": 100 * change,
-            "colour": canvas.ACCENT if good else canvas.SOFT,
-            "says": f"[{numbers[e.after]}] {row}, {panel}: {words.share(change)}",
-        }
-        for e, row in zip(shown, names, strict=True)
-        for panel, change, good in _changes(e, standing)
-    ]
-    panels = tuple(dict.fromkeys(v["phase"] for v in values))
-    ends = [0.0, *(v["x"] for v in values)]
-    room = 0.05 * (max(ends) - min(ends)) or 1.0
-    scale = Scale("Change, %", min(ends) - room, max(ends) + room)
     return chart(
         "parts",
         "What each part changes",
-        f"Bars of the change in {' and '.join(panels)} by {words.plural(len(shown), 'part')}.",
-        "Change in percent of what it is without the part; the accent is for the better."
+        f"Bars of the changes by {words.plural(len(shown), 'part')}.",
+        f"Change in percent of what it is without the part: {standing.memory_word} above, training "
+        "speed below. The accent is for the better."
         + (f" {len(found) - len(shown)} more are in the table only." if found[MOST_ROWS:] else ""),
         ((), ()),
-        lambda: canvas.bars(values, names, panels, scale),
+        lambda: _bars(shown, standing),
     )
+
+
+def _bars(shown: Sequence[Effect], standing: Standing) -> Plot:
+    """Two thin bars for each part, from zero to its change."""
+    changes = [100 * change for e in shown for _, change, _ in _changes(e, standing)]
+    ends = [0.0, *changes]
+    room = 0.05 * (max(ends) - min(ends)) or 1.0
+    plot = rows_plot(Scale("Change, %", min(ends) - room, max(ends) + room), len(shown))
+    numbers = {a.cell.composition: standing.numbers[a.id] for a in reversed(standing.competing)}
+    zero = plot.x(0)
+    for number, effect in enumerate(shown):
+        name = _row_name(effect)
+        y = heading(plot, number, name)
+        for place, (what, change, good) in enumerate(_changes(effect, standing)):
+            x = plot.x(100 * change)
+            says = Says(numbers[effect.after], f"{name}, {what}: {words.share(change)}")
+            colour = "accent" if good else "soft"
+            plot.bar((min(x, zero), y + 6 * place), abs(x - zero), 5, colour, says)
+    plot.rule((zero, plot.top), (zero, plot.bottom), "muted")
+    return plot
 
 
 def _changes(found: Effect, standing: Standing) -> Iterator[tuple[str, float, bool]]:

@@ -17,7 +17,7 @@ from llmbench.analysis.pick import Candidate
 from llmbench.analysis.standing import Standing, quality_pairs
 from llmbench.analysis.statistics.verdict import Word
 from llmbench.output.csv_json import rows
-from llmbench.output.html.charts.canvas import bytes_unit
+from llmbench.output.html.charts.chart import bytes_unit
 from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison
 from llmbench.text import size

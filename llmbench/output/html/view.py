@@ -12,14 +12,11 @@ from llmbench.analysis.standing import Standing, stand
 from llmbench.output.html import details as contrast
 from llmbench.output.html import predictions as prediction
 from llmbench.output.html.cells import Table, table
-from llmbench.output.html.charts import canvas
-from llmbench.output.html.charts.canvas import Chart
-from llmbench.output.html.charts.learning import learning_curves
-from llmbench.output.html.charts.loss import loss_curves
-from llmbench.output.html.charts.peak import peak_stacks
-from llmbench.output.html.charts.phases import memory_per_phase, step_times
+from llmbench.output.html.charts.bars import memory_per_phase, peak_stacks, step_times
+from llmbench.output.html.charts.chart import Chart
+from llmbench.output.html.charts.curves import learning_curves, loss_curves
+from llmbench.output.html.charts.rates import learning_rates
 from llmbench.output.html.charts.scatter import scatters
-from llmbench.output.html.charts.tuning import learning_rates
 from llmbench.output.html.details import Detail, Fact, detailed, details
 from llmbench.output.html.effects import Parts, parts
 from llmbench.output.html.fit import Fitting, fits
@@ -29,6 +26,7 @@ from llmbench.record.comparison import Comparison
 from llmbench.record.figure import AFTER_PUBLIC, FIGURES, time_to_quality
 from llmbench.wording import notes as note
 from llmbench.wording.answer import Answer, answer
+from llmbench.wording.labels import legend, short_names
 from llmbench.wording.notes import Note
 
 MEMORY = {
@@ -49,12 +47,12 @@ class View:
     notes: tuple[Note, ...]
     table: Table
     charts: tuple[Chart, ...]
+    legend: str
+    """What short labels stand for."""
     rates: Chart | None
     """The learning rates that were tried, where some were."""
     parts: Parts | None
     fits: tuple[Fitting, ...]
-    undrawn: str
-    """The package whose absence leaves the charts out, if any."""
     predictions: tuple[Shown, ...]
     predictions_of: int
     score_label: str
@@ -88,7 +86,7 @@ def view(comparison: Comparison) -> View:
     header = comparison.header
     standing = stand(comparison)
     found = answer(standing)
-    linked = detailed(standing)
+    linked, short = detailed(standing), short_names(standing)
     judged = standing.score is not None and bool(found.pick or not standing.fitting)
     names, differing = contrast.differing(standing)
     cells = table(standing, found.pick, linked)
@@ -101,10 +99,10 @@ def view(comparison: Comparison) -> View:
         notes=note.notes(comparison, standing),
         table=cells,
         charts=_charts(standing, found),
+        legend=legend(dict(zip(standing.names.values(), short.values(), strict=True))),
         rates=learning_rates(whole.tried.records, standing, found.pick),
         parts=parts(standing),
         fits=fits(whole, standing),
-        undrawn=canvas.missing() or "",
         predictions=prediction.shown(standing, comparison.inputs),
         predictions_of=examples,
         score_label=standing.score.label if standing.score else "",

@@ -1,22 +1,32 @@
-"""Quality against memory and against speed, with the Pareto frontier."""
+"""Quality against memory and against speed, with the Pareto front."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from llmbench import text as words
 from llmbench.analysis import field
 from llmbench.analysis.standing import Standing
 from llmbench.analysis.statistics.interval import Interval
 from llmbench.output.html.cells import summary_figures
-from llmbench.output.html.charts import canvas, draw
-from llmbench.output.html.charts.canvas import Chart, Scale, bytes_unit, chart
+from llmbench.output.html.charts.chart import Chart, bytes_unit, chart
+from llmbench.output.html.charts.plot import (
+    ARROWS,
+    CHARACTER,
+    GAP,
+    LINE,
+    Plot,
+    Says,
+    Scale,
+    Spot,
+    prefixed,
+)
 from llmbench.record.arm import Arm
 from llmbench.record.figure import BY_ID, Figure
 from llmbench.wording import figures, phrases
+from llmbench.wording.labels import short_names
 
 MEMORY = BY_ID["peak_memory_bytes"]
 
@@ -52,18 +62,14 @@ def scale(side: Side, arms: Sequence[Arm], zero: bool) -> Scale:
     values += [b for arm in arms for b in side.bounds(arm) or ()]
     low, high = (0.0 if zero else min(values)), max(values)
     room = (high - low or abs(high) or 1.0) * 0.08
-    arrow = (
-        "more is better \N{RIGHTWARDS ARROW}"
-        if side.better == "higher"
-        else "\N{LEFTWARDS ARROW} less is better"
-    )
-    title = f"{side.title}{_unit(side)} · {arrow}"
+    title = f"{side.title}{_unit(side)} · {ARROWS[side.better]}"
     return Scale(title, low if zero else low - room, high + room, _ticks(side, high - low))
 
 
-def _ticks(side: Side, span: float) -> str:
-    score = ".2f" if span > 0.06 else ".3f"
-    return {"score": score, "tokens/s": "~s"}.get(side.figure.unit, ",~r")
+def _ticks(side: Side, span: float) -> Callable[[float], str]:
+    if side.figure.unit == "score":
+        return "{:.2f}".format if span > 0.06 else "{:.3f}".format
+    return prefixed
 
 
 def _unit(side: Side) -> str:
@@ -108,8 +114,6 @@ def memory_side(standing: Standing) -> Side:
     )
 
 
-CHARACTER, LINE, GAP = 6.9, 14.0, 8.0
-"""Width of a character and height of a line at the charts' type size, and the distance kept."""
 CROWD = 60
 """Points beyond which labels only keep clear of points that have labels."""
 REACH = (0, 15, 30, 45, 60, 76)
@@ -131,32 +135,37 @@ class Box:
         height = min(self.bottom, other.bottom) - max(self.top, other.top)
         return width * height if width > 0 and height > 0 else 0.0
 
-    def outside(self, width: float, height: float) -> float:
-        """How far it sticks out of a chart of that size."""
-        beyond = (-self.left, -self.top, self.right - width, self.bottom - height)
+    def outside(self, frame: Box) -> float:
+        """How far it sticks out of another."""
+        beyond = (
+            frame.left - self.left,
+            frame.top - self.top,
+            self.right - frame.right,
+            self.bottom - frame.bottom,
+        )
         return sum(max(0.0, b) for b in beyond)
 
 
 @dataclass(frozen=True)
 class Label:
-    """A label's place: the middle of its left or right edge, as `align` says."""
+    """A label's place: the middle of its left or right edge, as `anchor` says."""
 
     x: float
     y: float
-    align: str
+    anchor: str
     moved: bool
     """Whether it is so far from its point that a line should lead there."""
 
 
 def place(
-    points: Sequence[tuple[float, float]],
+    points: Sequence[Spot],
     texts: Sequence[str],
-    size: tuple[float, float],
-    lines: Sequence[Box] = (),
+    frame: tuple[float, float, float, float],
+    steps: Sequence[Spot] = (),
 ) -> list[Label]:
     """A place for each label; points with an empty text get one that nothing is drawn at.
 
-    `size` is the chart's, `lines` are what a label had better not lie on.
+    `frame` is left, top, right and bottom; a label had better not lie on the line of `steps`.
 
     Greedy, the crowded first: each takes the cheapest of its candidate places, given what is
     already there. Good enough for the dozen labels that a chart has.
@@ -164,16 +173,21 @@ def place(
     dots = [Box(x - 5, y - 5, x + 5, y + 5) for x, y in points]
     if len(dots) > CROWD:  # a label lies on some point wherever it is: mind those with labels
         dots = [dot for dot, text in zip(dots, texts, strict=True) if text]
+    lines = [
+        Box(min(x1, x2) - 1, min(y1, y2) - 1, max(x1, x2) + 1, max(y1, y2) + 1)
+        for (x1, y1), (x2, y2) in pairwise(steps)
+    ]
     covered = [*dots, *lines]
     taken: list[Box] = []
     found: dict[int, Label] = {}
     for index in sorted(range(len(points)), key=lambda i: (points[i][1], points[i][0])):
         if not texts[index]:
-            found[index] = Label(*points[index], "left", False)
+            found[index] = Label(*points[index], "start", False)
             continue
         candidates = list(_candidates(points[index], texts[index]))
         costs = [
-            _cost(box, order, taken, covered, size) for order, (_, box) in enumerate(candidates)
+            _cost(box, order, taken, covered, Box(*frame))
+            for order, (_, box) in enumerate(candidates)
         ]
         label, box = candidates[costs.index(min(costs))]
         taken.append(box)
@@ -181,43 +195,27 @@ def place(
     return [found[i] for i in range(len(points))]
 
 
-def _candidates(point: tuple[float, float], text: str) -> Iterator[tuple[Label, Box]]:
+def _candidates(point: Spot, text: str) -> Iterator[tuple[Label, Box]]:
     x, y = point
     length = CHARACTER * len(text)
     for reach in REACH:
         for shift in {reach, -reach}:
-            for align in ("left", "right"):
-                near = x + GAP if align == "left" else x - GAP
-                left = near if align == "left" else near - length
+            for anchor in ("start", "end"):
+                near = x + GAP if anchor == "start" else x - GAP
+                left = near if anchor == "start" else near - length
                 box = Box(left, y + shift - LINE / 2, left + length, y + shift + LINE / 2)
-                yield Label(near, y + shift, align, reach > LINE), box
+                yield Label(near, y + shift, anchor, reach > LINE), box
         if reach:  # above and below the point itself
             for shift in (-reach, reach):
                 left = x - length / 2
                 box = Box(left, y + shift - LINE / 2, left + length, y + shift + LINE / 2)
-                yield Label(left, y + shift, "left", reach > LINE), box
+                yield Label(left, y + shift, "start", reach > LINE), box
 
 
-def _cost(
-    box: Box, order: int, taken: Sequence[Box], covered: Sequence[Box], size: tuple[float, float]
-) -> float:
+def _cost(box: Box, order: int, taken: Sequence[Box], covered: Sequence[Box], frame: Box) -> float:
     crossed = sum(box.overlap(other) for other in taken) * 4
     hidden = sum(box.overlap(other) for other in covered)
-    return crossed + hidden + 100 * box.outside(*size) + 2 * order
-
-
-def spread(wanted: Sequence[float], least: float, low: float, high: float) -> list[float]:
-    """The positions, moved apart to be `least` from each other and inside the bounds."""
-    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    moved = [wanted[i] for i in order]
-    for index in range(1, len(moved)):
-        moved[index] = max(moved[index], moved[index - 1] + least)
-    if moved:
-        moved[-1] = min(moved[-1], high)
-    for index in range(len(moved) - 2, -1, -1):
-        moved[index] = min(moved[index], moved[index + 1] - least)
-    found = dict(zip(order, (max(low, m) for m in moved), strict=True))
-    return [found[i] for i in range(len(wanted))]
+    return crossed + hidden + 100 * box.outside(frame) + 2 * order
 
 
 LABELS = 14
@@ -255,13 +253,9 @@ def frontier(arms: Sequence[Arm], up: Side, across: Side) -> list[Arm]:
 def _scatter(name: str, up: Side, across: Side, standing: Standing, pick: Arm | None) -> Chart:
     shown = standing.competing[:MOST_POINTS]
     best = frontier(shown, up, across)
-    x, y = scale(across, shown, zero=True), scale(up, shown, zero=standing.score is None)
-    edge = [{"x": across.scaled(a), "y": up.scaled(a), "order": i} for i, a in enumerate(best)]
-    points = _points(shown, up, across, (x, y), standing, best, pick)
-    title = f"{up.title} against {across.title[0].lower()}{across.title[1:]}"
     listed = words.listed([standing.name(a) for a in best], 10)
     caption = (
-        f"Filled: on the Pareto frontier, so that no {phrases.row(standing)} is better on both "
+        f"Filled: on the Pareto front, where no other {phrases.row(standing)} is better on both "
         f"figures ({listed}). Lines are 95 % intervals."
         + (" The accent marks the pick." if pick else "")
         + (
@@ -272,83 +266,69 @@ def _scatter(name: str, up: Side, across: Side, standing: Standing, pick: Arm | 
     )
     return chart(
         name,
-        title,
-        f"Scatter of {words.plural(len(shown), phrases.row(standing))}. On the Pareto frontier: "
+        f"{up.title} against {across.title[0].lower()}{across.title[1:]}",
+        f"Scatter of {words.plural(len(shown), phrases.row(standing))}. On the Pareto front: "
         f"{', '.join(standing.names[a.id] for a in best[:20])}.",
         caption,
         _table(shown, up, across, best, standing),
-        lambda: draw.scatter(points, edge if len(edge) > 1 else [], x, y),
+        lambda: _draw(shown, (up, across), best, standing, pick),
     )
 
 
-def _points(
+def _labelled(
+    shown: Sequence[Arm], best: Sequence[Arm], standing: Standing, pick: Arm | None
+) -> list[str]:
+    """A label for each point or, where those are too many, for the front and the pick."""
+    some = [*best[:LABELS], *([pick] if pick else [])]
+    short = short_names(standing)
+    return [short[a.id] if len(shown) <= LABELS or a in some else "" for a in shown]
+
+
+def _draw(
     shown: Sequence[Arm],
-    up: Side,
-    across: Side,
-    scales: tuple[Scale, Scale],
-    standing: Standing,
+    sides: tuple[Side, Side],
     best: Sequence[Arm],
+    standing: Standing,
     pick: Arm | None,
-) -> canvas.Data:
-    size = (canvas.WIDTH, canvas.HEIGHT)
-    pixels = [_pixels(a, up, across, scales) for a in shown]
-    edge, picked = {a.id for a in best}, pick.id if pick else ""
-    named = {a.id for a in shown} if len(shown) <= LABELS else {*sorted(edge)[:LABELS], picked}
-    texts = [words.short(standing.names[a.id], 44) if a.id in named else "" for a in shown]
-    labels = place(pixels, texts, size, _lines(best, up, across, scales))
-    numbers = standing.numbers
-    found = []
-    for arm, text, label in zip(shown, texts, labels, strict=True):
-        cell = arm.id
-        point: dict[str, Any] = {
-            "x": across.scaled(arm),
-            "y": up.scaled(arm),
-            "says": f"[{numbers[cell]}] {standing.names[cell]}: {summary_figures(arm, standing)}",
-            **_colours(cell == picked, cell in edge),
-            **_bounds(arm, up, across, len(shown) <= 2 * LABELS),
-            **_placed(text, label, scales),
-        }
-        found.append(point)
-    return found
+) -> Plot:
+    up, across = sides
+    y = scale(up, shown, zero=standing.score is None)
+    plot = Plot(scale(across, shown, zero=True), y)
+    plot.axes()
+    spots = {arm.id: plot.at(across.scaled(arm), up.scaled(arm)) for arm in shown}
+    if len(shown) <= 2 * LABELS:
+        _intervals(plot, shown, sides, spots)
+    edge = [spots[arm.id] for arm in best]
+    steps = [corner for one, two in pairwise(edge) for corner in (one, (two[0], one[1]))]
+    if steps:
+        plot.line([*steps, edge[-1]], "soft", 1.5, "3 3")
+    texts = _labelled(shown, best, standing, pick)
+    places = place([*spots.values()], texts, (plot.left, plot.top, plot.right, plot.bottom), steps)
+    for spot, label in zip(spots.values(), places, strict=True):
+        if label.moved:
+            plot.rule(spot, (label.x, label.y), "soft")
+    for arm, label, text in zip(shown, places, texts, strict=True):
+        colour = "accent" if arm is pick else "ink" if arm in best else "muted"
+        said = f"{standing.names[arm.id]}: {summary_figures(arm, standing)}"
+        says = Says(standing.numbers[arm.id], said)
+        fill = colour if arm is pick or arm in best else "page"
+        plot.dot(spots[arm.id], fill, colour, says=says)
+        if text:
+            ink, anchor = "accent" if arm is pick else "ink", label.anchor
+            plot.text((label.x, label.y + 4), text, ink, anchor)
+    return plot
 
 
-def _pixels(arm: Arm, up: Side, across: Side, scales: tuple[Scale, Scale]) -> tuple[float, float]:
-    x, y = scales
-    left = x.pixels(across.scaled(arm), canvas.WIDTH)
-    return left, canvas.HEIGHT - y.pixels(up.scaled(arm), canvas.HEIGHT)
-
-
-def _colours(picked: bool, on_edge: bool) -> dict[str, str]:
-    line = canvas.ACCENT if picked else canvas.INK if on_edge else canvas.MUTED
-    fill = line if picked or on_edge else canvas.PAGE
-    return {"fill": fill, "stroke": line, "ink": canvas.ACCENT if picked else canvas.INK}
-
-
-def _bounds(arm: Arm, up: Side, across: Side, wanted: bool) -> dict[str, float | None]:
-    y_low, y_high = (wanted and up.bounds(arm)) or (None, None)
-    x_low, x_high = (wanted and across.bounds(arm)) or (None, None)
-    return {"x_low": x_low, "x_high": x_high, "y_low": y_low, "y_high": y_high}
-
-
-def _placed(text: str, label: Label, scales: tuple[Scale, Scale]) -> dict[str, Any]:
-    x, y = scales
-    return {
-        "text": text,
-        "align": label.align,
-        "moved": bool(text) and label.moved,
-        "label_x": x.value(label.x, canvas.WIDTH),
-        "label_y": y.value(canvas.HEIGHT - label.y, canvas.HEIGHT),
-    }
-
-
-def _lines(best: Sequence[Arm], up: Side, across: Side, scales: tuple[Scale, Scale]) -> list[Box]:
-    """Where the frontier runs: along to the next cell, then up or down to it."""
-    corners = [_pixels(a, up, across, scales) for a in best]
-    found = []
-    for (x1, y1), (x2, y2) in pairwise(corners):
-        found.append(Box(x1, y1 - 1, x2, y1 + 1))
-        found.append(Box(x2 - 1, min(y1, y2), x2 + 1, max(y1, y2)))
-    return found
+def _intervals(
+    plot: Plot, shown: Sequence[Arm], sides: tuple[Side, Side], spots: dict[str, Spot]
+) -> None:
+    up, across = sides
+    for arm in shown:
+        x, y = spots[arm.id]
+        if ends := up.bounds(arm):
+            plot.rule((x, plot.y(ends[0])), (x, plot.y(ends[1])), "soft", 1.5)
+        if ends := across.bounds(arm):
+            plot.rule((plot.x(ends[0]), y), (plot.x(ends[1]), y), "soft", 1.5)
 
 
 def _table(
@@ -362,4 +342,4 @@ def _table(
             spread = figures.bounds(one.figure, one.interval(arm))
             row.append(f"{value} {spread}".strip())
         rows.append([*row, "yes" if arm.id in edge else "no"])
-    return ["Cell", up.title, across.title, "On the frontier"], rows
+    return ["Cell", up.title, across.title, "On the front"], rows

@@ -1,0 +1,84 @@
+"""Short labels for long names, where a chart or a terminal has no room, and their legend."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from llmbench import text
+from llmbench.analysis.standing import Standing
+from llmbench.record.labels import split_members
+
+LONG = 14
+"""Characters up to which a name is its own label."""
+LONGEST = 24
+COMPOUND = re.compile(r"[a-z]+(?:[-_][a-z]+)+")
+"""`gradient-checkpointing`, `learning_rate_factor`: long words that initials can stand for."""
+OPTIONS = re.compile(r"\(([^()]*)\)")
+
+
+def labels(names: Sequence[str]) -> dict[str, str]:
+    """A label for each name: short, and no two alike."""
+    short = _abbreviations(names)
+    alone = Counter(OPTIONS.sub("", name) for name in dict.fromkeys(names))
+    made = {name: _label(name, short, alone) for name in dict.fromkeys(names)}
+    alike, seen = Counter(made.values()), Counter[str]()
+    for name, label in made.items():
+        if alike[label] > 1:
+            seen[label] += 1
+            made[name] = f"{label} ({seen[label]})"
+    return made
+
+
+def short_names(standing: Standing) -> dict[str, str]:
+    """The label of each row of the table, by the id of its arm."""
+    short = labels(list(standing.names.values()))
+    return {arm: short[name] for arm, name in standing.names.items()}
+
+
+def legend(labelled: dict[str, str]) -> str:
+    """What the labels stand for, in a sentence; empty where each is the name itself."""
+    told = [f"{text.code(s)} is {text.code(name)}" for name, s in labelled.items() if s != name]
+    return f"In short: {text.listed(told, 24)}." if told else ""
+
+
+def _label(name: str, short: dict[str, str], alone: Counter[str]) -> str:
+    if len(name) <= LONG:
+        return name
+    if alone[OPTIONS.sub("", name)] == 1:
+        name = OPTIONS.sub("", name)
+    if len(name) > LONG:
+        name = "+".join(_member(member, short) for member in split_members(name))
+    return text.short(name, LONGEST)
+
+
+def _member(member: str, short: dict[str, str]) -> str:
+    """`lora, r 64` of `lora(r=64)`."""
+    options = OPTIONS.search(member)
+    said = [_option(o.strip(), short) for o in options[1].split(",")] if options else []
+    return ", ".join([_abbreviated(OPTIONS.sub("", member), short), *said])
+
+
+def _option(option: str, short: dict[str, str]) -> str:
+    name, _, value = option.partition("=")
+    factor = name.removesuffix("_factor")
+    if factor != name:
+        return f"{_initials(factor)}\N{MULTIPLICATION SIGN}{value}"
+    return f"{_abbreviated(name, short)} {value}"
+
+
+def _abbreviated(words: str, short: dict[str, str]) -> str:
+    return COMPOUND.sub(lambda found: short.get(found[0], found[0]), words)
+
+
+def _abbreviations(names: Iterable[str]) -> dict[str, str]:
+    """Initials for each long compound word, but where two words would have the same."""
+    words = dict.fromkeys(w for name in names for w in COMPOUND.findall(name))
+    initials = {word: _initials(word) for word in words}
+    counts = Counter(initials.values())
+    return {word: short for word, short in initials.items() if counts[short] == 1}
+
+
+def _initials(word: str) -> str:
+    return "".join(part[0] for part in re.split("[-_]", word))

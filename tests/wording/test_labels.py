@@ -1,0 +1,33 @@
+"""Short labels: what stands in charts where a name has no room."""
+
+from __future__ import annotations
+
+from llmbench.wording.labels import labels, legend
+
+CHECKPOINTING = "full+gradient-checkpointing"
+
+
+def test_a_short_name_is_its_own_label() -> None:
+    assert labels(["full", "lora+8-bit"]) == {"full": "full", "lora+8-bit": "lora+8-bit"}
+    assert legend(labels(["full", "lora+8-bit"])) == ""
+
+
+def test_long_words_become_initials_and_the_legend_says_which() -> None:
+    found = labels(["full", CHECKPOINTING, "full+flash-attention"])
+    assert list(found.values()) == ["full", "full+gc", "full+fa"]
+    assert legend(found) == (
+        f"In short: `full+gc` is `{CHECKPOINTING}` and `full+fa` is `full+flash-attention`."
+    )
+
+
+def test_options_are_left_out_where_they_tell_nothing_apart() -> None:
+    assert labels(["lora", "qlora(paged=false)"])["qlora(paged=false)"] == "qlora"
+    found = labels(["lora(r=64,learning_rate_factor=100)", "lora(r=8)", "lora"])
+    times = "\N{MULTIPLICATION SIGN}"
+    assert list(found.values()) == [f"lora, r 64, lr{times}100", "lora(r=8)", "lora"]
+
+
+def test_no_two_labels_are_alike() -> None:
+    long = [f"a-strategy-of-somebody-else-{n}+{'x' * 40}" for n in range(30)]
+    assert len(set(labels(long).values())) == 30
+    assert all(len(label) < 32 for label in labels(long).values())
