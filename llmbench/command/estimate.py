@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from llmbench.estimate.forecast import Forecast
-    from llmbench.plugin.launcher import Event
+    from llmbench.record.events import Event, Say
 
 FIELDS = (
     *("strategies", "model", "weights", "revision", "trust_remote_code"),
@@ -103,16 +103,18 @@ def estimate(gpu: str | None, config: Path | None, as_json: bool, **options: Any
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[Callable[[Event], None]]:
+def progress(console: Console) -> Iterator[Say]:
     """On a terminal, a line that says how far it is; nothing elsewhere."""
+    from llmbench.record.events import Estimated
+
     if not console.is_terminal:
         yield lambda event: None
         return
     with console.status("Loading torch") as line:
 
         def hear(event: Event) -> None:
-            if event["event"] == "estimate":
-                line.update(f"Simulating training steps: {event['done']} of {event['total']}")
+            if isinstance(event, Estimated):
+                line.update(f"Simulating training steps: {event.done} of {event.total}")
 
         yield hear
 

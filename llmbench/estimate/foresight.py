@@ -11,8 +11,8 @@ from llmbench.config import plan
 from llmbench.config.setup import Setup
 from llmbench.errors import CompositionError, UserError
 from llmbench.estimate.forecast import SAVING, budget_bytes
-from llmbench.plugin.launcher import Event
 from llmbench.record.comparison import Planned
+from llmbench.record.events import Predicting, Say, Unpredicted
 from llmbench.record.precision import LIGHTEST, PRECISIONS
 from llmbench.record.record import Cell, DataRefs, Record
 from llmbench.text import size
@@ -24,12 +24,6 @@ NOTHING_FITS = (
     f"nothing of this plan is predicted to fit, nor with {SAVING} added: try a smaller model, "
     "--batch-size or --seq-len"
 )
-PREDICTING = "predicting"
-"""The event while memory is predicted, with `done` and `total` cells."""
-
-UNPREDICTED = "unpredicted"
-"""The event of a prediction that failed; its `reason` is a sentence or two."""
-
 Ask = Callable[[tuple[Cell, ...]], Mapping[str, Estimate]]
 """Has a worker predict cells; gives estimates by cell id."""
 
@@ -115,19 +109,17 @@ def lighter(cell: Cell) -> Iterator[str]:
         yield f"train in --precision {LIGHTEST}"
 
 
-def foresee(
-    setup: Setup, cells: Sequence[Planned], ask: Ask, listen: Callable[[Event], None]
-) -> Foresight:
+def foresee(setup: Setup, cells: Sequence[Planned], ask: Ask, listen: Say) -> Foresight:
     """Predict the cells on a GPU, if it is asked for. Whatever fails in it stops no comparison."""
     wanted = tuple(p.cell for p in cells if not (p.skip or p.broken or p.cell.fit))
     if setup.environment.device != "cuda" or not setup.config.predict or not wanted:
         return UNSEEN
-    listen({"event": PREDICTING, "done": 0, "total": len(wanted)})
+    listen(Predicting(done=0, total=len(wanted)))
     try:
         return _foresee(setup, wanted, ask)
     except UserError as error:
         reason = f"{error} The cells run all the same."
-        listen({"event": UNPREDICTED, "reason": reason})
+        listen(Unpredicted(reason=reason))
         return Foresight(notices=(reason,))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -18,9 +18,9 @@ from llmbench.estimate import forecast
 from llmbench.estimate.forecast import Forecast, Row, budget_bytes
 from llmbench.estimate.foresight import saving
 from llmbench.machine import usable_cpus
-from llmbench.plugin.launcher import Event
 from llmbench.plugin.table import Registry
 from llmbench.record.comparison import Planned
+from llmbench.record.events import Estimated, Event, Say
 from llmbench.record.record import Cell, DataRef, DataRefs
 from llmbench.source import model as source
 from llmbench.source.digest import model_ref
@@ -48,7 +48,7 @@ def set_up(layers: Sequence[Layer], gpu_name: str | None, registry: Registry) ->
     return Setup(resolved, environment, found, registry, wanted)
 
 
-def run(setup: Setup, listen: Callable[[Event], None]) -> Forecast:
+def run(setup: Setup, listen: Say) -> Forecast:
     """Predict every composition. Raises KeyboardInterrupt where the user ends it."""
     fetched = source.fetch(setup.source, needs_tokenizer=False)
     model = model_ref(replace(fetched, weights=setup.config.weights))
@@ -80,7 +80,7 @@ def ways_out(setup: Setup, rows: Sequence[Row]) -> list[Planned]:
 
 
 def simulate(
-    setup: Setup, model_source: str, cells: Sequence[Planned], listen: Callable[[Event], None]
+    setup: Setup, model_source: str, cells: Sequence[Planned], listen: Say
 ) -> dict[str, Estimate]:
     """Estimates by cell id; those that cannot run there have their reason."""
     found = {p.cell.id: Estimate(reason=p.skip or p.broken) for p in cells}
@@ -118,9 +118,7 @@ def make_job(setup: Setup, model_source: str, cells: tuple[Cell, ...], folder: P
     )
 
 
-def answers(
-    jobs: Sequence[EstimateJob], crew: Crew, listen: Callable[[Event], None]
-) -> dict[str, Estimate]:
+def answers(jobs: Sequence[EstimateJob], crew: Crew, listen: Say) -> dict[str, Estimate]:
     """The workers' answers together; KeyboardInterrupt where the user has ended them."""
 
     def asked(job: EstimateJob) -> dict[str, Estimate]:
@@ -138,12 +136,12 @@ def answers(
     return found
 
 
-def counted(listen: Callable[[Event], None], total: int) -> Callable[[Event], None]:
+def counted(listen: Say, total: int) -> Say:
     """Tells how many cells are done of all, whichever worker did them."""
     done = itertools.count(1)
 
     def hear(event: Event) -> None:
-        if event["event"] == "estimate":
-            listen({"event": "estimate", "done": next(done), "total": total})
+        if isinstance(event, Estimated):
+            listen(Estimated(done=next(done), total=total))
 
     return hear

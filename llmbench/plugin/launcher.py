@@ -5,15 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from llmbench.errors import UserError
-
-Event = dict[str, Any]
-"""What a worker says while it runs: `{"event": "phase", "phase": "train"}` and the like."""
-NOTICE = "notice"
-"""The event of something to know of how cells run: its `reason` is a sentence or two, which the
-terminal and the report show. A launcher may say it as well."""
+from llmbench.record.events import Event
 
 
 class CannotLaunch(UserError):
@@ -38,7 +33,8 @@ class Launcher(ABC):
         """Run the worker on `job` (a `cell.json`), its output going to `log`, to the end.
 
         Returns the exit status as `subprocess` gives it: negative for a signal. Calls `on_event`
-        for every event. May be called again after an exception, for the rest of the events. Raises
+        for every event: `llmbench.record.events.read` makes one of a line that the worker writes.
+        May be called again after an exception, for the rest of the events. Raises
         CannotLaunch where it can run no worker: then none has been started.
         """
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmbench.config.setup import Setup
-from llmbench.estimate.foresight import PREDICTING, UNSEEN, Foresight, foresee
+from llmbench.estimate.foresight import UNSEEN, Foresight, foresee
 from llmbench.files import write_text
-from llmbench.plugin.launcher import NOTICE, CannotLaunch, Event
+from llmbench.plugin.launcher import CannotLaunch
 from llmbench.record.comparison import Plan, Planned
+from llmbench.record.events import Estimated, Event, Listener, Notice, Predicting, Started
 from llmbench.record.record import Cell, Record, Status
 from llmbench.redact import log as logs
 from llmbench.redact import records
@@ -22,7 +23,6 @@ from llmbench.source.model import Source
 from llmbench.storage.store import Store
 from llmbench.workers import out_of_memory, outcome
 from llmbench.workers.ask import ask
-from llmbench.workers.events import Listener
 from llmbench.workers.job import Estimate, EstimateJob, Job
 from llmbench.workers.launch import Timed
 
@@ -126,15 +126,18 @@ class Bench:
             return ask(job, self.launcher, log, self._hear_estimate).cells
 
     def _hear(self, event: Event) -> None:
-        if event["event"] == NOTICE:
-            self.notices.append(event["reason"])
+        if isinstance(event, Notice):
+            self.notices.append(event.reason)
         self.listener.event(event)
 
     def _hear_estimate(self, event: Event) -> None:
-        if event["event"] == "estimate":
-            self.listener.event({**event, "event": PREDICTING})
-        elif event["event"] != "start":  # no cell has started
-            self._hear(event)
+        match event:
+            case Estimated():
+                self.listener.event(Predicting(done=event.done, total=event.total))
+            case Started():
+                pass  # no cell has
+            case _:
+                self._hear(event)
 
     @property
     def _tokenizer(self) -> str | None:

@@ -12,6 +12,7 @@ from llmbench.config import plan, rate
 from llmbench.config.setup import Setup, notices
 from llmbench.errors import StoreError
 from llmbench.record.comparison import Header, Plan
+from llmbench.record.events import Listener
 from llmbench.run import inputs as feed
 from llmbench.run import lock, resume
 from llmbench.run.cell import Bench
@@ -22,7 +23,6 @@ from llmbench.source import model as source
 from llmbench.source.digest import model_ref
 from llmbench.storage.store import Store
 from llmbench.workers import signals
-from llmbench.workers.events import Listener
 from llmbench.workers.launch import make_launcher
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from llmbench.config import plan
 from llmbench.estimate.foresight import UNSEEN, Foresight
 from llmbench.record.comparison import Header, Plan, Planned
+from llmbench.record.events import Stopped
 from llmbench.run.cell import Bench
 from llmbench.run.tuning import Tuning
 from llmbench.workers import out_of_memory
@@ -55,7 +56,7 @@ class Course:
             self._note()
             if ran and ran.status == "oom" and self.bench.setup.config.on_oom == "stop":
                 reason = out_of_memory.stopped(self.bench.setup.config.retry)
-                self.bench.listener.event({"event": out_of_memory.STOP, "reason": reason})
+                self.bench.listener.event(Stopped(reason=reason))
                 return False
         return not self.stopped()
 

@@ -11,34 +11,30 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 from llmbench.config.setup import Setup
 from llmbench.errors import BusyError
 from llmbench.machine import GpuFacts, gpu_facts, visible_gpus
-from llmbench.plugin.launcher import Event
+from llmbench.record.events import Say, Waiting
 from llmbench.text import size
 
-WAITING = "waiting"
-"""The event of waiting for a lock; its `reason` is a sentence."""
 SHARED = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
 """Where all users of the machine find a GPU's lock, whatever their TMPDIR."""
 
-Hear = Callable[[Event], None]
-
 
 @contextlib.contextmanager
-def directory(root: Path, wait: bool, on_event: Hear) -> Iterator[None]:
+def directory(root: Path, wait: bool, listen: Say) -> Iterator[None]:
     """Hold a comparison's directory, which has to be there; BusyError if another process does."""
     instead = "wait for it to end (--wait), or name another directory with --output"
-    with _held(root / ".lock", f"'{root}'", instead, wait, on_event):
+    with _held(root / ".lock", f"'{root}'", instead, wait, listen):
         yield
 
 
 @contextlib.contextmanager
-def device(setup: Setup, on_event: Hear) -> Iterator[None]:
+def device(setup: Setup, listen: Say) -> Iterator[None]:
     """Hold the GPU that cells will run on, if there is one; BusyError if another llmbench does.
 
     With --shared-gpu nobody holds it: every cell is marked then.
@@ -49,12 +45,12 @@ def device(setup: Setup, on_event: Hear) -> Iterator[None]:
     gpu = gpu_facts()[0]
     path = SHARED / f"llmbench-{gpu.uuid}.lock"
     instead = "wait for it to end (--wait), or choose another with CUDA_VISIBLE_DEVICES"
-    with _held(path, f"The GPU '{gpu.name}'", instead, setup.config.wait, on_event):
+    with _held(path, f"The GPU '{gpu.name}'", instead, setup.config.wait, listen):
         yield
 
 
 @contextlib.contextmanager
-def _held(path: Path, what: str, instead: str, wait: bool, on_event: Hear) -> Iterator[None]:
+def _held(path: Path, what: str, instead: str, wait: bool, listen: Say) -> Iterator[None]:
     file = _open(path)
     if file is None:
         yield
@@ -64,7 +60,7 @@ def _held(path: Path, what: str, instead: str, wait: bool, on_event: Hear) -> It
             busy = f"{what} is in use by {_holder(file)}"
             if not wait:
                 raise BusyError(f"{busy}: {instead}.")
-            on_event({"event": WAITING, "reason": f"{busy}: waiting for it to end."})
+            listen(Waiting(reason=f"{busy}: waiting for it to end."))
             _taken(file, wait=True)
         with _signed(file):
             yield

@@ -6,17 +6,16 @@ Events go to standard output as JSON lines; whatever the libraries print goes to
 from __future__ import annotations
 
 import faulthandler
-import json
 import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from llmbench import errors, process
 from llmbench.errors import StoreError
+from llmbench.record import events
+from llmbench.record.events import Event, Say, Started
 from llmbench.workers.job import CANNOT_WRITE, EstimateJob, Job, read
 
 
@@ -41,14 +40,14 @@ def main(job_file: Path, log: Path) -> None:
     A crash writes its stack to the log, and so does a cell that takes longer than it may.
     """
     errors.heed()
-    events = redirect(log)
+    output = redirect(log)
     if logging.lastResort:
         logging.lastResort.addFilter(Once())
 
-    def say(event: dict[str, Any]) -> None:
+    def say(event: Event) -> None:
         # One write a line, shorter than PIPE_BUF: no other writer can come in between.
         try:
-            os.write(events, json.dumps(event).encode() + b"\n")
+            os.write(output, events.line(event))
         except BrokenPipeError:
             raise errors.Stop from None  # nobody listens any more
 
@@ -56,13 +55,13 @@ def main(job_file: Path, log: Path) -> None:
     run(read(job_file.read_text("utf-8")), say)
 
 
-def run(job: Job | EstimateJob, say: Callable[[dict[str, Any]], None]) -> None:
+def run(job: Job | EstimateJob, say: Say) -> None:
     """Do what the job says. A cell's time starts once what all cells need is imported."""
     if isinstance(job, EstimateJob) or job.environment.device == "cpu":
         # No use is made of a GPU: let no import put a context on it, which others would see.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     if isinstance(job, EstimateJob):
-        say({"event": "start"})
+        say(Started())
         from llmbench.worker.estimate import job as estimate
 
         estimate.run(job, say)
@@ -72,7 +71,7 @@ def run(job: Job | EstimateJob, say: Callable[[dict[str, Any]], None]) -> None:
     preload()
     if job.limit_seconds is not None:
         faulthandler.dump_traceback_later(job.limit_seconds)
-    say({"event": "start"})
+    say(Started())
     from llmbench.worker import cell
 
     cell.run(job, say)
@@ -80,13 +79,13 @@ def run(job: Job | EstimateJob, say: Callable[[dict[str, Any]], None]) -> None:
 
 def redirect(log: Path) -> int:
     """Send standard output and error to the log; returns the old standard output."""
-    events = os.dup(1)
+    output = os.dup(1)
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     sys.stdout.flush()
     os.dup2(target, 1)
     os.dup2(target, 2)
     os.close(target)
-    return events
+    return output
 
 
 def end_of(job_file: Path, log: Path) -> int:

@@ -13,12 +13,13 @@ from llmbench import plugin
 from llmbench.errors import PluginError
 from llmbench.plugin.blame import blamed
 from llmbench.plugin.strategy import Strategy
+from llmbench.record.events import Say
 from llmbench.record.record import Cell, Member
 from llmbench.record.settings import Settings
 from llmbench.worker import batch, effective, guard, load, precision, template, tensor
 from llmbench.worker.guard import Watched
 from llmbench.worker.memory import Meter
-from llmbench.worker.recorder import Recorder, Say
+from llmbench.worker.recorder import Recorder
 from llmbench.worker.running import Running, be_deterministic, seed_everything
 from llmbench.worker.scoring import evaluate_phase
 from llmbench.worker.training import train_phase

@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from llmbench.errors import UserError, words
 from llmbench.files import write_text
 from llmbench.plugin.probe import Probe
 from llmbench.plugin.strategy import CannotRun
+from llmbench.record.events import LossValidated, PhaseBegun, Say, StepTaken
 from llmbench.record.record import Phase, PhaseRecord, Record, Status, Step, Validation
 from llmbench.worker import shortage
 from llmbench.worker.memory import Meter
@@ -27,9 +28,6 @@ WRITE_INTERVAL_SECONDS = 5.0
 
 NO_DETERMINISM = " does not have a deterministic implementation"
 """What torch says behind the name of an operation that it will not run with --deterministic."""
-
-Say = Callable[[dict[str, Any]], None]
-"""Sends an event to the parent."""
 
 
 class Recorder:
@@ -68,14 +66,13 @@ class Recorder:
         """Add a training step."""
         self._steps.append(step)
         self.say(
-            {
-                "event": "step",
-                "step": len(self._steps),
-                "steps": self._record.cell.settings.steps,
-                "loss": step.loss,
-                "tokens_per_second": step.nonpadding_tokens / step.seconds,
-                "memory_bytes": self.meter.peak_so_far(),
-            }
+            StepTaken(
+                step=len(self._steps),
+                steps=self._record.cell.settings.steps,
+                loss=step.loss,
+                tokens_per_second=step.nonpadding_tokens / step.seconds,
+                memory_bytes=self.meter.peak_so_far(),
+            )
         )
         if time.perf_counter() - self._written > WRITE_INTERVAL_SECONDS:
             self._write()
@@ -89,14 +86,14 @@ class Recorder:
             loss=loss if math.isfinite(loss) else None,
         )
         self.note(validation=(*self._record.validation, found))
-        self.say({"event": "validation", "step": step, "loss": found.loss})
+        self.say(LossValidated(step=step, loss=found.loss))
 
     @contextlib.contextmanager
     def phase(self, phase: Phase) -> Iterator[None]:
         """Measure a phase, and write down what is known once it has ended, well or badly."""
         self.note(phase=phase)
         self._write()
-        self.say({"event": "phase", "phase": phase})
+        self.say(PhaseBegun(phase=phase))
         with self.meter.phase() as peaks:
             for probe in self._probes:
                 probe.enter(phase)

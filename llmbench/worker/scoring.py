@@ -14,6 +14,7 @@ from llmbench import plugin
 from llmbench.plugin import metric
 from llmbench.plugin.blame import blamed
 from llmbench.plugin.metric import Score
+from llmbench.record.events import Generated
 from llmbench.record.record import Example, Generation, GenerationBatch
 from llmbench.record.settings import Settings
 from llmbench.source import data
@@ -177,7 +178,7 @@ def generate(running: Running, prompts: Sequence[Sequence[int]], fixed_length: b
 
     def done(count: int) -> None:
         running.recorder.meter.sample()
-        running.recorder.say({"event": "generate", "done": count, "total": len(prompts)})
+        running.recorder.say(Generated(done=count, total=len(prompts)))
 
     settings = running.job.cell.settings
     ends = None if fixed_length else running.ends

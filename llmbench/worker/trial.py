@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from llmbench.plugin.strategy import CannotRun
+from llmbench.record.events import SizeTried
 from llmbench.record.record import Budget, Fit
 from llmbench.record.settings import Settings
 from llmbench.text import size as bytes_text
@@ -97,7 +98,7 @@ class Trial:
     def peak(self, size: int) -> int | None:
         """The peak bytes of training at a size; None where memory ran out."""
         recorder = self.running.recorder
-        recorder.say({"event": "fit", "size": size})
+        recorder.say(SizeTried(size=size))
         recorder.meter.reset()  # gives back what the trial before held
         try:
             self._train(size)

@@ -1,9 +1,9 @@
 """A process that has imported what every cell needs, and forks one child for each.
 
 It reads a JSON line per cell, `{"job": PATH, "log": PATH}`, and answers on standard output with
-the child's events and, at the end, `{"event": "exit", "status": N}`. It never touches CUDA: a
+the child's events and, at the end, `Exited`. It never touches CUDA: a
 child that is forked after that could not use the GPU. Where something that it imported has touched
-it, its first event, `ready`, says so, and it forks none. It ends with its parent, and its children
+it, its first event, `Ready`, says so, and it forks none. It ends with its parent, and its children
 end with it.
 """
 
@@ -19,6 +19,7 @@ from typing import Any
 
 from llmbench import process
 from llmbench.process import quiet
+from llmbench.record.events import Event, Exited, Forked, Ready, line
 from llmbench.worker.driver import initialised_by
 from llmbench.worker.preload import has_gpu, preload
 
@@ -33,9 +34,9 @@ def main() -> None:
     # A child that runs is to be ended with all that it started: see `wait`.
     process.outlive_parent()
     process.adopt_orphans()
-    ready = {"event": "ready", "cuda": has_gpu(), "initialised_by": initialised_by()}
+    ready = Ready(cuda=has_gpu(), initialised_by=initialised_by())
     say(ready)
-    while (request := sys.stdin.buffer.readline()) and not ready["initialised_by"]:
+    while (request := sys.stdin.buffer.readline()) and not ready.initialised_by:
         serve(json.loads(request))
     os._exit(0)  # taking all that was imported to pieces would take seconds
 
@@ -47,7 +48,7 @@ def serve(request: dict[str, Any]) -> None:
     if child == 0:
         os._exit(run_child(request, zygote))
     status = wait(child)
-    say({"event": "exit", "status": os.waitstatus_to_exitcode(status)})
+    say(Exited(status=os.waitstatus_to_exitcode(status)))
 
 
 def run_child(request: dict[str, Any], zygote: int) -> int:
@@ -59,7 +60,7 @@ def run_child(request: dict[str, Any], zygote: int) -> int:
     process.end_with_parent(zygote)
     errors.heed()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    say({"event": "child", "pid": os.getpid()})  # from now on it takes Ctrl-C
+    say(Forked(pid=os.getpid()))  # from now on it takes Ctrl-C
     return worker.end_of(Path(request["job"]), Path(request["log"]))
 
 
@@ -80,9 +81,9 @@ def wait(child: int) -> int:
     return status
 
 
-def say(event: dict[str, Any]) -> None:
+def say(event: Event) -> None:
     """Tell the parent."""
-    os.write(1, json.dumps(event).encode() + b"\n")
+    os.write(1, line(event))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from llmbench.errors import UserError
 from llmbench.files import write_text
-from llmbench.plugin.launcher import Event, Launcher
+from llmbench.plugin.launcher import Launcher
+from llmbench.record.events import Say
 from llmbench.redact import log as logs
 from llmbench.workers import outcome
 from llmbench.workers.job import Answer, EstimateJob
@@ -17,7 +17,7 @@ class EstimateError(UserError):
     """Memory that could not be predicted: the worker ended before its answer."""
 
 
-def ask(job: EstimateJob, launcher: Launcher, log: Path, listen: Callable[[Event], None]) -> Answer:
+def ask(job: EstimateJob, launcher: Launcher, log: Path, listen: Say) -> Answer:
     """The worker's answer; EstimateError, with its last words, where there is none."""
     job_file = job.answer_file.with_name("estimate.json")
     write_text(job_file, job.model_dump_json())

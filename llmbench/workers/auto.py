@@ -6,7 +6,8 @@ import platform
 from collections.abc import Callable
 from pathlib import Path
 
-from llmbench.plugin.launcher import NOTICE, CannotLaunch, Event, Launcher
+from llmbench.plugin.launcher import CannotLaunch, Launcher
+from llmbench.record.events import Event, Notice
 
 
 class Auto(Launcher):
@@ -26,7 +27,7 @@ class Auto(Launcher):
         try:
             return self._launcher.run(job, log, on_event)
         except CannotLaunch as error:
-            on_event({"event": NOTICE, "reason": f"Cells are spawned, not forked: {error.why}."})
+            on_event(Notice(reason=f"Cells are spawned, not forked: {error.why}."))
         self._launcher.close()  # first: what has initialised CUDA holds memory of the GPU
         self._launcher = self._make("spawn")
         return self._launcher.run(job, log, on_event)

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from llmbench import process
-from llmbench.plugin.launcher import CannotLaunch, Event, Launcher
-from llmbench.workers.spawn import events, worker_environment
+from llmbench.plugin.launcher import CannotLaunch, Launcher
+from llmbench.record.events import Event, Exited, Forked, Ready
+from llmbench.workers.spawn import said_by, worker_environment
 
 if TYPE_CHECKING:
     import subprocess
@@ -47,17 +48,19 @@ class Fork(Launcher):
             self._zygote.stdin.flush()
         except BrokenPipeError:
             return self._gone(log)
-        for event in events(self._zygote):
-            if event["event"] == "child":
-                self._child = event["pid"]
-            elif event["event"] == "exit":
-                self._child = None
-                return int(event["status"])
-            else:
-                on_event(event)
-            if event["event"] == "ready":
-                self._culprit = event.get("initialised_by")
-                self._check()
+        for event in said_by(self._zygote):
+            match event:
+                case Forked():
+                    self._child = event.pid
+                case Exited():
+                    self._child = None
+                    return event.status
+                case Ready():
+                    on_event(event)
+                    self._culprit = event.initialised_by
+                    self._check()
+                case _:
+                    on_event(event)
         return self._gone(log)
 
     def interrupt(self) -> None:

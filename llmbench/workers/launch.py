@@ -15,8 +15,9 @@ from queue import SimpleQueue
 
 from llmbench import machine, redact
 from llmbench.plugin.blame import Amiss, blamed
-from llmbench.plugin.launcher import Event, Launcher
+from llmbench.plugin.launcher import Launcher
 from llmbench.plugin.table import Registry
+from llmbench.record.events import Event, PhaseBegun, Started
 from llmbench.record.record import Record, Shortage
 from llmbench.units import spoken_duration
 from llmbench.workers.auto import Auto
@@ -59,12 +60,12 @@ class Timed(Launcher):
         began = time.monotonic()
 
         def hear(event: Event) -> None:
-            if event["event"] == "start":
+            if isinstance(event, Started):
                 self._limited_from = time.monotonic()
                 self._wind(MARGIN_SECONDS)
                 if self._asked_to_end:  # before there was a worker that could take it
                     self._inner.interrupt()
-            elif event["event"] == "phase" and self._start_seconds is None:
+            elif isinstance(event, PhaseBegun) and self._start_seconds is None:
                 self._start_seconds = time.monotonic() - began
             on_event(event)
 

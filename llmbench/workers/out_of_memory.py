@@ -8,8 +8,6 @@ from llmbench.record.record import Phase, Record, Shortage
 from llmbench.text import size
 
 PLACES = {"cuda": "The GPU's memory", "host": "The host's memory"}
-STOP = "stop"
-"""The event of stopping before the last cell; its `reason` is a sentence."""
 WEIGHTS = "the weights alone are too much: try qlora, or a smaller model"
 TRAINING = (
     "try a smaller --batch-size or --seq-len for all cells, or compose it with "

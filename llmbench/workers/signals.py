@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from llmbench.errors import Stop
-from llmbench.plugin.launcher import Event, Launcher
+from llmbench.plugin.launcher import Launcher
+from llmbench.record.events import Interrupted as Asked
+from llmbench.record.events import Say
 from llmbench.storage.store import Store
 
 HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 """What the closing of a terminal sends; Windows has none."""
-INTERRUPT = "interrupt"
-"""The event of a first Ctrl-C, upon which the running cell is asked to end."""
 
 Handle = Callable[[int, FrameType | None], None]
 
@@ -51,7 +51,7 @@ class Ending:
 
 @contextlib.contextmanager
 def interruptions(
-    launcher: Launcher, on_event: Callable[[Event], None] = lambda event: None
+    launcher: Launcher, on_event: Say = lambda event: None
 ) -> Iterator[Callable[[], bool]]:
     """While the block runs, Ctrl-C or SIGTERM ends the running cell; a second one, everything.
 
@@ -69,7 +69,7 @@ def interruptions(
         if count > 1:
             launcher.close()
             raise Stop
-        on_event({"event": INTERRUPT})
+        on_event(Asked())
         launcher.interrupt()
 
     with heeded(handle):

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
-from llmbench.machine import in_order_of_nvml
-from llmbench.plugin.launcher import Event
-
-if TYPE_CHECKING:
-    import subprocess
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmbench import process
+from llmbench.machine import in_order_of_nvml
 from llmbench.plugin.launcher import Launcher
+from llmbench.record import events
+from llmbench.record.events import Event
 
 if TYPE_CHECKING:
     import subprocess
@@ -42,14 +36,13 @@ def worker_environment() -> dict[str, str]:
     }
 
 
-def events(process: subprocess.Popen[bytes]) -> Iterator[Event]:
+def said_by(process: subprocess.Popen[bytes]) -> Iterator[Event]:
     """Every event that the process writes, until it closes its output."""
     assert process.stdout
     for line in process.stdout:
-        with contextlib.suppress(ValueError):  # a line that a library slipped in is no event
-            event = json.loads(line)
-            if isinstance(event, dict) and "event" in event:
-                yield event
+        event = events.read(line)
+        if event:
+            yield event
 
 
 class Spawn(Launcher):
@@ -76,7 +69,7 @@ class Spawn(Launcher):
             )
         # What the worker started may hold its end of the pipe open after it has gone.
         threading.Thread(target=_end_rest, args=(self._worker.pid,), daemon=True).start()
-        for event in events(self._worker):
+        for event in said_by(self._worker):
             on_event(event)
         return self._worker.wait()
 

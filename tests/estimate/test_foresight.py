@@ -17,7 +17,9 @@ from llmbench.files import write_text
 from llmbench.output.csv_json import rows
 from llmbench.plugin.launcher import Launcher
 from llmbench.plugin.table import Source
-from llmbench.record.record import MemoryParts, Shortage
+from llmbench.record import events
+from llmbench.record.events import Event, Predicting
+from llmbench.record.record import Cell, MemoryParts, Shortage
 from llmbench.run import comparison
 from llmbench.storage.store import Store
 from llmbench.workers import launch
@@ -49,7 +51,7 @@ class Scripted(Launcher):
 
     def run(self, job: Path, log: Path, on_event: Any) -> int:
         told = read(job.read_text())
-        on_event({"event": "start"})
+        on_event(events.Started())
         if isinstance(told, EstimateJob):
             self.asked.append(told)
             return self.predict(told, on_event)
@@ -61,7 +63,7 @@ class Scripted(Launcher):
     def predict(self, job: EstimateJob, on_event: Any) -> int:
         if self.fails:
             return type(self).fails(job)  # type: ignore[misc]
-        on_event({"event": "estimate", "done": 1, "total": len(job.cells)})
+        on_event(events.Estimated(done=1, total=len(job.cells)))
         found = {c.id: self.predicted.get(c.composition, needs(1)) for c in job.cells}
         job.answer_file.write_text(Answer(cells=found).model_dump_json())
         return 0
@@ -76,7 +78,7 @@ class Heard:
     """A listener that keeps what it is told."""
 
     def __init__(self) -> None:
-        self.events: list[dict[str, Any]] = []
+        self.events: list[Any] = []
         self.records: list[tuple[str, str, bool]] = []
 
     def start(self, plan: Any, root: Path) -> None: ...
@@ -84,9 +86,9 @@ class Heard:
     def replan(self, plan: Any) -> None: ...
 
     def cell(self, cell: Any) -> None:
-        self.events.append({"event": "cell", "composition": cell.composition})
+        self.events.append(cell)
 
-    def event(self, event: dict[str, Any]) -> None:
+    def event(self, event: Event) -> None:
         self.events.append(event)
 
     def record(self, record: Any, kept: bool) -> None:
@@ -125,12 +127,12 @@ def test_every_record_has_what_was_predicted(run: Any) -> None:
     assert records["lora"].predicted is None
     assert records["base"].predicted == needs(1).parts
     assert {r.status for r in records.values()} == {"ok"}
-    assert [e for e in heard.events if e["event"] == "predicting"] == [
-        {"event": "predicting", "done": 0, "total": 3},
-        {"event": "predicting", "done": 1, "total": 3},
+    assert [e for e in heard.events if isinstance(e, Predicting)] == [
+        Predicting(done=0, total=3),
+        Predicting(done=1, total=3),
     ]
-    kinds = [e["event"] for e in heard.events]
-    assert kinds.index("predicting") < kinds.index("cell") < kinds.index("start")
+    kinds = [type(e) for e in heard.events]
+    assert kinds.index(Predicting) < kinds.index(Cell) < kinds.index(events.Started)
 
 
 def test_it_is_in_the_results(run: Any, tmp_path: Path) -> None:
@@ -254,7 +256,7 @@ def test_a_failure_to_predict_stops_nothing(
     records, heard = run()
     assert {r.status for r in records.values()} == {"ok"}
     assert {r.predicted for r in records.values()} == {None}
-    (said,) = (e["reason"] for e in heard.events if e["event"] == "unpredicted")
+    (said,) = (e.reason for e in heard.events if isinstance(e, events.Unpredicted))
     assert said.endswith(" The cells run all the same.")
     assert Store(tmp_path / "out").read().header.notices[-1] == said
 

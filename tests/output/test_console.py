@@ -19,7 +19,19 @@ from llmbench.output.terminal.lines import Lines, Quiet, again
 from llmbench.output.terminal.live import LiveView
 from llmbench.output.terminal.progress import Pace
 from llmbench.output.terminal.tables import folded, table
+from llmbench.record import events
 from llmbench.record.comparison import Plan, Planned
+from llmbench.record.events import (
+    Generated,
+    Interrupted,
+    Notice,
+    PhaseBegun,
+    SizeTried,
+    Started,
+    StepTaken,
+    Unpredicted,
+    Waiting,
+)
 
 ROOT = Path("reports/mine")
 RECORDS = (
@@ -53,22 +65,21 @@ def tell(view, records=RECORDS, kept=()):
                 view.record(record, True)
                 continue
             view.cell(record.cell)
-            view.event({"event": "start"})
-            view.event({"event": "phase", "phase": "load"})
-            view.event({"event": "phase", "phase": "train"})
+            view.event(Started())
+            view.event(PhaseBegun(phase="load"))
+            view.event(PhaseBegun(phase="train"))
             for step in (1, 2):
                 view.event(
-                    {
-                        "event": "step",
-                        "step": step,
-                        "steps": 2,
-                        "loss": 2.0,
-                        "tokens_per_second": 1234.0,
-                        "memory_bytes": 3 * 2**30,
-                    }
+                    StepTaken(
+                        step=step,
+                        steps=2,
+                        loss=2.0,
+                        tokens_per_second=1234.0,
+                        memory_bytes=3 * 2**30,
+                    )
                 )
-            view.event({"event": "phase", "phase": "evaluate"})
-            view.event({"event": "generate", "done": 8, "total": 8})
+            view.event(PhaseBegun(phase="evaluate"))
+            view.event(Generated(done=8, total=8))
             view.record(record, False)
     view.finish(comparison(records), ROOT / "report.html", 1)
 
@@ -148,15 +159,15 @@ def test_verbose_has_a_line_for_each_phase_with_its_figures():
     assert "train  2/2  1,234 tok/s  3.0 GiB" in phases[1]
 
 
-@pytest.mark.parametrize("event", ["unpredicted", "notice"])
-def test_what_there_is_to_know_before_a_cell_runs_is_said(event):
+@pytest.mark.parametrize("kind", [Unpredicted, Notice])
+def test_what_there_is_to_know_before_a_cell_runs_is_said(kind):
     screen, out = terminal()
-    Lines(screen).event({"event": event, "reason": "Memory is not predicted."})
+    Lines(screen).event(kind(reason="Memory is not predicted."))
     assert out.getvalue() == "Memory is not predicted.\n"
 
 
 def test_waiting_is_said_and_leaves_quiet_output_alone():
-    waiting = {"event": "waiting", "reason": "The GPU is in use: waiting for it to end."}
+    waiting = Waiting(reason="The GPU is in use: waiting for it to end.")
     (screen, out), (errors, err) = terminal(), terminal()
     Lines(screen).event(waiting)
     Quiet(screen, errors).event(waiting)
@@ -210,8 +221,10 @@ def test_a_workers_event_cannot_pass_for_another_cells():
     out = io.StringIO()
     view = JsonLines(out)
     view.cell(RECORDS[0].cell)
-    view.event({"event": "step", "cell": "another", "seconds": -1})
-    assert json.loads(out.getvalue().splitlines()[1])["cell"] == RECORDS[0].cell.id
+    view.event(events.read(b'{"event": "start", "cell": "another", "seconds": -1}'))
+    said = json.loads(out.getvalue().splitlines()[1])
+    assert said["cell"] == RECORDS[0].cell.id
+    assert said["seconds"] >= 0
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -220,9 +233,10 @@ def test_the_live_display_fits_the_terminal(width):
     view = LiveView(screen)
     view.start(Plan(cells=tuple(Planned(cell=r.cell) for r in RECORDS)), ROOT)
     view.cell(RECORDS[1].cell)
-    view.event({"event": "phase", "phase": "train"})
-    step = {"event": "step", "step": 1999, "steps": 2500, "loss": 1.0}
-    view.event({**step, "tokens_per_second": 123456.0, "memory_bytes": 139 * 2**30})
+    view.event(PhaseBegun(phase="train"))
+    speed, memory = 123456.0, 139 * 2**30
+    step = StepTaken(step=1999, steps=2500, loss=1, tokens_per_second=speed, memory_bytes=memory)
+    view.event(step)
     shown, out = terminal(width)
     shown.print(view.draw())
     lines = out.getvalue().splitlines()
@@ -387,7 +401,7 @@ def test_a_first_ctrl_c_is_answered_in_the_live_display():
     view = LiveView(screen)
     view.start(planned("lora"), ROOT)
     view.cell(cell("lora"))
-    view.event({"event": "interrupt"})
+    view.event(Interrupted())
     shown, out = terminal()
     shown.print(view.draw())
     assert "lora  interrupted, ends (Ctrl-C again" in out.getvalue()
@@ -425,8 +439,8 @@ def test_a_cell_with_a_budget_is_named_with_it_and_says_what_it_tries():
     view, record = Lines(screen), fitted("lora")
     view.start(Plan(cells=(Planned(cell=record.cell),)), ROOT)
     view.cell(record.cell)
-    view.event({"event": "phase", "phase": "train"})
-    view.event({"event": "fit", "size": 2048})
+    view.event(PhaseBegun(phase="train"))
+    view.event(SizeTried(size=2048))
     assert view.state.figures == "trying 2,048"
     view.record(record, False)
     assert out.getvalue().count("lora, fit 16GiB ") == 2

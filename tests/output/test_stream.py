@@ -13,13 +13,14 @@ from llmbench.output.terminal.stream import Lasting, lasting
 
 VIEW = """
 import os, sys
+from llmbench.record.events import Waiting
 from llmbench.output.terminal import views
 with views.view(sys.argv[1]) as view:
     if sys.argv[2:]:
         os.write(2, b"ready\\n")
         sys.stdin.readline()
     for number in range(3):
-        view.event({"event": "waiting", "reason": "x" * 100_000})
+        view.event(Waiting(reason="x" * 100_000))
 sys.exit(7)
 """
 

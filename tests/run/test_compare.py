@@ -19,6 +19,7 @@ from llmbench.errors import BusyError, DataError, StoreError
 from llmbench.files import write_text
 from llmbench.plugin.launcher import Launcher
 from llmbench.plugin.table import Source
+from llmbench.record.events import Started
 from llmbench.record.record import Record, Shortage
 from llmbench.run import comparison as compare
 from llmbench.run import lock
@@ -45,7 +46,7 @@ class Scripted(Launcher):
     def run(self, job, log, on_event):
         told = Job.model_validate_json(job.read_text())
         self.jobs.append(told)
-        on_event({"event": "start"})
+        on_event(Started())
         return self.acts.get(told.cell.composition, finish)(told, log)
 
     def interrupt(self):
@@ -158,7 +159,7 @@ def test_cells_run_one_after_the_other_the_base_first(run):
 
 def test_events_and_records_reach_the_listener_as_they_come(run):
     _, heard, _ = run()
-    assert heard.events == [{"event": "start"}] * 3
+    assert heard.events == [Started()] * 3
     assert heard.records == [(c, "ok", False) for c in ("base", "full", "lora")]
 
 
@@ -267,7 +268,7 @@ def test_memory_that_ran_out_is_told_with_a_way_out_and_the_rest_runs(run):
 def test_it_can_stop_at_a_cell_that_runs_out_of_memory_and_go_on_later(run):
     store, heard, launcher = run({"full": out_of_memory}, on_oom="stop")
     assert launcher.ran == ["base", "full"]
-    assert "--on-oom stop" in heard.events[-1]["reason"]
+    assert "--on-oom stop" in heard.events[-1].reason
     assert run({}, on_oom="stop")[2].ran == ["lora"]
     assert statuses(store) == {"base": "ok", "full": "oom", "lora": "ok"}
 

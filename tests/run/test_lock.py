@@ -14,6 +14,7 @@ from records import environment
 
 from llmbench.errors import BusyError
 from llmbench.machine import GpuFacts
+from llmbench.record.events import Waiting
 from llmbench.run import lock
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no locks there")
@@ -93,8 +94,8 @@ def test_one_can_wait_and_is_told_so(holder, tmp_path):
         holder.kill()
 
     take(tmp_path, True, hear)
-    assert heard[0]["event"] == lock.WAITING
-    assert f"process {holder.pid}" in heard[0]["reason"]
+    assert isinstance(heard[0], Waiting)
+    assert f"process {holder.pid}" in heard[0].reason
 
 
 def test_ctrl_c_ends_the_waiting(holder, tmp_path):

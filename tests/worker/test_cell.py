@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import weakref
 
 import pytest
@@ -11,6 +10,7 @@ from records import cell, environment
 
 from llmbench import plugin
 from llmbench.plugin.metric import Metric
+from llmbench.record import events
 from llmbench.record.record import Budget, Member, ModelRef, Record
 from llmbench.source import data as dataset
 from llmbench.source.data import Example
@@ -110,8 +110,8 @@ def test_a_cell_trained_on_text_has_all_of_its_figures(run):
     assert all(
         set(e.scores) == {"rouge1", "rouge2", "rougeL", "rougeLsum"} for e in record.examples
     )
-    assert [e["phase"] for e in said if e["event"] == "phase"] == list(record.phases)
-    assert json.dumps(said)
+    assert [e.phase for e in said if isinstance(e, events.PhaseBegun)] == list(record.phases)
+    assert all(events.read(events.line(event)) == event for event in said)
 
 
 def test_a_cell_says_how_its_prompts_were_written(run, chat_template):
@@ -256,7 +256,8 @@ def test_a_cell_that_stretches_trains_at_the_largest_size_and_evaluates_nothing(
     assert list(record.phases) == ["load", "prepare", "train"]
     assert record.fit.size == size
     assert record.cell.settings.batch_size == 2  # what was asked for
-    assert [s for s, _ in record.fit.tried] == [e["size"] for e in said if e["event"] == "fit"]
+    tried = [e.size for e in said if isinstance(e, events.SizeTried)]
+    assert [size for size, _ in record.fit.tried] == tried
     assert len(record.steps) == 4
     assert record.effective["micro_batch"] == sequences
     assert stretched == "batch_size" or record.effective["longest_sequence"] == "256"

@@ -13,6 +13,7 @@ from records import cell, environment
 
 from llmbench import plugin
 from llmbench.plugin.strategy import CannotRun, Strategy
+from llmbench.record import events
 from llmbench.record.record import Cell, Member, ModelRef
 from llmbench.record.settings import Settings
 from llmbench.source import data as dataset
@@ -66,8 +67,8 @@ def test_every_cell_has_its_estimate(run: Any) -> None:
     full, lora, base = (found[c.id] for c in cells)
     assert full.parts.total_bytes > lora.parts.total_bytes > base.parts.total_bytes
     assert lora.parameters.trainable < full.parameters.trainable
-    assert [e["done"] for e in run.said] == [1, 2, 3]
-    assert {(e["event"], e["total"]) for e in run.said} == {("estimate", 3)}
+    assert [e.done for e in run.said] == [1, 2, 3]
+    assert {(type(e), e.total) for e in run.said} == {(events.Estimated, 3)}
 
 
 def test_seeds_are_simulated_once(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

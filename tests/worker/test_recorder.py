@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,8 @@ from records import cell, environment
 from llmbench.errors import DataError
 from llmbench.plugin.probe import Probe
 from llmbench.plugin.strategy import CannotRun
+from llmbench.record import events
+from llmbench.record.events import PhaseBegun, StepTaken
 from llmbench.record.record import Step
 from llmbench.storage.read import read_record
 from llmbench.worker.memory import Meter
@@ -196,21 +197,16 @@ def test_out_of_memory_keeps_the_steps_and_no_traceback(recorder, job):
     assert (held.status, held.phase, len(held.steps), held.traceback) == ("oom", "train", 1, None)
 
 
-def test_the_parent_hears_of_phases_and_steps_in_json(recorder, said):
+def test_the_parent_hears_of_phases_and_steps_in_short_lines(recorder, said):
     with recorder.phase("train"):
         recorder.step(STEP)
         recorder.step(STEP.model_copy(update={"loss": None}))
-    assert said[0] == {"event": "phase", "phase": "train"}
-    assert said[1].pop("memory_bytes") >= 0
-    assert said[1] == {
-        "event": "step",
-        "step": 1,
-        "steps": 20,
-        "loss": 2.0,
-        "tokens_per_second": 200.0,
-    }
-    assert said[2]["loss"] is None
-    assert all(len(json.dumps(event)) < 512 for event in said)
+    assert said[0] == PhaseBegun(phase="train")
+    assert said[1].memory_bytes >= 0
+    step = {"step": 1, "steps": 20, "loss": 2.0, "tokens_per_second": 200.0}
+    assert said[1] == StepTaken(**step, memory_bytes=said[1].memory_bytes)
+    assert said[2].loss is None
+    assert all(len(events.line(event)) < 512 for event in said)
 
 
 def test_notes_and_warnings_are_kept(recorder, job):

@@ -10,6 +10,7 @@ import torch
 from records import cell
 
 from llmbench.plugin.strategy import CannotRun
+from llmbench.record import events
 from llmbench.record.record import Budget
 from llmbench.worker import train, trial
 from llmbench.worker.batch import Tokens
@@ -177,7 +178,7 @@ def test_every_trial_starts_with_a_fresh_peak_and_says_what_it_tries(running):
     stretched(made)
     sizes = [size for size, _ in made.recorder.noted["fit"].tried]
     assert made.recorder.meter.resets == len(sizes)
-    assert made.recorder.said == [{"event": "fit", "size": s} for s in sizes]
+    assert made.recorder.said == [events.SizeTried(size=s) for s in sizes]
 
 
 def test_text_is_tried_with_the_longest_sequence_alone(running):

@@ -14,7 +14,8 @@ import pytest
 from initialising import site
 from records import SHAPE, ok
 
-from llmbench.plugin.launcher import NOTICE, CannotLaunch, Launcher
+from llmbench.plugin.launcher import CannotLaunch, Launcher
+from llmbench.record.events import Notice, Ready, Started
 from llmbench.storage.store import Store
 from llmbench.workers import launch
 from llmbench.workers.auto import Auto
@@ -38,7 +39,7 @@ class Stand(Launcher):
 
     def run(self, job, log, on_event):
         self.told.append("run")
-        on_event({"event": "start" if self.able else "ready"})
+        on_event(Started() if self.able else Ready())
         if not self.able:
             raise CannotLaunch("No cell can be forked: use --launcher spawn.", WHY)
         assert not self.hang or self.ended.wait(PATIENCE_SECONDS)
@@ -74,7 +75,7 @@ def run(tmp_path):
     def run(launcher):
         heard = []
         status = launcher.run(tmp_path / "cell.json", tmp_path / "log", heard.append)
-        return status, [e["reason"] for e in heard if e["event"] == NOTICE]
+        return status, [e.reason for e in heard if isinstance(e, Notice)]
 
     return run
 

@@ -22,6 +22,7 @@ from llmbench.command.estimate import estimate as command
 from llmbench.errors import ConfigError, UserError
 from llmbench.estimate import forecast, run
 from llmbench.estimate.forecast import Row, budget_bytes
+from llmbench.record.events import Started
 from llmbench.record.record import MemoryParts, Parameters
 from llmbench.workers import ask
 from llmbench.workers.job import Answer, Estimate, EstimateJob
@@ -97,7 +98,7 @@ class Answering:
 
     def run(self, job: Path, log: Path, on_event: Any) -> int:
         self.job = EstimateJob.model_validate_json(job.read_text())
-        on_event({"event": "start"})
+        on_event(Started())
         found = {c.id: self.answers(c.composition) for c in self.job.cells}
         if self.status == 0:
             self.job.answer_file.write_text(Answer(cells=found).model_dump_json())

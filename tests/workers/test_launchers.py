@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import json
 import signal
 import subprocess
 import sys
@@ -9,9 +8,10 @@ import sys
 import pytest
 
 from llmbench.plugin.launcher import CannotLaunch
+from llmbench.record.events import Generated, Ready, Started
 from llmbench.workers import spawn
 from llmbench.workers.fork import Fork
-from llmbench.workers.spawn import Spawn, events, worker_environment
+from llmbench.workers.spawn import Spawn, said_by, worker_environment
 
 WORKER = """
 import os, pathlib, signal, sys
@@ -24,7 +24,7 @@ exec(pathlib.Path(job).read_text())
 WAIT = """
 signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
-    print('{"event": "waiting"}', flush=True)
+    print('{"event": "phase", "phase": "train"}', flush=True)
     while True:
         pass
 except KeyboardInterrupt:
@@ -50,7 +50,7 @@ def spawned(tmp_path, monkeypatch):
         job.write_text(code)
 
         def hear(event):
-            heard.append(event["event"])
+            heard.append(event.event)
             on_event(launcher, event)
 
         return launcher.run(job, tmp_path / "log", hear), heard
@@ -68,9 +68,10 @@ class Told:
 
 def test_events_are_the_lines_that_are_events():
     lines = (
-        b'{"event": "start"}\nloading...\n{"loss": 1}\n[1]\n\xff\n{"event": "step"}\n{"event": "c'
+        b'{"event": "start"}\nloading...\n{"loss": 1}\n[1]\n\xff\n{"event": "step"}\n'
+        b'{"event": "generate", "done": 1, "total": 2}\n{"event": "none of ours"}\n{"event": "c'
     )
-    assert list(events(Told(lines))) == [{"event": "start"}, {"event": "step"}]
+    assert list(said_by(Told(lines))) == [Started(), Generated(done=1, total=2)]
 
 
 def test_a_worker_inherits_the_environment(monkeypatch):
@@ -98,15 +99,15 @@ def test_spawn_says_which_signal_ended_a_worker(spawned):
 
 def test_spawn_interrupts_a_worker_that_runs(spawned):
     def interrupt(launcher, event):
-        if event["event"] == "waiting":
+        if event.event == "phase":
             launcher.interrupt()
 
-    assert spawned(WAIT, interrupt) == (3, ["start", "waiting"])
+    assert spawned(WAIT, interrupt) == (3, ["start", "phase"])
 
 
 def test_spawn_ends_a_worker_that_still_runs(spawned):
     def close(launcher, event):
-        if event["event"] == "waiting":
+        if event.event == "phase":
             launcher.close()
 
     assert spawned(WAIT, close)[0] == -signal.SIGKILL
@@ -145,11 +146,12 @@ def test_a_fork_whose_process_was_killed_starts_another_for_the_next_cell(tmp_pa
 @pytest.mark.skipif(sys.platform != "linux", reason="forking is for Linux")
 def test_a_fork_whose_process_has_initialised_cuda_says_so_and_what_to_do(tmp_path, monkeypatch):
     """Of every cell, without importing all over again."""
-    ready = {"event": "ready", "cuda": True, "initialised_by": "torchao"}
+    ready = Ready(cuda=True, initialised_by="torchao")
+    code = f"print('{ready.model_dump_json()}')"
     popen, started = subprocess.Popen, []
 
     def stand_in(command, **options):
-        started.append(popen([sys.executable, "-c", f"print('{json.dumps(ready)}')"], **options))
+        started.append(popen([sys.executable, "-c", code], **options))
         return started[-1]
 
     monkeypatch.setattr(subprocess, "Popen", stand_in)

@@ -9,9 +9,11 @@ import pytest
 from records import ended, ok
 
 from llmbench.plugin.launcher import Launcher
+from llmbench.record.events import PhaseBegun, Started
 from llmbench.workers import launch
 from llmbench.workers.launch import Timed
 
+STARTED, LOADS = Started(), PhaseBegun(phase="load")
 STACK = 'Timeout (0:00:01)!\nThread 0x01 (most recent call first):\n  File "a.py", line 1 in f\n'
 
 
@@ -20,14 +22,14 @@ class Standing(Launcher):
 
     id, summary = "standing", ""
 
-    def __init__(self, ends_by=("interrupt", "kill"), says=("start", "phase")):
+    def __init__(self, ends_by=("interrupt", "kill"), says=(STARTED, LOADS)):
         self.ends_by, self.says, self.told = ends_by, says, []
         self.end = threading.Event()
 
     def run(self, job, log, on_event):
         self.end.clear()
-        for name in self.says:
-            on_event({"event": name})
+        for event in self.says:
+            on_event(event)
         assert self.end.wait(60)
         return 0
 
@@ -50,8 +52,8 @@ class Quick(Standing):
     """A worker that ends by itself."""
 
     def run(self, job, log, on_event):
-        on_event({"event": "start"})
-        on_event({"event": "phase"})
+        on_event(Started())
+        on_event(LOADS)
         return 7
 
 
@@ -148,8 +150,8 @@ def test_the_limit_counts_from_the_workers_start(log, monkeypatch):
 
     class Slow(Quick):
         def run(self, job, log, on_event):
-            for clock.now, name in ((50.0, "start"), (55.0, "phase")):
-                on_event({"event": name})
+            for clock.now, event in ((50.0, Started()), (55.0, LOADS)):
+                on_event(event)
             return 0
 
     launcher, wound = Timed(Slow(), 60), []

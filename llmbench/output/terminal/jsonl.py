@@ -11,12 +11,11 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from llmbench.output.csv_json import fit_columns
-from llmbench.plugin.launcher import Event
 from llmbench.record.comparison import Comparison, Plan
+from llmbench.record.events import Event, Interrupted
 from llmbench.record.figure import FIGURES
 from llmbench.record.record import Cell, Record
 from llmbench.wording.cautions import cautions
-from llmbench.workers.signals import INTERRUPT
 
 
 class JsonLines:
@@ -59,11 +58,9 @@ class JsonLines:
         """What the worker says, as it says it: `start`, `phase`, `step`, `generate`;
         `fit` where a size is tried. Before the first cell, `predicting`, and `unpredicted` with
         the reason where that failed. `notice`: something to know of how cells run."""
-        if event["event"] == INTERRUPT:
+        if isinstance(event, Interrupted):
             return  # comes in the middle of whatever is written; the cell's record will tell
-        self.say(
-            event["event"], cell=self.running, **{k: v for k, v in event.items() if k not in OURS}
-        )
+        self.say(event.event, cell=self.running, **event.model_dump(exclude={"event"}))
 
     def record(self, record: Record, kept: bool) -> None:
         """`record`: how the cell ended, with all its figures."""
@@ -96,7 +93,3 @@ class JsonLines:
 def finite(value: float | None) -> float | None:
     """The value, or None for NaN and infinity, which JSON does not have."""
     return value if value is not None and math.isfinite(value) else None
-
-
-OURS = frozenset({"event", "seconds", "cell"})
-"""Keys that the parent sets."""

@@ -10,18 +10,15 @@ from rich.console import Console
 from rich.text import Text
 
 from llmbench.analysis.tuning import tuned_loss
-from llmbench.estimate.foresight import UNPREDICTED
 from llmbench.output.terminal.progress import STARTING, State
 from llmbench.output.terminal.tables import fit_tables, style, table
-from llmbench.plugin.launcher import NOTICE, Event
 from llmbench.record.comparison import Comparison, Plan
+from llmbench.record.events import Event, PhaseBegun, Sentence
 from llmbench.record.figure import BY_ID
 from llmbench.record.record import Cell, Record
-from llmbench.run.lock import WAITING
 from llmbench.text import clock
 from llmbench.wording.cautions import cautions
 from llmbench.wording.figures import figure_text
-from llmbench.workers.out_of_memory import STOP
 
 PLAIN = str.maketrans({"`": None, "\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "…": "..."})
 
@@ -44,8 +41,6 @@ def plain(text: str) -> str:
     return text.translate(PLAIN)
 
 
-TOLD = (WAITING, STOP, UNPREDICTED, NOTICE)
-"""Events that are sentences for a person."""
 WIDTHS = {"rougeL": 13, "peak_memory_bytes": 8, "train_tokens_per_second": 12}
 """Characters of each figure in the line of a cell: with the name, it fits 80 columns."""
 
@@ -91,10 +86,11 @@ class Lines:
 
     def event(self, event: Event) -> None:
         """If verbose, a line for the phase that has ended; and what there is to wait for."""
-        if event["event"] == "phase":
-            self._phase_ended()
-        elif event["event"] in TOLD:
-            self.notice(event["reason"])
+        match event:
+            case PhaseBegun():
+                self._phase_ended()
+            case Sentence():
+                self.notice(event.reason)
         self.state.event(event)
 
     def record(self, record: Record, kept: bool) -> None:

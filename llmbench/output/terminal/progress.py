@@ -7,12 +7,19 @@ from collections import Counter
 from collections.abc import Callable
 from statistics import fmean
 
-from llmbench.estimate.foresight import PREDICTING
-from llmbench.plugin.launcher import Event
 from llmbench.record.comparison import Plan
+from llmbench.record.events import (
+    Event,
+    Generated,
+    Interrupted,
+    PhaseBegun,
+    Predicting,
+    Ready,
+    SizeTried,
+    StepTaken,
+)
 from llmbench.record.record import PHASES, Cell, Record
 from llmbench.text import size
-from llmbench.workers.signals import INTERRUPT
 
 STARTING = "starting"
 ORDER = (STARTING, *PHASES)
@@ -192,22 +199,22 @@ class State:
 
     def event(self, event: Event) -> None:
         """The worker says something."""
-        kind = event["event"]
-        if kind == "phase":
-            self.pace.phase(event["phase"])
-            self._enter(event["phase"])
-        elif kind == INTERRUPT:
-            self.interrupted = True
-        elif kind == "ready":
-            self.pace.ready()
-        elif kind == PREDICTING:
-            self.predicting = True
-        elif kind == "step":
-            self._step(event)
-        elif kind == "fit":
-            self.figures = f"trying {event['size']:,}"
-        elif kind == "generate":
-            self._count(event["done"], event["total"])
+        match event:
+            case PhaseBegun():
+                self.pace.phase(event.phase)
+                self._enter(event.phase)
+            case StepTaken():
+                self._step(event)
+            case Generated():
+                self._count(event.done, event.total)
+            case SizeTried():
+                self.figures = f"trying {event.size:,}"
+            case Ready():
+                self.pace.ready()
+            case Predicting():
+                self.predicting = True
+            case Interrupted():
+                self.interrupted = True
 
     def record(self, record: Record, kept: bool) -> None:
         """A cell has its record; `kept` if it had it before."""
@@ -228,13 +235,12 @@ class State:
     def _enter(self, phase: str) -> None:
         self.phase, self.count, self.figures, self.speed = phase, None, "", 0.0
 
-    def _step(self, event: Event) -> None:
-        speed = event["tokens_per_second"]
+    def _step(self, event: StepTaken) -> None:
+        speed = event.tokens_per_second
         self.speed = SMOOTHING * (self.speed or speed) + (1 - SMOOTHING) * speed
-        memory = event.get("memory_bytes")
-        held = "" if memory is None else f"  {size(memory)}"
-        self.figures = f"{self.speed:,.0f} tok/s{held}"
-        self._count(event["step"], event["steps"])
+        memory = "" if event.memory_bytes is None else f"  {size(event.memory_bytes)}"
+        self.figures = f"{self.speed:,.0f} tok/s{memory}"
+        self._count(event.step, event.steps)
 
     def _count(self, done: int, total: int) -> None:
         self.count = done, total

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from llmbench.output.terminal.stream import lasting
 from llmbench.record.comparison import Comparison
-from llmbench.workers.events import Listener
+from llmbench.record.events import Listener
 
 Mode = Literal["normal", "quiet", "verbose", "jsonl"]
 

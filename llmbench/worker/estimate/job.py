@@ -11,6 +11,7 @@ from llmbench import plugin
 from llmbench.errors import UserError, words
 from llmbench.files import write_text
 from llmbench.plugin.strategy import CannotRun
+from llmbench.record.events import Estimated, Say
 from llmbench.record.record import Cell
 from llmbench.record.settings import Settings
 from llmbench.source import data
@@ -18,7 +19,6 @@ from llmbench.worker import batch, load, template, trial
 from llmbench.worker.cell import strategies
 from llmbench.worker.estimate.largest import largest
 from llmbench.worker.estimate.simulation import Simulation
-from llmbench.worker.recorder import Say
 from llmbench.workers.job import MOST_SEQUENCES, Answer, Estimate, EstimateJob
 
 
@@ -34,7 +34,7 @@ def run(job: EstimateJob, say: Say) -> None:
         if same not in known:
             known[same] = estimate(job, cell, settings)
         found[cell.id] = known[same]
-        say({"event": "estimate", "done": number + 1, "total": len(job.cells)})
+        say(Estimated(done=number + 1, total=len(job.cells)))
     write_text(job.answer_file, Answer(cells=found).model_dump_json())
 
 
