@@ -45,9 +45,11 @@ END = "</s>"
 
 
 @pytest.fixture
-def registry() -> Registry:
-    """What the built-in plugins register, and nothing else that may be installed."""
-    return plugin.load([EntryPoint(k, f"llmbench_{k}", table.GROUP) for k in KINDS])
+def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """What the built-in plugins register, alone, for the test to add to; all use it meanwhile."""
+    found = plugin.load([EntryPoint(k, f"llmbench_{k}", table.GROUP) for k in KINDS])
+    monkeypatch.setattr(plugin, "registry", lambda: found)
+    return found
 
 
 @pytest.fixture

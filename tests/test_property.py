@@ -28,7 +28,6 @@ from llmbench.source import data
 from llmbench.storage.read import read_record
 from llmbench.storage.store import Store
 
-FIND = registry().strategies.get
 IDS = sorted(registry().strategies.entries)
 TASK = Task("summarization", "", "{input}")
 
@@ -69,11 +68,11 @@ composed = st.lists(member, min_size=1, max_size=4).map("+".join) | st.text(max_
 @given(composed)
 def test_a_composition_is_one_or_a_sentence_says_why_not(text):
     try:
-        found = composition.read(text, FIND)
+        found = composition.read(text)
     except UserError as error:
         one_line(error)
         return
-    again = composition.read(found.id, FIND)
+    again = composition.read(found.id)
     assert again.id == found.id
     assert again.members == found.members
 

@@ -62,21 +62,19 @@ def compare(
     --trust-remote-code, --allow-pickles, and a metric that is a script. A model may have defaults
     of its own, and the shipped one does: --show-config tells where each value came from.
     """
+    from llmbench import plugin
     from llmbench.config.layers import layers
     from llmbench.config.setup import set_up
-    from llmbench.plugin import registry
-    from llmbench.plugin.table import complaints
 
     how = mode(quiet, verbose, jsonl)
-    installed = registry()
-    setup = set_up(layers(config, options), installed)
+    setup = set_up(layers(config, options))
     if dry_run or show_config:
         from llmbench import redact
         from llmbench.output.terminal.preview import configuration, preview
 
         click.echo(redact.secrets(preview(setup) if dry_run else configuration(setup)))
     else:
-        for complaint in complaints(installed):
+        for complaint in plugin.registry().complaints():
             click.echo(f"llmbench: {complaint}", err=True)
         run(setup, how)
 

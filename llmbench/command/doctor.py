@@ -27,9 +27,8 @@ def doctor(as_json: bool) -> None:
     is a problem, 0 otherwise. Nothing is changed, and no token is shown.
     """
     from llmbench.doctor import examine
-    from llmbench.plugin import registry
 
-    findings = examine(registry())
+    findings = examine()
     if as_json:
         import json
         from dataclasses import asdict

@@ -89,9 +89,8 @@ def estimate(gpu: str | None, config: Path | None, as_json: bool, **options: Any
 
     from llmbench.config.layers import layers
     from llmbench.estimate import run
-    from llmbench.plugin import registry
 
-    setup = run.set_up(layers(config, options), gpu, registry())
+    setup = run.set_up(layers(config, options), gpu)
     try:
         with progress(Console(stderr=True)) as listen:
             forecast = run.run(setup, listen)

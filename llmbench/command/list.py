@@ -30,15 +30,14 @@ def list_(kind: str, as_json: bool) -> None:
     --json tells more: of strategies, for instance, the options with type, default and
     description, the group that each decides, and what it stands on alone.
     """
-    from llmbench.plugin import registry
 
     if as_json:
         import json
 
         from llmbench.output.listing import items
 
-        click.echo(json.dumps(items(kind, registry()), indent=2, default=str))
+        click.echo(json.dumps(items(kind), indent=2, default=str))
     else:
         from llmbench.output.listing import listing
 
-        click.echo(listing(kind, registry()))
+        click.echo(listing(kind))

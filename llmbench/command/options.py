@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, get_args
 
+import click
 from click import Context, Parameter
 from click.shell_completion import CompletionItem
 
 from llmbench.errors import UserError
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
     from llmbench.plugin.strategy import Strategy
     from llmbench.plugin.table import Registry
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, get_args
-
-import click
-
-if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
 
 
 Complete = Callable[[Context, Parameter, str], list[CompletionItem]]
@@ -30,14 +26,21 @@ OPEN = re.compile(r"([A-Za-z0-9][\w.-]*)\(([^()]*)$")
 """A member whose brackets are still open, and what stands in them."""
 
 
-def strategies(registry: Registry, typed: str) -> list[CompletionItem]:
+def installed() -> Registry:
+    """What the plugins offer; click has no use for them until a value is completed."""
+    from llmbench import plugin
+
+    return plugin.registry()
+
+
+def strategies(typed: str) -> list[CompletionItem]:
     """Strategies for the last of the compositions, those that its members leave room for."""
     inside = OPEN.search(typed)
     if inside:
-        return _options(registry.strategies.get(inside[1]), typed, inside[2])
+        return _options(installed().strategies.get(inside[1]), typed, inside[2])
     start = _after(typed, f"[,+]{NO_COMMAS_IN_BRACKETS}")
     members = re.split(r"\+", typed[_after(typed, f",{NO_COMMAS_IN_BRACKETS}") : start])
-    table = registry.strategies.items()
+    table = installed().strategies.items()
     held = [table[name] for m in members if (name := m.partition("(")[0]) in table]
     decided = frozenset[str]().union(*(_claims(strategy) for strategy in held))
     fitting = {n: s.summary for n, s in table.items() if not _claims(s) & decided}
@@ -46,40 +49,40 @@ def strategies(registry: Registry, typed: str) -> list[CompletionItem]:
     return _starting(typed, start, fitting.items())
 
 
-def metrics(registry: Registry, typed: str) -> list[CompletionItem]:
+def metrics(typed: str) -> list[CompletionItem]:
     """Metrics for the last of the list."""
-    found = registry.metrics.items()
+    found = installed().metrics.items()
     return _starting(typed, _after(typed, ","), ((n, m.summary) for n, m in found.items()))
 
 
-def models(registry: Registry, typed: str) -> list[CompletionItem]:
+def models(typed: str) -> list[CompletionItem]:
     """Aliases, or folders where no alias starts so."""
-    found = [(n, m.summary) for n, m in registry.models.items().items()]
+    found = [(n, m.summary) for n, m in installed().models.items().items()]
     return _starting(typed, 0, found) or [CompletionItem(typed, type="dir")]
 
 
-def tasks(registry: Registry, typed: str) -> list[CompletionItem]:
+def tasks(typed: str) -> list[CompletionItem]:
     """Tasks."""
-    return _starting(typed, 0, ((n, t.summary) for n, t in registry.tasks.items().items()))
+    return _starting(typed, 0, ((n, t.summary) for n, t in installed().tasks.items().items()))
 
 
-def launchers(registry: Registry, typed: str) -> list[CompletionItem]:
+def launchers(typed: str) -> list[CompletionItem]:
     """Launchers, and the choice among them."""
-    found = {n: x.summary for n, x in registry.launchers.items().items()}
+    found = {n: x.summary for n, x in installed().launchers.items().items()}
     return _starting(typed, 0, {"auto": "what suits this machine", **found}.items())
 
 
-def files(registry: Registry, typed: str) -> list[CompletionItem]:
+def files(typed: str) -> list[CompletionItem]:
     """Files, which the shell knows best."""
     return [CompletionItem(typed, type="file")]
 
 
-def folders(registry: Registry, typed: str) -> list[CompletionItem]:
+def folders(typed: str) -> list[CompletionItem]:
     """Folders, likewise."""
     return [CompletionItem(typed, type="dir")]
 
 
-BY_OPTION: dict[str, Callable[[Registry, str], list[CompletionItem]]] = {
+BY_OPTION: dict[str, Callable[[str], list[CompletionItem]]] = {
     "strategies": strategies,
     "metrics": metrics,
     "model": models,
@@ -98,10 +101,8 @@ def for_option(name: str) -> Complete | None:
         return None
 
     def complete(context: Context, parameter: Parameter, typed: str) -> list[CompletionItem]:
-        from llmbench.plugin import registry
-
         try:
-            return known(registry(), typed)
+            return known(typed)
         except UserError:  # nobody wants to read it in the middle of a line that they type
             return []
 

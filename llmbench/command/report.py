@@ -23,9 +23,9 @@ PATH = click.Path(path_type=Path)
 
 def formats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The formats that are installed, for the shell to complete."""
-    from llmbench.plugin import registry
+    from llmbench import plugin
 
-    found = registry().exporters.items().values()
+    found = plugin.registry().exporters.items().values()
     return [CompletionItem(e.id, help=e.summary) for e in found if e.id.startswith(incomplete)]
 
 

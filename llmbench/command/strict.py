@@ -24,10 +24,9 @@ def strict_plugins(function: Function) -> Function:
 def _insist(context: click.Context, parameter: click.Parameter, strict: bool) -> None:
     if not strict or context.resilient_parsing:
         return
+    from llmbench import plugin
     from llmbench.errors import PluginError
-    from llmbench.plugin import registry
-    from llmbench.plugin.table import complaints
 
-    found = complaints(registry())
+    found = plugin.registry().complaints()
     if found:
         raise PluginError(found[0])

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 from pydantic import ValidationError
 
+from llmbench import plugin
 from llmbench.errors import CompositionError, ConfigError, PluginError, nearest
 from llmbench.machine import Environment
 from llmbench.plugin.blame import Amiss, blamed, of_kind, sentence
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.labels import split_list
 from llmbench.record.settings import ADJUSTABLE, Settings, difference
-
-Find = Callable[[str], type[Strategy]]
-"""Looks a strategy up by id; raises CompositionError for an unknown one."""
 
 MEMBER = re.compile(r"\s*(?P<id>[A-Za-z0-9][\w.-]*)\s*(?:\((?P<options>[^()]*)\))?\s*")
 GROUP_ORDER = ("quantization", "adaptation", "memory", "attention")
@@ -117,20 +115,20 @@ def _spell(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def read(text: str, find: Find) -> Composition:
+def read(text: str) -> Composition:
     """One composition from its text, completed and checked; CompositionError where it cannot be."""
-    members = [_member(m["id"], m["options"], find) for m in _scan(text)]
-    return complete(members, find)
+    members = [_member(m["id"], m["options"]) for m in _scan(text)]
+    return complete(members)
 
 
-def complete(members: Sequence[Strategy], find: Find) -> Composition:
+def complete(members: Sequence[Strategy]) -> Composition:
     """Add the adaptation that the members stand on; refuse two that decide the same thing."""
     for one, other in combinations(members, 2):
         if _clash(one, other):
-            raise CompositionError(_refusal(one, other, find))
+            raise CompositionError(_refusal(one, other))
     chosen = list(members)
     if not any("adaptation" in claims(m) for m in members):
-        chosen.append(_standing(members, find))
+        chosen.append(_standing(members))
     return Composition(tuple(sorted(chosen, key=_rank)))
 
 
@@ -160,8 +158,8 @@ def _scan(text: str) -> Iterator[re.Match[str]]:
         position = match.end() + 1
 
 
-def _member(name: str, options: str | None, find: Find) -> Strategy:
-    strategy = find(name)
+def _member(name: str, options: str | None) -> Strategy:
+    strategy = plugin.registry().strategies.get(name)
     given = _options(name, options or "")
     with blamed("strategy", name, "reading its options"):
         try:
@@ -203,17 +201,17 @@ def _clash(one: Strategy, other: Strategy) -> bool:
     return bool(claims(one) & claims(other))
 
 
-def _refusal(one: Strategy, other: Strategy, find: Find) -> str:
+def _refusal(one: Strategy, other: Strategy) -> str:
     if one.id == other.id:
         return f"'{one.id}' is named twice in one composition: name it once."
-    ways = " or ".join(f"'{complete([m], find).id}'" for m in (one, other))
+    ways = " or ".join(f"'{complete([m]).id}'" for m in (one, other))
     both = ", ".join(sorted(claims(one) & claims(other)))
     return f"'{one.id}' and '{other.id}' cannot be joined, as both decide the {both}: write {ways}."
 
 
-def _standing(members: Sequence[Strategy], find: Find) -> Strategy:
+def _standing(members: Sequence[Strategy]) -> Strategy:
     for member in members:
-        candidate = _member(member.stands_on, None, find)
+        candidate = _member(member.stands_on, None)
         if not any(_clash(candidate, m) for m in members):
             return candidate
     names = "+".join(m.id for m in members)
@@ -229,14 +227,14 @@ MOST_CELLS = 64
 """Cells that an ablation may add; beyond, nobody means it."""
 
 
-def missing(asked: Sequence[Composition], seeds: int, find: Find) -> list[Composition]:
+def missing(asked: Sequence[Composition], seeds: int) -> list[Composition]:
     """The compositions to be added, each once, those of few parts first.
 
     For every one that is asked for: all that its modifiers can be left out to, down to the bare
     adaptation, and full fine-tuning. Raises ConfigError where, over all seeds, those are too many.
     """
     trained = [c for c in asked if c.trains]
-    reference = [Composition((find(Strategy.stands_on)(),))] if trained else []
+    reference = [Composition((_member(Strategy.stands_on, None),))] if trained else []
     found = unique([*reference, *(part for c in trained for part in reduced(c))])
     held = {c.id for c in asked}
     added = [c for c in found if c.id not in held]

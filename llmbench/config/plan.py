@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from llmbench import plugin
 from llmbench.config import rate as rates
 from llmbench.config.composition import Composition
 from llmbench.config.config import Config
@@ -16,7 +17,6 @@ from llmbench.config.setup import Setup
 from llmbench.errors import ConfigError
 from llmbench.machine import Environment
 from llmbench.plugin import metric
-from llmbench.plugin.table import Registry
 from llmbench.record.comparison import Plan, Planned
 from llmbench.record.record import Budget, Cell, DataRefs, Member, ModelRef
 from llmbench.record.settings import difference
@@ -69,7 +69,7 @@ def make_cell(
         settings = settings.model_copy(update={"learning_rate": rate.value})
     fields: dict[str, Any] = {
         "composition": wanted.id,
-        "members": tuple(member(m, setup.registry) for m in wanted.members),
+        "members": tuple(member(m) for m in wanted.members),
         "trains": wanted.trains,
         "model": model,
         "task": config.task,
@@ -77,7 +77,7 @@ def make_cell(
         "eval_data": data.evaluate,
         "validation_data": data.validation,
         "metrics": config.metrics,
-        "code": code(config, setup.registry),
+        "code": code(config),
         "seed": seed,
         "settings": settings,
         "declared": difference(config.settings, settings),
@@ -103,8 +103,9 @@ def _name(composition: str, fit: Budget | None, tried: Rate | None) -> str:
     return name if fit is None else f"{name}.{slug(fit.name)}"
 
 
-def code(config: Config, registry: Registry) -> dict[str, str]:
+def code(config: Config) -> dict[str, str]:
     """What decides what the task and the metrics do, beyond what they are called."""
+    registry = plugin.registry()
     task = registry.tasks.entries[config.task]
     found = {
         f"task {config.task}": task.source.distribution,
@@ -137,9 +138,9 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:DIGITS]
 
 
-def member(strategy: Any, registry: Registry) -> Member:
+def member(strategy: Any) -> Member:
     """What a record keeps of a strategy."""
-    source = registry.strategies.entries[strategy.id].source
+    source = plugin.registry().strategies.entries[strategy.id].source
     return Member(
         id=strategy.id,
         options=strategy.model_dump(mode="json"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llmbench import units
+from llmbench import plugin, units
 from llmbench.config import composition
 from llmbench.config.composition import Composition
 from llmbench.config.config import COMMAND_LINE, Config, Layer, Resolved, resolve
@@ -13,7 +13,6 @@ from llmbench.errors import ConfigError, UserError
 from llmbench.machine import Environment, collect
 from llmbench.plugin import metric
 from llmbench.plugin.blame import blamed, sentence
-from llmbench.plugin.table import Registry, complaints
 from llmbench.record.precision import LIGHTEST
 from llmbench.record.record import Budget
 from llmbench.source import model
@@ -35,7 +34,6 @@ class Setup:
     resolved: Resolved
     environment: Environment
     source: Source
-    registry: Registry
     compositions: Sequence[Composition]
     ablated: Sequence[Composition] = ()
     """Those among them that only `--ablate` asks for."""
@@ -57,17 +55,18 @@ class Setup:
         return self.config.weights == "pretrained" or self.config.data is not None
 
 
-def set_up(layers: Sequence[Layer], registry: Registry) -> Setup:
+def set_up(layers: Sequence[Layer]) -> Setup:
     """Resolve the configuration and check all that can be checked without reading anything."""
     first = resolve(layers).config
     environment = collect(first.device)
     trust = Trust(first.trust_remote_code, first.allow_pickles)
-    found = model.find(first.model, first.weights, first.revision, registry, trust)
+    found = model.find(first.model, first.weights, first.revision, trust)
     resolved = resolve([*defaults(first, environment, found), *layers])
     config = resolved.config
-    registry.tasks.get(config.task)
-    registry.launchers.get(config.launcher) if config.launcher != "auto" else None
-    check_metrics(config.metrics, registry, trust, resolved.origins["metrics"])
+    plugin.registry().tasks.get(config.task)
+    if config.launcher != "auto":
+        plugin.registry().launchers.get(config.launcher)
+    check_metrics(config.metrics, trust, resolved.origins["metrics"])
     if config.settings.steps <= config.settings.burn_in_steps:
         raise ConfigError(
             f"--steps {config.settings.steps} leaves nothing to time after "
@@ -75,10 +74,9 @@ def set_up(layers: Sequence[Layer], registry: Registry) -> Setup:
         )
     check_budget(config, environment)
     check_precision(config, environment)
-    wanted = compositions(config.strategies, registry)
-    find, seeds = registry.strategies.get, len(config.every_seed)
-    added = composition.missing(wanted, seeds, find) if config.ablate else []
-    return Setup(resolved, environment, found, registry, [*wanted, *added], added)
+    wanted = compositions(config.strategies)
+    added = composition.missing(wanted, len(config.every_seed)) if config.ablate else []
+    return Setup(resolved, environment, found, [*wanted, *added], added)
 
 
 def defaults(config: Config, environment: Environment, found: Source) -> list[Layer]:
@@ -92,16 +90,14 @@ def defaults(config: Config, environment: Environment, found: Source) -> list[La
     return layers
 
 
-def check_metrics(
-    names: Sequence[str], registry: Registry, trust: Trust = NOTHING, origin: str = COMMAND_LINE
-) -> None:
+def check_metrics(names: Sequence[str], trust: Trust = NOTHING, origin: str = COMMAND_LINE) -> None:
     """ConfigError for a metric that is unknown, that has a wrong argument, or may not run.
 
     `origin` says where they were named: a file may have come with the script that it names.
     """
     for name in names:
         head, argument = metric.split(name)
-        kind = registry.metrics.get(head)
+        kind = plugin.registry().metrics.get(head)
         with blamed("metric", head, "check"):
             problem = sentence(kind.check(argument))
             remote = sentence(kind.remote_code(argument))
@@ -141,16 +137,15 @@ def check_precision(config: Config, environment: Environment) -> None:
         )
 
 
-def compositions(texts: Sequence[str], registry: Registry) -> list[Composition]:
+def compositions(texts: Sequence[str]) -> list[Composition]:
     """The compositions that the texts name, each once, the untrained base model first."""
-    find = registry.strategies.get
-    wanted = [t for text in texts for t in _expand(text, registry)]
-    return composition.unique([composition.read(t, find) for t in [BASE, *wanted]])
+    wanted = [t for text in texts for t in _expand(text)]
+    return composition.unique([composition.read(t) for t in [BASE, *wanted]])
 
 
 def notices(setup: Setup) -> tuple[str, ...]:
     """What a reader has to know of how the figures came about."""
-    found = [*complaints(setup.registry), *left_out(setup)]
+    found = [*plugin.registry().complaints(), *left_out(setup)]
     found += trusted(setup.config)
     if setup.config.weights == "random":
         found.append(
@@ -177,22 +172,22 @@ def trusted(config: Config) -> list[str]:
     return [sentence for sentence, given in allowed.items() if given]
 
 
-def _expand(text: str, registry: Registry) -> list[str]:
+def _expand(text: str) -> list[str]:
     if text != ALL:
         return [text]
-    return [name for name in _of_all(registry) if not alone(name, registry)]
+    return [name for name in _of_all() if not alone(name)]
 
 
-def _of_all(registry: Registry) -> list[str]:
+def _of_all() -> list[str]:
     """The strategies that `all` means, those with an id that two plugins claim left out."""
-    found = registry.strategies
+    found = plugin.registry().strategies
     return [n for n, s in found.items().items() if s.in_all and n not in found.taken]
 
 
-def alone(name: str, registry: Registry) -> str | None:
+def alone(name: str) -> str | None:
     """Why a strategy cannot be a composition by itself; None where it can."""
     try:
-        composition.read(name, registry.strategies.get)
+        composition.read(name)
     except UserError as error:
         return str(error)
     return None
@@ -202,5 +197,5 @@ def left_out(setup: Setup) -> list[str]:
     """A sentence for each strategy that `all` would mean if it could stand alone."""
     if ALL not in setup.config.strategies:
         return []
-    reasons = {name: alone(name, setup.registry) for name in _of_all(setup.registry)}
+    reasons = {name: alone(name) for name in _of_all()}
     return [f"'{ALL}' leaves out '{name}': {why}" for name, why in reasons.items() if why]

@@ -9,10 +9,9 @@ from __future__ import annotations
 from llmbench.doctor import hub, install, library, machine
 from llmbench.doctor.finding import Finding
 from llmbench.doctor.library import IMPORTS, Probe
-from llmbench.plugin.table import Registry
 
 
-def examine(registry: Registry) -> list[Finding]:
+def examine() -> list[Finding]:
     """Every finding, in the order in which a person reads them."""
     probes = Probe(), Probe(IMPORTS)  # take seconds, and the rest is looked at meanwhile
     before = [machine.python(), *machine.gpus()]
@@ -21,8 +20,8 @@ def examine(registry: Registry) -> list[Finding]:
         *install.configuration(),
         *hub.findings(),
         *install.requirements(),
-        *install.plugins(registry),
-        *install.strategies(registry),
+        *install.plugins(),
+        *install.strategies(),
     ]
     answers = {about: answer for probe in probes for about, answer in probe.answers().items()}
     return [*before, *library.findings(answers, machine.has_gpu()), *after]

@@ -7,14 +7,13 @@ import shutil
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from llmbench import machine
+from llmbench import machine, plugin
 from llmbench.config import composition
 from llmbench.config.config import resolve
 from llmbench.config.layers import layers
 from llmbench.config.setup import GPU_PRECISION
 from llmbench.doctor.finding import Finding, absent, ok, problem
 from llmbench.errors import UserError
-from llmbench.plugin.table import Registry, complaints
 from llmbench.text import GIB, size
 
 LEAST_DISK_BYTES = GIB
@@ -67,29 +66,30 @@ def requirements() -> list[Finding]:
     return wrong or [ok("versions", f"as llmbench wants them: {known}")]
 
 
-def plugins(registry: Registry) -> list[Finding]:
+def plugins() -> list[Finding]:
     """The plugins that are broken, and the ids that two of them claim."""
-    wrong = []
-    for complaint in complaints(registry):
+    registry, wrong = plugin.registry(), []
+    for complaint in registry.complaints():
         sentence, _, fix = complaint.rpartition(": ")
         wrong.append(problem("plugin", sentence, fix.rstrip(".")))
     packages = sorted({s.distribution for s in registry.sources})
     return wrong or [ok("plugins", f"{len(registry.sources)} of {', '.join(packages)}")]
 
 
-def strategies(registry: Registry) -> list[Finding]:
+def strategies() -> list[Finding]:
     """Which strategies can run on this machine by their own word, with the default settings."""
     here = machine.collect()
     settings = resolve(
         [("", {"precision": GPU_PRECISION if here.device == "cuda" else None})]
     ).config.settings
     able, unable = [], []
-    for name in registry.strategies.entries:
+    known = plugin.registry().strategies
+    for name in known.entries:
         try:
-            strategy = registry.strategies.get(name)
+            strategy = known.get(name)
             if any(option.is_required() for option in strategy.model_fields.values()):
                 continue  # whether it can run depends on what it is given
-            wanted = composition.read(name, registry.strategies.get)
+            wanted = composition.read(name)
             found = wanted.outlook(settings, here)
             reason = found.broken or found.skip
         except UserError as error:

@@ -158,9 +158,7 @@ def saving(setup: Setup, cells: Sequence[Cell]) -> tuple[Cell, ...]:
     added = []
     for cell in cells:
         with contextlib.suppress(CompositionError):
-            wanted = composition_.read(
-                f"{cell.composition}+{SAVING}", setup.registry.strategies.get
-            )
+            wanted = composition_.read(f"{cell.composition}+{SAVING}")
             data = DataRefs(cell.train_data, cell.eval_data, cell.validation_data)
             added.append(plan.make_cell(setup, wanted, cell.seed, cell.model, data))
     return tuple(added)

@@ -18,7 +18,6 @@ from llmbench.estimate import forecast
 from llmbench.estimate.forecast import Forecast, Row, budget_bytes
 from llmbench.estimate.foresight import saving
 from llmbench.machine import usable_cpus
-from llmbench.plugin.table import Registry
 from llmbench.record.comparison import Planned
 from llmbench.record.events import Estimated, Event, Say
 from llmbench.record.record import Cell, DataRef, DataRefs
@@ -35,17 +34,17 @@ MOST_WORKERS = 4
 NO_DATA = DataRef(name="full sequences", examples=0, sha256="")
 
 
-def set_up(layers: Sequence[Layer], gpu_name: str | None, registry: Registry) -> Setup:
+def set_up(layers: Sequence[Layer], gpu_name: str | None) -> Setup:
     """Resolve the configuration; the model's architecture is all that is asked of it."""
     first = resolve(layers).config
     environment = forecast.environment(gpu_name)
     trust = Trust(first.trust_remote_code, first.allow_pickles)
-    found = source.find(first.model, "random", first.revision, registry, trust)
+    found = source.find(first.model, "random", first.revision, trust)
     resolved = resolve([*defaults(first, environment, found), *layers])
-    wanted = [c for c in compositions(resolved.config.strategies, registry) if c.trains]
+    wanted = [c for c in compositions(resolved.config.strategies) if c.trains]
     if not wanted:
         raise ConfigError("Nothing is trained: name another strategy than 'base'.")
-    return Setup(resolved, environment, found, registry, wanted)
+    return Setup(resolved, environment, found, wanted)
 
 
 def run(setup: Setup, listen: Say) -> Forecast:
@@ -96,7 +95,7 @@ def simulate(
         # One job needs no process to fork from.
         chosen = setup.config.launcher
         name = "spawn" if chosen == "auto" else chosen
-        crew = Crew([make_launcher(name, setup.registry) for _ in jobs])
+        crew = Crew([make_launcher(name) for _ in jobs])
         with closing(crew):
             return found | answers(jobs, crew, counted(listen, len(able)))
 

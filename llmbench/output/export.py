@@ -6,9 +6,9 @@ from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
 
+from llmbench import plugin
 from llmbench.errors import ConfigError, PluginError, StoreError, nearest
 from llmbench.files import write_text
-from llmbench.plugin import registry
 from llmbench.plugin.blame import blamed, of_kind, ours, who
 from llmbench.plugin.exporter import Exporter, file_key
 from llmbench.record.comparison import Comparison
@@ -26,7 +26,7 @@ class Written(NamedTuple):
 def export(comparison: Comparison, directory: Path) -> Written:
     """Render and write the file of each format that every directory has."""
     written = Written([], [])
-    for exporter in registry().files.items().values():
+    for exporter in plugin.registry().files.items().values():
         if exporter.always:
             try:
                 written.paths.append(write(exporter, comparison, directory))
@@ -40,8 +40,8 @@ def write(exporter: Exporter, comparison: Comparison, directory: Path) -> Path:
 
     A StoreError for a file of llmbench's own: then the directory is at fault, and no format.
     """
-    registry().exporters.get(exporter.id)
-    registry().files.get(file_key(exporter.filename))
+    plugin.registry().exporters.get(exporter.id)
+    plugin.registry().files.get(file_key(exporter.filename))
     path = directory / exporter.filename
     try:
         write_text(path, rendered(exporter, comparison))
@@ -66,7 +66,7 @@ def rendered(exporter: Exporter, comparison: Comparison) -> str:
 
 def chosen(form: str | None, output: str | None) -> Exporter:
     """The exporter by that id, or by the suffix of the file that is to be written."""
-    exporters = registry().exporters
+    exporters = plugin.registry().exporters
     suffix = Path(output).suffix if output and output != "-" else ""
     if form or not suffix:
         return exporters.get(form or DEFAULT)

@@ -7,31 +7,32 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic_core import to_jsonable_python
 
+from llmbench import plugin
 from llmbench.output.terminal.preview import aligned
 from llmbench.plugin.exporter import Exporter
 from llmbench.plugin.model import Model
 from llmbench.plugin.strategy import Strategy
-from llmbench.plugin.table import Entry, Registry, Source
+from llmbench.plugin.table import Entry, Source
 from llmbench.plugin.task import Task
 
 
-def listing(kind: str, registry: Registry) -> str:
+def listing(kind: str) -> str:
     """Everything of one kind, with the package that it comes from."""
     if kind == "plugins":
-        rows = [(s.name, s.distribution, s.broken or "works") for s in registry.sources]
+        rows = [(s.name, s.distribution, s.broken or "works") for s in plugin.registry().sources]
         return aligned(("PLUGIN", "PACKAGE", "STATE"), rows)
     rows = [
         (name, entry.item.summary, entry.source.distribution)
-        for name, entry in registry.tables()[f"register_{kind}"].entries.items()
+        for name, entry in plugin.registry().tables()[f"register_{kind}"].entries.items()
     ]
     return aligned(("ID", "SUMMARY", "PACKAGE"), rows)
 
 
-def items(kind: str, registry: Registry) -> list[dict[str, Any]]:
+def items(kind: str) -> list[dict[str, Any]]:
     """The same as values, with all that is declared of each."""
     if kind == "plugins":
-        return [_plugin(source) for source in registry.sources]
-    entries: dict[str, Entry[Any]] = registry.tables()[f"register_{kind}"].entries
+        return [_plugin(source) for source in plugin.registry().sources]
+    entries: dict[str, Entry[Any]] = plugin.registry().tables()[f"register_{kind}"].entries
     details = DETAILS.get(kind, lambda item: {})
     return [
         {

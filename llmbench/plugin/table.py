@@ -157,18 +157,17 @@ class Registry:
         names = ("strategies", "models", "tasks", "metrics", "probes", "launchers", "exporters")
         return {f"register_{name}": getattr(self, name) for name in names}
 
-
-def complaints(registry: Registry) -> list[str]:
-    """A sentence for each plugin that is left out, and for each id or file that several claim."""
-    left_out = [
-        f"The plugin '{s.name}' of {s.distribution} is left out ({s.broken}): "
-        "repair or uninstall it."
-        for s in registry.sources
-        if s.broken
-    ]
-    clashes = [
-        clash(table.kind, name, sources)
-        for table in (*registry.tables().values(), registry.files)
-        for name, sources in table.taken.items()
-    ]
-    return left_out + clashes
+    def complaints(self) -> list[str]:
+        """A sentence for each plugin that is left out, and each id or file that several claim."""
+        left_out = [
+            f"The plugin '{s.name}' of {s.distribution} is left out ({s.broken}): "
+            "repair or uninstall it."
+            for s in self.sources
+            if s.broken
+        ]
+        clashes = [
+            clash(table.kind, name, sources)
+            for table in (*self.tables().values(), self.files)
+            for name, sources in table.taken.items()
+        ]
+        return left_out + clashes

@@ -42,7 +42,7 @@ def run(
         held = locks or stack
         held.enter_context(lock.device(setup, listener.event))
         seen = lock.check(setup)
-        launcher = make_launcher(setup.config.launcher, setup.registry, setup.config.cell_timeout)
+        launcher = make_launcher(setup.config.launcher, setup.config.cell_timeout)
         stack.callback(launcher.close)
         fetched = source.fetch(setup.source, needs_tokenizer=setup.has_text)
         inputs = feed.read(setup)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from llmbench import plugin
 from llmbench.config.setup import Setup
 from llmbench.errors import DataError
 from llmbench.files import write_text
@@ -34,7 +35,7 @@ def read(setup: Setup) -> Inputs:
     if not setup.has_text:
         ref = DataRef(name=RANDOM_TOKENS, examples=needed, sha256="")
         return Inputs(None, None, DataRefs(ref, ref.model_copy(update={"examples": 0})))
-    task = setup.registry.tasks.get(config.task)
+    task = plugin.registry().tasks.get(config.task)
     fields = (config.input_field, config.target_field)
     trains_on, evaluates_on = config.data or task.train_file, config.eval_data
     if evaluates_on is None and config.data is None:
@@ -62,7 +63,7 @@ def validated(setup: Setup, train: Data, evaluate: Data) -> tuple[Data, Data | N
     config, most = setup.config, setup.config.settings.validation_examples
     if config.validation_data is None:
         return dataset.hold_out(train, evaluate, most)
-    task = setup.registry.tasks.get(config.task)
+    task = plugin.registry().tasks.get(config.task)
     given = dataset.read(config.validation_data, task, config.input_field, config.target_field)
     apart = dataset.without(given, (train, evaluate))
     if not apart.examples:

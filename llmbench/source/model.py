@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from llmbench import redact
+from llmbench import plugin, redact
 from llmbench.errors import ModelError, PluginError, nearest
 from llmbench.plugin.blame import who
 from llmbench.plugin.model import Model
-from llmbench.plugin.table import Registry
 from llmbench.source import hub, safety
 from llmbench.source.hub import Repository
 from llmbench.source.safety import LOADABLE, NOTHING, Trust, check_code, check_weights
@@ -81,12 +80,11 @@ class Source:
         return str(self.folder or self.hub_id)
 
 
-def find(
-    name: str, weights: str, revision: str | None, registry: Registry, trust: Trust = NOTHING
-) -> Source:
+def find(name: str, weights: str, revision: str | None, trust: Trust = NOTHING) -> Source:
     """The source that a name means; ModelError for one that means nothing. Touches no network."""
-    if name in registry.models.entries or name in registry.models.taken:
-        model = registry.models.get(name)
+    aliases = plugin.registry().models
+    if name in aliases.entries or name in aliases.taken:
+        model = aliases.get(name)
         check(model)
         if weights == "random" and model.config is None and model.folder is None:
             raise ModelError(f"'{name}' ships no architecture: use --weights pretrained.")
@@ -116,7 +114,7 @@ def find(
     if is_path(name):
         raise ModelError(f"There is no folder '{name}': check the path.")
     raise ModelError(
-        f"There is no model '{name}': {nearest(name, registry.models.entries)} "
+        f"There is no model '{name}': {nearest(name, aliases.entries)} "
         "A folder or a hub id (owner/name) will do as well."
     )
 

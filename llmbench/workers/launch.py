@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 
-from llmbench import machine, redact
+from llmbench import machine, plugin, redact
 from llmbench.plugin.blame import Amiss, blamed
 from llmbench.plugin.launcher import Launcher
-from llmbench.plugin.table import Registry
 from llmbench.record.events import Event, PhaseBegun, Started
 from llmbench.record.record import Record, Shortage
 from llmbench.units import spoken_duration
@@ -226,10 +225,10 @@ class Watched(Launcher):
             self._launcher.close()
 
 
-def make_launcher(name: str, registry: Registry, limit_seconds: float | None = None) -> Timed:
+def make_launcher(name: str, limit_seconds: float | None = None) -> Timed:
     """The launcher of that name, with a limit on each cell; `auto` forks where it can."""
 
     def make(name: str) -> Launcher:
-        return Watched(name, registry.launchers.get(name))
+        return Watched(name, plugin.registry().launchers.get(name))
 
     return Timed(Auto(make) if name == "auto" else make(name), limit_seconds)

@@ -14,7 +14,6 @@ import logging
 from pathlib import Path
 from statistics import median
 
-from llmbench import plugin
 from llmbench.record.figure import peak_memory
 from llmbench.record.record import MemoryParts, Record
 from llmbench.record.settings import Settings
@@ -74,7 +73,7 @@ def simulated(record: Record) -> MemoryParts:
 
     cell, environment = record.cell, record.environment
     assert environment
-    location = model.find(cell.model.id, "random", None, plugin.registry()).weights_location
+    location = model.find(cell.model.id, "random", None).weights_location
     simulation = Simulation(cell, strategies(cell), environment, location)
     return simulation.peak(of_batches(record))
 

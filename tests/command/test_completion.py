@@ -37,24 +37,24 @@ def values(items):
     ],
 )
 def test_strategies_are_completed_after_a_comma_and_a_plus(registry, typed, offered, withheld):
-    found = values(options.strategies(registry, typed))
+    found = values(options.strategies(typed))
     assert offered <= found
     assert not withheld & found
     assert all(value.startswith(typed) for value in found)
 
 
 def test_lists_of_metrics_are_completed(registry):
-    assert values(options.metrics(registry, "rouge,e")) == {"rouge,evaluate"}
+    assert values(options.metrics("rouge,e")) == {"rouge,evaluate"}
 
 
 def test_models_are_aliases_and_else_folders(registry):
-    assert "llama-2-7b" in values(options.models(registry, "llama"))
-    assert [item.type for item in options.models(registry, "./m")] == ["dir"]
+    assert "llama-2-7b" in values(options.models("llama"))
+    assert [item.type for item in options.models("./m")] == ["dir"]
 
 
 def test_launchers_and_tasks_are_completed(registry):
-    assert values(options.launchers(registry, "")) == {"auto", "fork", "spawn"}
-    assert values(options.tasks(registry, "summ")) == {"summarization"}
+    assert values(options.launchers("")) == {"auto", "fork", "spawn"}
+    assert values(options.tasks("summ")) == {"summarization"}
 
 
 def test_completed_options_are_options():

@@ -5,14 +5,12 @@ import pytest
 from llmbench.config import composition
 from llmbench.errors import ConfigError
 from llmbench.plugin.strategy import Strategy
-from llmbench_strategies import STRATEGIES
-
-BY_ID = {s.id: s for s in STRATEGIES}
+from llmbench.plugin.table import Source
 
 
 def added(*texts: str, seeds: int = 1) -> list[str]:
-    asked = [composition.read(text, BY_ID.__getitem__) for text in texts]
-    return [c.id for c in composition.missing(asked, seeds, BY_ID.__getitem__)]
+    asked = [composition.read(text) for text in texts]
+    return [c.id for c in composition.missing(asked, seeds)]
 
 
 def test_every_modifier_is_left_out_in_turn_down_to_the_bare_adaptation_and_to_full():
@@ -49,12 +47,13 @@ def test_too_many_cells_are_refused_with_their_number():
         added(deep, seeds=9)
 
 
-def test_many_modifiers_are_refused_too():
+def test_many_modifiers_are_refused_too(registry):
     modifiers = [
         type(f"M{n}", (Strategy,), {"id": f"m{n}", "summary": "", "group": f"g{n}"})
         for n in range(7)
     ]
-    known = BY_ID | {m.id: m for m in modifiers}
-    asked = composition.read("+".join(["lora", *(m.id for m in modifiers)]), known.__getitem__)
+    for modifier in modifiers:
+        registry.strategies.add(modifier.id, modifier, Source("mine", "my-package 1.0"))
+    asked = composition.read("+".join(["lora", *(m.id for m in modifiers)]))
     with pytest.raises(ConfigError, match="would add 128 cells"):
-        composition.missing([asked], 1, known.__getitem__)
+        composition.missing([asked], 1)

@@ -7,7 +7,7 @@ from records import environment
 
 from llmbench.config import composition
 from llmbench.config.composition import Composition
-from llmbench.errors import CompositionError, ConfigError, PluginError, nearest
+from llmbench.errors import CompositionError, ConfigError, PluginError
 from llmbench.plugin.strategy import Strategy
 from llmbench.record import labels
 from llmbench.record.settings import Settings
@@ -16,14 +16,8 @@ from llmbench_strategies import STRATEGIES
 BY_ID = {s.id: s for s in STRATEGIES}
 
 
-def find(name: str) -> type[Strategy]:
-    if name not in BY_ID:
-        raise CompositionError(f"Unknown strategy '{name}': {nearest(name, BY_ID)}")
-    return BY_ID[name]
-
-
 def read(text: str) -> Composition:
-    return composition.read(text, find)
+    return composition.read(text)
 
 
 def members(text: str) -> list[str]:
@@ -184,8 +178,8 @@ def test_strategies_of_unknown_groups_are_spelt_in_one_order():
     class Compiled(Strategy):
         id, summary, group = "compiled", "torch.compile", "compilation"
 
-    one = composition.complete([Liger(), Compiled()], find)
-    other = composition.complete([Compiled(), Liger()], find)
+    one = composition.complete([Liger(), Compiled()])
+    other = composition.complete([Compiled(), Liger()])
     assert one.id == other.id
 
 
@@ -194,7 +188,7 @@ def test_a_strategy_that_fits_no_adaptation_asks_for_one():
         id, summary, group = "packed", "packed weights", "quantization"
 
     with pytest.raises(CompositionError, match="names no adaptation and none fits"):
-        composition.complete([Packed()], find)
+        composition.complete([Packed()])
 
 
 lora_options = st.fixed_dictionaries(

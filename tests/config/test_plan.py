@@ -41,8 +41,7 @@ def make_setup(registry):
             resolved=resolved,
             environment=environment(device),
             source=Source("owner/some model", "pretrained"),
-            registry=registry,
-            compositions=compositions(resolved.config.strategies, registry),
+            compositions=compositions(resolved.config.strategies),
         )
 
     return make
@@ -90,7 +89,7 @@ def test_a_cell_with_a_budget_has_an_id_and_a_name_that_say_so(make_setup):
 
 def test_what_is_ablated_is_planned_as_what_is_asked_for(make_setup):
     asked = make_setup("lora")
-    (full,) = compositions(["full"], asked.registry)[1:]
+    (full,) = compositions(["full"])[1:]
     found = replace(asked, compositions=[*asked.compositions, full], ablated=[full])
     assert list(ids(found)) == ["base", "lora", "full"]
 
@@ -164,9 +163,9 @@ def test_a_changed_configuration_is_another_cell(make_setup, changed):
 def test_another_prompt_is_another_cell_under_the_same_task_s_name(make_setup):
     setup = make_setup("lora")
     before = ids(setup)["lora"]
-    entry = setup.registry.tasks.entries["summarization"]
+    entry = plugin.registry().tasks.entries["summarization"]
     changed = replace(entry.item, template="In short: {input}")
-    setup.registry.tasks.entries["summarization"] = replace(entry, item=changed)
+    plugin.registry().tasks.entries["summarization"] = replace(entry, item=changed)
     assert ids(setup)["lora"] != before
 
 
@@ -184,7 +183,7 @@ def test_a_metric_s_script_that_was_changed_is_another_cell(make_setup, tmp_path
 def test_what_another_distribution_ships_is_another_cell_under_the_same_name(make_setup, kind):
     setup = make_setup("lora")
     before = ids(setup)["lora"]
-    table = getattr(setup.registry, kind).entries
+    table = getattr(plugin.registry(), kind).entries
     for name, entry in table.items():
         table[name] = replace(entry, source=plugin.Source(entry.source.name, "theirs 2.0"))
     assert ids(setup)["lora"] != before
@@ -192,7 +191,7 @@ def test_what_another_distribution_ships_is_another_cell_under_the_same_name(mak
 
 def test_an_argument_that_is_no_file_is_part_of_a_metric_s_name_alone(make_setup, monkeypatch):
     setup = make_setup("lora", metrics="evaluate:bleu")
-    kind = setup.registry.metrics.get("evaluate")
+    kind = plugin.registry().metrics.get("evaluate")
     monkeypatch.setattr(kind, "local_code", classmethod(lambda cls, argument: "a script"))
     assert ids(setup)["lora"]
 

@@ -14,14 +14,14 @@ def settle(registry, model_folder):
 
     def make(**values):
         asked = {"model": str(model_folder), "device": "cpu", "strategies": "lora", **values}
-        return set_up([("command line", asked)], registry)
+        return set_up([("command line", asked)])
 
     return make
 
 
 def test_what_is_asked_for_lies_over_the_models_own_defaults(registry):
     config = ("command line", {"model": "llmbench-tiny", "device": "cpu", "steps": 9})
-    resolved = set_up([config], registry).resolved
+    resolved = set_up([config]).resolved
     assert resolved.origins["steps"] == "command line"
     assert resolved.origins["learning_rate"] == "default for llmbench-tiny"
     expected = registry.models.get("llmbench-tiny").defaults["learning_rate"]
@@ -75,33 +75,33 @@ def test_a_composition_that_cannot_be_is_refused(settle):
 
 
 def test_the_base_is_first_and_each_composition_is_there_once(registry):
-    found = compositions(["8-bit", "lora+8-bit", "base", "full"], registry)
+    found = compositions(["8-bit", "lora+8-bit", "base", "full"])
     assert [c.id for c in found] == ["base", "lora+8-bit", "full"]
 
 
 def test_all_leaves_out_what_is_there_for_reference_only(registry):
-    assert "full+eager-attention" not in {c.id for c in compositions(["all"], registry)}
+    assert "full+eager-attention" not in {c.id for c in compositions(["all"])}
 
 
 def test_all_leaves_out_an_id_that_two_plugins_claim(registry):
     lora = registry.strategies.get("lora")
     registry.strategies.add("lora", lora, plugin.Source("mine", "my-package 1.0"))
-    assert "lora" not in {c.id for c in compositions(["all"], registry)}
+    assert "lora" not in {c.id for c in compositions(["all"])}
     with pytest.raises(PluginError, match="'mine' of my-package"):
-        compositions(["lora"], registry)
+        compositions(["lora"])
 
 
 def test_a_metric_script_that_is_there_will_do(registry, tmp_path):
     script = tmp_path / "mine.py"
     script.write_text("")
-    check_metrics(["rouge", f"evaluate:{script}"], registry)
-    check_metrics(["evaluate:bleu"], registry, Trust(remote_code=True))
+    check_metrics(["rouge", f"evaluate:{script}"])
+    check_metrics(["evaluate:bleu"], Trust(remote_code=True))
 
 
 @pytest.mark.parametrize("name", ["bleu", "bleu/bleu", "./bleu"])
 def test_a_metric_of_a_hub_runs_code_and_needs_to_be_allowed(registry, name):
     with pytest.raises(ConfigError, match=r"runs code of the hub's .* --trust-remote-code"):
-        check_metrics([f"evaluate:{name}"], registry)
+        check_metrics([f"evaluate:{name}"])
 
 
 @pytest.mark.parametrize("origin", ["llmbench.toml", "LLMBENCH_METRICS"])
@@ -109,9 +109,9 @@ def test_a_metric_script_runs_only_where_it_was_typed(registry, tmp_path, origin
     script = tmp_path / "mine.py"
     script.write_text("")
     with pytest.raises(ConfigError) as caught:
-        check_metrics([f"evaluate:{script}"], registry, Trust(remote_code=True), origin)
+        check_metrics([f"evaluate:{script}"], Trust(remote_code=True), origin)
     assert str(caught.value) == (
         f"'evaluate:{script}' runs the script {script}, which cannot be asked for in {origin}: "
         "name it on the command line, with --metrics."
     )
-    check_metrics(["rouge"], registry, Trust(), origin)
+    check_metrics(["rouge"], Trust(), origin)

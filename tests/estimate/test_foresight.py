@@ -114,7 +114,7 @@ def run(registry: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             "output": str(tmp_path / "out"),
         }
         heard = Heard()
-        made = set_up([("test", asked | values)], registry)
+        made = set_up([("test", asked | values)])
         found = comparison.run(made, "llmbench compare", heard).read()
         return {r.cell.composition: r for r in found.records}, heard
 

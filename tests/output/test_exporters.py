@@ -8,12 +8,11 @@ from dataclasses import replace
 import pytest
 from records import comparison, ended, ok, seven
 
-from llmbench import plugin
 from llmbench.errors import StoreError
 from llmbench.output import csv_json
 from llmbench.output.export import export
 from llmbench.plugin.exporter import OURS, Exporter
-from llmbench.plugin.table import Source, complaints
+from llmbench.plugin.table import Source
 from llmbench.storage.store import Store
 
 
@@ -84,8 +83,6 @@ def test_every_format_is_written_beside_the_records(tmp_path):
 @pytest.fixture
 def theirs(registry, monkeypatch):
     """Adds an exporter of another package to those that are installed."""
-    monkeypatch.setattr(plugin, "registry", lambda: registry)
-    monkeypatch.setattr("llmbench.output.export.registry", lambda: registry)
 
     def add(name: str, filename: str, render) -> None:
         made = Exporter(name, "", filename, render)
@@ -148,7 +145,7 @@ def test_a_file_that_two_plugins_write_is_nobodys_and_both_are_named(theirs, tmp
     (problem,) = export(seven(), tmp_path).problems
     assert "'one' of the-one 1.0 and 'two' of the-two 1.0" in problem
     assert "same.txt" not in [p.name.lower() for p in tmp_path.iterdir()]
-    assert complaints(registry)[0] in problem
+    assert registry.complaints()[0] in problem
 
 
 def test_no_exporter_may_take_what_else_llmbench_keeps_there(tmp_path):

@@ -136,7 +136,7 @@ def run(registry, data, tmp_path):
             **values,
         }
         heard = Heard()
-        store = compare.run(set_up([("test", asked)], registry), "llmbench compare", heard)
+        store = compare.run(set_up([("test", asked)]), "llmbench compare", heard)
         return store, heard, Scripted.latest
 
     return start

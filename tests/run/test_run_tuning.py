@@ -59,7 +59,7 @@ def run(registry, data):
             **values,
         }
         heard = Heard()
-        store = comparison.run(set_up([("test", asked)], registry), "llmbench compare", heard)
+        store = comparison.run(set_up([("test", asked)]), "llmbench compare", heard)
         return store, heard, Scripted.latest
 
     return start

@@ -8,6 +8,7 @@ import pytest
 from hub import COMMIT, WEIGHTS, Repo
 from huggingface_hub import constants
 
+from llmbench import plugin
 from llmbench.errors import ModelError, PluginError
 from llmbench.plugin.model import Model
 from llmbench.plugin.table import Registry
@@ -19,7 +20,7 @@ UNREACHABLE = "http://127.0.0.1:9"
 
 
 @pytest.fixture
-def models(tmp_path, folder):
+def models(tmp_path, folder, monkeypatch):
     """A registry with a shipped model, an alias with an architecture, and one without."""
     registry = Registry()
     config = tmp_path / "config"
@@ -32,6 +33,7 @@ def models(tmp_path, folder):
         Model("bare", "", hub_id="owner/served"),
     ):
         registry.models.add(model.id, model, Plugin("models", "test"))
+    monkeypatch.setattr(plugin, "registry", lambda: registry)
     return registry
 
 
@@ -104,19 +106,19 @@ def fetched_files(found):
 
 
 def test_an_alias_brings_its_hub_id_config_and_defaults(models):
-    found = source.find("tiny", "pretrained", None, models)
+    found = source.find("tiny", "pretrained", None)
     assert (found.id, found.folder.name, found.defaults) == ("tiny", "my-model", {"steps": 3})
-    assert source.find("alias", "pretrained", "v1", models).hub_id == "owner/served"
+    assert source.find("alias", "pretrained", "v1").hub_id == "owner/served"
 
 
 def test_a_folder_is_named_by_its_own_name(models, folder, monkeypatch):
     monkeypatch.chdir(folder)
-    found = source.find(".", "pretrained", None, models)
+    found = source.find(".", "pretrained", None)
     assert (found.id, found.folder) == ("my-model", folder)
 
 
 def test_owner_and_name_are_a_hub_id(models):
-    assert source.find("some-owner/some.model", "pretrained", "v1", models) == source.Source(
+    assert source.find("some-owner/some.model", "pretrained", "v1") == source.Source(
         "some-owner/some.model", "pretrained", "v1", hub_id="some-owner/some.model"
     )
 
@@ -126,47 +128,47 @@ def test_owner_and_name_are_a_hub_id(models):
 )
 def test_a_path_that_leads_nowhere_gets_no_list_of_aliases(models, name):
     with pytest.raises(ModelError) as caught:
-        source.find(name, "pretrained", None, models)
+        source.find(name, "pretrained", None)
     assert str(caught.value) == f"There is no folder '{name}': check the path."
 
 
 @pytest.mark.parametrize("name", ["tinny", "x" * 300])
 def test_what_is_neither_alias_folder_nor_hub_id_is_no_model(models, name):
     with pytest.raises(ModelError, match="There is no model"):
-        source.find(name, "pretrained", None, models)
+        source.find(name, "pretrained", None)
 
 
 def test_an_unknown_model_gets_the_nearest_alias(models):
     with pytest.raises(ModelError, match="There is no model 'tinny': did you mean 'tiny'"):
-        source.find("tinny", "pretrained", None, models)
+        source.find("tinny", "pretrained", None)
 
 
 def test_random_weights_need_an_architecture(models):
     with pytest.raises(ModelError, match="'bare' ships no architecture"):
-        source.find("bare", "random", None, models)
+        source.find("bare", "random", None)
 
 
 def test_an_alias_that_two_plugins_offer_is_refused(models):
     models.models.add("tiny", Model("tiny", ""), Plugin("other", "another package"))
     with pytest.raises(PluginError, match=r"'models' of test and 'other' of another package"):
-        source.find("tiny", "pretrained", None, models)
+        source.find("tiny", "pretrained", None)
 
 
 def test_a_folder_without_a_config_is_no_model(models, folder):
     (folder / "config.json").unlink()
     with pytest.raises(ModelError, match=r"'my-model' has no config.json"):
-        source.find(str(folder), "random", None, models)
+        source.find(str(folder), "random", None)
 
 
 def test_a_folder_of_pickles_is_refused_for_its_weights_alone(models, folder):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(ModelError, match=r"'my-model' has no .safetensors weights"):
-        source.find(str(folder), "pretrained", None, models)
-    assert source.find(str(folder), "random", None, models).folder == folder
+        source.find(str(folder), "pretrained", None)
+    assert source.find(str(folder), "random", None).folder == folder
 
 
 def test_a_folder_is_fetched_from_nowhere(hub, folder, models):
-    found = source.find(str(folder), "pretrained", None, models)
+    found = source.find(str(folder), "pretrained", None)
     assert source.fetch(found, needs_tokenizer=True) is found
     assert hub.asked == []
 
@@ -194,13 +196,13 @@ def test_a_chat_template_that_is_a_file_is_fetched_with_the_tokenizer(hub):
 
 
 def test_random_weights_of_an_alias_touch_no_hub(hub, models):
-    found = source.find("alias", "random", None, models)
+    found = source.find("alias", "random", None)
     assert source.fetch(found, needs_tokenizer=False) is found
     assert hub.asked == []
 
 
 def test_random_weights_with_text_fetch_the_tokenizer_alone(hub, models):
-    found = source.fetch(source.find("alias", "random", None, models), needs_tokenizer=True)
+    found = source.fetch(source.find("alias", "random", None), needs_tokenizer=True)
     assert "model.safetensors" not in fetched_files(found)
     assert found.weights_location == str(models.models.get("alias").config)
     assert found.tokenizer_location == str(found.folder)
@@ -377,10 +379,10 @@ def test_a_model_without_a_tokenizer_is_said_to_have_none(hub):
 def test_a_folder_that_is_not_whole_is_refused(models, folder):
     (folder / WEIGHTS_FILE).write_bytes(WEIGHTS[:-1])
     with pytest.raises(ModelError, match=r"'my-model' is not whole: model\.safetensors"):
-        source.find(str(folder), "pretrained", None, models)
+        source.find(str(folder), "pretrained", None)
 
 
 def test_a_folder_of_an_adapter_is_no_model(models, folder):
     (folder / "adapter_config.json").write_text("{}")
     with pytest.raises(ModelError, match="'my-model' holds an adapter: merge it"):
-        source.find(str(folder), "pretrained", None, models)
+        source.find(str(folder), "pretrained", None)

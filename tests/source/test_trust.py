@@ -15,7 +15,6 @@ from records import cell, environment
 
 from llmbench.errors import ModelError
 from llmbench.plugin.model import Model
-from llmbench.plugin.table import Registry
 from llmbench.plugin.table import Source as Plugin
 from llmbench.plugin.task import Task
 from llmbench.record.record import ModelRef
@@ -80,7 +79,7 @@ def with_pickle(folder, canary):
 
 
 def find(folder, trust=Trust(), weights="pretrained"):  # noqa: B008 - it is frozen
-    return source.find(str(folder), weights, None, Registry(), trust)
+    return source.find(str(folder), weights, None, trust)
 
 
 def load_from(folder, **allowed):
@@ -157,12 +156,13 @@ def test_an_attention_that_transformers_has_is_no_code(folder):
 
 @pytest.mark.parametrize("weights", ["pretrained", "random"])
 @pytest.mark.parametrize("place", ["folder", "config"])
-def test_what_a_plugin_ships_is_looked_at_like_any_other_folder(with_code, weights, place):
-    registry = Registry()
+def test_what_a_plugin_ships_is_looked_at_like_any_other_folder(
+    registry, with_code, weights, place
+):
     model = Model("shipped", "", hub_id="owner/name", **{place: with_code})
     registry.models.add("shipped", model, Plugin("models", "test"))
     with pytest.raises(ModelError, match="'shipped' brings code of its own"):
-        source.find("shipped", weights, None, registry)
+        source.find("shipped", weights, None)
 
 
 def test_a_worker_runs_no_code_that_was_not_allowed(with_code, canary):

@@ -44,7 +44,6 @@ CHAT = (
 @pytest.fixture(autouse=True)
 def plugins(registry, monkeypatch):
     """The built-in plugins, whatever else is installed."""
-    monkeypatch.setattr(plugin, "registry", lambda: registry)
     return registry
 
 

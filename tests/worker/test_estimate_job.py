@@ -29,7 +29,6 @@ Run = Callable[..., dict[str, Estimate]]
 @pytest.fixture(autouse=True)
 def plugins(registry: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The built-in plugins, whatever else is installed."""
-    monkeypatch.setattr(plugin, "registry", lambda: registry)
     return registry
 
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from records import cell, environment
 
-from llmbench import plugin
 from llmbench.errors import PluginError, Stop
 from llmbench.plugin.blame import blamed
 from llmbench.plugin.metric import Metric, Score
@@ -45,7 +44,6 @@ def plugins(registry, monkeypatch):
         id = "mine"
 
     registry.strategies.add("mine", Mine, THEIRS)
-    monkeypatch.setattr(plugin, "registry", lambda: registry)
     return registry
 
 

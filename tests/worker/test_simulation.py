@@ -58,7 +58,6 @@ def frozen() -> Any:
 @pytest.fixture(autouse=True)
 def installed(registry: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The built-in plugins, whatever else is installed."""
-    monkeypatch.setattr(plugin, "registry", lambda: registry)
     return registry
 
 
@@ -69,7 +68,7 @@ def simulate(installed: Any, model_folder: Path) -> Make:
     def make(
         text: str, weights: str = "pretrained", source: Path = model_folder, **changes: Any
     ) -> Simulation:
-        wanted = composition.read(text, installed.strategies.get)
+        wanted = composition.read(text)
         where = environment(compute_capability=(9, 0))
         common = Settings(precision="bf16-true").model_copy(update=changes)
         made = cell(

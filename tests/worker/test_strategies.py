@@ -66,7 +66,7 @@ class Watcher(train.Observer):
 
 
 def members(text: str) -> tuple[Strategy, ...]:
-    return composition.read(text, BY_ID.__getitem__).members
+    return composition.read(text).members
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_the_base_alone_trains_nothing():
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("text", WHOLE)
 def test_strategies_change_only_what_they_may(text, device):
-    whole = composition.read(text, BY_ID.__getitem__)
+    whole = composition.read(text)
     changed = whole.adjust(Settings(), environment(device))
     assert (changed.learning_rate > Settings().learning_rate) == ("lora" in text)
 
