@@ -65,6 +65,8 @@ DECLARED: dict[type, dict[str, Any]] = {
         "template": str,
         "input_fields": tuple,
         "target_fields": tuple,
+        "metrics": tuple,
+        "stop": tuple,
         "train_file": Path | None,
         "eval_file": Path | None,
     },
@@ -125,6 +127,22 @@ def _model(item: Model) -> None:
         ) from None
 
 
+def _task(item: Task) -> None:
+    """A prompt without what is asked would be the same for every example."""
+    if type(item).read is not Task.read:
+        return
+    if not item.places:
+        raise PluginError(
+            f"it registers '{item.id}', whose template has no place for an input: "
+            "write {input} where it is to stand, or the names of fields in braces"
+        )
+    twice = [place for place in item.places if item.template.count(f"{{{place}}}") > 1]
+    if twice:
+        raise PluginError(
+            f"it registers '{item.id}', whose template names {{{twice[0]}}} twice: name it once"
+        )
+
+
 def _exporter(item: Exporter) -> None:
     if not FILENAME.fullmatch(item.filename):
         raise PluginError(
@@ -136,6 +154,7 @@ def _exporter(item: Exporter) -> None:
 FURTHER: dict[type, Callable[[Any], None]] = {
     Strategy: _strategy,
     Model: _model,
+    Task: _task,
     Exporter: _exporter,
 }
 """What there is to check beyond the types of what is declared; each raises PluginError."""

@@ -1,9 +1,12 @@
-"""A task: how an example becomes a prompt and a target, and which data it has of its own."""
+"""A task: how a row of data becomes a prompt and its answers, and which data it has of its own."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 INPUT_FIELDS = ("dialogue", "document", "article", "text", "input", "prompt", "question", "context")
 TARGET_FIELDS = (
@@ -17,11 +20,50 @@ TARGET_FIELDS = (
     "completion",
     "answer",
 )
+INPUT = "input"
+PLACE = re.compile(r"\{(\w+)\}")
+"""What stands in a template for a field."""
+
+
+class Turn(NamedTuple):
+    """What somebody says in a conversation."""
+
+    role: str
+    """`system`, `user` or `assistant`."""
+    text: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One input with the texts that are right for it; the first is the one to train on."""
+
+    id: str
+    """Empty where the data have none: examples are then numbered."""
+    input: str
+    """What is cut at its end where the prompt is too long."""
+    references: tuple[str, ...]
+    before: str | None = None
+    """What the row itself has before the input in a prompt; None where the task's template says
+    what stands around it."""
+    after: str = ""
+    """What it has after it, likewise."""
+    turns: tuple[Turn, ...] = ()
+    """What was said before: a system's words, and earlier turns of a conversation."""
+
+    @property
+    def content(self) -> str:
+        """All that the row asks, as one text."""
+        own = f"{self.before or ''}{self.input}{self.after}"
+        return "\n\n".join([*(turn.text for turn in self.turns), own])
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be learnt. `{input}` in the template stands for the example's input."""
+    """What is to be learnt.
+
+    `{input}` in the template stands for the example's input. A template may name several fields of
+    the data instead, or beside it: `{question}` stands for what a row has in its field `question`.
+    """
 
     id: str
     summary: str
@@ -29,11 +71,40 @@ class Task:
     """The prompt: what a chat model's user says, or what a text starts with that goes on with a
     space, the target and end-of-text."""
     input_fields: tuple[str, ...] = INPUT_FIELDS
-    """Field names that are recognised as the input, the first that is there wins."""
+    """Field names that are recognised as the input, the first that is there wins. A task that
+    names its own has them read before any known format of data is looked for."""
     target_fields: tuple[str, ...] = TARGET_FIELDS
     train_file: Path | None = None
     eval_file: Path | None = None
+    metrics: tuple[str, ...] = ()
+    """What `--metrics` is by default."""
+    stop: tuple[str, ...] = ()
+    """Texts that end an answer, beside the token that does."""
 
-    def prompt(self, text: str) -> str:
-        """The prompt for one input."""
-        return self.template.replace("{input}", text)
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The fields that the template names, each once."""
+        return tuple(dict.fromkeys(PLACE.findall(self.template)))
+
+    def read(self, row: Mapping[str, Any]) -> Example | None:
+        """What a row of any fields asks, and its answers; None to have it recognised. Parent.
+
+        A task that overrides this has the row as the file has it. ValueError with a sentence where
+        the row cannot be used.
+        """
+        return None
+
+    def write(self, turns: Sequence[Turn], tokenizer: Any) -> str | None:
+        """A conversation up to its answer as text; None for what `--template` asks for. Worker.
+
+        A task that overrides this may use the tokenizer and its chat template, and writes every
+        special token itself, that which starts a text included.
+        """
+        return None
+
+    def around(self, example: Example) -> tuple[str, str]:
+        """What stands before and after the input in the example's last turn."""
+        if example.before is not None:
+            return example.before, example.after
+        before, _, after = self.template.partition("{input}")
+        return before, after

@@ -93,9 +93,6 @@ def header(
     seen: tuple[str, ...] = (),
 ) -> Header:
     """What `comparison.json` says before there is a plan; `seen` are notices of the machine."""
-    fields = {}
-    if inputs.train:
-        fields = {"input": inputs.train.input_field, "target": inputs.train.target_field}
     return Header(
         name=store.root.name,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -104,8 +101,8 @@ def header(
         origins=setup.resolved.origins,
         environment=setup.environment,
         plan=Plan(cells=()),
-        data_fields=fields,
-        notices=(*notices(setup), *feed.overlap(inputs), *seen),
+        data_fields=inputs.train.fields if inputs.train else {},
+        notices=(*notices(setup), *feed.notices(inputs), *seen),
     )
 
 

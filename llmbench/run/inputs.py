@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from llmbench import plugin
@@ -10,6 +11,7 @@ from llmbench.errors import DataError
 from llmbench.files import write_text
 from llmbench.record.record import DataRef, DataRefs
 from llmbench.source import data as dataset
+from llmbench.source import leak
 from llmbench.source.data import Data
 from llmbench.storage.store import Store
 
@@ -82,15 +84,22 @@ def write(inputs: Inputs, store: Store) -> None:
             write_text(store.data / f"{name}.jsonl", dataset.lines(data.examples))
 
 
-def overlap(inputs: Inputs) -> tuple[str, ...]:
-    """A notice if examples are evaluated that were trained on."""
-    if inputs.train is None or inputs.evaluate is None:
+def notices(inputs: Inputs) -> tuple[str, ...]:
+    """What the reader should know of the data: how they were read, and what they share."""
+    train, evaluate = inputs.train, inputs.evaluate
+    if train is None or evaluate is None:
         return ()
-    seen = {e.input for e in inputs.train.examples}
-    both = sum(e.input in seen for e in inputs.evaluate.examples)
-    if not both:
-        return ()
-    return (
-        f"{both} of {len(inputs.evaluate.examples)} evaluated examples are in the training data: "
+    both = leak.in_both(evaluate.examples, train.examples)
+    shared = (
+        f"{both} of {len(evaluate.examples)} evaluated examples are in the training data: "
         "their scores say what was memorised, not what was learnt.",
     )
+    return (*unlike(train, evaluate), *train.notices, *evaluate.notices, *(shared if both else ()))
+
+
+def unlike(train: Data, evaluate: Data) -> Iterator[str]:
+    """A notice where prompts are made in one way to train on and in another to evaluate."""
+    ways = [(d.format, d.input_field, d.target_field) for d in (train, evaluate)]
+    if ways[0] != ways[1]:
+        said = [f"'{d.name}' from {d.input_field} to {d.target_field}" for d in (train, evaluate)]
+        yield f"Trained on {said[0]}, and evaluated on {said[1]}: the prompts may differ."

@@ -5,162 +5,22 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import logging
 import random
 import re
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from llmbench import redact
-from llmbench.errors import DataError, nearest
-from llmbench.plugin.task import Task
+from llmbench import redact, text
+from llmbench.errors import DataError
+from llmbench.plugin.task import Example, Task, Turn
 from llmbench.record.record import DataRef
-from llmbench.source import hub, model
-
-Row = dict[str, Any]
-SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
-
-
-def read_rows(path: Path) -> list[Row]:
-    """The rows of a file, or of all files of one kind in a folder; DataError where one is wrong."""
-    found = _files(path)
-    for file in found:
-        if file.stat().st_size == 0:
-            raise DataError(f"'{file.name}' is empty: give a file with at least one example.")
-    reader = READERS[found[0].suffix.lower()]
-    return [row for file in found for row in reader(file)]
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        found = [path]
-    else:
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
-    kinds = sorted({p.suffix.lower() for p in found})
-    if not found or not set(kinds) <= set(SUFFIXES):
-        raise DataError(
-            f"'{path.name}' holds no JSONL, JSON, CSV or Parquet file: give one of them."
-        )
-    if len(kinds) > 1 and kinds != [".json", ".jsonl"]:
-        raise DataError(f"'{path.name}' mixes {', '.join(kinds)}: keep one kind in a folder.")
-    return found
-
-
-def _json_lines(file: Path) -> Iterator[Row]:
-    for number, line in enumerate(_text(file).split("\n"), start=1):
-        if line.strip():
-            yield _object(_parsed(line, f"'{file.name}' line {number}"), file, f"line {number}")
-
-
-def _json(file: Path) -> Iterator[Row]:
-    """The objects of a list, the rows of an object of columns, or an object a line after all."""
-    text = _text(file)
-    first, _, rest = text.lstrip().partition("\n")
-    if first.rstrip().endswith("}") and rest.strip() and _is_json(first):
-        yield from _json_lines(file)
-        return
-    content = _parsed(text, f"'{file.name}'")
-    if isinstance(content, dict):
-        content = _from_columns(content)
-    if not isinstance(content, list):
-        raise DataError(f"'{file.name}' is neither a list of JSON objects nor an object: mend it.")
-    for number, item in enumerate(content, start=1):
-        yield _object(item, file, f"row {number}")
-
-
-def _from_columns(content: Row) -> list[Any]:
-    columns = list(content.values())
-    if not columns or not all(isinstance(c, list) and len(c) == len(columns[0]) for c in columns):
-        return [content]
-    return [dict(zip(content, values, strict=True)) for values in zip(*columns, strict=True)]
-
-
-def _object(value: Any, file: Path, where: str) -> Row:
-    if not isinstance(value, dict):
-        raise DataError(f"'{file.name}' {where} is not a JSON object: mend that line.")
-    return value
-
-
-def _parsed(text: str, what: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise DataError(f"{what} is not JSON ({error}): mend it.") from None
-    except RecursionError:
-        raise DataError(f"{what} is nested too deeply: mend it.") from None
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"'{file.name}' is not UTF-8 text ({error.reason}): convert it.") from None
-    except OSError as error:
-        raise DataError(f"'{file.name}' cannot be read: {error.strerror}.") from None
-
-
-def _loaded(builder: str) -> Callable[[Path], list[Row]]:
-    """A reader through `datasets`."""
-
-    def load(file: Path) -> list[Row]:
-        import datasets
-
-        datasets.disable_progress_bars()
-        datasets.utils.logging.set_verbosity(logging.CRITICAL)  # the error that follows says it
-        with tempfile.TemporaryDirectory(prefix="llmbench-data-") as cache:
-            try:
-                loaded = datasets.load_dataset(
-                    builder,
-                    data_files=[str(file)],
-                    split="train",
-                    cache_dir=cache,
-                    keep_in_memory=True,
-                )
-                return list(loaded.to_list())
-            except Exception as error:  # `datasets` wraps whatever its readers raise
-                if "corresponds to no data" in str(error):  # a header and no rows
-                    return []
-                why = first_line(error.__cause__ or error)
-                raise DataError(f"'{file.name}' cannot be read: {why}.") from None
-
-    return load
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of what an error says."""
-    return str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
-
-
-READERS: dict[str, Callable[[Path], Iterator[Row] | list[Row]]] = {
-    ".jsonl": _json_lines,
-    ".json": _json,
-    ".csv": _loaded("csv"),
-    ".parquet": _loaded("parquet"),
-}
-"""By suffix."""
-
+from llmbench.source import fields, hub, leak, model, reader
+from llmbench.source.formats import Format, Unusable
+from llmbench.source.reader import Row, first_line
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(:\w+)?")
-
-
-@dataclass(frozen=True)
-class Example:
-    """One input with the texts that are right for it; the first is the one to train on."""
-
-    id: str
-    input: str
-    references: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -170,7 +30,20 @@ class Data:
     name: str
     examples: tuple[Example, ...]
     input_field: str
+    """The fields that make the prompt, with commas."""
     target_field: str
+    format: str = ""
+    """What the format is called, where it is one that is known."""
+    left_out: tuple[str, ...] = ()
+    """Fields that hold something and are not read."""
+    notices: tuple[str, ...] = ()
+    """What the reader should know of how they were read."""
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Which fields were read as what, and the format that they are of."""
+        read = {"input": self.input_field, "target": self.target_field}
+        return read | ({"format": self.format} if self.format else {})
 
     @property
     def ref(self) -> DataRef:
@@ -187,13 +60,24 @@ def read(
     if not rows:
         raise DataError(f"'{name}' holds no examples: give a file with at least one.")
     columns = list(dict.fromkeys(str(column) for row in rows for column in row))
-    taken_input = _field(name, columns, input_field, task.input_fields, "input")
-    taken_target = _field(name, columns, target_field, task.target_fields, "target")
+    form = fields.choose(name, columns, rows, task, (input_field, target_field))
     ids = _ids(rows)
-    examples = tuple(
-        _example(name, i, ids[i], row, taken_input, taken_target) for i, row in enumerate(rows)
-    )
-    return Data(name, examples, taken_input, taken_target)
+    examples = tuple(_example(name, i, ids[i], row, form) for i, row in enumerate(rows))
+    used = form.used(columns)
+    known = {field.partition(".")[0] for field in (*used, form.target, "id")}
+    left = tuple(c for c in columns if c not in known and any(row.get(c) for row in rows))
+    both = input_field is not None and target_field is not None
+    notices = [*_left_out(name, form, used, left), *leak.given_away(name, examples, form, both)]
+    told = tuple(dict.fromkeys(notices))
+    return Data(name, examples, ", ".join(used), form.target, form.name, left, told)
+
+
+def _left_out(name: str, form: Format, used: Sequence[str], left: Sequence[str]) -> Iterator[str]:
+    """A notice of the fields that are not read."""
+    if left:
+        known = f" as {form.name}," if form.name else ""
+        what = f"from {text.listed(used)} to {form.target}"
+        yield f"'{name}' is read{known} {what}; left out: {', '.join(left)}."
 
 
 def sample(data: Data, count: int, seed: int = 0) -> Data:
@@ -201,8 +85,7 @@ def sample(data: Data, count: int, seed: int = 0) -> Data:
     if len(data.examples) <= count:
         return data
     chosen = sorted(random.Random(seed).sample(range(len(data.examples)), count))
-    picked = tuple(data.examples[i] for i in chosen)
-    return Data(data.name, picked, data.input_field, data.target_field)
+    return replace(data, examples=tuple(data.examples[i] for i in chosen))
 
 
 def hold_out(data: Data, evaluated: Data, most: int) -> tuple[Data, Data | None]:
@@ -230,26 +113,49 @@ def without(data: Data, others: Sequence[Data]) -> Data:
 
 
 def key(example: Example) -> str:
-    """A digest of the example's input, whatever its white space."""
-    return hashlib.sha256(" ".join(example.input.split()).encode()).hexdigest()
+    """A digest of what the example asks, whatever its white space."""
+    return hashlib.sha256(" ".join(example.content.split()).encode()).hexdigest()
 
 
 def lines(examples: Sequence[Example]) -> str:
     """The examples as JSON lines, which is how the worker gets them."""
-    return "".join(json.dumps(asdict(e), ensure_ascii=False) + "\n" for e in examples)
+    return "".join(json.dumps(_written(e), ensure_ascii=False) + "\n" for e in examples)
+
+
+def _written(example: Example) -> Row:
+    """What is not there is not written, so that the digests of plain pairs stay what they are."""
+    optional = {"before": example.before, "after": example.after, "turns": example.turns}
+    said = {name: value for name, value in optional.items() if value not in (None, "", ())}
+    own = {"before": ""} if example.before == "" else {}
+    always = {"id": example.id, "input": example.input, "references": example.references}
+    return always | own | said
 
 
 def load_lines(path: Path) -> list[Example]:
     """Read back what `lines` wrote."""
     rows = (json.loads(line) for line in path.read_text("utf-8").split("\n") if line)
-    return [Example(r["id"], r["input"], tuple(r["references"])) for r in rows]
+    return [
+        Example(
+            r["id"],
+            r["input"],
+            tuple(r["references"]),
+            r.get("before"),
+            r.get("after", ""),
+            tuple(Turn(*turn) for turn in r.get("turns", ())),
+        )
+        for r in rows
+    ]
 
 
-def _rows(source: str) -> tuple[str, list[dict[str, Any]]]:
-    path = model.path_of(source)
+def _rows(source: str) -> tuple[str, list[Row]]:
+    path, split = model.path_of(source), None
+    if path is None and ":" in source and not HUB_ID.fullmatch(source):
+        before, _, split = source.rpartition(":")
+        path = model.path_of(before)
     if path:
-        return redact.text(path.name), read_rows(path)
-    if HUB_ID.fullmatch(source) and not Path(source).suffix:
+        name = redact.text(path.name)
+        return (f"{name}:{split}" if split else name), reader.read(path, split)
+    if HUB_ID.fullmatch(source) and not Path(source.partition(":")[0]).suffix:
         return source, _hub_rows(source)
     close = difflib.get_close_matches(Path(source).name, _beside(source))
     hint = f"did you mean '{close[0]}'?" if close else "check the path."
@@ -261,7 +167,7 @@ def _beside(source: str) -> list[str]:
     folder = model.path_of(str(Path(source).parent))
     if not folder or not folder.is_dir():
         return []
-    return [p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES]
+    return [p.name for p in folder.iterdir() if reader.kind(p) in reader.READERS]
 
 
 def _hub_rows(source: str) -> list[dict[str, Any]]:
@@ -279,42 +185,20 @@ def _hub_rows(source: str) -> list[dict[str, Any]]:
         ) from None
 
 
-def _field(
-    name: str, columns: list[str], given: str | None, usual: Sequence[str], role: str
-) -> str:
-    if given:
-        if given not in columns:
-            raise DataError(f"'{name}' has no field '{given}': {nearest(given, columns)}")
-        return given
-    for candidate in usual:
-        if candidate in columns:
-            return candidate
-    raise DataError(
-        f"'{name}' has no field that is known as the {role} (it has {', '.join(columns)}): "
-        f"name it with --{role}-field."
-    )
-
-
 def _ids(rows: Sequence[dict[str, Any]]) -> list[str]:
     """The rows' own ids where each has one that no other has, else their numbers."""
     own = [str(row["id"]) for row in rows if row.get("id") not in (None, "")]
     return own if len(set(own)) == len(rows) else [str(i) for i in range(len(rows))]
 
 
-def _example(
-    name: str, index: int, row_id: str, row: dict[str, Any], source: str, target: str
-) -> Example:
-    text, wanted = row.get(source), row.get(target)
-    references = [wanted] if isinstance(wanted, str) else wanted
-    if not isinstance(text, str) or not text.strip():
-        raise DataError(f"'{name}' row {index + 1} has no text in '{source}': mend or remove it.")
-    if not isinstance(references, list) or not references:
-        raise DataError(f"'{name}' row {index + 1} has no text in '{target}': mend or remove it.")
-    if not all(isinstance(r, str) and r.strip() for r in references):
-        raise DataError(f"'{name}' row {index + 1} has an empty target in '{target}': mend it.")
-    if not all(map(_is_unicode, (row_id, text, *references))):
+def _example(name: str, index: int, row_id: str, row: Row, form: Format) -> Example:
+    try:
+        made = form.read(row)
+    except Unusable as error:
+        raise DataError(f"'{name}' row {index + 1} has {error}: mend or remove it.") from None
+    if not all(map(_is_unicode, (row_id, made.content, *made.references))):
         raise DataError(f"'{name}' row {index + 1} holds half a character: mend it.")
-    return Example(row_id, text, tuple(references))
+    return replace(made, id=row_id)
 
 
 def _is_unicode(text: str) -> bool:

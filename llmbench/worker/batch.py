@@ -9,9 +9,8 @@ from typing import Any
 
 import torch
 
-from llmbench.plugin.task import Task
+from llmbench.plugin.task import Example, Task
 from llmbench.record.settings import Settings
-from llmbench.source.data import Example
 from llmbench.worker.template import Template
 
 IGNORED = -100
@@ -67,11 +66,11 @@ class Encoder:
     def prompt(self, example: Example, room: int) -> list[int]:
         """The prompt in at most `room` tokens: where it is too long, the input's end is cut."""
         text = example.input
-        ids = self.template.prompt(self.task.prompt(text))
+        ids = self.template.prompt(self._request(example, text))
         while len(ids) > room and text:
             self.cut.add(example.id)
             text = self._shorten(text, len(ids) - room)
-            ids = self.template.prompt(self.task.prompt(text))
+            ids = self.template.prompt(self._request(example, text))
         return ids[:room]
 
     def sequence(self, example: Example) -> Tokens:
@@ -82,6 +81,10 @@ class Encoder:
             target = target[: self.seq_len // 2]
         prompt = self.prompt(example, self.seq_len - len(target))
         return Tokens(tuple(prompt + target), len(prompt))
+
+    def _request(self, example: Example, text: str) -> str:
+        before, after = self.task.around(example)
+        return f"{before}{text}{after}"
 
     def _shorten(self, text: str, excess: int) -> str:
         encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)

@@ -36,7 +36,7 @@ def train(job, log):
 @pytest.fixture
 def data(tmp_path):
     for name, count in (("train", 200), ("eval", 20)):
-        rows = [{"text": f"{name} text {i}", "summary": f"{i}"} for i in range(count)]
+        rows = [{"text": f"{name} text {i}", "summary": f"{i} it is"} for i in range(count)]
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     return tmp_path
 

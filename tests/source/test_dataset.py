@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmbench.errors import DataError
-from llmbench.plugin.task import Task
+from llmbench.plugin.task import Example, Task
 from llmbench.source import data as dataset
-from llmbench.source.data import Data, Example
+from llmbench.source.data import Data
 
 TASK = Task("summarization", "", "{input}")
 ROWS = [
@@ -135,7 +135,7 @@ def test_a_table_without_rows_holds_no_examples(write):
 
 def test_a_folder_without_data_says_what_to_give(write):
     folder = write("set/README.md", "nothing").parent
-    assert "holds no JSONL, JSON, CSV or Parquet file" in refusal(folder)
+    assert "holds no JSONL, JSON, CSV, Parquet or Arrow file" in refusal(folder)
 
 
 def test_a_folder_of_several_kinds_is_refused(write):

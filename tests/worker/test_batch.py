@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from llmbench.plugin.task import Task
+from llmbench.plugin.task import Example, Task
 from llmbench.record.settings import Settings
-from llmbench.source.data import Example
 from llmbench.worker import batch
 from llmbench.worker.batch import IGNORED, Encoder, Tokens, collate
 from llmbench.worker.template import Plain

@@ -11,9 +11,9 @@ from records import cell, environment
 from llmbench import plugin
 from llmbench.plugin.metric import Metric
 from llmbench.record import events
+from llmbench.plugin.task import Example
 from llmbench.record.record import Budget, Member, ModelRef, Record
 from llmbench.source import data as dataset
-from llmbench.source.data import Example
 from llmbench.storage.read import read_record
 from llmbench.worker import cell as worker
 from llmbench.worker import load, scoring, train, trial

@@ -14,10 +14,10 @@ from records import cell, environment
 from llmbench import plugin
 from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record import events
+from llmbench.plugin.task import Example
 from llmbench.record.record import Cell, Member, ModelRef
 from llmbench.record.settings import Settings
 from llmbench.source import data as dataset
-from llmbench.source.data import Example
 from llmbench.worker.estimate import job as worker
 from llmbench.worker.estimate.simulation import Simulation
 from llmbench.workers.job import Answer, Estimate, EstimateJob, Job, read

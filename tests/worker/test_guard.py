@@ -15,9 +15,9 @@ from llmbench.plugin.metric import Metric, Score
 from llmbench.plugin.probe import Probe
 from llmbench.plugin.strategy import CannotRun
 from llmbench.plugin.table import Source
+from llmbench.plugin.task import Example
 from llmbench.record.record import PHASES, Member, ModelRef, Record
 from llmbench.source import data as dataset
-from llmbench.source.data import Example
 from llmbench.storage.read import read_record
 from llmbench.worker import cell as worker
 from llmbench.worker.train import Diverged

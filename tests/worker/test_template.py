@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from llmbench.errors import ModelError
-from llmbench.plugin.task import Task
-from llmbench.source.data import Example
+from llmbench.plugin.task import Example, Task
 from llmbench.worker import template
 from llmbench.worker.batch import Encoder
 from llmbench.worker.running import Running

@@ -148,8 +148,10 @@ def setting_up(comparison: Comparison) -> tuple[Fact, ...]:
         if cell.validation_data and cell.validation_data.examples:
             found.append(Fact("Validated on", _data(cell.validation_data)))
     if header.data_fields:
-        fields = (f"{role} from {name}" for role, name in header.data_fields.items())
-        found.append(Fact("Fields read", words.clean(", ".join(fields))))
+        fields = dict(header.data_fields)
+        known = f" ({fields.pop('format')})" if "format" in fields else ""
+        read = ", ".join(f"{role} from {name}" for role, name in fields.items())
+        found.append(Fact("Fields read", words.clean(read + known)))
     types = precision(comparison.records)
     if types:
         found.append(Fact("Precision", types))
