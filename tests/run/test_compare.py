@@ -108,7 +108,9 @@ def ctrl_c(job, log):
 def data(tmp_path):
     """A training file and an evaluation file."""
     for name in ("train", "eval"):
-        rows = [{"id": f"{name}-{i}", "text": f"text {i}", "summary": f"{i} it is"} for i in range(40)]
+        rows = [
+            {"id": f"{name}-{i}", "text": f"text {i}", "summary": f"{i} it is"} for i in range(40)
+        ]
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     return tmp_path / "train.jsonl", tmp_path / "eval.jsonl"
 

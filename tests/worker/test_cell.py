@@ -10,8 +10,8 @@ from records import cell, environment
 
 from llmbench import plugin
 from llmbench.plugin.metric import Metric
-from llmbench.record import events
 from llmbench.plugin.task import Example
+from llmbench.record import events
 from llmbench.record.record import Budget, Member, ModelRef, Record
 from llmbench.source import data as dataset
 from llmbench.storage.read import read_record

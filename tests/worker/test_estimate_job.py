@@ -13,8 +13,8 @@ from records import cell, environment
 
 from llmbench import plugin
 from llmbench.plugin.strategy import CannotRun, Strategy
-from llmbench.record import events
 from llmbench.plugin.task import Example
+from llmbench.record import events
 from llmbench.record.record import Cell, Member, ModelRef
 from llmbench.record.settings import Settings
 from llmbench.source import data as dataset
