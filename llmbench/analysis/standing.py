@@ -107,8 +107,13 @@ class Standing:
 
     @property
     def memory_word(self) -> str:
-        """What peak memory is on this device."""
-        return "peak memory" if self.cuda else "host memory growth"
+        """What peak memory is on this device, in a sentence."""
+        return "peak memory" if self.cuda else "RAM"
+
+    @property
+    def memory_label(self) -> str:
+        """The same for a heading."""
+        return "Peak memory" if self.cuda else "RAM used (no GPU here)"
 
     @property
     def several_seeds(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from llmbench import text
 from llmbench.analysis.standing import Standing, stand
-from llmbench.output.html.cells import Row, Table, Value, table
+from llmbench.output.table import Row, Table, Value, table
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import BY_ID
 from llmbench.record.record import Record
@@ -60,7 +60,7 @@ def brief(comparison: Comparison) -> Brief:
     found = answer(standing)
     cells = table(standing, found.pick, frozenset())
     wanted = ([standing.score.id] if standing.score else []) + list(SHORT_LABELS)
-    labels = SHORT_LABELS | ({} if standing.cuda else {"peak_memory_bytes": "Host memory"})
+    labels = SHORT_LABELS | ({} if standing.cuda else {"peak_memory_bytes": "RAM"})
     names = (labels.get(name) or BY_ID[name].label for name in wanted)
     return Brief(
         header=("Strategy", *names, "Status"),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from llmbench.output import markdown as md
 from llmbench.output.brief import LEGEND, Brief, brief
-from llmbench.output.html.cells import Value
+from llmbench.output.table import Value
 from llmbench.record.comparison import Comparison
 
 

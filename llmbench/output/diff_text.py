@@ -40,7 +40,7 @@ def label(cell: CellDiff, change: Change) -> str:
     if change.figure.id == "peak_memory_bytes" and peak_memory_kind(cell.pair.new.first) != (
         "cuda-allocated"
     ):
-        return "Host memory"
+        return "RAM"
     return words.clean(change.figure.label)
 
 

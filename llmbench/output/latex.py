@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from llmbench import text as words
 from llmbench.output.brief import LEGEND, Brief, Line, brief
-from llmbench.output.html.cells import Value
+from llmbench.output.table import Value
 from llmbench.record.comparison import Comparison
 
 COMMANDS = {

@@ -71,8 +71,8 @@ def _pick(standing: Standing) -> str:
 
 
 def row(standing: Standing) -> str:
-    """What a row of the table is: a cell, or with several seeds a composition."""
-    return "composition" if standing.several_seeds else "cell"
+    """What a row of the table is, to a person: a composition, with all its seeds."""
+    return "method"
 
 
 def _test(standing: Standing) -> str:

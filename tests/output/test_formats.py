@@ -209,7 +209,7 @@ def test_a_host_s_memory_is_not_called_a_gpu_s(registry):
     held = comparison([ok("full", device="cpu"), ok("lora", device="cpu")])
     for form in ("markdown", "latex"):
         text = render(form, held, registry)
-        assert "Host memory" in text
+        assert "RAM" in text
         assert "Peak memory" not in text
 
 

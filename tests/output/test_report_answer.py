@@ -6,10 +6,10 @@ import pytest
 import records
 
 from llmbench.analysis.standing import quality_pairs, stand
-from llmbench.output.html.cells import table
 from llmbench.output.html.charts.plot import spread
 from llmbench.output.html.charts.scatter import Box, place, scatters
 from llmbench.output.html.predictions import marked
+from llmbench.output.table import table
 from llmbench.record.comparison import Plan, Planned
 from llmbench.record.record import Record
 from llmbench.wording.answer import Answer, answer
@@ -30,7 +30,7 @@ def test_of_cells_that_are_undecided_and_equally_fast_the_one_with_least_memory_
     assert found.whole == "Pick `qlora`, as far as one seed can tell"
     assert found.sentences[0].startswith("It has the highest ROUGE-L, 0.63")
     assert found.sentences[0].endswith(
-        ". The 2 cells that are undecided are about equally fast, and it needs the least peak "
+        ". The 2 methods that are undecided are about equally fast, and it needs the least peak "
         "memory, 5.1 GiB."
     )
 
@@ -42,7 +42,7 @@ def test_of_cells_that_are_undecided_the_fastest_is_picked_whatever_its_memory()
     assert found.sentences[0].startswith(
         "On ROUGE-L it is undecided whether it is as good as `qlora` (0."
     )
-    assert ". Of the 2 cells that are undecided it trains fastest, at 12," in found.sentences[0]
+    assert ". Of the 2 methods that are undecided it trains fastest, at 12," in found.sentences[0]
     assert found.sentences[1].startswith(
         "Tight on memory: `qlora` needs 5.1 GiB instead of 35.0 GiB, and takes 1.4 times as long."
     )
@@ -70,14 +70,14 @@ def test_a_clear_winner_is_picked_whatever_its_memory() -> None:
     found = answered([records.ok("full", 0.63, 62.0), records.ok("qlora", 0.40, 5.1)])
     assert found.pick is not None
     assert found.pick.cell.composition == "full"
-    assert "above every other cell" in found.sentences[0]
+    assert "above every other method" in found.sentences[0]
 
 
 def test_the_highest_that_no_other_can_be_held_against_is_picked_and_said_to_be_so() -> None:
     full, lora = records.ok("full", 0.63, 62.0), records.ok("lora", 0.40, 5.1)
     same = tuple(e.model_copy(update={"id": "same"}) for e in full.examples)
     found = answered([full.model_copy(update={"examples": same}), lora])
-    assert found.sentences[0].endswith("and no other cell can be held against it on that.")
+    assert found.sentences[0].endswith("and no other method can be held against it on that.")
 
 
 def test_one_seed_is_never_a_plain_answer() -> None:
@@ -181,7 +181,7 @@ def test_without_a_gpu_memory_is_the_host_s() -> None:
         records.ok("lora", 0.6, 0.1, device="cpu"),
     ]
     found = answered(made)
-    assert "host memory growth" in " ".join(found.sentences)
+    assert "the least RAM" in " ".join(found.sentences)
     assert "VRAM" not in " ".join([*found.sentences, found.rule])
     assert any(n.text.startswith("No GPU") for n in noted(made))
 

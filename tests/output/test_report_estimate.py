@@ -6,8 +6,8 @@ import pytest
 import records
 
 from llmbench.analysis.standing import stand
-from llmbench.output.html.cells import Row, Value, table
 from llmbench.output.html.render import render
+from llmbench.output.table import Row, Value, table
 from llmbench.record.record import Record, Shortage
 from llmbench.wording import predicted as estimate
 from llmbench.wording.notes import notes

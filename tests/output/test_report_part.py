@@ -81,7 +81,7 @@ def test_the_difference_of_differences_has_a_direction() -> None:
 
 def test_host_memory_is_called_that_and_its_scatter_is_said() -> None:
     made = shown(*square(38, "cpu"))
-    assert made.header[0] == "Host memory growth"
+    assert made.header[0] == "RAM used (no GPU here)"
     assert any("scatters from run to run" in note for note in made.notes)
     assert not any("scatters" in note for note in shown(*square(38)).notes)
 

@@ -9,9 +9,9 @@ import pytest
 import records
 
 from llmbench.analysis.standing import Standing, quality_pairs, stand
-from llmbench.output.html.cells import Row, table
 from llmbench.output.html.details import details
 from llmbench.output.html.render import render
+from llmbench.output.table import Row, table
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Moved, Record
 from llmbench.wording.answer import Answer, answer
@@ -62,7 +62,7 @@ def test_who_is_as_good_and_fastest_is_picked_with_nothing_to_add() -> None:
     found = answered(FULL, LORA, QLORA)
     assert found.whole == "Pick `lora`"
     assert found.sentences[0].startswith("On ROUGE-L it is as good as `full` within 0.01 (0.6")
-    assert "Of the 3 compositions that are as good it trains fastest" in found.sentences[0]
+    assert "Of the 3 methods that are as good it trains fastest" in found.sentences[0]
     assert "`qlora` needs 5.0 GiB instead of 35.0 GiB, and takes 1.4 times" in found.sentences[1]
     assert "undecided" not in " ".join(found.sentences)
 
@@ -83,7 +83,7 @@ def test_a_pick_that_is_the_best_itself_names_those_that_may_be_better() -> None
 
 def test_as_good_and_undecided_are_told_from_each_other() -> None:
     found = answered(FULL, QLORA, seeded("lora", 0.597, 35.0, 9500.0, apart=0.01))
-    assert "Of the 3 compositions that are as good or undecided it" in found.sentences[0]
+    assert "Of the 3 methods that are as good or undecided it" in found.sentences[0]
 
 
 def test_the_margin_is_the_comparison_s_own() -> None:
@@ -110,7 +110,7 @@ def test_what_needs_more_than_the_budget_is_not_picked_and_said_to_be_better(bud
     small = seeded("qlora", 0.5, 5.0)
     found = answered(FULL, LORA, small, memory_budget=budget)
     assert found.headline == "Pick `qlora`"
-    assert found.sentences[0].startswith("It is the only composition that needs 16 GiB or less")
+    assert found.sentences[0].startswith("It is the only method that needs 16 GiB or less")
     assert "`full` scores 0.6" in " ".join(found.sentences)
     assert "where the budget is 16 GiB" in " ".join(found.sentences)
     assert "16 GiB or less" in found.rule
@@ -125,7 +125,7 @@ def test_within_the_budget_the_best_that_fits_decides_who_is_as_good() -> None:
 
 def test_where_nothing_fits_that_is_the_answer() -> None:
     found = answered(FULL, LORA, memory_budget="4GiB")
-    assert found.whole == "Nothing fits: every composition needs more than 4 GiB"
+    assert found.whole == "Nothing fits: every method needs more than 4 GiB"
     assert "that of `lora`, 35.0 GiB" in found.sentences[0]
     assert found.pick is None
 
@@ -198,7 +198,7 @@ def test_where_one_alone_learnt_there_is_no_verdict_on_methods() -> None:
 
 def test_where_none_learnt_there_is_none_either() -> None:
     made = [learnt(records.ok(c, 0.138, 62.0), 2.51, 2.50) for c in ("full", "lora")]
-    assert answered(made).whole == "No verdict on methods: no cell learnt"
+    assert answered(made).whole == "No verdict on methods: no method learnt"
 
 
 def test_of_those_that_learnt_one_is_picked_and_the_answer_says_who_is_missing() -> None:

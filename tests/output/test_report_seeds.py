@@ -9,9 +9,9 @@ import records
 
 from llmbench.analysis.standing import Standing, stand
 from llmbench.analysis.statistics.need import Need
-from llmbench.output.html.cells import Row, table
 from llmbench.output.html.charts.curves import curve, loss_curves
 from llmbench.output.html.render import render
+from llmbench.output.table import Row, table
 from llmbench.record.record import DataRef, Record
 from llmbench.wording.answer import answer
 from llmbench.wording.notes import notes
@@ -110,7 +110,7 @@ def test_notes_and_rule_say_what_the_seeds_cover() -> None:
     assert not any(t.startswith("One seed") for t in texts)
     rule = answer(standing_of(three())).rule
     assert "ended well with every seed" in rule
-    assert "3 of 4 compositions do" in rule
+    assert "3 of 4 methods do" in rule
 
 
 def test_luck_that_is_larger_than_the_difference_leaves_it_undecided() -> None:

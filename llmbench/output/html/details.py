@@ -11,7 +11,7 @@ from llmbench.analysis import fairness
 from llmbench.analysis.learning import DID_NOT_LEARN
 from llmbench.analysis.standing import Standing
 from llmbench.machine import Environment
-from llmbench.output.html.cells import record_status
+from llmbench.output.table import record_status
 from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison, Header
 from llmbench.record.figure import after, before, predicted_memory
@@ -26,7 +26,7 @@ KINDS = {
     "process_bytes": "Process on the GPU",
     "outside_bytes": "Outside the allocator",
     "paged_bytes": "Paged",
-    "host_growth_bytes": "Host memory growth",
+    "host_growth_bytes": "RAM",
 }
 """Kinds of memory, as far as they were measured."""
 

@@ -11,10 +11,10 @@ from llmbench.analysis.effects import MOST_EFFECTS, Effect, Interaction, Part
 from llmbench.analysis.standing import Standing
 from llmbench.analysis.statistics.interval import Interval
 from llmbench.analysis.statistics.verdict import Verdict
-from llmbench.output.html.cells import Value
 from llmbench.output.html.charts.bars import heading, rows_plot
 from llmbench.output.html.charts.chart import MOST_ROWS, Chart, chart
 from llmbench.output.html.charts.plot import Plot, Says, Scale
+from llmbench.output.table import Value
 from llmbench.text import size
 from llmbench.wording import figures
 
@@ -164,7 +164,7 @@ def parts(standing: Standing) -> Parts | None:
     found = effects.effects(standing.competing, score, standing.margin)
     if not found:
         return None
-    columns = {_memory_label(standing): memory}
+    columns = {standing.memory_label: memory}
     if any(e.speed_share is not None for e in found):
         columns["Training speed"] = speed
     if standing.score and any(e.quality for e in found):
@@ -179,11 +179,6 @@ def parts(standing: Standing) -> Parts | None:
     )
 
 
-def _memory_label(standing: Standing) -> str:
-    word = standing.memory_word
-    return word[0].upper() + word[1:]
-
-
 def _notes(found: Sequence[Effect], standing: Standing) -> Iterator[str]:
     judged = max(sum(bool(e.speed) for e in found), sum(bool(e.quality) for e in found))
     if judged:
@@ -193,7 +188,7 @@ def _notes(found: Sequence[Effect], standing: Standing) -> Iterator[str]:
             f"{standing.margin:g}."
         )
     if not standing.cuda:
-        yield "Host memory scatters from run to run: a change of some percent of it says nothing."
+        yield "RAM scatters from run to run: a change of some percent of it says nothing."
     bundles = {m.id: m.bundle for arm in standing.competing for m in arm.cell.members if m.bundle}
     for member, joined in bundles.items():
         yield f"{words.code(member)} counts as one part, and joins {words.listed(joined)}."

@@ -9,7 +9,7 @@ from llmbench import text
 from llmbench.analysis import field
 from llmbench.analysis.names import named
 from llmbench.analysis.standing import Standing
-from llmbench.output.html.cells import REASON_LENGTH, Value, record_status
+from llmbench.output.table import REASON_LENGTH, Value, record_status
 from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import BY_ID, Figure, peak_memory

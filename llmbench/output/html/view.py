@@ -11,7 +11,6 @@ from llmbench import text
 from llmbench.analysis.standing import Standing, stand
 from llmbench.output.html import details as contrast
 from llmbench.output.html import predictions as prediction
-from llmbench.output.html.cells import Table, table
 from llmbench.output.html.charts.bars import memory_per_phase, peak_stacks, step_times
 from llmbench.output.html.charts.chart import Chart
 from llmbench.output.html.charts.curves import learning_curves, loss_curves
@@ -22,6 +21,7 @@ from llmbench.output.html.effects import Parts, parts
 from llmbench.output.html.fit import Fitting, fits
 from llmbench.output.html.predictions import Shown
 from llmbench.output.html.state import memory_unit, state
+from llmbench.output.table import Table, table
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import AFTER_PUBLIC, FIGURES, time_to_quality
 from llmbench.wording import notes as note
@@ -31,7 +31,7 @@ from llmbench.wording.notes import Note
 
 MEMORY = {
     True: "Peak memory is the most that tensors held on the GPU while training (allocated).",
-    False: "Host memory growth is by how much the process grew while training; it is not VRAM.",
+    False: "RAM is by how much the process grew while training; it says nothing of a GPU's memory.",
 }
 """What the memory column holds, with a GPU and without."""
 

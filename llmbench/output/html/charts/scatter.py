@@ -10,7 +10,6 @@ from llmbench import text as words
 from llmbench.analysis import field
 from llmbench.analysis.standing import Standing
 from llmbench.analysis.statistics.interval import Interval
-from llmbench.output.html.cells import summary_figures
 from llmbench.output.html.charts.chart import Chart, bytes_unit, chart
 from llmbench.output.html.charts.plot import (
     ARROWS,
@@ -23,6 +22,7 @@ from llmbench.output.html.charts.plot import (
     Spot,
     prefixed,
 )
+from llmbench.output.table import summary_figures
 from llmbench.record.arm import Arm
 from llmbench.record.figure import BY_ID, Figure
 from llmbench.wording import figures, phrases
@@ -103,13 +103,12 @@ def speed_side(standing: Standing) -> Side:
 def memory_side(standing: Standing) -> Side:
     """Peak memory as a side, in the unit that suits the largest."""
     largest = max(field.memory(arm) or 0.0 for arm in standing.competing)
-    word = standing.memory_word
     return Side(
         MEMORY,
         field.memory,
         lambda arm: standing.memory.get(arm.id),
         "lower",
-        word[0].upper() + word[1:],
+        standing.memory_label,
         bytes_unit(largest)[1],
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from llmbench import text as words
@@ -57,9 +57,7 @@ def figures(standing: Standing) -> Iterator[Figure]:
 def _named(figure: Figure, standing: Standing) -> Figure:
     if figure.id != "peak_memory_bytes" or standing.cuda:
         return figure
-    return Figure(
-        figure.id, "Host memory growth", figure.unit, figure.better, figure.of, figure.meaning
-    )
+    return replace(figure, label=standing.memory_label)
 
 
 def value_of(figure: Figure, arm: Arm) -> float | None:
