@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from llmbench import text
 from llmbench.analysis.standing import Standing, stand
-from llmbench.output.table import Row, Table, Value, table
+from llmbench.output.methods import table
+from llmbench.output.table import Row, Table, Value
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import BY_ID
 from llmbench.record.record import Record

@@ -1,125 +1,29 @@
-"""The table of all cells: a row for each, or for all seeds of one, whatever became of it."""
+"""A table, for every output: named columns, and a row of values for each name."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from llmbench import text as words
-from llmbench.analysis import field
-from llmbench.analysis.field import score_value
-from llmbench.analysis.learning import DID_NOT_LEARN
-from llmbench.analysis.standing import Standing
-from llmbench.record.arm import Arm
-from llmbench.record.figure import (
-    AFTER_PUBLIC,
-    BY_ID,
-    FIGURES,
-    PREDICTED,
-    TIME_TO_QUALITY,
-    Figure,
-    generate_rate,
-    score,
-    time_to_quality,
-    timed,
-)
-from llmbench.record.record import Record
-from llmbench.wording import figures as wording
-from llmbench.wording import predicted
+from markupsafe import Markup
 
-SHOWN = (
-    "peak_memory_bytes",
-    "train_tokens_per_second",
-    "generate_tokens_per_second",
-    "trainable_parameters",
-    "train_seconds",
-    "artifact_bytes",
-)
-"""Columns that are there from the start, after quality; the reader can add the others."""
-
-TRAINING_ONLY = frozenset({"train_seconds"})
-
-
-def figures(standing: Standing) -> Iterator[Figure]:
-    """Quality first, then the rest in their public order; figures that no cell has are left out."""
-    seen = {n for r in standing.records for e in r.examples[:1] for n in e.scores}
-    extra = (seen | {n for r in standing.records for n in r.corpus_scores}) - BY_ID.keys()
-    further = [Figure(n, n, "score", "neither", score(n), "") for n in sorted(extra)]
-    ordered = [*FIGURES, *further, *AFTER_PUBLIC, time_to_quality(standing.times)]
-    head = standing.score.id if standing.score else None
-    for figure in sorted(ordered, key=lambda f: f.id != head):
-        if figure.id in SHOWN or any(value_of(figure, a) is not None for a in standing.arms):
-            yield _named(figure, standing)
-
-
-def _named(figure: Figure, standing: Standing) -> Figure:
-    if figure.id != "peak_memory_bytes" or standing.cuda:
-        return figure
-    return replace(figure, label=standing.memory_label)
-
-
-def value_of(figure: Figure, arm: Arm) -> float | None:
-    """An arm's value of a figure; None where there is none, or it means nothing."""
-    if figure.unit == "score":
-        return score_value(figure, arm)
-    if figure.id in TRAINING_ONLY and not arm.cell.trains:
-        return None
-    if figure.id == TIME_TO_QUALITY and len(arm.values(figure.of)) < len(arm.counted):
-        return None  # a mean over the seeds that reached it would be too good to be true
-    value = arm.mean(figure.of)
-    return value if value is None or math.isfinite(value) else None
-
-
-def leading(figure: Figure, standing: Standing) -> frozenset[str]:
-    """Arms to mark in a column: the best of those competing, and all that tie with it."""
-    if len(standing.competing) < 2 or figure.better == "neither":
-        return frozenset()
-    leaders: Sequence[Arm] = ()
-    if standing.score and figure.id == standing.score.id:
-        leaders = [
-            arm
-            for arm in standing.competing
-            if arm is standing.best or standing.word(arm) not in (None, "worse")
-        ]
-    elif figure.id == "train_tokens_per_second":
-        leaders = standing.fastest()
-    elif figure.id in PLAIN:
-        leaders = _leaders(standing.competing, figure)
-    alike = len(leaders) == len(standing.competing)  # then nothing is the best
-    return frozenset() if alike else frozenset(arm.id for arm in leaders)
-
-
-PLAIN = frozenset({"peak_memory_bytes", "artifact_bytes"})
-"""Figures of which the plain extreme is marked. The others scatter, nobody knows how much."""
-
-
-def _leaders(arms: Sequence[Arm], figure: Figure) -> list[Arm]:
-    measured = {arm.id: v for arm in arms if (v := value_of(figure, arm)) is not None}
-    if not measured:
-        return []
-    choose: Callable[..., float] = max if figure.better == "higher" else min
-    top = wording.figure_value(figure, choose(measured.values()))
-    return [
-        arm
-        for arm in arms
-        if arm.id in measured and wording.figure_value(figure, measured[arm.id]) == top
-    ]
-
-
-REASON_LENGTH = 300
+Kind = Literal["figure", "words", "text"]
+"""What a column holds: figures, words that are set beside each other, or running text."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """One figure of one row."""
+    """What stands in one place of a table: for a person, and the plain numbers behind it."""
 
-    text: str
+    text: str | Markup
     """Empty where it was not measured."""
-    sort: float | None = None
+    number: float | None = None
+    low: float | None = None
+    high: float | None = None
+    """The ends of its 95 % interval."""
     detail: str = ""
-    """Its interval, or its share."""
+    """The interval or a share, for a person."""
     beside: str = ""
     """What it was predicted to be."""
     mark: Literal["", "best", "level"] = ""
@@ -129,179 +33,81 @@ class Value:
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of all rows."""
+    """One heading."""
 
-    id: str
     label: str
-    meaning: str
-    better: str
-    shown: bool
+    kind: Kind = "figure"
+    id: str = ""
+    """Of the figure, where it is one; columns without are always shown."""
+    meaning: str = ""
+    better: str = "neither"
+    shown: bool = True
 
 
 @dataclass(frozen=True)
 class Row:
-    """One cell, or a composition with all its seeds."""
+    """One name with its values, as many as there are columns."""
 
-    number: int
-    name: str
-    status: str
-    good: bool
-    skipped: bool
-    cause: str
+    name: str | Markup
     values: tuple[Value, ...]
-    picked: bool
+    number: int = 0
+    """By which charts know the row; 0 where they do not."""
+    status: str = ""
+    good: bool = True
+    skipped: bool = False
+    cause: str = ""
+    """Why it is not good, or what is to be known of it."""
+    picked: bool = False
     details: tuple[tuple[str, int], ...] = ()
     """Its cells of which the page has details: their seeds, and their numbers there."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """All rows and all figures."""
+    """All rows and all columns; the names stand in a column before those."""
 
+    title: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    first: str = "Method"
+    """Above the names."""
+    style: str = ""
+    """Classes of the style sheet."""
 
+    @property
+    def figures(self) -> tuple[Column, ...]:
+        """The columns that a reader may hide."""
+        return tuple(column for column in self.columns if column.id)
 
-def table(standing: Standing, pick: Arm | None, linked: frozenset[str]) -> Table:
-    """Every arm as a row, in the order of the plan."""
-    found = list(figures(standing))
-    best = {f.id: leading(f, standing) for f in found}
-    numbers = {r.cell.id: n for n, r in enumerate(standing.records, start=1)}
-    rows = []
-    for number, arm in enumerate(standing.arms, start=1):
-        rows.append(
-            Row(
-                number=number,
-                name=standing.names[arm.id],
-                status=status_text(arm, standing),
-                good=len(arm.well) == len(arm.records)
-                and not standing.problem(arm)
-                and not standing.finding(arm),
-                skipped=not arm.well and arm.first.status == "skipped",
-                cause=_cause(arm, standing),
-                values=tuple(_value(f, arm, standing, best[f.id]) for f in found),
-                picked=pick is arm,
-                details=tuple(
-                    (f"seed {r.cell.seed}", numbers[r.cell.id])
-                    for r in arm.records
-                    if r.cell.id in linked
-                ),
-            )
+    @property
+    def header(self) -> tuple[str, ...]:
+        """All headings."""
+        return (self.first, *(column.label for column in self.columns))
+
+    @property
+    def texts(self) -> tuple[tuple[str, ...], ...]:
+        """The rows as a person reads them, without markup and details."""
+        return tuple(
+            tuple(map(_text, (row.name, *(value.text for value in row.values))))
+            for row in self.rows
         )
-    # Scores of further metrics were asked for, so that they are shown as well.
-    asked = {f.id for f in found if f.unit == "score" and f.id not in BY_ID}
-    shown = {standing.score.id if standing.score else "", *SHOWN, *asked, TIME_TO_QUALITY}
-    return Table(
-        tuple(
-            Column(f.id, words.clean(f.label), f.meaning, f.better, f.id in shown) for f in found
-        ),
-        tuple(rows),
+
+
+def _text(shown: str | Markup) -> str:
+    return shown.striptags() if isinstance(shown, Markup) else shown
+
+
+def plain(
+    title: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str | Markup]],
+    words: Sequence[int] = (),
+    style: str = "",
+) -> Table:
+    """A table of texts: the first of each row is its name; `words` are columns without figures."""
+    first, *labels = header
+    columns = (
+        Column(label, "words" if n in words else "figure") for n, label in enumerate(labels, 1)
     )
-
-
-def status_text(arm: Arm, standing: Standing) -> str:
-    """`ok`, `oom in train`, `2 of 3 ok`, or what is wrong with cells that seem well."""
-    if standing.problem(arm) and arm.well:
-        return "wrong first loss"
-    return DID_NOT_LEARN if standing.finding(arm) else arm.ending(record_status)
-
-
-def record_status(record: Record) -> str:
-    """`ok`, or `oom in train`."""
-    return f"{record.status} in {record.phase}" if record.phase else record.status
-
-
-def _cause(arm: Arm, standing: Standing) -> str:
-    """Why the arm is not well, or its cells, each that has a cause of its own."""
-    wrong = standing.problem(arm)
-    if wrong:
-        return words.cut(wrong, REASON_LENGTH)
-    finding = standing.finding(arm)
-    if finding:
-        return words.cut(finding.sentences, REASON_LENGTH)
-    return " ".join(filter(None, (_reasons(arm), predicted.shortage(arm))))
-
-
-def _reasons(arm: Arm) -> str:
-    causes: dict[str, list[Record]] = {}
-    for record in arm.records:
-        if record.status != "ok":
-            causes.setdefault(record.reason or "", []).append(record)
-    if len(causes) == 1 and not arm.well:
-        return words.cut(next(iter(causes)), REASON_LENGTH)
-    return " ".join(_of_seeds(held, reason) for reason, held in causes.items())
-
-
-def _of_seeds(records: Sequence[Record], reason: str) -> str:
-    """`Seed 2, oom in train: CUDA out of memory.`"""
-    seeds = words.listed([str(r.cell.seed) for r in records])
-    which = f"Seed{'s' if len(records) > 1 else ''} {seeds}, {record_status(records[0])}"
-    return words.cut(f"{which}: {reason}" if reason else f"{which}.", REASON_LENGTH)
-
-
-def _value(figure: Figure, arm: Arm, standing: Standing, best: frozenset[str]) -> Value:
-    value = value_of(figure, arm)
-    if value is None:
-        return Value("", absent=_absent(figure, arm))
-    mark: Literal["", "best", "level"] = ""
-    if arm.id in best:
-        mark = "level" if len(best) > 1 else "best"
-    return Value(
-        text=wording.figure_value(figure, value),
-        sort=float(f"{value:.6g}"),
-        detail=_detail(figure, arm, standing),
-        beside=predicted.beside(arm) if figure.id == "peak_memory_bytes" else "",
-        mark=mark,
-    )
-
-
-def _detail(figure: Figure, arm: Arm, standing: Standing) -> str:
-    known = {
-        standing.score.id if standing.score else "": standing.quality,
-        "peak_memory_bytes": standing.memory,
-        "train_tokens_per_second": standing.speed,
-    }
-    if figure.id in known:
-        return wording.bounds(figure, known[figure.id].get(arm.id))
-    parameters = arm.first.parameters
-    if figure.id == "trainable_parameters" and parameters and parameters.total:
-        return words.percent(parameters.trainable, parameters.total)
-    if figure.id == PREDICTED.id:
-        error = predicted.error(arm)
-        return "" if error is None else words.share(error)
-    return ""
-
-
-def _absent(figure: Figure, arm: Arm) -> str:
-    if not arm.well:
-        return "not measured"  # its row says why
-    if figure.unit == "score" and arm.cell.model.weights == "random":
-        return "not measured: the weights are random"
-    if not arm.cell.trains:
-        return "not measured: nothing is trained"
-    if figure.id == TIME_TO_QUALITY:
-        return "not reached" if arm.first.validation else "not measured"
-    if figure.unit == "tokens/s" and not timed(arm.first):
-        return "not measured: a deterministic run is slow on purpose"
-    return "not measured"
-
-
-def summary_figures(arm: Arm, standing: Standing) -> str:
-    """The row's main figures in a line, for a chart's marks."""
-    parts = []
-    value = standing.quality_of(arm)
-    if standing.score and value is not None:
-        interval = wording.bounds(standing.score, standing.quality.get(arm.id))
-        parts.append(
-            f"{standing.score.label} {wording.figure_value(standing.score, value)} {interval}"
-        )
-    memory, rate = field.memory(arm), field.speed(arm)
-    if memory is not None:
-        parts.append(
-            f"{standing.memory_word} {wording.figure_value(BY_ID['peak_memory_bytes'], memory)}"
-        )
-    if rate is not None:
-        parts.append(wording.figure_value(field.SPEED, rate))
-    elif arm.mean(generate_rate) is not None:
-        parts.append("not trained")
-    return ", ".join(p.strip() for p in parts)
+    made = (Row(name, tuple(map(Value, values))) for name, *values in rows)
+    return Table(title, tuple(columns), tuple(made), first, style)

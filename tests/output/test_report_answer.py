@@ -9,7 +9,7 @@ from llmbench.analysis.standing import quality_pairs, stand
 from llmbench.output.html.charts.plot import spread
 from llmbench.output.html.charts.scatter import Box, place, scatters
 from llmbench.output.html.predictions import marked
-from llmbench.output.table import table
+from llmbench.output.methods import table
 from llmbench.record.comparison import Plan, Planned
 from llmbench.record.record import Record
 from llmbench.wording.answer import Answer, answer
@@ -275,7 +275,7 @@ def test_the_frontier_holds_cells_that_none_beats_on_both() -> None:
         records.ok("qlora", 0.4, 5.0, spread=0.01),
     ]
     chart = next(scatters(stand(records.comparison(made)), None))
-    assert {row[0]: row[-1] for row in chart.rows} == {
+    assert {row[0]: row[-1] for row in chart.table.texts} == {
         "full": "yes",
         "lora": "yes",
         "bad": "no",

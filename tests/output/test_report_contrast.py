@@ -8,12 +8,12 @@ from llmbench.output.html.details import differing
 
 
 def table(*records):
-    names, rows = differing(stand(comparison(records)))
-    return {name: dict(zip(names, values, strict=True)) for name, values in rows}
+    made = differing(stand(comparison(records)))
+    return {name: dict(zip(made.header[1:], values, strict=True)) for name, *values in made.texts}
 
 
 def test_cells_that_are_alike_have_no_table():
-    assert differing(stand(comparison([ran(LORA), ran(made("full", "adaptation"))]))) == ((), ())
+    assert not table(ran(LORA), ran(made("full", "adaptation")))
 
 
 def test_it_is_said_of_each_difference_whether_it_is_declared():

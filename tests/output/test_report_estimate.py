@@ -7,7 +7,7 @@ import records
 
 from llmbench.analysis.standing import stand
 from llmbench.output.html.render import render
-from llmbench.output.table import Row, Value, table
+from llmbench.output.methods import Row, Value, table
 from llmbench.record.record import Record, Shortage
 from llmbench.wording import predicted as estimate
 from llmbench.wording.notes import notes
@@ -34,7 +34,7 @@ def test_predicted_stands_beside_measured_with_the_error_and_in_a_column_of_its_
     assert value("peak_memory_bytes", one).beside == f"predicted 39.0 GiB, {MINUS}2.5 %"
     own = value("predicted_peak_memory_bytes", one)
     assert (own.text, own.detail) == ("39.0 GiB", f"{MINUS}2.5 %")
-    assert own.sort == pytest.approx(39 * 2**30, rel=1e-5)
+    assert own.number == pytest.approx(39 * 2**30, rel=1e-5)
 
 
 def test_the_column_is_there_only_where_something_was_predicted_and_then_to_be_chosen():

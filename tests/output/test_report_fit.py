@@ -25,7 +25,7 @@ def shown(*found: Record, **header) -> tuple[Fitting, ...]:
 
 
 def texts(fitting: Fitting, row: int = 0) -> list[str]:
-    return [f"{v.text} {v.detail}".strip() for v in fitting.rows[row].values]
+    return [f"{v.text} {v.detail}".strip() for v in fitting.table.rows[row].values[1:]]
 
 
 def test_cells_that_fill_a_budget_are_in_no_other_part_of_the_page() -> None:
@@ -39,15 +39,15 @@ def test_cells_that_fill_a_budget_are_in_no_other_part_of_the_page() -> None:
 
 def test_a_row_has_the_size_its_speed_and_what_equal_batches_have() -> None:
     (found,) = shown(fitted("lora", 24, 15.5, 13_000))
-    assert found.title == "What fits into 16 GiB"
-    assert found.header[0] == "Largest micro-batch"
-    assert found.header[3] == "Speed at 4 sequences of up to 1,024 tokens"
+    assert found.table.title == "What fits into 16 GiB"
+    assert found.table.header[2] == "Largest micro-batch"
+    assert found.table.header[5] == "Speed at 4 sequences of up to 1,024 tokens"
     size, speed, memory, equal = texts(found)
     assert (size, memory) == ("24 sequences", "15.5 GiB")
     assert speed.endswith(" %")
     assert " tok/s +" in speed
     assert equal.endswith(" tok/s")
-    assert found.rows[0].tried == "24: 15.5 GiB, 48: 32.0 GiB"
+    assert found.tried[0][1] == "24: 15.5 GiB, 48: 32.0 GiB"
 
 
 def test_a_size_that_nothing_stopped_is_a_least_one() -> None:
@@ -61,22 +61,22 @@ def test_a_size_that_nothing_stopped_is_a_least_one() -> None:
 
 def test_memory_that_ran_out_in_a_trial_is_said() -> None:
     (found,) = shown(fitted("lora", fit=Fit(size=4, tried=((4, 2**30), (8, -1)))))
-    assert found.rows[0].tried == "4: 1.0 GiB, 8: out of memory"
+    assert found.tried[0][1] == "4: 1.0 GiB, 8: out of memory"
 
 
 def test_where_nothing_fits_the_row_says_why() -> None:
     reason = "Nothing fits into 16 GiB: a micro-batch of 1 sequence of 1,024 tokens needs 18 GiB."
     (found,) = shown(ended("full", "skipped", reason, cell=fitted("full").cell))
-    row = found.rows[0]
+    row = found.table.rows[0]
     assert (row.status, row.cause, row.skipped) == ("skipped", reason, True)
-    assert [v.text for v in row.values[:3]] == ["", "", ""]
-    assert row.values[3].text.endswith(" tok/s")
+    assert [v.text for v in row.values[1:4]] == ["", "", ""]
+    assert row.values[4].text.endswith(" tok/s")
 
 
 def test_a_longer_sequence_is_told_apart_and_what_that_does_to_speed() -> None:
     (found,) = shown(fitted("lora", 8192, stretched="seq_len"))
-    assert found.title == "How long a sequence fits into 16 GiB"
-    assert found.header[0] == "Longest sequence"
+    assert found.table.title == "How long a sequence fits into 16 GiB"
+    assert found.table.header[2] == "Longest sequence"
     assert texts(found)[0] == "8,192 tokens"
     assert "random tokens" in found.lead
     assert any("the more attention costs" in note for note in found.notes)
@@ -94,7 +94,7 @@ def test_what_the_budget_is_of_is_said(device: str, words: str) -> None:
 
 def test_each_budget_has_a_table_of_its_own() -> None:
     found = shown(fitted("lora", budget_gib=16), fitted("lora", budget_gib=24), fitted("full"))
-    assert [(f.title, len(f.rows)) for f in found] == [
+    assert [(f.table.title, len(f.table.rows)) for f in found] == [
         ("What fits into 16 GiB", 2),
         ("What fits into 24 GiB", 1),
     ]
@@ -106,13 +106,13 @@ def test_a_composition_that_computes_something_else_does_so_here_too() -> None:
         [ok("base", 0.2), ok("lora", first_loss=FIRST_LOSS * 9), fitted("lora")]
     )
     (found,) = fits(whole, stand(whole.equal))
-    assert found.rows[0].status == "wrong first loss"
-    assert not found.rows[0].good
+    assert found.table.rows[0].status == "wrong first loss"
+    assert not found.table.rows[0].good
 
 
 def test_a_warning_is_shown_with_its_cell() -> None:
     (found,) = shown(fitted("lora", warnings=("Its timed steps needed 16.1 GiB.",)))
-    assert found.rows[0].cause == "Its timed steps needed 16.1 GiB."
+    assert found.table.rows[0].cause == "Its timed steps needed 16.1 GiB."
 
 
 def test_a_cell_without_a_record_is_named() -> None:

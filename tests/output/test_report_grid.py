@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import records
 
-from llmbench.output.html.details import Grid, grids
+from llmbench.output.html.details import grids
+from llmbench.output.table import Table
 from llmbench.record.record import Conditions, Record
 
 DASH = "\N{EN DASH}"
 
 
-def grid(record: Record, title: str) -> Grid:
+def grid(record: Record, title: str) -> Table:
     return next(g for g in grids(record) if g.title == title)
 
 
@@ -25,7 +26,7 @@ def test_phases_have_the_kinds_of_memory_that_were_measured() -> None:
     assert grid(records.ok("lora"), "Phases").header == ("Phase", "Time", "Allocated")
     found = grid(records.understood(records.ok("lora", memory_gib=40)), "Phases")
     assert found.header == ("Phase", "Time", "Allocated", "Outside the allocator")
-    assert ("train", "8.0 s", "40.0 GiB", "768 MiB") in found.rows
+    assert ("train", "8.0 s", "40.0 GiB", "768 MiB") in found.texts
 
 
 def test_paged_memory_has_a_column_where_there_is_some() -> None:
@@ -40,7 +41,7 @@ def test_paged_memory_has_a_column_where_there_is_some() -> None:
 
 def test_the_peak_is_taken_apart_as_measured_and_as_predicted() -> None:
     found = grid(records.understood(records.ok("lora", memory_gib=40)), "What the peak is made of")
-    assert [(row[0], row[-1]) for row in found.rows] == [
+    assert [(row[0], row[-1]) for row in found.texts] == [
         ("measured", "40.0 GiB"),
         ("predicted", "40.4 GiB"),
     ]
@@ -48,8 +49,8 @@ def test_the_peak_is_taken_apart_as_measured_and_as_predicted() -> None:
 
 def test_the_gpu_s_conditions_are_there_for_each_phase() -> None:
     found = grid(records.understood(records.ok("lora")), "The GPU")
-    assert [row[0] for row in found.rows] == ["load", "prepare", "train", "evaluate", "save"]
-    assert found.rows[2][1:] == (
+    assert [row[0] for row in found.texts] == ["load", "prepare", "train", "evaluate", "save"]
+    assert found.texts[2][1:] == (
         "1,560 to 1,980 MHz, median 1,665",
         "1,980 MHz",
         "58 °C",
@@ -62,7 +63,7 @@ def test_the_gpu_s_conditions_are_there_for_each_phase() -> None:
 
 def test_a_steady_clock_is_one_figure_and_what_cannot_be_told_a_dash() -> None:
     steady = seen(clock_mhz=(1980, 1980, 1980), other_processes=2)
-    assert grid(steady, "The GPU").rows[0] == (
+    assert grid(steady, "The GPU").texts[0] == (
         "train",
         "1,980 MHz",
         DASH,

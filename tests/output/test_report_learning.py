@@ -86,7 +86,7 @@ def test_a_line_far_above_the_others_leaves_the_chart_and_the_table_has_its_figu
     one = charted(*made, learnt("full", 3, 40, 400, 500, 522))
     assert "`full` leaves the chart at the top." in one.caption
     ticks = [float(t) for t in re.findall(r">(\d+\.?\d*)</text>", str(one.drawing))]
-    assert "522.000" in one.rows[-1]
+    assert "522.000" in one.table.texts[-1]
     assert max(ticks) < 50
     assert "leaves" not in charted(*made).caption
 
@@ -94,9 +94,9 @@ def test_a_line_far_above_the_others_leaves_the_chart_and_the_table_has_its_figu
 def test_the_table_holds_what_the_lines_show() -> None:
     record = learnt("full", 3, 1.5, 2)
     one = charted(record)
-    assert one.header[:5] == ("Cell", "Measured", "Before training", "Lowest", "Last")
-    assert one.rows[0][:5] == ("full", "3", "3.000", "1.500", "2.000")
-    assert one.rows[0][6] == f"{record.validation[-1].tokens:,}"
+    assert one.table.header[:5] == ("Method", "Measured", "Before training", "Lowest", "Last")
+    assert one.table.texts[0][:5] == ("full", "3", "3.000", "1.500", "2.000")
+    assert one.table.texts[0][6] == f"{record.validation[-1].tokens:,}"
 
 
 def test_time_is_in_a_unit_that_suits_the_longest() -> None:
@@ -121,7 +121,7 @@ def test_a_cell_has_the_colour_that_it_has_in_the_chart_of_training_losses() -> 
 
 def test_of_many_rows_the_chart_shows_some_and_the_table_all() -> None:
     many = charted(*(learnt(f"lora(r={n})", 3, 2) for n in range(1, 31)))
-    assert len(many.rows) == 30
+    assert len(many.table.texts) == 30
     assert len(marks(many)) == 48
     assert "6 more are in the table only" in many.caption
 

@@ -39,10 +39,9 @@ def test_a_page_of_compositions_that_share_nothing_has_no_section() -> None:
 
 def test_a_row_names_part_and_place_and_has_every_change() -> None:
     made = shown(*square(38))
-    assert made.header == ("Peak memory", "Training speed", "ROUGE-L")
-    row = made.rows[0]
-    assert (row.part, row.where) == (f"`{CHECKPOINTED}`", "on `full`")
-    memory, speed, quality = row.values
+    assert made.table.header[2:] == ("Peak memory", "Training speed", "ROUGE-L")
+    assert made.table.texts[0][:2] == (CHECKPOINTED, "on full")
+    memory, speed, quality = made.table.rows[0].values[1:]
     assert (memory.text, memory.detail) == (f"{MINUS}20.0 GiB", f"{MINUS}33.3 %")
     assert -23 < float(speed.text.replace(MINUS, "-").removesuffix(" %")) < -17
     assert speed.detail.startswith(f"[{MINUS}")
@@ -51,10 +50,10 @@ def test_a_row_names_part_and_place_and_has_every_change() -> None:
 
 def test_an_exchange_says_what_it_is_instead_of_and_what_stands_beside_it() -> None:
     made = shown(ok("full"), ok("lora"), ok(f"full+{CHECKPOINTED}"), ok(f"lora+{CHECKPOINTED}"))
-    found = [(row.part, row.where) for row in made.rows if "instead" in row.part]
+    found = [row[:2] for row in made.table.texts if "instead" in row[0]]
     assert found == [
-        ("`lora` instead of `full`", "by itself"),
-        ("`lora` instead of `full`", f"with `{CHECKPOINTED}`"),
+        ("lora instead of full", "by itself"),
+        ("lora instead of full", f"with {CHECKPOINTED}"),
     ]
 
 
@@ -81,7 +80,7 @@ def test_the_difference_of_differences_has_a_direction() -> None:
 
 def test_host_memory_is_called_that_and_its_scatter_is_said() -> None:
     made = shown(*square(38, "cpu"))
-    assert made.header[0] == "RAM used (no GPU here)"
+    assert made.table.header[2] == "RAM used (no GPU here)"
     assert any("scatters from run to run" in note for note in made.notes)
     assert not any("scatters" in note for note in shown(*square(38)).notes)
 
@@ -96,10 +95,10 @@ def test_a_strategy_that_joins_several_things_is_said_to() -> None:
 
 def test_what_was_not_measured_has_no_column() -> None:
     made = shown(ok("full", None), ok("lora", None))
-    assert made.header == ("Peak memory", "Training speed")
+    assert made.table.header[2:] == ("Peak memory", "Training speed")
     settings = {"settings": {"deterministic": True}}
     timeless = shown(*(ok(n, cell=cell(n, **settings)) for n in ("full", "lora")))
-    assert timeless.header == ("Peak memory", "ROUGE-L")
+    assert timeless.table.header[2:] == ("Peak memory", "ROUGE-L")
 
 
 def test_the_chart_has_a_bar_for_each_change_and_names_its_cell() -> None:
@@ -115,7 +114,7 @@ def test_the_chart_has_a_bar_for_each_change_and_names_its_cell() -> None:
 
 def test_only_the_first_of_a_great_many_are_drawn_and_that_is_said() -> None:
     made = shown(*(ok(f"lora(r={n})") for n in range(1, 14)))
-    assert len(made.rows) == 60
+    assert len(made.table.rows) == 60
     assert "36 more are in the table only." in made.chart.caption
     assert any("Only the first 60 are shown." in note for note in made.notes)
 

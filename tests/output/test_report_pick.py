@@ -11,7 +11,7 @@ import records
 from llmbench.analysis.standing import Standing, quality_pairs, stand
 from llmbench.output.html.details import details
 from llmbench.output.html.render import render
-from llmbench.output.table import Row, table
+from llmbench.output.methods import Row, table
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Moved, Record
 from llmbench.wording.answer import Answer, answer

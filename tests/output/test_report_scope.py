@@ -54,7 +54,7 @@ def test_of_cells_that_do_not_compare_it_says_whom_the_answer_is_for_and_says_it
     made = [records.ok(c, 0.5, m) for c, m in (("full", 62), ("lora", 35), ("qlora", 5))]
     texts = said([*made, other("full"), other("lora")], notices=(facts.OTHERWISE, "Merged."))
     (warned,) = [t for t in texts if t.startswith("The answer is for")]
-    assert warned.startswith("The answer is for the 3 methods with --seq-len 1024. Those that differ")
+    assert warned.startswith("The answer is for the 3 methods with --seq-len 1024. Those that")
     assert facts.OTHERWISE not in texts
     assert "Merged." in texts
     assert facts.OTHERWISE in said(made, notices=(facts.OTHERWISE,))

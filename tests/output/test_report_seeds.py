@@ -11,7 +11,7 @@ from llmbench.analysis.standing import Standing, stand
 from llmbench.analysis.statistics.need import Need
 from llmbench.output.html.charts.curves import curve, loss_curves
 from llmbench.output.html.render import render
-from llmbench.output.table import Row, table
+from llmbench.output.methods import Row, table
 from llmbench.record.record import DataRef, Record
 from llmbench.wording.answer import answer
 from llmbench.wording.notes import notes

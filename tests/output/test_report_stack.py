@@ -37,10 +37,10 @@ def test_each_part_is_a_mark_that_tells_its_figure() -> None:
 
 def test_the_table_holds_what_the_bars_show() -> None:
     one = charted(records.understood(records.ok("lora", memory_gib=40)))
-    assert [row[0] for row in one.rows] == ["lora", "lora, predicted"]
-    assert [row[-1] for row in one.rows] == ["40.0 GiB", "40.4 GiB"]
-    assert one.header == (
-        "Cell",
+    assert [row[0] for row in one.table.texts] == ["lora", "lora, predicted"]
+    assert [row[-1] for row in one.table.texts] == ["40.0 GiB", "40.4 GiB"]
+    assert one.table.header == (
+        "Method",
         "Weights",
         "Adapter",
         "Gradients",
@@ -71,7 +71,7 @@ def test_without_parts_there_is_no_chart(device: str) -> None:
 
 def test_of_many_rows_the_chart_shows_some_and_the_table_all() -> None:
     many = charted(*(records.understood(records.ok(f"lora(r={n})")) for n in range(30)))
-    assert len(many.rows) == 60
+    assert len(many.table.texts) == 60
     assert "6 more are in the table only" in many.caption
 
 

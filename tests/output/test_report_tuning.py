@@ -101,7 +101,7 @@ def test_every_chosen_rate_has_its_place_on_the_axis_however_bad_it_is() -> None
 
 def test_the_table_says_in_words_what_was_tried_and_chosen() -> None:
     one = charted([*tries("full", FULL), *tries("lora", LORA)])
-    assert one.header == (
+    assert one.table.header == (
         "Method",
         "Tried, and the validation loss",
         "Chosen",
@@ -109,7 +109,7 @@ def test_the_table_says_in_words_what_was_tried_and_chosen() -> None:
         "Tries",
         "Seed",
     )
-    assert one.rows[0] == (
+    assert one.table.texts[0] == (
         "full",
         "6e-6: 1.900, 2e-5: 1.700, 6e-5: 1.800",
         "2e-5",
@@ -117,14 +117,14 @@ def test_the_table_says_in_words_what_was_tried_and_chosen() -> None:
         "3",
         "1000",
     )
-    assert one.rows[1][1].endswith("6e-4: 1.750, 2e-3: diverged")
-    assert one.rows[1][3] == "yes"
+    assert one.table.texts[1][1].endswith("6e-4: 1.750, 2e-3: diverged")
+    assert one.table.texts[1][3] == "yes"
 
 
 def test_a_best_rate_on_the_edge_is_said_not_to_be_bracketed() -> None:
     falling, rising = ({2e-5: 1.9, 2e-4: 1.8}, {2e-5: 1.8, 2e-4: 1.9})
     one = charted([*tries("full", falling), *tries("lora", rising)])
-    assert [row[3] for row in one.rows] == ["no", "no"]
+    assert [row[3] for row in one.table.texts] == ["no", "no"]
     doubt = "Not bracketed, as the {} rate was the best and a better may lie beyond: `{}`."
     for side, name in (("highest", "full"), ("lowest", "lora")):
         assert doubt.format(side, name) in one.caption
@@ -156,7 +156,7 @@ def test_it_says_what_shares_a_rate_where_something_does() -> None:
 def test_a_method_that_ran_out_of_memory_is_in_the_table_and_has_no_line() -> None:
     made = [*tries("full", {2e-5: None}, status="oom"), *tries("lora", LORA)]
     one = charted(made)
-    assert one.rows[0] == ("full", "2e-5: out of memory", "none", "no", "1", "1000")
+    assert one.table.texts[0] == ("full", "2e-5: out of memory", "none", "no", "1", "1000")
     assert ">full: out of memory</text>" in str(one.drawing)
     assert ">full</text>" not in str(one.drawing)
     assert "No rate came to a loss: `full`." in one.caption
@@ -165,14 +165,17 @@ def test_a_method_that_ran_out_of_memory_is_in_the_table_and_has_no_line() -> No
 def test_where_nothing_came_to_a_loss_the_table_stands_alone() -> None:
     one = charted(tries("full", {2e-5: None, 6e-6: None}))
     assert not one.drawing
-    assert one.rows[0][1] == "6e-6: diverged, 2e-5: diverged"
+    assert one.table.texts[0][1] == "6e-6: diverged, 2e-5: diverged"
     assert "Filled" not in one.caption
 
 
 def test_methods_of_two_models_are_told_apart() -> None:
     other = records.cell("full").model.model_copy(update={"id": "gemma-3-270m"})
     made = [*tries("full", FULL), *tries("full", FULL, model=other)]
-    assert [row[0] for row in charted(made).rows] == ["full · llama-2-7b", "full · gemma-3-270m"]
+    assert [row[0] for row in charted(made).table.texts] == [
+        "full · llama-2-7b",
+        "full · gemma-3-270m",
+    ]
 
 
 def test_a_method_has_the_colour_that_its_row_has_in_the_other_charts() -> None:

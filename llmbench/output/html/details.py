@@ -11,7 +11,8 @@ from llmbench.analysis import fairness
 from llmbench.analysis.learning import DID_NOT_LEARN
 from llmbench.analysis.standing import Standing
 from llmbench.machine import Environment
-from llmbench.output.table import record_status
+from llmbench.output.methods import record_status
+from llmbench.output.table import Table, plain
 from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison, Header
 from llmbench.record.figure import after, before, predicted_memory
@@ -31,21 +32,12 @@ KINDS = {
 """Kinds of memory, as far as they were measured."""
 
 
-@dataclass(frozen=True)
-class Grid:
-    """A table: the first column holds the names of the rows."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-def grids(record: Record) -> tuple[Grid, ...]:
+def grids(record: Record) -> tuple[Table, ...]:
     """All there is to say of the cell."""
     return tuple(grid for grid in (_phases(record), _peak(record), _gpu(record)) if grid.rows)
 
 
-def _phases(record: Record) -> Grid:
+def _phases(record: Record) -> Table:
     """Seconds and memory of each phase; only the kinds of memory that there were."""
     memories = [phase.memory for phase in record.phases.values()]
     held = [k for k in KINDS if any(getattr(m, k) is not None for m in memories)]
@@ -60,20 +52,20 @@ def _phases(record: Record) -> Grid:
         rows.append((shown, words.seconds(phase.seconds), *memory, words.clean(", ".join(probes))))
     header = ("Phase", "Time", *(KINDS[k] for k in held))
     if any(row[-1] for row in rows):
-        return Grid("Phases", (*header, "Probes"), tuple(rows))
-    return Grid("Phases", header, tuple(row[:-1] for row in rows))
+        return plain("Phases", (*header, "Probes"), rows)
+    return plain("Phases", header, [row[:-1] for row in rows])
 
 
-def _peak(record: Record) -> Grid:
+def _peak(record: Record) -> Table:
     """What the train phase's peak was made of, and what it was predicted to be."""
     rows = (
         ("predicted" if found.predicted else "measured", *found.texts)
         for found in peak.peaks(Arm((record,)))
     )
-    return Grid("What the peak is made of", ("Train phase", *peak.HEADER), tuple(rows))
+    return plain("What the peak is made of", ("Train phase", *peak.HEADER), list(rows))
 
 
-def _gpu(record: Record) -> Grid:
+def _gpu(record: Record) -> Table:
     """What the GPU was like in each phase."""
     header = (
         "Phase",
@@ -90,7 +82,7 @@ def _gpu(record: Record) -> Grid:
         for name, phase in record.phases.items()
         if phase.conditions
     )
-    return Grid("The GPU", header, tuple(rows))
+    return plain("The GPU", header, list(rows))
 
 
 def _conditions(seen: Conditions) -> Iterator[str]:
@@ -158,15 +150,16 @@ def setting_up(comparison: Comparison) -> tuple[Fact, ...]:
     return (*found, *_machine(header.environment), Fact("Run at", words.clean(header.created_at)))
 
 
-def configuration(header: Header) -> tuple[Fact, ...]:
+def configuration(header: Header) -> Table:
     """Every value of the configuration, and where it came from."""
     values: dict[str, Any] = {}
     for name, value in header.configuration.items():
         values |= value if name == "settings" and isinstance(value, dict) else {name: value}
-    return tuple(
-        Fact(words.clean(name), show(value), words.clean(header.origins.get(name, "")))
+    rows = [
+        (words.clean(name), show(value), words.clean(header.origins.get(name, "")) or words.DASH)
         for name, value in values.items()
-    )
+    ]
+    return plain("The whole configuration", ("Option", "Value", "From"), rows, words=[1, 2])
 
 
 def _machine(environment: Environment) -> Iterator[Fact]:
@@ -229,7 +222,7 @@ class Detail:
     facts: tuple[Fact, ...]
     settings: tuple[Fact, ...]
     in_force: tuple[Fact, ...]
-    grids: tuple[Grid, ...]
+    grids: tuple[Table, ...]
     warnings: tuple[str, ...]
 
 
@@ -344,23 +337,22 @@ def _end(text: str) -> str:
 MOST_ROWS = 40
 """Cells in the table."""
 
-Row = tuple[str, tuple[str, ...]]
-"""A cell's name, and its values."""
 
-
-def differing(standing: Standing) -> tuple[tuple[str, ...], tuple[Row, ...]]:
-    """What the cells do not share: the names, and each cell's values."""
+def differing(standing: Standing) -> Table:
+    """What the methods do not share; without rows where that is nothing."""
     trained = [arm for arm in standing.arms if arm.cell.trains and arm.first.status != "skipped"]
     rows = [(arm, {**settings(arm.first), **traits(arm.first)}) for arm in trained]
     names = list(dict.fromkeys(n for _, values in rows for n in values))
     # What a cell never got to say is no difference.
     found = [n for n in names if len({v[n] for _, v in rows if v.get(n)}) > 1]
-    cells = tuple(
-        (standing.names[arm.id], tuple(values.get(n) or words.DASH for n in found))
+    cells = [
+        (standing.names[arm.id], *(values.get(n) or words.DASH for n in found))
         for arm, values in rows[:MOST_ROWS]
-    )
+    ]
     declared = _declared(standing.records)
-    return tuple(f"{n}{declared.get(n, '')}" for n in found), cells if found else ()
+    header = ("Method", *(f"{n}{declared.get(n, '')}" for n in found))
+    title = "What differs between methods"
+    return plain(title, header, cells if found else [], words=range(1, len(header)))
 
 
 def settings(record: Record) -> dict[str, str]:

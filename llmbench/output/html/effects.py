@@ -14,7 +14,8 @@ from llmbench.analysis.statistics.verdict import Verdict
 from llmbench.output.html.charts.bars import heading, rows_plot
 from llmbench.output.html.charts.chart import MOST_ROWS, Chart, chart
 from llmbench.output.html.charts.plot import Plot, Says, Scale
-from llmbench.output.table import Value
+from llmbench.output.html.prose import prose
+from llmbench.output.table import Column, Row, Table, Value, plain
 from llmbench.text import size
 from llmbench.wording import figures
 
@@ -138,21 +139,10 @@ def _speeds(alone: Effect, joined: Effect) -> str:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One part in one place; backticks stand around names."""
-
-    part: str
-    where: str
-    values: tuple[Value, ...]
-
-
-@dataclass(frozen=True)
 class Parts:
     """All that is known of the parts."""
 
-    header: tuple[str, ...]
-    """Of the columns behind part and place."""
-    rows: tuple[Row, ...]
+    table: Table
     interactions: tuple[str, ...]
     notes: tuple[str, ...]
     chart: Chart
@@ -169,10 +159,13 @@ def parts(standing: Standing) -> Parts | None:
         columns["Training speed"] = speed
     if standing.score and any(e.quality for e in found):
         columns[standing.score.label] = quality
-    rows = (Row(name(e.part), where(e), tuple(of(e) for of in columns.values())) for e in found)
+    rows = (
+        Row(prose(name(e.part)), (Value(prose(where(e))), *(of(e) for of in columns.values())))
+        for e in found
+    )
+    heads = (Column("Where", "words"), *map(Column, columns))
     return Parts(
-        tuple(columns),
-        tuple(rows),
+        Table("What each part does", heads, tuple(rows), "Part", "cells"),
         sentences(found, standing),
         tuple(_notes(found, standing)),
         _chart(found, standing),
@@ -205,7 +198,7 @@ def _chart(found: Sequence[Effect], standing: Standing) -> Chart:
         f"Change in percent of what it is without the part: {standing.memory_word} above, training "
         "speed below. The accent is for the better."
         + (f" {len(found) - len(shown)} more are in the table only." if found[MOST_ROWS:] else ""),
-        ((), ()),
+        plain("What each part changes", ["Part"], []),
         lambda: _bars(shown, standing),
     )
 

@@ -9,7 +9,8 @@ from llmbench import text
 from llmbench.analysis import field
 from llmbench.analysis.names import named
 from llmbench.analysis.standing import Standing
-from llmbench.output.table import REASON_LENGTH, Value, record_status
+from llmbench.output.methods import REASON_LENGTH, record_status
+from llmbench.output.table import Column, Row, Table, Value
 from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import BY_ID, Figure, peak_memory
@@ -87,30 +88,15 @@ train_speed = field.SPEED.of
 
 
 @dataclass(frozen=True)
-class FitRow:
-    """One composition."""
-
-    name: str
-    status: str
-    good: bool
-    skipped: bool
-    cause: str
-    """Why there is no size, or what is to be known of it."""
-    values: tuple[Value, ...]
-    tried: str
-
-
-@dataclass(frozen=True)
 class Fitting:
     """All compositions within one budget."""
 
     anchor: str
-    title: str
     lead: str
-    header: tuple[str, ...]
-    """Of the columns behind composition and status."""
-    rows: tuple[FitRow, ...]
+    table: Table
     notes: tuple[str, ...]
+    tried: tuple[tuple[str, str], ...]
+    """Names, and every size that was tried of them, with its peak."""
 
 
 def fits(comparison: Comparison, standing: Standing) -> tuple[Fitting, ...]:
@@ -129,37 +115,40 @@ def _fitting(number: int, budget: Budget, found: Comparison, standing: Standing)
     equal = f"{text.plural(settings.batch_size, 'sequence')} of up to {settings.seq_len:,} tokens"
     return Fitting(
         anchor=f"fit-{number}",
-        title=f"{WHAT[budget.stretched]} into {spoken(budget.bytes)}",
         lead=lead(budget, records[0], standing),
-        header=(
-            HEADINGS[budget.stretched],
-            "Training speed there",
-            "Peak memory there",
-            f"Speed at {equal}",
+        table=Table(
+            f"{WHAT[budget.stretched]} into {spoken(budget.bytes)}",
+            (
+                Column("Status", "words"),
+                *map(Column, (HEADINGS[budget.stretched], *THERE, f"Speed at {equal}")),
+            ),
+            tuple(_row(r, names[r.cell.id], standing) for r in records),
+            style="cells",
         ),
-        rows=tuple(_row(r, names[r.cell.id], standing) for r in records),
         notes=tuple(notes(budget, found, standing)),
+        tried=tuple((names[r.cell.id], _tried(r)) for r in records if r.fit),
     )
 
 
-def _row(record: Record, name: str, standing: Standing) -> FitRow:
+def _row(record: Record, name: str, standing: Standing) -> Row:
     arm = _equal(record.cell, standing)
     wrong = standing.problem(arm) if arm else ""
     cause = wrong or (record.reason or "") or " ".join(record.warnings)
     rate, before = train_speed(record), field.speed(arm) if arm else None
-    return FitRow(
-        name=name,
-        status="wrong first loss" if wrong and record.status == "ok" else record_status(record),
-        good=record.status == "ok" and not wrong,
-        skipped=record.status == "skipped",
-        cause=text.cut(cause, REASON_LENGTH),
-        values=(
+    status = "wrong first loss" if wrong and record.status == "ok" else record_status(record)
+    return Row(
+        name,
+        (
+            Value(status),
             _size(record),
             _figure(field.SPEED, rate, _growth(rate, before)),
             _figure(BY_ID["peak_memory_bytes"], peak_memory(record)),
             _figure(field.SPEED, before),
         ),
-        tried=_tried(record),
+        status=status,
+        good=record.status == "ok" and not wrong,
+        skipped=record.status == "skipped",
+        cause=text.cut(cause, REASON_LENGTH),
     )
 
 

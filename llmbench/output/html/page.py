@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from llmbench.output.html.prose import breakable, prose
 from llmbench.output.html.view import View
 
 TEMPLATES = Path(__file__).parent / "templates"
-OPTION = re.compile("(--[a-z][a-z-]*)")
 FIRST_FIGURE = 3
 """The table's column, counted from 1, that holds the first figure."""
 
 
 def page(view: View) -> str:
     """Fill the template."""
-    style = _asset("report.css") + column_rules(len(view.table.columns))
+    style = _asset("report.css") + column_rules(len(view.table.figures))
     script = _asset("report.js")
     return (
         _environment()
@@ -53,29 +52,6 @@ def policy(style: str, script: str) -> str:
             "form-action 'none'",
         ]
     )
-
-
-def prose(text: str) -> Markup:
-    """Text with what stands between backticks as code, and options in one piece."""
-    parts = text.split("`")
-    return Markup("").join(
-        Markup("<code>{}</code>").format(breakable(part)) if odd % 2 else _with_options(part)
-        for odd, part in enumerate(parts)
-    )
-
-
-def _with_options(text: str) -> Markup:
-    """Text that is not broken behind the hyphens of an option, as browsers would."""
-    whole = Markup('<span class="option">{}</span>')
-    return Markup("").join(
-        whole.format(part) if odd % 2 else escape(part)
-        for odd, part in enumerate(OPTION.split(text))
-    )
-
-
-def breakable(name: str) -> Markup:
-    """A composition that may be broken behind its plus signs."""
-    return Markup("+<wbr>").join(name.split("+"))
 
 
 @cache

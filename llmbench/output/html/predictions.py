@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
 
+from markupsafe import Markup, escape
+
 from llmbench import text
 from llmbench.analysis.standing import Standing
+from llmbench.output.html.prose import breakable
+from llmbench.output.table import Column, Row, Table, Value
 from llmbench.record.arm import Arm
 from llmbench.record.figure import Figure
 from llmbench.record.record import Example
@@ -93,22 +97,14 @@ Said = tuple[Arm, Example]
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What one or more cells predicted, word for word the same."""
-
-    names: tuple[str, ...]
-    score: str
-    pieces: tuple[Piece, ...]
-
-
-@dataclass(frozen=True)
 class Shown:
     """One example with everything that was predicted for it."""
 
     id: str
     input: str
     references: tuple[str, ...]
-    predictions: tuple[Prediction, ...]
+    table: Table
+    """What was predicted, and by whom: a row for what is word for word the same."""
     spread: str
     """How far apart the lowest and the highest score of a trained cell are."""
     left_out: int = 0
@@ -145,21 +141,36 @@ def _shown(key: str, row: Sequence[Said], standing: Standing, given: str) -> Sho
         id=text.clean(key),
         input=text.cut(given, LONGEST["input"]),
         references=tuple(text.cut(r, LONGEST["reference"]) for r in references),
-        predictions=tuple(found[:ROWS]),
+        table=_table(text.clean(key), found[:ROWS], standing),
         spread=f"{apart:.3f}" if standing.score and apart else "",
         left_out=max(0, len(found) - ROWS),
     )
 
 
-def _prediction(same: Sequence[Said], standing: Standing) -> Prediction:
+def _table(key: str, rows: Sequence[Row], standing: Standing) -> Table:
+    columns = (
+        Column(standing.score.label if standing.score else "Score"),
+        Column("Prediction", "text"),
+    )
+    return Table(f"Predictions for {key}", columns, tuple(rows), style="said")
+
+
+def _prediction(same: Sequence[Said], standing: Standing) -> Row:
     example = same[0][1]
     score = standing.score
     value = example.scores.get(score.id) if score else None
     limit = LONGEST["prediction"]
-    return Prediction(
-        names=tuple(standing.names[arm.id] for arm, _ in same),
-        score=figures.figure_value(score, value) if score and value is not None else "",
-        pieces=marked(
-            text.cut(example.prediction, limit), [text.cut(r, limit) for r in example.references]
-        ),
+    pieces = marked(
+        text.cut(example.prediction, limit), [text.cut(r, limit) for r in example.references]
     )
+    said = Markup("").join(map(_drawn, pieces)) or Markup("<em>nothing</em>")
+    figure = figures.figure_value(score, value) if score and value is not None else ""
+    names = Markup(", ").join(breakable(standing.names[arm.id]) for arm, _ in same)
+    return Row(names, (Value(figure, absent="not measured"), Value(said)))
+
+
+def _drawn(piece: Piece) -> Markup:
+    if piece.kind == "same":
+        return escape(piece.text)
+    tag = "ins" if piece.kind == "added" else "del"
+    return Markup(f"<{tag}>{{}}</{tag}>{{}}").format(piece.head, piece.tail)

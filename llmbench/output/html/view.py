@@ -21,7 +21,8 @@ from llmbench.output.html.effects import Parts, parts
 from llmbench.output.html.fit import Fitting, fits
 from llmbench.output.html.predictions import Shown
 from llmbench.output.html.state import memory_unit, state
-from llmbench.output.table import Table, table
+from llmbench.output.methods import table
+from llmbench.output.table import Table
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import AFTER_PUBLIC, FIGURES, time_to_quality
 from llmbench.wording import notes as note
@@ -59,9 +60,8 @@ class View:
     memory_word: str
     memory_meaning: str
     setting_up: tuple[Fact, ...]
-    configuration: tuple[Fact, ...]
-    differing_names: tuple[str, ...]
-    differing: tuple[tuple[str, tuple[str, ...]], ...]
+    configuration: Table
+    differing: Table
     details: tuple[Detail, ...]
     details_left_out: int
     several_seeds: bool
@@ -88,7 +88,6 @@ def view(comparison: Comparison) -> View:
     found = answer(standing)
     linked, short = detailed(standing), short_names(standing)
     judged = standing.score is not None and bool(found.pick or not standing.fitting)
-    names, differing = contrast.differing(standing)
     cells = table(standing, found.pick, linked)
     examples = max((len(r.examples) for r in standing.records), default=0)
     return View(
@@ -110,8 +109,7 @@ def view(comparison: Comparison) -> View:
         memory_meaning=MEMORY[standing.cuda],
         setting_up=contrast.setting_up(comparison),
         configuration=contrast.configuration(header),
-        differing_names=names,
-        differing=differing,
+        differing=contrast.differing(standing),
         details=details(standing, linked),
         details_left_out=len(standing.records) - len(linked),
         several_seeds=standing.several_seeds,

@@ -21,6 +21,7 @@ from llmbench.output.html.charts.plot import (
     Says,
     Scale,
 )
+from llmbench.output.table import plain
 from llmbench.record.arm import Arm
 from llmbench.record.figure import measured_steps
 from llmbench.record.record import PHASES, Memory, Phase, Record
@@ -93,7 +94,7 @@ def memory_per_phase(standing: Standing, pick: Arm | None) -> Chart | None:
         f"From top to bottom: {', '.join(PHASES)}. The peak of each phase on its own, counters "
         "reset in between; the accent is training, which the headline figure is taken from."
         + left_out(measured, shown),
-        (["Cell", *PHASES], rows),
+        plain("Memory per phase", ["Method", *PHASES], rows),
         lambda: _phases(shown, peaks, standing),
     )
 
@@ -130,8 +131,9 @@ def step_times(standing: Standing, pick: Arm | None) -> Chart | None:
         f"Ticks of the seconds that each optimiser step took, for {count}.",
         "A tick per step, the dot is the median. Faint ticks are the burn-in, which does not "
         "count; the slowest of them may lie beyond the axis." + left_out(trained, shown),
-        (
-            ["Cell", "Fastest", "Median", "Slowest", "Burn-in, slowest"],
+        plain(
+            "Step times",
+            ["Method", "Fastest", "Median", "Slowest", "Burn-in, slowest"],
             _step_rows(trained, standing),
         ),
         lambda: _strips(shown, standing),
@@ -208,7 +210,11 @@ def peak_stacks(standing: Standing, pick: Arm | None) -> Chart | None:
         "Stacked bars of what memory was used for at the peak of the train phase, of "
         f"{text.plural(len(shown), phrases.row(standing))}.",
         _caption(drawn, standing) + left_out(tuple(known), shown),
-        (["Cell", *peak.HEADER], [_peak_row(p, standing) for held in known.values() for p in held]),
+        plain(
+            "What the peak is made of",
+            ["Method", *peak.HEADER],
+            [_peak_row(p, standing) for held in known.values() for p in held],
+        ),
         lambda: _stacks({arm: known[arm] for arm in shown}, standing),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from llmbench.output.html.charts.plot import Plot
+from llmbench.output.table import Table
 from llmbench.record.arm import Arm
 from llmbench.text import GIB, MIB
 
@@ -24,8 +25,7 @@ class Chart:
     caption: str
     drawings: tuple[Markup, ...]
     """None where drawing failed, or there is nothing to draw: the table stands in."""
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    table: Table
 
     @property
     def drawing(self) -> Markup:
@@ -38,11 +38,10 @@ def chart(
     title: str,
     description: str,
     caption: str,
-    table: tuple[Sequence[str], Sequence[Sequence[str]]],
+    table: Table,
     *draw: Callable[[], Plot],
 ) -> Chart:
     """Draw; an error in there costs the drawing, and neither the table nor the page."""
-    header, rows = table
     try:
         drawings = tuple(
             make().finish(f"{name}-{n}" if n else name, title, description)
@@ -51,7 +50,7 @@ def chart(
     except Exception as error:  # figures that nobody thought of are to cost no more than this
         drawings = ()
         caption = f"It could not be drawn ({type(error).__name__}); the table has its figures."
-    return Chart(name, title, caption, drawings, tuple(header), tuple(tuple(r) for r in rows))
+    return Chart(name, title, caption, drawings, table)
 
 
 def bytes_unit(largest: float) -> tuple[str, float]:

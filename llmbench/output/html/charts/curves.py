@@ -25,6 +25,7 @@ from llmbench.output.html.charts.plot import (
     ceiling,
     prefixed,
 )
+from llmbench.output.table import Table, plain
 from llmbench.record.arm import Arm
 from llmbench.record.figure import SHARE
 from llmbench.record.record import Record, Validation
@@ -190,7 +191,7 @@ def _at(arm: Arm, share: float) -> float | None:
     return fmean(values) if values else None
 
 
-def _table(arms: Sequence[Arm], standing: Standing) -> tuple[list[str], list[list[str]]]:
+def _table(arms: Sequence[Arm], standing: Standing) -> Table:
     rows = [
         [
             standing.names[arm.id],
@@ -200,7 +201,8 @@ def _table(arms: Sequence[Arm], standing: Standing) -> tuple[list[str], list[lis
         ]
         for arm in arms
     ]
-    return ["Cell", "Steps", "First step", "Halfway", "Last step", "On the references"], rows
+    header = ["Method", "Steps", "First step", "Halfway", "Last step", "On the references"]
+    return plain("Loss while training", header, rows)
 
 
 UNITS = (("s", 1, 600), ("min", 60, 36_000), ("h", 3600, math.inf))
@@ -354,7 +356,7 @@ def _trace(
     return plot
 
 
-def _learnt(known: Validations, standing: Standing) -> tuple[list[str], list[list[str]]]:
+def _learnt(known: Validations, standing: Standing) -> Table:
     rows = [
         [
             standing.names[arm.id],
@@ -365,8 +367,8 @@ def _learnt(known: Validations, standing: Standing) -> tuple[list[str], list[lis
         ]
         for arm, points in known.items()
     ]
-    header = ["Cell", "Measured", "Before training", "Lowest", "Last", "Training time", "Tokens"]
-    return header, rows
+    header = ["Method", "Measured", "Before training", "Lowest", "Last", "Training time", "Tokens"]
+    return plain("Learning", header, rows)
 
 
 def _told(losses: Sequence[float]) -> tuple[float, float, float]:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from markupsafe import Markup
+
 from llmbench import text
 from llmbench.analysis.standing import Standing
 from llmbench.analysis.tuning import Search, Try, searches
@@ -30,6 +32,7 @@ from llmbench.output.html.charts.plot import (
     round_ratios,
     round_steps,
 )
+from llmbench.output.table import plain
 from llmbench.record.arm import Arm
 from llmbench.record.record import Record
 from llmbench.wording import figures
@@ -196,7 +199,7 @@ def learning_rates(records: Sequence[Record], standing: Standing, pick: Arm | No
         f"Lines of the validation loss of {text.plural(len(shown), 'method')} over the learning "
         "rate; of each, the chosen rate is filled.",
         " ".join([*_caption(found, standing), *sweep.legend, *_doubts(found)]),
-        (HEADER, [_row(name, search) for name, search in found.items()]),
+        plain("Learning rates", HEADER, [_row(n, s) for n, s in found.items()], words=[1]),
         *([sweep.draw] if sweep.losses else []),
     )
 
@@ -266,11 +269,12 @@ def _doubts(found: Searches) -> Iterator[str]:
     yield from (f"{doubt}: {text.listed(names)}." for doubt, names in doubts.items())
 
 
-def _row(name: str, search: Search) -> list[str]:
+def _row(name: str, search: Search) -> list[str | Markup]:
     tried = (f"{figures.learning_rate(t.rate)}: {told(t)}" for t in search.tries)
     return [
         name,
-        ", ".join(tried),
+        # Each try in one piece.
+        Markup(", ").join(Markup('<span class="option">{}</span>').format(t) for t in tried),
         figures.learning_rate(search.best.rate) if search.best else "none",
         "yes" if search.bracketed else "no",
         str(len(search.tries)),

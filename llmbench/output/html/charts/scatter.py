@@ -22,7 +22,8 @@ from llmbench.output.html.charts.plot import (
     Spot,
     prefixed,
 )
-from llmbench.output.table import summary_figures
+from llmbench.output.methods import summary_figures
+from llmbench.output.table import Table, plain
 from llmbench.record.arm import Arm
 from llmbench.record.figure import BY_ID, Figure
 from llmbench.wording import figures, phrases
@@ -332,7 +333,7 @@ def _intervals(
 
 def _table(
     shown: Sequence[Arm], up: Side, across: Side, best: Sequence[Arm], standing: Standing
-) -> tuple[list[str], list[list[str]]]:
+) -> Table:
     rows, edge = [], {a.id for a in best}
     for arm in shown:
         row = [standing.names[arm.id]]
@@ -341,4 +342,5 @@ def _table(
             spread = figures.bounds(one.figure, one.interval(arm))
             row.append(f"{value} {spread}".strip())
         rows.append([*row, "yes" if arm.id in edge else "no"])
-    return ["Cell", up.title, across.title, "On the front"], rows
+    header = ["Method", up.title, across.title, "On the front"]
+    return plain(f"{up.title} against {across.title}", header, rows)

@@ -8,6 +8,7 @@ const table = byId("table");
 const body = table.tBodies[0];
 const rows = [...body.rows];
 const heads = [...table.tHead.rows[0].cells];
+["cell", "status"].forEach((name, index) => { heads[index].dataset.column = name; });
 const address = () => new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
 const state = address();
 
