@@ -30,9 +30,11 @@ from llmbench.record.record import (
     Validation,
 )
 from llmbench.record.settings import Settings
+from llmbench_metrics.rouge import Rouge
 from llmbench_strategies import STRATEGIES
 
 GIB = 2**30
+MEASURES = tuple(m.model_copy(update={"metric": "rouge"}) for m in Rouge().measures())
 HELD_OUT = DataRef(name="train.jsonl, held out", examples=64, sha256="5e1f03d2" * 8)
 SHAPE = {
     "model_type": "llama",
@@ -137,6 +139,7 @@ def ok(
         "eval_loss": 2.1 if quality is None else 2.6 - quality,
         "generation": Generation(batches=(GenerationBatch(seconds=4.0, new_tokens=1900),)),
         "examples": () if quality is None else examples(quality, made.settings, spread, noise),
+        "measures": MEASURES if quality is not None else (),
         "artifact_bytes": 160_000_000 if made.trains else None,
     }
     return Record(**values | changes)

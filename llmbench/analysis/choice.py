@@ -65,7 +65,7 @@ def _candidate(standing: Standing, arm: Arm, tied: Mapping[int, object] | None) 
     )
     return Candidate(
         name=standing.names[arm.id],
-        quality=standing.quality_of(arm),
+        quality=None if standing.quality_of(arm) is None else standing.merit(arm),
         memory=field.memory(arm) or 0.0,
         speed=_measured(rates, steps) if field.speed(arm) else None,
         time=_measured(times, steps) if times else None,

@@ -67,12 +67,14 @@ class Effect:
         return "+".join(label for label in labels if label != self.part.added)
 
 
-def effects(arms: Sequence[Arm], score: str | None, margin: float | None = None) -> list[Effect]:
+def effects(
+    arms: Sequence[Arm], score: str | None, margin: float | None = None, sign: int = 1
+) -> list[Effect]:
     """Every part's effect wherever two of the compositions differ in it alone, part by part.
 
     The arms must compare. `score` stands for quality, if there is any; a change of less than the
-    margin leaves it as good. Verdicts are corrected for the number of effects, of which there are
-    at most MOST_EFFECTS.
+    margin leaves it as good, and more is better where `sign` is 1. Verdicts are corrected for the
+    number of effects, of which there are at most MOST_EFFECTS.
     """
     held = {arm.cell.composition: arm for arm in reversed(arms)}
     order = list(dict.fromkeys(arm.cell.composition for arm in arms))
@@ -83,7 +85,7 @@ def effects(arms: Sequence[Arm], score: str | None, margin: float | None = None)
     )
     speeds = {_key(e): j for e in found if (j := judge_speed(held[e.after], held[e.before]))}
     rated = verdicts(speeds)
-    scored = _scored(found, held, score, margin) if score else {}
+    scored = _scored(found, held, score, margin, sign) if score else {}
     return [_judged(e, rated.get(_key(e)), scored.get(_key(e))) for e in found]
 
 
@@ -142,11 +144,16 @@ def _judged(effect: Effect, speed: Verdict | None, quality: Verdict | None) -> E
 
 
 def _scored(
-    found: Sequence[Effect], held: Mapping[str, Arm], score: str, margin: float | None
+    found: Sequence[Effect],
+    held: Mapping[str, Arm],
+    score: str,
+    margin: float | None,
+    sign: int,
 ) -> dict[str, Verdict]:
     """A verdict on each effect's quality, by its key."""
     rows = {_key(e): paired_differences(held[e.after], held[e.before], score) for e in found}
-    return verdicts({key: judge(values) for key, values in rows.items() if values}, margin)
+    judged = {key: judge(values) for key, values in rows.items() if values}
+    return verdicts(judged, margin, sign)
 
 
 def _key(effect: Effect) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 
 from llmbench.analysis import facts
 from llmbench.analysis.groups import asked_for, group
 from llmbench.record.arm import Arm
-from llmbench.record.figure import BY_ID, QUALITY, Figure, peak_memory, timed
+from llmbench.record.figure import BY_ID, Figure, peak_memory, ranking, timed
 
-SCORES = (QUALITY, "rougeLsum", "rouge1", "rouge2")
-"""Scores that can stand for quality: those of which it is known that more is better."""
 SPEED = BY_ID["train_tokens_per_second"]
 
 
@@ -69,10 +68,7 @@ def shared(arm: Arm) -> dict[str, str]:
 def quality_score(arms: Sequence[Arm]) -> Figure | None:
     """The score that stands for quality in these arms, if there is one."""
     trained = [arm for arm in arms if arm.cell.trains and arm.well]
-    for name in SCORES:
-        if any(score_value(BY_ID[name], arm) is not None for arm in trained):
-            return BY_ID[name]
-    return None
+    return ranking([r for arm in trained if arm.cell.model.weights != "random" for r in arm.well])
 
 
 def score_value(score: Figure | None, arm: Arm) -> float | None:
@@ -80,6 +76,12 @@ def score_value(score: Figure | None, arm: Arm) -> float | None:
     if score is None or arm.cell.model.weights == "random":
         return None
     return arm.mean(score.of)
+
+
+def merit(score: Figure | None, arm: Arm) -> float:
+    """An arm's score as something of which more is better; the worst there is where it has none."""
+    value = score_value(score, arm)
+    return -math.inf if value is None or score is None else score.sign * value
 
 
 def least_memory(arms: Sequence[Arm]) -> Arm:

@@ -29,7 +29,8 @@ class Candidate:
 
     name: str
     quality: float | None
-    """More is better; None where quality was not measured."""
+    """More is better, of a metric of which less is with the sign changed; None where quality was
+    not measured."""
     memory: float
     speed: Measured | None = None
     """Tokens per second."""
@@ -59,7 +60,7 @@ class Wish:
     def allows(self, cell: Candidate) -> bool:
         """Whether the candidate keeps within the limits."""
         small = self.memory is None or cell.memory <= self.memory
-        return small and (self.quality is None or (cell.quality or 0.0) >= self.quality)
+        return small and (self.quality is None or _merit(cell) >= self.quality)
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def choose(cells: Sequence[Candidate], wish: Wish) -> Choice:
         return Choice(_smallest(cells, fit))
     if wish.matters == "speed":
         return _fastest(cells, fit)
-    best = max(fit, key=lambda i: cells[i].quality or 0.0)
+    best = max(fit, key=lambda i: _merit(cells[i]))
     level = tuple(i for i in fit if i == best or i in (cells[best].tied or ()))
     by = _measure(cells, level)
     equal = _equal(cells, level, by)
@@ -105,6 +106,10 @@ def choose(cells: Sequence[Candidate], wish: Wish) -> Choice:
     if tight == pick or cells[tight].memory > (1 - LESS) * cells[pick].memory:
         return Choice(pick, best, level, equal, by)
     return Choice(pick, best, level, equal, by, tight, _ratio(cells[tight], cells[pick], by))
+
+
+def _merit(cell: Candidate) -> float:
+    return -math.inf if cell.quality is None else cell.quality
 
 
 def _fastest(cells: Sequence[Candidate], fit: Sequence[int]) -> Choice:

@@ -17,6 +17,7 @@ from llmbench.analysis.field import (
     compete,
     least_memory,
     memory,
+    merit,
     quality_score,
     score_value,
     speed,
@@ -89,7 +90,7 @@ class Standing:
     """Over the seeds, where there are several."""
     speed: dict[str, Interval]
     best: Arm | None
-    """The highest quality among those competing that fit; among all if none fits."""
+    """The best quality among those competing that fit; among all if none fits."""
     verdicts: dict[str, Verdict]
     """Of every arm with quality, against the best."""
     speed_verdicts: dict[str, Verdict]
@@ -153,6 +154,10 @@ class Standing:
         """The times to quality of its seeds; none if one of them never reached it."""
         return learning.over_seeds(arm, self.times)
 
+    def merit(self, arm: Arm) -> float:
+        """The arm's quality as something of which more is better."""
+        return merit(self.score, arm)
+
     def quality_of(self, arm: Arm) -> float | None:
         """The arm's quality; None where it was not measured, or means nothing."""
         return score_value(self.score, arm) if self.score else None
@@ -198,7 +203,7 @@ def stand(comparison: Comparison) -> Standing:
     score = quality_score(found)
     planned = {r.cell.id for r in comparison.planned}
     competing = compete(found, problems.keys() | unlearnt.keys(), score, planned)
-    margin, budget = _margin(comparison.header), _budget(comparison.header)
+    margin, budget = _margin(comparison.header, score), _budget(comparison.header)
     fitting = tuple(a for a in competing if budget is None or (memory(a) or 0.0) <= budget)
     best = _best(fitting or competing, score)
     scored = _highest((a for a in found if score_value(score, a) is not None), score)
@@ -224,15 +229,20 @@ def stand(comparison: Comparison) -> Standing:
         memory=_intervals(found, lambda arm: few_interval(arm.values(peak_memory))),
         speed={},
         best=best,
-        verdicts=quality_verdicts(scored, best, score.id, margin) if score and best else {},
+        verdicts=quality_verdicts(scored, best, score.id, margin, score.sign)
+        if score and best
+        else {},
         speed_verdicts=speed_verdicts(_highest(competing, SPEED), fastest) if fastest else {},
     )
     return replace(standing, speed=_rates(standing))
 
 
-def _margin(header: Header) -> float:
+def _margin(header: Header, score: Figure | None) -> float:
+    """What was asked for, or else what the metric declares."""
     found = header.configuration.get("margin")
-    return found if isinstance(found, float) and found > 0 else MARGIN
+    if isinstance(found, float) and found > 0:
+        return found
+    return (score and score.margin) or MARGIN
 
 
 def _budget(header: Header) -> int | None:
@@ -247,7 +257,7 @@ def _budget(header: Header) -> int | None:
 def _best(competing: Sequence[Arm], score: Figure | None) -> Arm | None:
     if score is None or not competing:
         return None
-    return max(competing, key=lambda arm: score_value(score, arm) or 0.0)
+    return max(competing, key=lambda arm: merit(score, arm))
 
 
 def _fastest(competing: Sequence[Arm]) -> Arm | None:
@@ -277,7 +287,7 @@ def quality_pairs(standing: Standing) -> Pairs:
         verdicts = (
             standing.verdicts
             if arm is standing.best
-            else quality_verdicts(standing.scored, arm, score.id, standing.margin)
+            else quality_verdicts(standing.scored, arm, score.id, standing.margin, score.sign)
         )
         words_of = {i: verdicts[c.id].word for i, c in enumerate(cells) if c.id in verdicts}
         found[number] = {i: word for i, word in words_of.items() if word in NOT_WORSE}
@@ -292,7 +302,9 @@ def _highest(found: Iterable[Arm], figure: Figure | None) -> list[Arm]:
     held = list(found)
     if len(held) <= FULL_STATISTICS or figure is None:
         return held
-    ranked = sorted(held, key=lambda arm: (arm.cell.trains, -(arm.mean(figure.of) or 0.0)))
+    ranked = sorted(
+        held, key=lambda arm: (arm.cell.trains, -figure.sign * (arm.mean(figure.of) or 0.0))
+    )
     return ranked[:FULL_STATISTICS]  # the untrained base first: it is always wanted
 
 

@@ -11,11 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from llmbench import plugin
-from llmbench.errors import CompositionError, ConfigError, PluginError, nearest
+from llmbench.errors import CompositionError, ConfigError, PluginError
 from llmbench.machine import Environment
 from llmbench.plugin.blame import Amiss, blamed, of_kind, sentence
+from llmbench.plugin.option import option_error, read_options
 from llmbench.plugin.strategy import Strategy
-from llmbench.record.labels import split_list
 from llmbench.record.settings import ADJUSTABLE, Settings, difference
 
 MEMBER = re.compile(r"\s*(?P<id>[A-Za-z0-9][\w.-]*)\s*(?:\((?P<options>[^()]*)\))?\s*")
@@ -160,41 +160,14 @@ def _scan(text: str) -> Iterator[re.Match[str]]:
 
 def _member(name: str, options: str | None) -> Strategy:
     strategy = plugin.registry().strategies.get(name)
-    given = _options(name, options or "")
+    given = read_options(name, options or "", CompositionError)
     with blamed("strategy", name, "reading its options"):
         try:
             member = strategy.model_validate(given)
         except ValidationError as error:
-            raise CompositionError(_option_error(strategy, error)) from None
+            raise CompositionError(option_error(strategy, error)) from None
         member.model_dump(mode="json")  # a record will have to keep them
         return member
-
-
-def _options(name: str, text: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for part in split_list(text):
-        key, equals, value = (p.strip() for p in part.partition("="))
-        if not equals or not key or not value:
-            raise CompositionError(
-                f"'{part}' in '{name}({text})' is not an option: write key=value."
-            )
-        if key in found:
-            raise CompositionError(f"'{key}' is given twice in '{name}({text})': give it once.")
-        found[key] = value
-    return found
-
-
-def _option_error(strategy: type[Strategy], error: ValidationError) -> str:
-    first = error.errors()[0]
-    option = str(first["loc"][0]) if first["loc"] else ""
-    if first["type"] == "extra_forbidden":
-        fields = strategy.model_fields
-        hint = nearest(option, fields) if fields else "it takes none."
-        return f"'{strategy.id}' has no option '{option}': {hint}"
-    if first["type"] == "missing":
-        return f"'{strategy.id}' needs its option '{option}': write '{strategy.id}({option}=...)'."
-    problem = first["msg"][0].lower() + first["msg"][1:]
-    return f"'{strategy.id}({option}={first['input']})' cannot be: {problem}."
 
 
 def _clash(one: Strategy, other: Strategy) -> bool:

@@ -96,8 +96,11 @@ class Config(BaseModel):
     )
     target_field: str | None = Field(None, description="Field of the target, likewise.")
     metrics: Listed = Field(("rouge",), min_length=1, description="Metrics, with commas.")
-    margin: float = Field(
-        0.01, gt=0, lt=1, description="Cells whose quality differs by less are as good."
+    margin: float | None = Field(
+        None,
+        gt=0,
+        description="Cells whose quality differs by less are as good. By default what the metric "
+        "declares: 0.01 of a score from 0 to 1.",
     )
     memory_budget: Size | None = Field(
         None, description="Memory that the pick may need: 16GiB. By default all that there is."

@@ -16,7 +16,7 @@ from llmbench.config.rate import Rate
 from llmbench.config.setup import Setup
 from llmbench.errors import ConfigError
 from llmbench.machine import Environment
-from llmbench.plugin import metric
+from llmbench.plugin.metric import Named
 from llmbench.record.comparison import Plan, Planned
 from llmbench.record.record import Budget, Cell, DataRefs, Member, ModelRef
 from llmbench.record.settings import difference
@@ -112,11 +112,11 @@ def code(config: Config) -> dict[str, str]:
         "prompt": digest(task.item.template.encode()),
     }
     for name in config.metrics:
-        head, argument = metric.split(name)
-        entry = registry.metrics.entries[head]
-        found[f"metric {head}"] = entry.source.distribution
-        if argument and entry.item.local_code(argument):
-            found[f"script of {name}"] = digest(script(argument))
+        asked = Named.read(name)
+        entry = registry.metrics.entries[asked.id]
+        found[f"metric {asked.id}"] = entry.source.distribution
+        if asked.argument and entry.item.local_code(asked.argument):
+            found[f"script of {name}"] = digest(script(asked.argument))
     return found
 
 

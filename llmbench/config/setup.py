@@ -11,8 +11,10 @@ from llmbench.config.composition import Composition
 from llmbench.config.config import COMMAND_LINE, Config, Layer, Resolved, resolve
 from llmbench.errors import ConfigError, UserError
 from llmbench.machine import Environment, collect
-from llmbench.plugin import metric
 from llmbench.plugin.blame import blamed, sentence
+from llmbench.plugin.metric import Named
+from llmbench.plugin.scoring import declared
+from llmbench.record.figure import RESERVED
 from llmbench.record.precision import LIGHTEST
 from llmbench.record.record import Budget
 from llmbench.source import model
@@ -95,15 +97,19 @@ def check_metrics(names: Sequence[str], trust: Trust = NOTHING, origin: str = CO
 
     `origin` says where they were named: a file may have come with the script that it names.
     """
+    taken: dict[str, str] = {}
     for name in names:
-        head, argument = metric.split(name)
-        kind = plugin.registry().metrics.get(head)
-        with blamed("metric", head, "check"):
-            problem = sentence(kind.check(argument))
-            remote = sentence(kind.remote_code(argument))
-            local = sentence(kind.local_code(argument))
+        asked = Named.read(name)
+        kind = plugin.registry().metrics.get(asked.id)
+        with blamed("metric", asked.id, "check"):
+            problem = sentence(kind.check(asked.argument))
+            remote = sentence(kind.remote_code(asked.argument))
+            local = sentence(kind.local_code(asked.argument))
         if problem:
             raise ConfigError(problem)
+        with blamed("metric", asked.id, "measures"):
+            for measure in declared(asked.make(kind)):
+                check_name(measure.id, name, taken)
         if remote and not trust.remote_code:
             raise ConfigError(
                 f"'{name}' runs code of {remote}: allow it with --trust-remote-code, "
@@ -114,6 +120,23 @@ def check_metrics(names: Sequence[str], trust: Trust = NOTHING, origin: str = CO
                 f"'{name}' runs {local}, which cannot be asked for in {origin}: "
                 "name it on the command line, with --metrics."
             )
+
+
+def check_name(score: str, metric: str, taken: dict[str, str]) -> None:
+    """ConfigError where two metrics give a score of the same name, or one takes a column's."""
+    if score in taken:
+        same = (
+            f"'{metric}' is named twice"
+            if taken[score] == metric
+            else (f"'{taken[score]}' and '{metric}' both give '{score}'")
+        )
+        raise ConfigError(f"{same}: name one of them in --metrics.")
+    if score in RESERVED:
+        raise ConfigError(
+            f"'{metric}' gives '{score}', which is another column of results.csv: "
+            "leave it out of --metrics."
+        )
+    taken[score] = metric
 
 
 def check_budget(config: Config, environment: Environment) -> None:

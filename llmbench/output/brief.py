@@ -10,7 +10,6 @@ from llmbench.analysis.standing import Standing, stand
 from llmbench.output.methods import table
 from llmbench.output.table import Row, Table, Value
 from llmbench.record.comparison import Comparison
-from llmbench.record.figure import BY_ID
 from llmbench.record.record import Record
 from llmbench.wording.answer import answer
 
@@ -62,7 +61,8 @@ def brief(comparison: Comparison) -> Brief:
     cells = table(standing, found.pick, frozenset())
     wanted = ([standing.score.id] if standing.score else []) + list(SHORT_LABELS)
     labels = SHORT_LABELS | ({} if standing.cuda else {"peak_memory_bytes": "RAM"})
-    names = (labels.get(name) or BY_ID[name].label for name in wanted)
+    headings = {c.id: c.label for c in cells.columns}
+    names = (labels.get(name) or headings[name] for name in wanted)
     return Brief(
         header=("Strategy", *names, "Status"),
         lines=tuple(_line(row, cells, wanted) for row in cells.rows),

@@ -16,13 +16,12 @@ from llmbench.analysis import learning
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import (
     AFTER_PUBLIC,
-    BY_ID,
     FIGURES,
     FIT_SIZE,
-    RESERVED,
     Figure,
     peak_memory_kind,
     score,
+    scores,
     time_to_quality,
 )
 from llmbench.record.record import Record
@@ -77,10 +76,13 @@ def rows(comparison: Comparison) -> list[dict[str, Any]]:
     What only tries a learning rate is no result.
     """
     records = comparison.reported.records
-    scores = {name for r in records for e in r.examples for name in e.scores}
-    extra = (scores | {name for r in records for name in r.corpus_scores}) - BY_ID.keys() - RESERVED
+    extra = [f.id for f in scores(records) if f.id not in FIRST_SCORES]
     behind = (*AFTER_PUBLIC, time_to_quality(learning.times_to_quality(records)))
-    return [_row(record, behind, sorted(extra)) for record in records]
+    return [_row(record, behind, extra) for record in records]
+
+
+FIRST_SCORES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+"""Columns that were promised before metrics declared their scores: always there, maybe empty."""
 
 
 def _row(record: Record, behind: Sequence[Figure], extra_scores: Sequence[str]) -> dict[str, Any]:
@@ -93,6 +95,7 @@ def _row(record: Record, behind: Sequence[Figure], extra_scores: Sequence[str]) 
         "reason": record.reason,
         "device": record.environment.device_name if record.environment else None,
     }
+    row |= {name: score(name)(record) for name in FIRST_SCORES}
     for figure in FIGURES:
         row[figure.id] = figure.of(record)
         if figure.id == "peak_memory_bytes":

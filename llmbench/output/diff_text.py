@@ -11,17 +11,16 @@ from llmbench import text as words
 from llmbench.analysis.diff.change import SIGNIFICANT, Change
 from llmbench.analysis.diff.compare import CellDiff, Diff
 from llmbench.analysis.diff.rule import Outcome
-from llmbench.record.figure import QUALITY, peak_memory_kind
+from llmbench.record.figure import peak_memory_kind, ranking
 from llmbench.wording import figures
 
 SHOWN = (
-    QUALITY,
     "peak_memory_bytes",
     "train_tokens_per_second",
     "generate_tokens_per_second",
     "fit_size",
 )
-"""Figures that are always shown where they were measured."""
+"""Figures that are always shown where they were measured, beside quality."""
 
 
 def shown(cell: CellDiff, outcomes: Sequence[Outcome]) -> list[Change]:
@@ -31,8 +30,13 @@ def shown(cell: CellDiff, outcomes: Sequence[Outcome]) -> list[Change]:
     """
     if cell.broken and all(c.new is None for c in cell.changes):
         return []
-    asked = {*SHOWN, *(o.rule.figure_id for o in outcomes)}
+    asked = {*_main(cell), *(o.rule.figure_id for o in outcomes)}
     return [c for c in cell.changes if c.figure.id in asked or c.word == "changed"]
+
+
+def _main(cell: CellDiff) -> set[str]:
+    quality = ranking(cell.pair.records)
+    return {*SHOWN, *([quality.id] if quality else [])}
 
 
 def label(cell: CellDiff, change: Change) -> str:
@@ -89,7 +93,7 @@ def summary(diff: Diff) -> str:
     """How much changed, in a sentence."""
     if not diff.cells:
         return "No cell is in both comparisons."
-    counts = Counter(h.word for c in diff.cells for h in c.changes if h.figure.id in SHOWN)
+    counts = Counter(h.word for c in diff.cells for h in c.changes if h.figure.id in _main(c))
     moved = [f"{counts[word]} {word}" for word in sorted(SIGNIFICANT) if counts[word]]
     of = f"Of {words.plural(len(diff.cells), 'cell')} in both"
     broken = sum(bool(c.broken) for c in diff.cells)
@@ -102,7 +106,7 @@ def summary(diff: Diff) -> str:
 
 def _from_to(change: Change) -> str:
     old, new = values(change)
-    score = change.figure.unit == "score"
+    score = change.figure.scored
     return f"from {old} to {new} ({words.signed(change.absolute) if score else growth(change)})"
 
 

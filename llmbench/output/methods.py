@@ -23,7 +23,7 @@ from llmbench.record.figure import (
     TIME_TO_QUALITY,
     Figure,
     generate_rate,
-    score,
+    scores,
     time_to_quality,
     timed,
 )
@@ -46,10 +46,8 @@ TRAINING_ONLY = frozenset({"train_seconds"})
 
 def figures(standing: Standing) -> Iterator[Figure]:
     """Quality first, then the rest in their public order; figures that no cell has are left out."""
-    seen = {n for r in standing.records for e in r.examples[:1] for n in e.scores}
-    extra = (seen | {n for r in standing.records for n in r.corpus_scores}) - BY_ID.keys()
-    further = [Figure(n, n, "score", "neither", score(n), "") for n in sorted(extra)]
-    ordered = [*FIGURES, *further, *AFTER_PUBLIC, time_to_quality(standing.times)]
+    measured = scores(standing.records)
+    ordered = [*measured, *FIGURES, *AFTER_PUBLIC, time_to_quality(standing.times)]
     head = standing.score.id if standing.score else None
     for figure in sorted(ordered, key=lambda f: f.id != head):
         if figure.id in SHOWN or any(value_of(figure, a) is not None for a in standing.arms):
@@ -64,7 +62,7 @@ def _named(figure: Figure, standing: Standing) -> Figure:
 
 def value_of(figure: Figure, arm: Arm) -> float | None:
     """An arm's value of a figure; None where there is none, or it means nothing."""
-    if figure.unit == "score":
+    if figure.scored:
         return score_value(figure, arm)
     if figure.id in TRAINING_ONLY and not arm.cell.trains:
         return None
@@ -139,8 +137,7 @@ def table(standing: Standing, pick: Arm | None, linked: frozenset[str]) -> Table
                 ),
             )
         )
-    # Scores of further metrics were asked for, so that they are shown as well.
-    asked = {f.id for f in found if f.unit == "score" and f.id not in BY_ID}
+    asked = {f.id for f in found if f.lead}
     shown = {standing.score.id if standing.score else "", *SHOWN, *asked, TIME_TO_QUALITY}
     columns = (
         Column(words.clean(f.label), "figure", f.id, f.meaning, f.better, f.id in shown)
@@ -235,7 +232,7 @@ def _detail(figure: Figure, arm: Arm, standing: Standing) -> str:
 def _absent(figure: Figure, arm: Arm) -> str:
     if not arm.well:
         return "not measured"  # its row says why
-    if figure.unit == "score" and arm.cell.model.weights == "random":
+    if figure.scored and arm.cell.model.weights == "random":
         return "not measured: the weights are random"
     if not arm.cell.trains:
         return "not measured: nothing is trained"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import fmean
 from typing import Literal
 
+from llmbench.record.measure import Measure, undeclared
 from llmbench.record.record import Record, Step
-
-QUALITY = "rougeL"
-"""The score that stands for quality where one figure has to."""
+from llmbench.text import percent
 
 
 @dataclass(frozen=True)
@@ -20,27 +20,109 @@ class Figure:
 
     id: str
     label: str
-    unit: Literal["score", "bytes", "tokens/s", "count", "whole", "seconds", "nats"]
+    unit: Literal[
+        "score", "points", "number", "bytes", "tokens/s", "count", "whole", "seconds", "nats"
+    ]
     better: Literal["higher", "lower", "neither"]
     of: Callable[[Record], float | None]
     meaning: str
+    ends: tuple[float, float] = (0.0, math.inf)
+    """The least and the most that it can be; an interval may reach beyond what can be."""
+    margin: float | None = None
+    """Of a metric's score: differences smaller than this matter to nobody."""
+    blind: str | None = None
+    """Of a metric's score: the score that tells which share of the texts it cannot see."""
+    lead: bool = False
+    """Of a metric's score: whether it is the first of its metric, to be shown from the start."""
 
     @property
-    def ends(self) -> tuple[float, float]:
-        """The least and the most that it can be; an interval may reach beyond what can be."""
-        if self.unit == "score" and self.better == "neither":  # a metric that nobody knows
-            return -math.inf, math.inf
-        return 0.0, 1.0 if self.unit == "score" else math.inf
+    def scored(self) -> bool:
+        """Whether a metric gives it, so that it speaks of quality."""
+        return self.margin is not None
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, -1 where less is."""
+        return -1 if self.better == "lower" else 1
 
 
+MOST_BLIND = 0.05
+"""The share of characters that a metric may not see and still stand for quality."""
+
+
+@cache
 def score(name: str) -> Callable[[Record], float | None]:
-    """The mean of a per-example score, or the figure of the whole set by that name."""
+    """The figure of the whole set by that name, or the mean of the examples'."""
 
     def of(record: Record) -> float | None:
+        if name in record.corpus_scores:
+            return record.corpus_scores[name]
         values = [e.scores[name] for e in record.examples if name in e.scores]
-        return fmean(values) if values else record.corpus_scores.get(name)
+        return fmean(values) if values else None
 
     return of
+
+
+def of_measure(measure: Measure, unseen: float = 0.0, lead: bool = True) -> Figure:
+    """The figure of a metric's score, its label with a word where texts escape the metric."""
+    label = measure.label
+    if unseen > MOST_BLIND:
+        label = f"{label}, blind to {percent(unseen, 1)}"
+    return Figure(
+        id=measure.id,
+        label=label,
+        unit=measure.unit,
+        better=measure.better,
+        of=score(measure.id),
+        meaning=measure.meaning,
+        ends=measure.ends,
+        margin=measure.margin,
+        blind=measure.blind,
+        lead=lead,
+    )
+
+
+def scores(records: Iterable[Record]) -> list[Figure]:
+    """The figures that metrics gave these records, in the metrics' order; those that nobody has
+    declared come last, and are better neither way.
+    """
+    held = list(records)
+    declared: dict[str, Measure] = {}
+    for record in held:
+        for measure in record.measures:
+            declared.setdefault(measure.id, measure)
+    names = {n for r in held for n in r.corpus_scores}
+    names |= {n for r in held for e in r.examples[:1] for n in e.scores}
+    known = {n: m for n, m in declared.items() if n in names}
+    others = {n: undeclared(n) for n in sorted(names - known.keys() - RESERVED)}
+    first = {m.metric: m.id for m in reversed(known.values())}
+    return [
+        of_measure(m, blindness(held, m.blind), first.get(m.metric) in (m.id, None))
+        for m in (known | others).values()
+    ]
+
+
+def unseeing(records: Sequence[Record]) -> list[Measure]:
+    """What metrics gave these records that does not see their texts, and so does not rank."""
+    found = {m.id: m for r in records for m in r.measures if m.better != "neither"}
+    return [m for m in found.values() if blindness(records, m.blind) > MOST_BLIND]
+
+
+def blindness(records: Iterable[Record], name: str | None) -> float:
+    """The largest share of characters that a metric did not see in any of these records."""
+    if name is None:
+        return 0.0
+    return max((v for r in records if (v := score(name)(r)) is not None), default=0.0)
+
+
+def ranking(records: Sequence[Record]) -> Figure | None:
+    """The score that stands for quality: the first of the metrics', in their order, of which it is
+    known which way is better, and that sees the texts. None where there is none.
+    """
+    for figure in scores(records):
+        if figure.better != "neither" and blindness(records, figure.blind) <= MOST_BLIND:
+            return figure
+    return None
 
 
 def peak_memory(record: Record) -> float | None:
@@ -111,10 +193,6 @@ def load_seconds(record: Record) -> float | None:
 
 
 FIGURES = (
-    Figure("rouge1", "ROUGE-1", "score", "higher", score("rouge1"), "single words shared"),
-    Figure("rouge2", "ROUGE-2", "score", "higher", score("rouge2"), "word pairs shared"),
-    Figure("rougeL", "ROUGE-L", "score", "higher", score("rougeL"), "longest common sequence"),
-    Figure("rougeLsum", "ROUGE-Lsum", "score", "higher", score("rougeLsum"), "the same by lines"),
     Figure("peak_memory_bytes", "Peak memory", "bytes", "lower", peak_memory, "while training"),
     Figure(
         "train_tokens_per_second",
@@ -251,7 +329,7 @@ RESERVED = frozenset(
     {
         *("strategy", "model", "task", "seed", "status", "reason", "device", "cell", "attempt"),
         *("peak_memory_kind", "fit_budget_bytes", "fit_stretched", "fit_size", TIME_TO_QUALITY),
-        *(f.id for f in (*FIGURES, *AFTER_PUBLIC) if f.unit != "score"),
+        *(f.id for f in (*FIGURES, *AFTER_PUBLIC)),
     }
 )
 """Columns that no metric's figure may be called."""

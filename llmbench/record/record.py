@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from llmbench import units
 from llmbench.machine import Environment
+from llmbench.record.measure import Measure
 from llmbench.record.settings import Settings
 from llmbench.units import MOST, Amount, Count, Seconds, Whole
 
@@ -382,4 +383,7 @@ class Record(Part):
     generation: Generation | None = None
     examples: Examples = ()
     corpus_scores: Scores = {}
+    measures: tuple[Measure, ...] = ()
+    """What the scores mean, by the metrics' word, in the order of `--metrics`. The first that has a
+    direction and sees the texts stands for quality."""
     artifact_bytes: Count | None = None

@@ -56,6 +56,10 @@ def record(value: Record) -> Record:
             "warnings": _prose(by, value.warnings),
             "phases": {name: _phase(by, phase) for name, phase in value.phases.items()},
             "corpus_scores": by.keyed(value.corpus_scores),
+            "measures": tuple(
+                m.model_copy(update={"id": name})
+                for name, m in by.keyed({m.id: m for m in value.measures}).items()
+            ),
             "examples": tuple(
                 e.model_copy(update={"scores": by.keyed(e.scores)}) for e in value.examples
             ),

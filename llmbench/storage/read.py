@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from llmbench.errors import StoreError
 from llmbench.record.record import SCHEMA_VERSION, Record
+from llmbench.storage.declared import with_measures
 
 Content = dict[str, Any]
 
@@ -56,7 +57,7 @@ MOST_BYTES = 2**28
 
 def read_record(path: Path) -> Record:
     """Read and validate one record; StoreError, naming the file, where it is not one."""
-    record = validated(Record, path, "a record")
+    record = with_measures(validated(Record, path, "a record"))
     if not FILE_NAME.fullmatch(record.cell.id):
         raise StoreError(f"{path.name!r} is not a record (its cell's id cannot be a file's name).")
     return record

@@ -11,6 +11,7 @@ from llmbench.analysis.choice import picked
 from llmbench.analysis.groups import group
 from llmbench.analysis.standing import Standing
 from llmbench.record.arm import Arm
+from llmbench.record.figure import unseeing
 from llmbench.units import spoken
 from llmbench.wording import phrases, reason
 
@@ -111,8 +112,9 @@ def _nothing_better(standing: Standing, best: Arm, base: Arm) -> Answer:
         if verdict.word == "better"
         else f"Nothing to pick yet: no {row} is better than the untrained model beyond chance",
         (
-            f"The highest {phrases.label(standing)} is {phrases.quality(standing, best)}, by "
-            f"{standing.name(best)}; the untrained {standing.name(base)} has "
+            f"The {phrases.top(standing)} {phrases.label(standing)} is "
+            f"{phrases.quality(standing, best)}, by {standing.name(best)}; "
+            f"the untrained {standing.name(base)} has "
             f"{phrases.quality(standing, base)} ({phrases.difference(standing, verdict)}).",
             f"These {row}s trained for {steps}. {more} steps or another learning rate may tell "
             "them apart.",
@@ -126,6 +128,11 @@ def _nothing_better(standing: Standing, best: Arm, base: Arm) -> Answer:
 def _without_quality(standing: Standing) -> Answer:
     fastest, smallest = standing.fastest(), standing.smallest()
     because = "Quality was not measured, so this speaks of speed and memory only."
+    blind = unseeing(standing.records)
+    if blind:
+        because = (
+            f"{blind[0].label} cannot see these texts, so this speaks of speed and memory only."
+        )
     if any(r.cell.model.weights == "random" for r in standing.records):
         because = (
             "The weights are random, so nothing is known of quality: "

@@ -24,6 +24,8 @@ def value_text(figure: Figure, value: float) -> str:
 
 FORMATS: dict[str, Callable[[float], str]] = {
     "score": "{:.3f}".format,
+    "points": "{:.1f}".format,
+    "number": "{:.4g}".format,
     "bytes": size,
     "tokens/s": "{:,.0f} tok/s".format,
     "count": count,

@@ -13,6 +13,7 @@ from llmbench.analysis.groups import group
 from llmbench.analysis.names import named
 from llmbench.analysis.standing import Standing
 from llmbench.record.comparison import Comparison
+from llmbench.record.figure import blindness, unseeing
 from llmbench.wording import phrases
 from llmbench.wording.cautions import cautions
 from llmbench.wording.scope import scope
@@ -33,6 +34,7 @@ def notes(comparison: Comparison, standing: Standing) -> tuple[Note, ...]:
     """All notes, the gravest first."""
     found = [
         *_wrong(standing),
+        *_blind(standing),
         *_unlearnt(standing),
         *(Note("warning", words.clean(p)) for p in comparison.problems),
         *_unchecked(standing),
@@ -61,6 +63,21 @@ def _unlearnt(standing: Standing) -> Iterator[Note]:
         if found:
             text = f"{standing.name(arm)} did not learn, which says nothing of its method: "
             yield Note("warning", text + found.reason)
+
+
+def _blind(standing: Standing) -> Iterator[Note]:
+    """What a metric cannot see of the texts, and what to use instead."""
+    found = unseeing(standing.records)
+    if found:
+        share = words.percent(blindness(standing.records, found[0].blind), 1)
+        labels = words.listed([measure.label for measure in found])
+        verb = "does" if len(found) == 1 else "do"
+        instead = f" (--metrics {found[0].instead})" if found[0].instead else ""
+        yield Note(
+            "wrong",
+            f"{labels} cannot see {share} of the letters and digits in these texts, and {verb} not "
+            f"rank. Score them with another metric{instead}.",
+        )
 
 
 def _unchecked(standing: Standing) -> Iterator[Note]:

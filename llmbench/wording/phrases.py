@@ -11,7 +11,6 @@ from llmbench.analysis.standing import Standing
 from llmbench.analysis.statistics.need import Need
 from llmbench.analysis.statistics.verdict import Verdict
 from llmbench.record.arm import Arm
-from llmbench.record.figure import BY_ID
 from llmbench.text import size
 from llmbench.units import spoken
 from llmbench.wording import figures
@@ -49,10 +48,10 @@ def _who(standing: Standing) -> str:
 
 def _verdicts(standing: Standing) -> str:
     return (
-        f"The best is the highest mean {label(standing)}. Another is as good if the 90 % interval "
-        f"of the paired difference lies within {standing.margin:g} of zero over two seeds or more "
-        f"(two one-sided tests), and else worse if {_test(standing)}, corrected for the number of "
-        "comparisons (Holm), and the 95 % interval both say so. All others are undecided."
+        f"The best is the {top(standing)} mean {label(standing)}. Another is as good if the 90 % "
+        f"interval of the paired difference lies within {standing.margin:g} of zero over two seeds "
+        f"or more (two one-sided tests), and else worse if {_test(standing)}, corrected for the "
+        "number of comparisons (Holm), and the 95 % interval both say so. All others are undecided."
     )
 
 
@@ -85,6 +84,11 @@ def label(standing: Standing) -> str:
     return standing.score.label if standing.score else ""
 
 
+def top(standing: Standing) -> str:
+    """Which end of the score is the better one."""
+    return "lowest" if standing.score and standing.score.sign < 0 else "highest"
+
+
 def quality(standing: Standing, arm: Arm) -> str:
     """An arm's quality."""
     value = standing.quality_of(arm)
@@ -97,7 +101,9 @@ def quality(standing: Standing, arm: Arm) -> str:
 
 def spread(standing: Standing, arm: Arm) -> str:
     """The interval of an arm's quality, with a space before it."""
-    found = figures.bounds(BY_ID["rougeL"], standing.quality.get(arm.id))
+    if standing.score is None:
+        return ""
+    found = figures.bounds(standing.score, standing.quality.get(arm.id))
     return f" {found}" if found else ""
 
 

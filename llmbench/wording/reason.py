@@ -82,7 +82,7 @@ def _lead(standing: Standing, picked: Picked) -> str:
     label, best = phrases.label(standing), picked.best
     own = f"{phrases.quality(standing, picked.arm)}{phrases.spread(standing, picked.arm)}"
     if picked.arm is best:
-        return f"It has the highest {label}, {own}"
+        return f"It has the {phrases.top(standing)} {label}, {own}"
     verdict = standing.verdicts[picked.arm.id]
     difference = phrases.difference(standing, verdict)
     figures = f"({own} against {phrases.quality(standing, best)}, {difference})"
@@ -114,7 +114,8 @@ def _ground(standing: Standing, picked: Picked, level: str) -> str:
 def _alone(standing: Standing, best: Arm) -> str:
     """Why the one that nothing is level with."""
     row, quality = phrases.row(standing), phrases.quality(standing, best)
-    figures = f"the highest {phrases.label(standing)}, {quality}{phrases.spread(standing, best)}"
+    top = f"the {phrases.top(standing)} {phrases.label(standing)}"
+    figures = f"{top}, {quality}{phrases.spread(standing, best)}"
     if len(standing.fitting) == 1:
         return (
             f"It is the only {row} that needs {spoken(standing.budget or 0)} or less, "
@@ -123,8 +124,9 @@ def _alone(standing: Standing, best: Arm) -> str:
     rest = [arm for arm in standing.fitting if standing.word(arm)]
     if not rest:  # nothing was evaluated on the same examples
         return f"It has {figures}, and no other {row} can be held against it on that."
-    than = "above" if standing.one_seed else "better than"
-    runner = max(rest, key=lambda arm: standing.quality_of(arm) or 0.0)
+    beyond = "below" if phrases.top(standing) == "lowest" else "above"
+    than = beyond if standing.one_seed else "better than"
+    runner = max(rest, key=standing.merit)
     return (
         f"It has {figures}, {than} every other {row}; next is {standing.name(runner)} with "
         f"{phrases.quality(standing, runner)} "
@@ -143,9 +145,9 @@ def _tight(standing: Standing, picked: Picked) -> Iterator[str]:
 
 
 def _beyond_budget(standing: Standing, best: Arm) -> Iterator[str]:
-    """What scores higher, and needs more than it may."""
+    """What scores better, and needs more than it may."""
     beyond = [arm for arm in standing.competing if arm not in standing.fitting]
-    higher = max((best, *beyond), key=lambda arm: standing.quality_of(arm) or 0.0)
+    higher = max((best, *beyond), key=standing.merit)
     if higher is not best:
         yield (
             f"{standing.name(higher)} scores {phrases.quality(standing, higher)}, and needs "
@@ -158,7 +160,7 @@ def _need(standing: Standing, picked: Picked) -> Iterator[str]:
     rivals = _rivals(standing, picked)
     if not rivals:
         return
-    highest = max(rivals, key=lambda arm: standing.quality_of(arm) or 0.0)
+    highest = max(rivals, key=standing.merit)
     other = highest if picked.arm is picked.best else picked.arm
     difference, found = standing.verdicts[other.id].difference, standing.need(other)
     if difference.low == difference.high == 0:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
 
 import torch
 
-from llmbench.plugin.blame import Amiss, blamed, of_kind
-from llmbench.plugin.metric import Score
+from llmbench.plugin.blame import blamed, of_kind
 from llmbench.plugin.probe import Probe
 from llmbench.plugin.strategy import Strategy
-from llmbench.record.figure import RESERVED
-from llmbench.record.record import Example
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -32,27 +29,6 @@ def model(value: Any) -> torch.nn.Module:
 def optimizer(value: Any) -> torch.optim.Optimizer | None:
     """An optimiser, or None."""
     return None if value is None else of_kind(value, torch.optim.Optimizer, "an optimiser")
-
-
-def score(value: Any, examples: Sequence[Example], held: Collection[str]) -> Score:
-    """A metric's figures: one per example, each a number, under names that no other has."""
-    found: Score = of_kind(value, Score, "a Score")
-    taken = sorted((found.examples.keys() | found.corpus.keys()) & set(held))
-    if taken:
-        raise Amiss(f"it gives '{taken[0]}', which another metric gives too")
-    reserved = sorted((found.examples.keys() | found.corpus.keys()) & RESERVED)
-    if reserved:
-        raise Amiss(f"it gives '{reserved[0]}', which is another column of results.csv")
-    for name, values in found.examples.items():
-        if len(values) != len(examples):
-            raise Amiss(f"it gave {len(values)} of {len(examples)} scores of '{name}'")
-        wrong = [e.id for e, v in zip(examples, values, strict=True) if not math.isfinite(v)]
-        if wrong:
-            raise Amiss(f"its '{name}' of example '{wrong[0]}' is no number")
-    for name, value in found.corpus.items():
-        if not math.isfinite(value):
-            raise Amiss(f"its '{name}' is no number")
-    return found
 
 
 class Context(AbstractContextManager[None]):

@@ -21,7 +21,6 @@ ALWAYS = (
     "transformers.models.auto.modeling_auto",
     "transformers.models.llama.modeling_llama",
     "transformers.generation",
-    "rouge_score.rouge_scorer",
     "llmbench.worker.cell",
 )
 ON_CPU = ("bitsandbytes", "peft")
@@ -36,7 +35,9 @@ def preload() -> None:
         _import(module)
     for module in () if has_gpu() else ON_CPU:
         _import(module)
-    plugin.registry()
+    for metric in plugin.registry().metrics.items().values():
+        for module in metric.modules:
+            _import(module)
 
 
 def has_gpu() -> bool:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from llmbench import plugin
-from llmbench.plugin import metric
+from llmbench.plugin import scoring
 from llmbench.plugin.blame import blamed
-from llmbench.plugin.metric import Score
+from llmbench.plugin.scoring import Scored
 from llmbench.record.events import Generated
 from llmbench.record.record import Example, Generation, GenerationBatch
 from llmbench.record.settings import Settings
 from llmbench.source import data
-from llmbench.worker import guard, load
+from llmbench.worker import load
 from llmbench.worker.batch import Tokens, collate
 from llmbench.worker.running import Running, warn_of_cuts
 from llmbench.worker.train import Diverged, forward_loss, synchronize
@@ -190,31 +189,22 @@ def score(running: Running, predicted: Sequence[Example]) -> None:
 
     One that fails costs the figures of no other; its error is raised once all have been asked.
     """
-    examples, corpus = tuple(predicted), dict[str, float]()
-    problem: Exception | None = None
-    for name in running.job.cell.metrics:
+    known, problem = Scored(tuple(predicted), {}), None
+    for text in running.job.cell.metrics:
         try:
-            found = scores(name, examples, corpus)
+            known = plus(known, text)
         except Exception as error:
             problem = problem or error
             continue
-        corpus |= found.corpus
-        examples = tuple(_with(e, i, found) for i, e in enumerate(examples))
-        running.recorder.note(corpus_scores=corpus, examples=examples)
+        running.recorder.note(
+            corpus_scores=known.corpus, examples=known.examples, measures=known.measures
+        )
     if problem:
         raise problem
 
 
-def scores(name: str, examples: Sequence[Example], corpus: Collection[str]) -> Score:
-    """One metric's figures, under names that no figure has yet."""
-    head, argument = metric.split(name)
-    kind = plugin.registry().metrics.get(head)
-    predictions, references = zip(*((e.prediction, e.references) for e in examples), strict=True)
-    with blamed("metric", head, "score"):
-        found = kind(argument).score(predictions, references)
-        return guard.score(found, examples, {*corpus, *examples[0].scores})
-
-
-def _with(example: Example, index: int, found: Score) -> Example:
-    own = {name: values[index] for name, values in found.examples.items()}
-    return example.model_copy(update={"scores": {**example.scores, **own}})
+def plus(known: Scored, text: str) -> Scored:
+    """What is known with the figures of the metric that `--metrics` names by that text."""
+    metric = scoring.metric(text)
+    with blamed("metric", metric.id, "score"):
+        return known.plus(text, metric, lambda: metric.score(known.predictions, known.references))

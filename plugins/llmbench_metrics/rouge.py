@@ -2,31 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from llmbench.plugin.metric import Metric, Score
+from llmbench.record.measure import Measure
 
-TYPES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+LABELS = {
+    "rougeL": ("ROUGE-L", "longest common sequence"),
+    "rougeLsum": ("ROUGE-Lsum", "the same by lines"),
+    "rouge1": ("ROUGE-1", "single words shared"),
+    "rouge2": ("ROUGE-2", "word pairs shared"),
+}
+"""The types, the one that stands for quality first."""
+TYPES = tuple(LABELS)
+INSTEAD = "chrf, or rouge(tokenizer=character)"
+LATIN = re.compile("[a-z0-9]", re.IGNORECASE)
+"""All that rouge_score's own tokenizer sees."""
+PATTERNS = {"unicode": r"[\p{L}\p{M}\p{N}]+", "character": r"[\p{L}\p{N}]\p{M}*"}
+"""Of any script: words, or letters with the marks on them."""
 
 
 class Rouge(Metric):
-    """F1 of ROUGE-1, ROUGE-2, ROUGE-L and ROUGE-Lsum, with stemming, per example, 0 to 1.
+    """F1 of ROUGE-1, ROUGE-2, ROUGE-L and ROUGE-Lsum per example, 0 to 1.
 
-    Of several references, each figure is the best that any of them gives. ROUGE-Lsum takes
-    lines as sentences. A text without a letter or digit of the Latin alphabet has no tokens for
-    rouge_score, and scores 0.
+    Of several references, each figure is the best that any of them gives. ROUGE-Lsum takes lines
+    as sentences. With `latin`, the tokenizer of rouge_score, words are stemmed, and all but the 26
+    Latin letters and ten digits is blank: a text in another script has no tokens, and scores 0.
+    `unicode` takes words of any script that has blanks between them, `character` single letters,
+    for those that have none.
     """
 
     id = "rouge"
-    summary = "ROUGE-1, 2, L and Lsum F1 by rouge_score; the best of several references"
+    summary = "ROUGE-L, Lsum, 1 and 2; rouge(tokenizer=unicode) or (tokenizer=character)"
+    modules = ("rouge_score.rouge_scorer",)
+
+    tokenizer: Literal["latin", "unicode", "character"] = "latin"
+
+    def measures(self) -> Sequence[Measure]:
+        """ROUGE-L first, and the share of the texts that no figure here can see."""
+        how = "" if self.tokenizer == "latin" else f" ({self.tokenizer})"
+        unseen = Measure(
+            id=self._name("rouge_unseen"),
+            label=f"Unseen by ROUGE{how}",
+            better="neither",
+            meaning="share of the letters and digits in references and predictions that are no "
+            "part of any token",
+        )
+        return [
+            *(
+                Measure(
+                    id=self._name(kind),
+                    label=label + how,
+                    meaning=meaning,
+                    blind=unseen.id,
+                    instead=INSTEAD,
+                )
+                for kind, (label, meaning) in LABELS.items()
+            ),
+            unseen,
+        ]
 
     def score(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
         """Score every prediction against its references."""
         from rouge_score.rouge_scorer import RougeScorer
 
-        scorer = RougeScorer(list(TYPES), use_stemmer=True)
+        tokenizer = None if self.tokenizer == "latin" else Tokens(self.tokenizer)
+        scorer = RougeScorer(list(TYPES), use_stemmer=True, tokenizer=tokenizer)
         rows = [
             scorer.score_multi(list(wanted), text)
             for text, wanted in zip(predictions, references, strict=True)
         ]
-        return Score(examples={name: [row[name].fmeasure for row in rows] for name in TYPES})
+        texts = [*predictions, *(text for wanted in references for text in wanted)]
+        return Score(
+            examples={self._name(kind): [row[kind].fmeasure for row in rows] for kind in TYPES},
+            corpus={self._name("rouge_unseen"): self._unseen(texts)},
+        )
+
+    def _name(self, kind: str) -> str:
+        """Scores of another tokenizer are others, and stand beside the usual ones."""
+        return kind if self.tokenizer == "latin" else f"{kind}_{self.tokenizer}"
+
+    def _unseen(self, texts: Iterable[str]) -> float:
+        """The share of letters, marks and digits that the tokenizer leaves out."""
+        if self.tokenizer != "latin":
+            return 0.0
+        held = [c for text in texts for c in text if unicodedata.category(c)[0] in "LMN"]
+        return sum(not LATIN.match(c) for c in held) / len(held) if held else 0.0
+
+
+class Tokens:
+    """A tokenizer as rouge_score takes one: words of any script, or single letters."""
+
+    def __init__(self, kind: str) -> None:
+        import regex
+
+        self._pattern = regex.compile(PATTERNS[kind])
+
+    def tokenize(self, text: str) -> list[str]:
+        """Lower-case tokens, in canonical composition."""
+        found: list[str] = self._pattern.findall(unicodedata.normalize("NFC", text).lower())
+        return found

@@ -68,7 +68,7 @@ def test_a_cell_that_measured_nothing_has_a_row_with_nothing_in_it(status):
 
 def test_no_metric_s_figure_may_be_called_like_a_column_that_is_no_score():
     row = csv_json.rows(comparison([ok("lora")]))[0]
-    assert row.keys() - {f.id for f in FIGURES if f.unit == "score"} == figure.RESERVED
+    assert row.keys() - set(csv_json.FIRST_SCORES) == figure.RESERVED
 
 
 def test_a_stored_score_that_is_called_like_a_column_does_not_replace_it():
@@ -140,8 +140,8 @@ def test_a_score_is_the_mean_over_the_examples_that_have_it():
         second.model_copy(update={"id": "third", "scores": {}}),
     )
     record = ok("lora", examples=examples)
-    assert BY_ID["rougeL"].of(record) == pytest.approx(0.3)
-    assert BY_ID["rouge1"].of(record) is None
+    assert figure.score("rougeL")(record) == pytest.approx(0.3)
+    assert figure.score("rouge1")(record) is None
 
 
 def test_further_scores_are_columns_behind_the_public_ones():

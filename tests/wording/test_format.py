@@ -4,7 +4,7 @@ import pytest
 from records import ended, ok, parts, validated
 
 from llmbench import text as words
-from llmbench.record.figure import AFTER_PUBLIC, FIGURES
+from llmbench.record.figure import AFTER_PUBLIC, FIGURES, ranking
 from llmbench.wording import figures as formats
 
 
@@ -47,5 +47,5 @@ def test_a_measured_figure_has_text_and_an_unmeasured_one_none(figure):
 
 
 def test_a_score_of_zero_is_shown_as_a_score():
-    rouge = next(f for f in FIGURES if f.id == "rougeL")
+    rouge = ranking([ok("lora")])
     assert formats.value_text(rouge, 0.0) == "0.000"

@@ -67,10 +67,10 @@ def test_rouge_of_known_texts_is_what_one_counts_by_hand():
     assert found["rougeL"] == [pytest.approx(2 / 3)]
 
 
-def test_rouge_has_a_score_per_example_and_none_for_the_set():
+def test_rouge_has_a_score_per_example_and_for_the_set_what_it_cannot_see():
     found = Rouge().score(PREDICTIONS, REFERENCES)
     assert {name: len(values) for name, values in found.examples.items()} == dict.fromkeys(TYPES, 3)
-    assert found.corpus == {}
+    assert found.corpus == {"rouge_unseen": 0.0}
 
 
 def test_a_perfect_prediction_scores_one():
@@ -84,8 +84,30 @@ def test_a_prediction_without_latin_letters_scores_nothing(prediction):
     assert found.examples == {name: [0.0] for name in TYPES}
 
 
-def test_a_reference_in_another_script_scores_nothing():
-    assert Rouge().score(["蛋糕"], [["蛋糕"]]).examples["rougeL"] == [0.0]
+def test_a_reference_in_another_script_scores_nothing_and_rouge_says_how_blind_it_is():
+    found = Rouge().score(["蛋糕"], [["蛋糕"]])
+    assert found.examples["rougeL"] == [0.0]
+    assert found.corpus == {"rouge_unseen": 1.0}
+    half = Rouge().score(["蛋糕 42"], [["!? 蛋糕 42"]])
+    assert half.corpus == {"rouge_unseen": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "same", "other"),
+    [
+        ("character", "明天下雨", "今天晴"),
+        ("unicode", "Торт для Анны", "Пирог без соли"),
+        ("unicode", "नमस्ते दुनिया", "शुभ रात्रि"),
+    ],
+)
+def test_rouge_with_a_tokenizer_for_other_scripts_tells_equal_texts_from_others(
+    tokenizer, same, other
+):
+    found = Rouge(tokenizer=tokenizer).score([same, other], [[same], [same]])
+    equal, apart = found.examples[f"rougeL_{tokenizer}"]
+    assert equal == 1.0
+    assert apart < 0.5
+    assert found.corpus == {f"rouge_unseen_{tokenizer}": 0.0}
 
 
 def test_rouge_takes_no_argument():

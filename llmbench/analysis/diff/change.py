@@ -20,13 +20,12 @@ from llmbench.analysis.statistics.verdict import Judged, Verdict, judge, verdict
 from llmbench.record.arm import Arm
 from llmbench.record.figure import (
     AFTER_PUBLIC,
-    BY_ID,
     FIGURES,
     FIT_SIZE,
     VALIDATION_LOSS,
     Figure,
     peak_memory_kind,
-    score,
+    scores,
 )
 from llmbench.record.record import Record
 
@@ -94,10 +93,7 @@ class Change:
 
 def figures(records: Sequence[Record]) -> dict[str, Figure]:
     """Every figure that can change, by id: the known ones, and all scores of these records."""
-    seen = {n for r in records for e in r.examples for n in e.scores}
-    further = (seen | {n for r in records for n in r.corpus_scores}) - BY_ID.keys()
-    extra = [Figure(n, n, "score", "neither", score(n), "") for n in sorted(further)]
-    return {f.id: f for f in (*FIGURES, *extra, *AFTER_PUBLIC, FIT_SIZE)}
+    return {f.id: f for f in (*scores(records), *FIGURES, *AFTER_PUBLIC, FIT_SIZE)}
 
 
 def changes(pairs: Sequence[Pair]) -> dict[Key, list[Change]]:
@@ -116,7 +112,7 @@ def changes(pairs: Sequence[Pair]) -> dict[Key, list[Change]]:
 
 def value(figure: Figure, arm: Arm) -> float | None:
     """An arm's figure; None where it was not measured, or means nothing."""
-    if figure.unit == "score" and arm.cell.model.weights == "random":
+    if figure.scored and arm.cell.model.weights == "random":
         return None
     if arm.cell.fit and figure.id not in FITTED:
         return None
@@ -133,7 +129,7 @@ def _paired(pairs: Sequence[Pair], figure: Figure) -> dict[str, Verdict]:
 def _judge(pair: Pair, figure: Figure) -> Judged | None:
     if figure.id in TRAINING_SPEEDS:
         return judge_speed(pair.new, pair.old)
-    if figure.unit != "score":
+    if not figure.scored:
         return None
     rows = paired_differences(pair.new, pair.old, figure.id)
     return judge(rows) if rows else None
@@ -155,7 +151,7 @@ def _word(
 
 def _comparable(figure: Figure, pair: Pair) -> bool:
     """Quality and losses need the same data, memory the same kind of memory."""
-    if figure.unit == "score" or figure.id == "eval_loss":
+    if figure.scored or figure.id == "eval_loss":
         return pair.old.cell.eval_data.sha256 == pair.new.cell.eval_data.sha256
     if figure.id == VALIDATION_LOSS.id:
         held = [arm.cell.validation_data for arm in (pair.old, pair.new)]
@@ -167,7 +163,7 @@ def _comparable(figure: Figure, pair: Pair) -> bool:
 
 def _of_verdict(figure: Figure, verdict: Verdict) -> Word:
     if verdict.word in ("better", "worse"):
-        return verdict.word if figure.better == "higher" else "changed"
+        return _direction(figure, verdict.difference.estimate)
     return "not distinguishable" if verdict.difference.estimate else "same"
 
 

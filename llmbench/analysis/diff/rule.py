@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from llmbench.analysis.diff.change import JUDGED, SIGNIFICANT, Change, figures
 from llmbench.analysis.diff.compare import CellDiff, Diff
 from llmbench.errors import ConfigError, nearest
+from llmbench.plugin.scoring import meaning
 
 SHORT = {
     "peak_memory": "peak_memory_bytes",
@@ -83,7 +84,13 @@ def read(text: str, known: Iterable[str]) -> Rule:
 
 def known_figures(diff: Diff) -> list[str]:
     """Ids of the figures that a rule on this diff may name."""
-    return list(figures([r for c in diff.cells for r in c.pair.records]))
+    records = [r for c in diff.cells for r in c.pair.records]
+    asked = (
+        m.id
+        for text in dict.fromkeys(t for r in records for t in r.cell.metrics)
+        for m in meaning(text)
+    )
+    return list(dict.fromkeys([*figures(records), *asked]))
 
 
 def judge(rules: Sequence[Rule], diff: Diff) -> list[Outcome]:

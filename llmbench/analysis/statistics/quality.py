@@ -27,18 +27,19 @@ def quality_interval(arm: Arm, score: str) -> Interval | None:
 
 
 def quality_verdicts(
-    arms: Sequence[Arm], reference: Arm, score: str, margin: float | None = None
+    arms: Sequence[Arm], reference: Arm, score: str, margin: float | None = None, sign: int = 1
 ) -> dict[str, Verdict]:
     """For every other arm with scores on the reference's examples: is it better, worse, as good?
 
-    As good is what differs by less than the margin; without one, nothing is said to be.
+    As good is what differs by less than the margin; without one, nothing is said to be. More is
+    better where `sign` is 1, and less where it is -1.
     """
     differences = {
         arm.id: rows
         for arm in arms
         if arm.id != reference.id and (rows := paired_differences(arm, reference, score))
     }
-    return verdicts({name: judge(rows) for name, rows in differences.items()}, margin)
+    return verdicts({name: judge(rows) for name, rows in differences.items()}, margin, sign)
 
 
 def paired_differences(one: Arm, other: Arm, score: str) -> list[list[float]]:

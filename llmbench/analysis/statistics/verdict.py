@@ -56,13 +56,16 @@ def judge(rows: Rows) -> Judged:
     return Judged(found.difference(LEVEL), found.p_value(), found.difference(2 * LEVEL))
 
 
-def verdicts(judged: Mapping[str, Judged], margin: float | None = None) -> dict[str, Verdict]:
+def verdicts(
+    judged: Mapping[str, Judged], margin: float | None = None, sign: int = 1
+) -> dict[str, Verdict]:
     """A verdict on each difference, corrected for how many there are.
 
     One that is smaller than the margin, if there is one, is as good, also where it is certain.
+    More is better where `sign` is 1, and less where it is -1.
     """
     corrected = holm({name: j.p_value for name, j in judged.items()})
-    return {name: _verdict(found, corrected[name], margin) for name, found in judged.items()}
+    return {name: _verdict(found, corrected[name], margin, sign) for name, found in judged.items()}
 
 
 def sign_flip_p(differences: Sequence[float]) -> float:
@@ -91,10 +94,10 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return corrected
 
 
-def _verdict(found: Judged, p_value: float, margin: float | None) -> Verdict:
+def _verdict(found: Judged, p_value: float, margin: float | None, sign: int) -> Verdict:
     word: Word = "undecided"
     if margin is not None and found.within(margin):
         word = "as good"
     elif p_value < LEVEL and found.difference.beyond_zero:
-        word = "better" if found.difference.estimate > 0 else "worse"
+        word = "better" if sign * found.difference.estimate > 0 else "worse"
     return Verdict(word, found.difference, p_value)

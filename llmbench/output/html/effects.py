@@ -150,8 +150,8 @@ class Parts:
 
 def parts(standing: Standing) -> Parts | None:
     """The parts of the competing compositions; None where no two differ in one alone."""
-    score = standing.score.id if standing.score else None
-    found = effects.effects(standing.competing, score, standing.margin)
+    score, sign = (standing.score.id, standing.score.sign) if standing.score else (None, 1)
+    found = effects.effects(standing.competing, score, standing.margin, sign)
     if not found:
         return None
     columns = {standing.memory_label: memory}

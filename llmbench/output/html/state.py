@@ -55,6 +55,7 @@ def _choice(standing: Standing, judged: bool) -> dict[str, Any]:
     cells = zip(standing.competing, candidates(standing, pairs), strict=True)
     return {
         "score": standing.score.label if standing.score and judged else None,
+        "sign": standing.score.sign if standing.score else 1,
         "memoryWord": standing.memory_word,
         "unit": unit,
         "unitBytes": factor,

@@ -8,6 +8,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from llmbench import text
+from llmbench.analysis.field import score_value
 from llmbench.analysis.standing import Standing, stand
 from llmbench.output.html import details as contrast
 from llmbench.output.html import predictions as prediction
@@ -24,7 +25,7 @@ from llmbench.output.html.state import memory_unit, state
 from llmbench.output.methods import table
 from llmbench.output.table import Table
 from llmbench.record.comparison import Comparison
-from llmbench.record.figure import AFTER_PUBLIC, FIGURES, time_to_quality
+from llmbench.record.figure import AFTER_PUBLIC, FIGURES, scores, time_to_quality
 from llmbench.wording import notes as note
 from llmbench.wording.answer import Answer, answer
 from llmbench.wording.labels import legend, short_names
@@ -71,6 +72,8 @@ class View:
     """Whether there is more than one cell to choose among."""
     judged: bool
     """Whether quality is a ground to choose on."""
+    quality_bound: str
+    """Which end of it the reader sets: `least`, or `most` where less is better."""
     measures: tuple[Fact, ...]
     version: str
     timed: bool
@@ -115,6 +118,7 @@ def view(comparison: Comparison) -> View:
         several_seeds=standing.several_seeds,
         command=text.clean(header.command),
         judged=judged,
+        quality_bound="most" if standing.score and standing.score.sign < 0 else "least",
         choosable=len(standing.competing) > 1,
         measures=_measures(standing),
         version=text.clean(header.environment.versions.get("llmbench", "")),
@@ -170,8 +174,16 @@ def _charts(standing: Standing, found: Answer) -> tuple[Chart, ...]:
 
 def _measures(standing: Standing) -> tuple[Fact, ...]:
     """Every figure and what it means."""
+    arms = standing.arms
+    measured = [
+        f for f in scores(standing.records) if any(score_value(f, a) is not None for a in arms)
+    ]
     return tuple(
         Fact(f.label, f.meaning, f.better)
-        for f in (*FIGURES, *AFTER_PUBLIC, *([time_to_quality({})] if standing.times else []))
-        if f.unit != "score" or standing.score
+        for f in (
+            *measured,
+            *FIGURES,
+            *AFTER_PUBLIC,
+            *([time_to_quality({})] if standing.times else []),
+        )
     )

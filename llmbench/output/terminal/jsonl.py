@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from llmbench.output.csv_json import fit_columns
 from llmbench.record.comparison import Comparison, Plan
 from llmbench.record.events import Event, Interrupted
-from llmbench.record.figure import FIGURES
+from llmbench.record.figure import FIGURES, scores
 from llmbench.record.record import Cell, Record
 from llmbench.wording.cautions import cautions
 
@@ -73,7 +73,7 @@ class JsonLines:
             phase=record.phase,
             reason=record.reason,
             kept=kept,
-            figures={f.id: finite(f.of(record)) for f in FIGURES},
+            figures={f.id: finite(f.of(record)) for f in (*scores([record]), *FIGURES)},
             **(fit_columns(record) if record.cell.fit else {}),
         )
 

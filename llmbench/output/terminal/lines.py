@@ -14,7 +14,7 @@ from llmbench.output.terminal.progress import STARTING, State
 from llmbench.output.terminal.tables import fit_tables, style, table
 from llmbench.record.comparison import Comparison, Plan
 from llmbench.record.events import Event, PhaseBegun, Sentence
-from llmbench.record.figure import BY_ID
+from llmbench.record.figure import BY_ID, ranking
 from llmbench.record.record import Cell, Record
 from llmbench.text import clock
 from llmbench.wording.cautions import cautions
@@ -41,8 +41,10 @@ def plain(text: str) -> str:
     return text.translate(PLAIN)
 
 
-WIDTHS = {"rougeL": 13, "peak_memory_bytes": 8, "train_tokens_per_second": 12}
+WIDTHS = {"peak_memory_bytes": 8, "train_tokens_per_second": 12}
 """Characters of each figure in the line of a cell: with the name, it fits 80 columns."""
+QUALITY_WIDTH = 13
+"""Those of the score that stands for quality, with its label."""
 
 
 class Lines:
@@ -188,8 +190,8 @@ def ended(record: Record, seconds: float | None, longest: int) -> str:
     if record.status != "ok":
         where = f" in {record.phase}" if record.phase else ""
         return f"{name}  {record.status}{where}: {record.reason}"
-    scored = record.cell.eval_data.examples > 0
-    figures = [_figure(column, record) for column in WIDTHS if scored or column != "rougeL"]
+    figures = [_quality(record)] if record.cell.eval_data.examples else []
+    figures += [figure_text(BY_ID[name], record).rjust(width) for name, width in WIDTHS.items()]
     time = "kept" if seconds is None else clock(seconds)
     return "  ".join([name, *figures, time])
 
@@ -212,8 +214,7 @@ def cells(count: int) -> str:
     return f"{count} cell{'s' if count != 1 else ''}"
 
 
-def _figure(column: str, record: Record) -> str:
-    text = figure_text(BY_ID[column], record)
-    if column == "rougeL" and text:
-        text = f"ROUGE-L {text}"
-    return text.rjust(WIDTHS[column])
+def _quality(record: Record) -> str:
+    score = ranking([record])
+    text = f"{score.label} {figure_text(score, record)}" if score else ""
+    return text.rjust(QUALITY_WIDTH)

@@ -9,20 +9,20 @@ from rich.text import Text
 
 from llmbench.analysis import learning
 from llmbench.analysis.checks import first_loss_problems
+from llmbench.analysis.field import quality_score
 from llmbench.analysis.names import named
 from llmbench.record.arm import Arm, arms
-from llmbench.record.figure import BY_ID, FIT_SIZE
+from llmbench.record.figure import BY_ID, FIT_SIZE, scores
 from llmbench.record.record import Record
 from llmbench.units import spoken
 from llmbench.wording.figures import figure_text, value_text
 
 COLUMNS = {
-    "rougeL": "ROUGE-L",
     "peak_memory_bytes": "Memory",
     "train_tokens_per_second": "Speed",
     "trainable_parameters": "Trained",
 }
-"""Figures to their headings, shorter than the report's."""
+"""Figures behind quality to their headings, shorter than the report's."""
 STYLES = {"ok": "green", "skipped": "yellow"}
 GAP = 2
 
@@ -34,20 +34,23 @@ def table(records: Sequence[Record], width: int) -> Table:
     """
     found = arms(records)
     names = named([arm.cell for arm in found])
-    values = {c: [arm.mean(BY_ID[c].of) for arm in found] for c in COLUMNS}
-    texts = {
-        c: ["" if v is None else value_text(BY_ID[c], v) for v in held]
-        for c, held in values.items()
-    }
-    columns = {c: [t or "-" for t in held] for c, held in texts.items() if any(held)}
+    shown = {BY_ID[name]: heading for name, heading in COLUMNS.items()}
+    quality = quality_score(found) or next(iter(scores(records)), None)
+    if quality:
+        shown = {quality: quality.label} | shown
+    columns = {}
+    for figure, heading in shown.items():
+        values = [arm.mean(figure.of) for arm in found]
+        if any(v is not None for v in values):
+            columns[heading] = ["-" if v is None else value_text(figure, v) for v in values]
     wrong, unlearnt = first_loss_problems(records), learning.unlearnt(records)
     statuses = [_status(arm, wrong, unlearnt) for arm in found]
-    widths = [max(map(len, [COLUMNS[c], *held])) for c, held in columns.items()]
+    widths = [max(map(len, [heading, *held])) for heading, held in columns.items()]
     taken = sum(widths) + max(map(len, ["Status", *statuses])) + GAP * (len(widths) + 1)
     made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     made.add_column("Strategy", overflow="fold")
-    for column in columns:
-        made.add_column(COLUMNS[column], justify="right", no_wrap=True)
+    for heading in columns:
+        made.add_column(heading, justify="right", no_wrap=True)
     made.add_column("Status", no_wrap=True)
     for number, (arm, status) in enumerate(zip(found, statuses, strict=True)):
         figures = [held[number] for held in columns.values()]

@@ -68,8 +68,9 @@ def scale(side: Side, arms: Sequence[Arm], zero: bool) -> Scale:
 
 
 def _ticks(side: Side, span: float) -> Callable[[float], str]:
-    if side.figure.unit == "score":
-        return "{:.2f}".format if span > 0.06 else "{:.3f}".format
+    if side.figure.scored:
+        digits = 1 if span > 1 else 2 if span > 0.06 else 3
+        return f"{{:.{digits}f}}".format
     return prefixed
 
 
@@ -85,7 +86,7 @@ def quality_side(standing: Standing, score: Figure) -> Side:
         score,
         standing.quality_of,
         lambda arm: standing.quality.get(arm.id),
-        "higher",
+        "lower" if score.sign < 0 else "higher",
         score.label,
     )
 

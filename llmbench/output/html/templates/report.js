@@ -124,8 +124,10 @@ function equals(cells, level, by) {
   return known.filter((i) => i === top || noSlower(cells[i], cells[top], by));
 }
 
+const merit = (cell) => cell.quality ?? -Infinity;
+
 function allowed(cell, wish) {
-  return (wish.memory === null || cell.memory <= wish.memory) && (wish.quality === null || (cell.quality ?? 0) >= wish.quality);
+  return (wish.memory === null || cell.memory <= wish.memory) && (wish.quality === null || merit(cell) >= wish.quality);
 }
 
 function choose(cells, wish) {
@@ -139,7 +141,7 @@ function choose(cells, wish) {
     if (!equal.length) return { ...none, pick: smallest(cells, fit) };
     return { ...none, pick: first(cells, equal, "speed"), equal, by: "speed" };
   }
-  const best = minimal(fit, (a, b) => (cells[a].quality ?? 0) > (cells[b].quality ?? 0));
+  const best = minimal(fit, (a, b) => merit(cells[a]) > merit(cells[b]));
   const level = fit.filter((i) => i === best || (cells[best].tied ?? []).includes(i));
   const by = level.every((i) => cells[i].time) ? "time" : level.some((i) => cells[i].speed) ? "speed" : "";
   const equal = equals(cells, level, by);
@@ -153,15 +155,16 @@ function choose(cells, wish) {
 
 // The reader's own constraints.
 
-const { cells, score, memoryWord, unitBytes, unit, budget } = data.choice;
+const { cells, score, sign, memoryWord, unitBytes, unit, budget } = data.choice;
 const inputs = ["most-memory", "least-quality", "matters"].map(byId);
+const extreme = sign < 0 ? "lowest" : "highest";
 const changed = (input) => input && input.value !== input.dataset.usual;
 const figures = (cell) => [score && `${score} ${cell.qualityText}`, cell.memoryText, cell.speedText].filter(Boolean).join(", ");
 
 function wished() {
   const [memory, quality] = inputs.map((input) => (input && input.value !== "" ? Number(input.value) : null));
   // What was configured is kept to the byte, however it reads here.
-  return { matters: inputs[2].value, memory: changed(inputs[0]) ? memory && memory * unitBytes : budget, quality };
+  return { matters: inputs[2].value, memory: changed(inputs[0]) ? memory && memory * unitBytes : budget, quality: quality === null ? null : sign * quality };
 }
 
 function ground({ pick, equal, by }) {
@@ -187,7 +190,7 @@ function reasons(found, matters) {
     // A spread can hide that a cell is slow: who asks for speed gets what was measured.
     return [`the fastest; about as fast, with less ${memoryWord}: `, cells[small], ` (${figures(cells[small])})`];
   }
-  const { pick, best, level } = found, top = cells[best], highest = `the highest ${score}`;
+  const { pick, best, level } = found, top = cells[best], highest = `the ${extreme} ${score}`;
   if (!top.tied) return [`${highest}; which are as good is not worked out`];
   if (level.length === 1) return [highest];
   const why = `, and ${ground(found)} of the ${level.length} that are as good or undecided`;
@@ -223,7 +226,7 @@ function applyChoice() {
     const least = cells[found.tight];
     const best = score ? cells.reduce((a, b) => (b.quality > a.quality ? b : a)) : null;
     say(["No cell fits. The least memory is ", least, ` with ${least.memoryText}`,
-      ...(best ? [`; the highest ${score}, `, best, ` with ${best.qualityText}`] : []), "."]);
+      ...(best ? [`; the ${extreme} ${score}, `, best, ` with ${best.qualityText}`] : []), "."]);
   }
   for (const row of rows) row.classList.toggle("pick", chosen !== null && row.dataset.cell === String(chosen.cell));
   const gone = new Set(out.map((cell) => String(cell.cell)));
