@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -39,13 +40,13 @@ class Composition:
 
     members: tuple[Strategy, ...]
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The canonical spelling: the adaptation first, options that differ from the defaults."""
         names = sorted(self.members, key=lambda m: m.group != "adaptation")
         return "+".join(label(m) for m in names)
 
-    @property
+    @cached_property
     def arithmetic(self) -> Composition:
         """The same without what changes memory or kernels alone."""
         return Composition(tuple(m for m in self.members if m.arithmetic))

@@ -48,7 +48,7 @@ def make(
 
 def outlined(setup: Setup, composition: Composition, cell: Cell) -> Planned:
     """The cell, with the reason why it will not run, if there is one."""
-    found = composition.outlook(setup.config.settings, setup.environment)
+    found = setup.outlook(composition)
     return Planned(cell=cell, skip=found.skip, broken=found.broken)
 
 
@@ -64,7 +64,7 @@ def make_cell(
 ) -> Cell:
     """One cell, its id made from its content."""
     config = setup.config
-    settings = wanted.outlook(config.settings, setup.environment).settings
+    settings = setup.outlook(wanted).settings
     if rate:
         settings = settings.model_copy(update={"learning_rate": rate.value})
     fields: dict[str, Any] = {

@@ -40,7 +40,7 @@ def of(setup: Setup, wanted: Composition, tuned: Mapping[str, float]) -> Rate:
 
 def declared_rate(setup: Setup, wanted: Composition) -> float:
     """What the strategies make of the learning rate that all are given."""
-    return wanted.outlook(setup.config.settings, setup.environment).settings.learning_rate
+    return setup.outlook(wanted).settings.learning_rate
 
 
 def to_tune(setup: Setup) -> list[Composition]:

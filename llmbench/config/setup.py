@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from llmbench import plugin, units
 from llmbench.config import composition
-from llmbench.config.composition import Composition
-from llmbench.config.config import COMMAND_LINE, Config, Layer, Resolved, resolve
+from llmbench.config.composition import Composition, Outlook
+from llmbench.config.config import COMMAND_LINE, Config, Layer, Resolved, Weights, resolve
 from llmbench.errors import ConfigError, UserError
 from llmbench.machine import Environment, collect
 from llmbench.plugin.blame import blamed, sentence
@@ -39,6 +39,7 @@ class Setup:
     compositions: Sequence[Composition]
     ablated: Sequence[Composition] = ()
     """Those among them that only `--ablate` asks for."""
+    _outlooks: dict[str, Outlook] = field(default_factory=dict, init=False, compare=False)
 
     @property
     def config(self) -> Config:
@@ -56,19 +57,21 @@ class Setup:
         """Whether the inputs are text; random weights without data take random tokens."""
         return self.config.weights == "pretrained" or self.config.data is not None
 
+    def outlook(self, wanted: Composition) -> Outlook:
+        """What is known of a composition before it runs; its strategies are asked once."""
+        if wanted.id not in self._outlooks:
+            self._outlooks[wanted.id] = wanted.outlook(self.config.settings, self.environment)
+        return self._outlooks[wanted.id]
+
 
 def set_up(layers: Sequence[Layer]) -> Setup:
     """Resolve the configuration and check all that can be checked without reading anything."""
-    first = resolve(layers).config
-    environment = collect(first.device)
-    trust = Trust(first.trust_remote_code, first.allow_pickles)
-    found = model.find(first.model, first.weights, first.revision, trust)
-    resolved = resolve([*defaults(first, environment, found), *layers])
-    config = resolved.config
+    setup = resolved(layers)
+    config, environment, trust = setup.config, setup.environment, setup.source.trust
     plugin.registry().tasks.get(config.task)
     if config.launcher != "auto":
         plugin.registry().launchers.get(config.launcher)
-    check_metrics(config.metrics, trust, resolved.origins["metrics"])
+    check_metrics(config.metrics, trust, setup.resolved.origins["metrics"])
     if config.settings.steps <= config.settings.burn_in_steps:
         raise ConfigError(
             f"--steps {config.settings.steps} leaves nothing to time after "
@@ -76,9 +79,28 @@ def set_up(layers: Sequence[Layer]) -> Setup:
         )
     check_budget(config, environment)
     check_precision(config, environment)
-    wanted = compositions(config.strategies)
-    added = composition.missing(wanted, len(config.every_seed)) if config.ablate else []
-    return Setup(resolved, environment, found, [*wanted, *added], added)
+    if not config.ablate:
+        return setup
+    added = composition.missing(setup.compositions, len(config.every_seed))
+    return replace(setup, compositions=[*setup.compositions, *added], ablated=added)
+
+
+def resolved(
+    layers: Sequence[Layer],
+    environment: Environment | None = None,
+    weights: Weights | None = None,
+) -> Setup:
+    """The compositions, and the configuration over the defaults of the device and the model.
+
+    `environment` is where the cells are to run, if not here; `weights` are those to look for, if
+    not those that the configuration names.
+    """
+    first = resolve(layers).config
+    environment = environment or collect(first.device)
+    trust = Trust(first.trust_remote_code, first.allow_pickles)
+    found = model.find(first.model, weights or first.weights, first.revision, trust)
+    whole = resolve([*defaults(first, environment, found), *layers])
+    return Setup(whole, environment, found, compositions(whole.config.strategies))
 
 
 def defaults(config: Config, environment: Environment, found: Source) -> list[Layer]:
@@ -162,8 +184,7 @@ def check_precision(config: Config, environment: Environment) -> None:
 
 def compositions(texts: Sequence[str]) -> list[Composition]:
     """The compositions that the texts name, each once, the untrained base model first."""
-    wanted = [t for text in texts for t in _expand(text)]
-    return composition.unique([composition.read(t) for t in [BASE, *wanted]])
+    return composition.unique([c for text in [BASE, *texts] for c in _meant(text)])
 
 
 def notices(setup: Setup) -> tuple[str, ...]:
@@ -195,30 +216,30 @@ def trusted(config: Config) -> list[str]:
     return [sentence for sentence, given in allowed.items() if given]
 
 
-def _expand(text: str) -> list[str]:
+def _meant(text: str) -> list[Composition]:
+    """What a text of `--strategies` means: one composition, or those of `all`."""
     if text != ALL:
-        return [text]
-    return [name for name in _of_all() if not alone(name)]
+        return [composition.read(text)]
+    return [c for c in of_all().values() if isinstance(c, Composition)]
 
 
-def _of_all() -> list[str]:
-    """The strategies that `all` means, those with an id that two plugins claim left out."""
-    found = plugin.registry().strategies
-    return [n for n, s in found.items().items() if s.in_all and n not in found.taken]
+def of_all() -> dict[str, Composition | str]:
+    """Each strategy that `all` means, as a composition, or why it cannot be one by itself.
 
-
-def alone(name: str) -> str | None:
-    """Why a strategy cannot be a composition by itself; None where it can."""
-    try:
-        composition.read(name)
-    except UserError as error:
-        return str(error)
-    return None
+    Those with an id that two plugins claim are left out.
+    """
+    table, found = plugin.registry().strategies, dict[str, Composition | str]()
+    for name in (n for n, s in table.items().items() if s.in_all and n not in table.taken):
+        try:
+            found[name] = composition.read(name)
+        except UserError as error:
+            found[name] = str(error)
+    return found
 
 
 def left_out(setup: Setup) -> list[str]:
     """A sentence for each strategy that `all` would mean if it could stand alone."""
     if ALL not in setup.config.strategies:
         return []
-    reasons = {name: alone(name) for name in _of_all()}
-    return [f"'{ALL}' leaves out '{name}': {why}" for name, why in reasons.items() if why]
+    reasons = {name: why for name, why in of_all().items() if isinstance(why, str)}
+    return [f"'{ALL}' leaves out '{name}': {why}" for name, why in reasons.items()]

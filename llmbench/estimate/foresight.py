@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from llmbench.config import composition as composition_
-from llmbench.config import plan
+from llmbench import plugin
+from llmbench.config import composition, plan
 from llmbench.config.setup import Setup
 from llmbench.errors import CompositionError, UserError
 from llmbench.estimate.forecast import SAVING, budget_bytes
@@ -131,7 +131,7 @@ def _foresee(setup: Setup, cells: tuple[Cell, ...], ask: Ask) -> Foresight:
         return found
     way_out = offer(found, cells)
     if way_out is None:
-        others = saving(setup, large)
+        others = with_saving(setup, large)
         way_out = offer(replace(found, estimates=ask(others)), others) if others else None
     return replace(found, way_out=way_out or NOTHING_FITS)
 
@@ -153,12 +153,14 @@ def fitting(found: Foresight, cells: Sequence[Cell]) -> Cell | None:
     return max(fit, key=lambda c: peaks[c.id], default=None)
 
 
-def saving(setup: Setup, cells: Sequence[Cell]) -> tuple[Cell, ...]:
+def with_saving(setup: Setup, cells: Sequence[Cell]) -> tuple[Cell, ...]:
     """The cells with gradient checkpointing added, of those that can take it."""
+    members = {c.id: c.members for c in setup.compositions}
     added = []
     for cell in cells:
         with contextlib.suppress(CompositionError):
-            wanted = composition_.read(f"{cell.composition}+{SAVING}")
+            saving = plugin.registry().strategies.get(SAVING)()
+            wanted = composition.complete([*members[cell.composition], saving])
             data = DataRefs(cell.train_data, cell.eval_data, cell.validation_data)
             added.append(plan.make_cell(setup, wanted, cell.seed, cell.model, data))
     return tuple(added)

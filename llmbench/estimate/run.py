@@ -11,19 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from llmbench.config import plan
-from llmbench.config.config import Layer, resolve
-from llmbench.config.setup import Setup, compositions, defaults
+from llmbench.config.config import Layer
+from llmbench.config.setup import Setup, resolved
 from llmbench.errors import ConfigError
 from llmbench.estimate import forecast
 from llmbench.estimate.forecast import Forecast, Row, budget_bytes
-from llmbench.estimate.foresight import saving
+from llmbench.estimate.foresight import with_saving
 from llmbench.machine import usable_cpus
 from llmbench.record.comparison import Planned
 from llmbench.record.events import Estimated, Event, Say
 from llmbench.record.record import Cell, DataRef, DataRefs
 from llmbench.source import model as source
 from llmbench.source.digest import model_ref
-from llmbench.source.safety import Trust
 from llmbench.workers.ask import EstimateError, ask
 from llmbench.workers.job import Estimate, EstimateJob
 from llmbench.workers.launch import Crew, make_launcher
@@ -36,15 +35,11 @@ NO_DATA = DataRef(name="full sequences", examples=0, sha256="")
 
 def set_up(layers: Sequence[Layer], gpu_name: str | None) -> Setup:
     """Resolve the configuration; the model's architecture is all that is asked of it."""
-    first = resolve(layers).config
-    environment = forecast.environment(gpu_name)
-    trust = Trust(first.trust_remote_code, first.allow_pickles)
-    found = source.find(first.model, "random", first.revision, trust)
-    resolved = resolve([*defaults(first, environment, found), *layers])
-    wanted = [c for c in compositions(resolved.config.strategies) if c.trains]
-    if not wanted:
+    setup = resolved(layers, forecast.environment(gpu_name), weights="random")
+    trained = [c for c in setup.compositions if c.trains]
+    if not trained:
         raise ConfigError("Nothing is trained: name another strategy than 'base'.")
-    return Setup(resolved, environment, found, wanted)
+    return replace(setup, compositions=trained)
 
 
 def run(setup: Setup, listen: Say) -> Forecast:
@@ -52,8 +47,8 @@ def run(setup: Setup, listen: Say) -> Forecast:
     fetched = source.fetch(setup.source, needs_tokenizer=False)
     model = model_ref(replace(fetched, weights=setup.config.weights))
     one_seed = setup.config.model_copy(update={"seeds": 1, "fit": None})
-    resolved = setup.resolved.model_copy(update={"config": one_seed})
-    cells = plan.make(replace(setup, resolved=resolved), model, DataRefs(NO_DATA, NO_DATA)).cells
+    setup = replace(setup, resolved=setup.resolved.model_copy(update={"config": one_seed}))
+    cells = plan.make(setup, model, DataRefs(NO_DATA, NO_DATA)).cells
     found = simulate(setup, fetched.weights_location, cells, listen)
     rows = rows_of(setup, cells, found)
     added = ways_out(setup, rows)
@@ -74,7 +69,7 @@ def ways_out(setup: Setup, rows: Sequence[Row]) -> list[Planned]:
     if any(r.fits != "no" for r in rows):
         return []
     held = {r.cell.composition for r in rows}
-    saved = saving(setup, [r.cell for r in rows])
+    saved = with_saving(setup, [r.cell for r in rows])
     return [Planned(cell=c) for c in saved if c.composition not in held]
 
 

@@ -14,7 +14,7 @@ from llmbench.files import TEMPORARY, explained_errors, write_bytes, write_text
 from llmbench.record import example_ids
 from llmbench.record.comparison import Comparison, Header
 from llmbench.record.record import Attempt, Record
-from llmbench.redact import records as part
+from llmbench.redact import records as redacted
 from llmbench.storage.read import read_record, read_text, validated
 
 
@@ -27,6 +27,7 @@ class Store:
         self.logs = root / "logs"
         self.data = root / "data"
         self.work = root / ".work"
+        self._read: dict[Path, tuple[tuple[int, ...], Record]] = {}
 
     def create_root(self) -> None:
         """Make the directory itself, which others may be using; StoreError where that cannot be."""
@@ -55,7 +56,7 @@ class Store:
 
     def write_header(self, header: Header) -> Header:
         """Write `comparison.json`, and return what it says: nothing that must not be written."""
-        header = part.header(header)
+        header = redacted.header(header)
         write_text(self.root / "comparison.json", header.model_dump_json(indent=1))
         return header
 
@@ -67,7 +68,7 @@ class Store:
         """
         name = record.cell.id
         path, number = self.records / f"{name}.json", self.attempts(name)
-        record = part.record(record).model_copy(
+        record = redacted.record(record).model_copy(
             update={"attempt": number + 1, "earlier": _and_before(self.record(name))}
         )
         if number:
@@ -111,9 +112,19 @@ class Store:
         """The cell's latest record, if it has one that can be read."""
         path = self.records / f"{cell_id}.json"
         try:
-            return read_record(path) if path.exists() else None
+            return self._record(path) if path.exists() else None
         except StoreError:
             return None
+
+    def _record(self, path: Path) -> Record:
+        """The record in a file, which is read again only where it is another than it was."""
+        with contextlib.suppress(OSError):
+            state = path.stat()
+            version = (state.st_ino, state.st_mtime_ns, state.st_size)
+            if path not in self._read or self._read[path][0] != version:
+                self._read[path] = version, read_record(path)
+            return self._read[path][1]
+        return read_record(path)  # which says why it cannot be
 
     def tried(self) -> dict[str, str]:
         """The composition that each arithmetic's learning rates were tried with, by its id."""
@@ -134,7 +145,7 @@ class Store:
         with _noted(problems):
             for path in self._latest():
                 with _noted(problems):
-                    found.append(_own_record(path))
+                    found.append(self._own_record(path))
         with _noted(problems):
             inputs = self._inputs()
         order = [p.cell.id for p in header.plan.cells]
@@ -144,6 +155,12 @@ class Store:
             for r in sorted(found, key=lambda r: _rank(order, r.cell.id))
         ]
         return Comparison(header, tuple(ranked), inputs, tuple(problems))
+
+    def _own_record(self, path: Path) -> Record:
+        record = self._record(path)
+        if path.name != f"{record.cell.id}.json":
+            raise StoreError(f"{path.name!r} is a record of a cell that has a file of its own.")
+        return record
 
     def _latest(self) -> list[Path]:
         """The files of the cells' latest records; StoreError where there is no place for any."""
@@ -164,7 +181,7 @@ class Store:
                 f"'{self.root}' holds no comparison: "
                 "name a directory that 'llmbench compare' wrote."
             )
-        return part.header(validated(Header, path, "a comparison"))
+        return validated(Header, path, "a comparison")
 
     def _inputs(self) -> dict[str, str]:
         path = self.data / "eval.jsonl"
@@ -184,13 +201,6 @@ def _noted(problems: list[str]) -> Iterator[None]:
         yield
     except StoreError as error:
         problems.append(str(error))
-
-
-def _own_record(path: Path) -> Record:
-    record = part.record(read_record(path))
-    if path.name != f"{record.cell.id}.json":
-        raise StoreError(f"{path.name!r} is a record of a cell that has a file of its own.")
-    return record
 
 
 def _content(path: Path) -> bytes:

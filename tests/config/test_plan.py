@@ -94,6 +94,16 @@ def test_what_is_ablated_is_planned_as_what_is_asked_for(make_setup):
     assert list(ids(found)) == ["base", "lora", "full"]
 
 
+def test_a_strategy_is_asked_once_however_many_cells_it_has(make_setup, monkeypatch):
+    asked = []
+    adjust = Composition.adjust
+    monkeypatch.setattr(
+        Composition, "adjust", lambda self, *given: asked.append(self.id) or adjust(self, *given)
+    )
+    plan.make(make_setup("lora,lora+gradient-checkpointing", seeds=3), MODEL, DATA)
+    assert len(asked) == len(set(asked))
+
+
 def test_all_means_the_seven_strategies(make_setup):
     assert list(ids(make_setup("all"))) == [
         "base",

@@ -103,6 +103,20 @@ def test_only_the_latest_attempt_is_read(store):
     assert [r.status for r in store.read().records] == ["ok"]
 
 
+def test_a_record_is_read_once_until_its_file_is_another(store, monkeypatch):
+    reads = []
+    monkeypatch.setattr(
+        "llmbench.storage.store.read_record", lambda path: reads.append(path) or read_record(path)
+    )
+    store.write_header(comparison([ok("full")]).header)
+    written = store.write_record(ok("full"))
+    assert store.record(written.cell.id) == store.read().records[0] == written
+    assert len(reads) == 1
+    again = store.write_record(ended("full", "oom", "again"))
+    assert store.read().records == (again,)
+    assert len(reads) == 2
+
+
 def test_a_record_that_cannot_be_read_is_named_and_left_alone(store):
     store.write_header(comparison([ok("lora"), ok("full")]).header)
     store.write_record(ok("full"))

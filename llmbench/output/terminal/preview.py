@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from llmbench.config import config, rate
 from llmbench.config.composition import Composition, Outlook
@@ -46,23 +46,26 @@ def cells(setup: Setup) -> Iterator[tuple[str, str, str]]:
     """Each cell's name, whether it will run and what for, and the settings that it declares."""
     seeds = len(setup.config.every_seed)
     often = "run" if seeds == 1 else f"run, {seeds} seeds"
+    searched = {c.id for c in rate.to_tune(setup)}
     for wanted in setup.compositions:
-        yield _row(setup, wanted, wanted.id, often + _added(setup, wanted))
+        yield _row(setup, wanted, wanted.id, often + _added(setup, wanted), searched)
     for wanted, budget in setup.fitted:
-        yield _row(setup, wanted, f"{wanted.id}, {budget.name}", "run")
+        yield _row(setup, wanted, f"{wanted.id}, {budget.name}", "run", searched)
 
 
 def _added(setup: Setup, wanted: Composition) -> str:
     return ", for --ablate" if wanted in setup.ablated else ""
 
 
-def _row(setup: Setup, wanted: Composition, name: str, will: str) -> tuple[str, str, str]:
+def _row(
+    setup: Setup, wanted: Composition, name: str, will: str, searched: Collection[str]
+) -> tuple[str, str, str]:
     shared = setup.config.settings
-    found = wanted.outlook(shared, setup.environment)
+    found = setup.outlook(wanted)
     taken = rate.of(setup, wanted, {}).value if wanted.trains else shared.learning_rate
     settings = found.settings.model_copy(update={"learning_rate": taken})
     changed = difference(shared, settings)
-    if wanted.arithmetic.id in {c.id for c in rate.to_tune(setup)}:
+    if wanted.arithmetic.id in searched:
         changed["learning_rate"] = "searched for"
     changes = ", ".join(
         f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in changed.items()
