@@ -9,7 +9,6 @@ from statistics import fmean, stdev
 from llmbench.analysis import field
 from llmbench.analysis.pick import By, Candidate, Choice, Measured, Wish, choose
 from llmbench.analysis.standing import NOT_WORSE, Pairs, Standing
-from llmbench.analysis.statistics.interval import Interval
 from llmbench.record.arm import Arm
 
 
@@ -58,26 +57,20 @@ def candidates(standing: Standing, pairs: Pairs) -> list[Candidate]:
 
 
 def _candidate(standing: Standing, arm: Arm, tied: Mapping[int, object] | None) -> Candidate:
-    steps, rates, times = (
-        standing.speed.get(arm.id),
-        arm.values(field.SPEED.of),
-        standing.times_of(arm),
-    )
+    times, spread = standing.times_of(arm), standing.speeds.spread(arm)
     return Candidate(
         name=standing.names[arm.id],
         quality=None if standing.quality_of(arm) is None else standing.merit(arm),
         memory=field.memory(arm) or 0.0,
-        speed=_measured(rates, steps) if field.speed(arm) else None,
-        time=_measured(times, steps) if times else None,
+        speed=(rate, spread) if (rate := field.speed(arm)) else None,
+        time=_measured(times, spread) if times else None,
         tied=None if tied is None else tuple(tied),
     )
 
 
-def _measured(values: Sequence[float], steps: Interval | None) -> Measured:
-    """The mean over seeds, and their spread; with one seed, that which the steps tell of speed."""
+def _measured(values: Sequence[float], of_speed: float | None) -> Measured:
+    """The mean over seeds, and their spread; with one seed, that of the speed."""
     mean = fmean(values)
     if len(values) > 1:
         return mean, stdev(values) / mean if mean else 0.0
-    if steps is None or not steps.estimate:
-        return mean, 0.0
-    return mean, (steps.high - steps.low) / 2 / steps.estimate
+    return mean, of_speed

@@ -6,6 +6,7 @@ instead of `full`. A pure function of the records.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from statistics import fmean
 
 from llmbench.analysis.statistics.interval import Interval, few_interval
 from llmbench.analysis.statistics.quality import paired_differences, same_seeds
-from llmbench.analysis.statistics.rate import judge_speed
+from llmbench.analysis.statistics.rate import Speeds, speeds
 from llmbench.analysis.statistics.verdict import Verdict, judge, verdicts
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.arm import Arm
@@ -68,13 +69,18 @@ class Effect:
 
 
 def effects(
-    arms: Sequence[Arm], score: str | None, margin: float | None = None, sign: int = 1
+    arms: Sequence[Arm],
+    score: str | None,
+    margin: float | None = None,
+    sign: int = 1,
+    rated: Speeds | None = None,
 ) -> list[Effect]:
     """Every part's effect wherever two of the compositions differ in it alone, part by part.
 
     The arms must compare. `score` stands for quality, if there is any; a change of less than the
-    margin leaves it as good, and more is better where `sign` is 1. Verdicts are corrected for the
-    number of effects, of which there are at most MOST_EFFECTS.
+    margin leaves it as good, and more is better where `sign` is 1. Its verdicts are corrected for
+    the number of effects, of which there are at most MOST_EFFECTS. `rated` holds speeds against
+    each other, by default those of the arms.
     """
     held = {arm.cell.composition: arm for arm in reversed(arms)}
     order = list(dict.fromkeys(arm.cell.composition for arm in arms))
@@ -83,10 +89,11 @@ def effects(
         (_effect(part, held[before], held[after]) for part, before, after in pairs),
         key=lambda e: _rank(e, order),
     )
-    speeds = {_key(e): j for e in found if (j := judge_speed(held[e.after], held[e.before]))}
-    rated = verdicts(speeds)
     scored = _scored(found, held, score, margin, sign) if score else {}
-    return [_judged(e, rated.get(_key(e)), scored.get(_key(e))) for e in found]
+    rated = rated or speeds(arms)
+    return [
+        _judged(e, rated.verdict(held[e.after], held[e.before]), scored.get(_key(e))) for e in found
+    ]
 
 
 def _pairs(cells: Mapping[str, Cell]) -> Iterator[tuple[Part, str, str]]:
@@ -135,7 +142,7 @@ def _effect(part: Part, before: Arm, after: Arm) -> Effect:
 def _faster(pairs: Sequence[tuple[Record, Record]]) -> float | None:
     rates = [(train_speed(new), train_speed(old)) for new, old in pairs]
     known = [(new, old) for new, old in rates if new and old]
-    return sum(n for n, _ in known) / sum(o for _, o in known) - 1 if known else None
+    return math.expm1(fmean(math.log(n / o) for n, o in known)) if known else None
 
 
 def _judged(effect: Effect, speed: Verdict | None, quality: Verdict | None) -> Effect:

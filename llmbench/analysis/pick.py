@@ -19,8 +19,9 @@ LESS = 0.1
 Matter = Literal["quality", "memory", "speed"]
 By = Literal["time", "speed", ""]
 """What effort is counted in: the time to quality, or else the time per token."""
-Measured = tuple[float, float]
-"""A figure, and its relative standard deviation over repeats: 0 where that is not known."""
+Measured = tuple[float, float | None]
+"""A figure, and by what share two of them must differ to count as different; None where nobody
+knows, and so nothing does."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,8 @@ def _first(cells: Sequence[Candidate], places: Iterable[int], by: By) -> int:
 
 def _no_slower(one: Candidate, first: Candidate, by: By) -> bool:
     (own, spread), (least, other) = (c.effort(by) or (0.0, 0.0) for c in (one, first))
+    if spread is None or other is None:
+        return True
     return own - least < max(SAME, math.sqrt((spread**2 + other**2) / 2)) * least
 
 

@@ -31,7 +31,7 @@ from llmbench.analysis.statistics.quality import (
     quality_interval,
     quality_verdicts,
 )
-from llmbench.analysis.statistics.rate import rate_interval, speed_verdicts
+from llmbench.analysis.statistics.rate import Speeds, rate_interval, speeds
 from llmbench.analysis.statistics.verdict import Verdict, Word
 from llmbench.analysis.tuning import tuned
 from llmbench.record.arm import Arm, arms
@@ -93,8 +93,10 @@ class Standing:
     """The best quality among those competing that fit; among all if none fits."""
     verdicts: dict[str, Verdict]
     """Of every arm with quality, against the best."""
-    speed_verdicts: dict[str, Verdict]
-    """Of the faster ones of those competing, against the fastest that fits."""
+    speeds: Speeds
+    """Of the faster ones of those competing, against each other."""
+    repeats: tuple[Record, ...]
+    """Cells that were run again, to see by how much a cell differs from itself."""
 
     @property
     def cuda(self) -> bool:
@@ -182,14 +184,15 @@ class Standing:
         return need(rows, self.margin) if len(rows) > 1 else None
 
     def fastest(self) -> tuple[Arm, ...]:
-        """The fastest of those that fit, then those that cannot be told from it."""
+        """The fastest of those that fit, then those that nothing shows to be slower."""
         running = self.fitting or self.competing
         first = _fastest(running)
         if first is None:
             return ()
         ranked = sorted(running, key=lambda arm: -(speed(arm) or 0.0))
         rest = (arm for arm in ranked if arm is not first)
-        return (first, *(arm for arm in rest if _untold(self.speed_verdicts.get(arm.id))))
+        judged = _highest(self.competing, SPEED)
+        return (first, *(a for a in rest if a in judged and not self.speeds.slower(a, first)))
 
     def smallest(self) -> Arm:
         """The least memory of those competing."""
@@ -197,7 +200,8 @@ class Standing:
 
 
 def stand(comparison: Comparison) -> Standing:
-    """Work out who competes and who wins."""
+    """Work out who competes and who wins, of the cells with equal batches alone."""
+    repeats, comparison = comparison.repeats, comparison.equal
     records, found = comparison.records, arms(comparison.records)
     problems, unlearnt = first_loss_problems(records), learning.unlearnt(records)
     score = quality_score(found)
@@ -207,7 +211,6 @@ def stand(comparison: Comparison) -> Standing:
     fitting = tuple(a for a in competing if budget is None or (memory(a) or 0.0) <= budget)
     best = _best(fitting or competing, score)
     scored = _highest((a for a in found if score_value(score, a) is not None), score)
-    fastest = _fastest(fitting or competing)
     goals = learning.targets(records)
     standing = Standing(
         records=records,
@@ -232,7 +235,8 @@ def stand(comparison: Comparison) -> Standing:
         verdicts=quality_verdicts(scored, best, score.id, margin, score.sign)
         if score and best
         else {},
-        speed_verdicts=speed_verdicts(_highest(competing, SPEED), fastest) if fastest else {},
+        speeds=speeds(_highest(competing, SPEED), repeats),
+        repeats=repeats,
     )
     return replace(standing, speed=_rates(standing))
 
@@ -292,10 +296,6 @@ def quality_pairs(standing: Standing) -> Pairs:
         words_of = {i: verdicts[c.id].word for i, c in enumerate(cells) if c.id in verdicts}
         found[number] = {i: word for i, word in words_of.items() if word in NOT_WORSE}
     return found
-
-
-def _untold(verdict: Verdict | None) -> bool:
-    return verdict is not None and verdict.word == "undecided"
 
 
 def _highest(found: Iterable[Arm], figure: Figure | None) -> list[Arm]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import NamedTuple
@@ -23,6 +24,10 @@ WARM = 0.2
 three times their spread if that is more."""
 CLOCK_FALL = 0.05
 """A fall of the clock that shows in the figures, as a share of the highest."""
+STALL = 3.0
+"""How many times the median a step takes that something held up."""
+LOST = 0.05
+"""The share of a cell's time above which its stalls are worth a word."""
 MOST_POINTS = 200
 """Longer series are thinned to so many: slopes are taken between all pairs."""
 
@@ -120,7 +125,16 @@ def _unsteady(times: Sequence[float]) -> Iterator[tuple[str, str]]:
             "Run more steps (--steps), leave more out (--burn-in-steps), or take several seeds "
             "(--seeds), whose cells run in turns.",
         )
-    if scattered > SCATTER:
+    held_up = [t for t in times if t > STALL * median(times)]
+    lost = math.fsum(held_up) - len(held_up) * median(times)
+    if lost > LOST * math.fsum(times):
+        yield (
+            f"was held up in {len(held_up)} of {len(times)} steps, which took "
+            f"{text.percent(lost / math.fsum(times), 1)} of its time",
+            "Its speed counts them: more seeds (--seeds), and a machine that does nothing "
+            "else, make it certain.",
+        )
+    elif scattered > SCATTER:
         yield (
             f"has steps that vary by {text.percent(scattered, 1)}",
             "More steps (--steps) make the speed more certain.",

@@ -87,7 +87,7 @@ def make_cell(
         "rate": rate and rate.origin,
         "tuning": tuning,
     }
-    content = Cell(id="", **fields).model_dump(mode="json", exclude={"rate"})
+    content = Cell(id="", **fields).model_dump(mode="json", exclude={"rate", "repeat"})
     for of in ("train_data", "eval_data", "validation_data"):
         if content[of]:
             content[of].pop("name")  # the same data under another name are the same

@@ -55,8 +55,7 @@ class Brief:
 
 def brief(comparison: Comparison) -> Brief:
     """Work out everything that is to be said: of the cells with equal batches alone."""
-    comparison = comparison.equal
-    standing = stand(comparison)
+    standing, comparison = stand(comparison), comparison.equal
     found = answer(standing)
     cells = table(standing, found.pick, frozenset())
     wanted = ([standing.score.id] if standing.score else []) + list(SHORT_LABELS)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean
+from statistics import fmean, geometric_mean
 
 from llmbench.machine import Environment
+from llmbench.record.figure import RATES
 from llmbench.record.record import Cell, Record
 
 Of = Callable[[Record], float | None]
@@ -75,10 +76,14 @@ class Arm:
         return [value for r in self.counted if (value := of(r)) is not None]
 
     def mean(self, of: Of) -> float | None:
-        """A figure over the seeds: the mean of the cells'; None where none was measured."""
+        """A figure over the seeds: the mean of the cells'; None where none was measured.
+
+        That of a rate is the geometric one, so that the ratio of two arms is that of their cells.
+        """
         if of not in self._means:  # asked for again and again by a report of a thousand cells
             values = self.values(of)
-            self._means[of] = fmean(values) if values else None
+            mean = geometric_mean if of in RATES and all(values) else fmean
+            self._means[of] = mean(values) if values else None
         return self._means[of]
 
     @cached_property

@@ -71,7 +71,7 @@ class Comparison:
     @property
     def equal(self) -> Comparison:
         """The cells with equal batches alone: those that are held against each other."""
-        return self._only(lambda cell: not cell.fit and not cell.tuning)
+        return self._only(lambda cell: not (cell.fit or cell.tuning or cell.repeat))
 
     @property
     def fitted(self) -> Comparison:
@@ -84,9 +84,14 @@ class Comparison:
         return self._only(lambda cell: cell.tuning)
 
     @property
+    def repeats(self) -> tuple[Record, ...]:
+        """The cells that ended well and only show by how much a cell differs from itself."""
+        return tuple(r for r in self.records if r.cell.repeat and r.status == "ok")
+
+    @property
     def reported(self) -> Comparison:
         """All other cells: those that are results."""
-        return self._only(lambda cell: not cell.tuning)
+        return self._only(lambda cell: not (cell.tuning or cell.repeat))
 
     def _only(self, wanted: Callable[[Cell], bool]) -> Comparison:
         cells = tuple(p for p in self.header.plan.cells if wanted(p.cell))

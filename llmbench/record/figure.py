@@ -157,6 +157,7 @@ def timed(record: Record) -> bool:
     return not record.cell.settings.deterministic
 
 
+@cache
 def train_rate(tokens: str) -> Callable[[Record], float | None]:
     """Tokens of one kind over the synchronised seconds of the measured steps.
 
@@ -175,6 +176,15 @@ def generate_rate(record: Record) -> float | None:
     """New tokens over the synchronised seconds of generation; None of deterministic cells."""
     made = record.generation if timed(record) else None
     return made.new_tokens / made.seconds if made and made.seconds else None
+
+
+RATES = frozenset(
+    {
+        generate_rate,
+        *map(train_rate, ("nonpadding_tokens", "supervised_tokens", "padded_tokens")),
+    }
+)
+"""Figures that are compared as ratios: over seeds their mean is the geometric one."""
 
 
 def phase_seconds(phase: Literal["load", "train", "evaluate"]) -> Callable[[Record], float | None]:

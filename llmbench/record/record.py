@@ -143,11 +143,17 @@ class Cell(Part):
     """Whether it only tries a learning rate. Such a cell is judged by its validation loss, and is
     never mixed with those that are reported."""
 
+    repeat: Count = 0
+    """For a cell that was run before in the same comparison: how often. It shows by how much a cell
+    differs from itself in speed, and is never mixed with those that are reported."""
+
     @property
     def name(self) -> str:
         """The composition, and what it is to fit into, or which learning rate it tries."""
         if self.tuning:
             return f"{self.composition}, learning rate {self.settings.learning_rate:.2g}"
+        if self.repeat:
+            return f"{self.composition}, once more"
         return f"{self.composition}, {self.fit.name}" if self.fit else self.composition
 
 

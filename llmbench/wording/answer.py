@@ -142,6 +142,9 @@ def _without_quality(standing: Standing) -> Answer:
     if not fastest:
         headline = f"Pick {standing.name(smallest)} for memory"
         return Answer(headline, said, phrases.rule(standing), smallest)
+    if smallest in fastest and len(fastest) == len(standing.fitting or standing.competing) > 1:
+        headline = f"Pick {standing.name(smallest)} for memory: no speed is told from another"
+        return Answer(headline, said, phrases.rule(standing), smallest)
     if smallest in fastest:
         headline = f"Pick {standing.name(smallest)} for speed and memory"
         return Answer(headline, said, phrases.rule(standing), smallest)
@@ -159,14 +162,10 @@ def _speed_and_memory(standing: Standing) -> str:
         return f"{standing.name(smallest)} {least}."
     first = fastest[0]
     if smallest is first:
-        return (
-            f"{standing.name(first)} trains fastest, at {phrases.speed(first)}"
-            f"{reason.tied(standing)}, and {least}."
-        )
+        return f"{standing.name(first)} {reason.leads(standing)}, and {least}."
     return (
-        f"{standing.name(first)} trains fastest, at {phrases.speed(first)} and "
-        f"{phrases.memory(first)}{reason.tied(standing)}; {standing.name(smallest)} {least}, "
-        f"at {phrases.speed(smallest)}."
+        f"{standing.name(first)} {reason.leads(standing)}, with {phrases.memory(first)}; "
+        f"{standing.name(smallest)} {least}, at {phrases.speed(smallest)}."
     )
 
 

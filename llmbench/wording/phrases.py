@@ -26,8 +26,8 @@ def rule(standing: Standing) -> str:
     if standing.score is None:
         return (
             f"{who} The fastest has the most non-padding tokens per second; another counts as "
-            "equally fast unless the times of the same steps, corrected for the number of "
-            "comparisons (Holm), tell them apart."
+            "equally fast unless the 95 % interval of their ratio, which holds for all pairs "
+            "together, leaves one out."
         )
     return f"{who} {_verdicts(standing)} {_pick(standing)}"
 
@@ -64,7 +64,7 @@ def _pick(standing: Standing) -> str:
     limit = f" that need {spoken(standing.budget)} or less and" if standing.budget else " that"
     return (
         f"Of those{limit} are as good or undecided, the fastest{to_quality} is picked, and of any "
-        f"within {100 * SAME:.0f} % of it, or within the spread of repeats, the one with the least "
+        f"within {100 * SAME:.0f} % of it, or not told apart from it, the one with the least "
         f"{standing.memory_word}."
     )
 

@@ -55,10 +55,16 @@ def unranked(standing: Standing) -> Iterator[str]:
             yield f"{standing.name(arm)} did not learn, and is not ranked: {found.reason}"
 
 
-def tied(standing: Standing) -> str:
-    """Which others may be as fast as the fastest, in parentheses."""
-    others = [standing.name(arm) for arm in standing.fastest()[1:]]
-    return f" (not told apart from it: {text.listed(others, 4)})" if others else ""
+def leads(standing: Standing, also: str = "") -> str:
+    """What is to be said of the fastest, after its name: no more than its speed can carry."""
+    first, *others = standing.fastest()
+    at = phrases.speed(first)
+    if not others:
+        return f"{also}trains fastest, at {at}"
+    if len(others) + 1 == len(standing.fitting or standing.competing):
+        return f"has the highest speed as measured, {at}, which is not told apart from any other's"
+    names = text.listed([standing.name(arm) for arm in others], 4)
+    return f"is {also}among the fastest, at {at} (not told apart from it: {names})"
 
 
 def _rivals(standing: Standing, picked: Picked) -> list[Arm]:
@@ -99,11 +105,12 @@ def _ground(standing: Standing, picked: Picked, level: str) -> str:
         return f"Of {level} it needs {least}"
     there = " to quality" if picked.by == "time" else ""
     if picked.equal > len(picked.others):
-        return f"{level[0].upper()}{level[1:]} are about equally fast{there}, and it needs {least}"
+        level = f"{level[0].upper()}{level[1:]}"
+        return f"{level} are equally fast{there} as far as can be told, and it needs {least}"
     if picked.equal > 1:
         return (
-            f"Of {level} it is among the {picked.equal} fastest{there}, which are about equal, and "
-            f"of them needs {least}"
+            f"Of {level} it is among the {picked.equal} fastest{there}, which are not told apart, "
+            f"and of them needs {least}"
         )
     if picked.by == "time":
         took = text.seconds(fmean(standing.times_of(picked.arm)))
@@ -187,11 +194,11 @@ def _on_speed(standing: Standing, picked: Picked) -> Iterator[str]:
     top = phrases.speed(fastest[0])
     if picked.arm is fastest[0]:
         if picked.by != "speed" or picked.equal > 1:  # else it is said already
-            yield f"It also trains fastest, at {own}{tied(standing)}."
+            yield f"It {leads(standing, 'also ')}."
     elif picked.arm in fastest:
         yield (
-            f"It trained at {own}; the fastest, {first}, at {top}: a difference that these steps "
-            "cannot tell from chance."
+            f"It trained at {own} and {first} at {top}: a difference that these cells cannot tell "
+            "from chance."
         )
     else:
         yield f"It trains at {own}; the fastest, {first}, at {top}."

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Literal
 
 from llmbench import text as words
 from llmbench.analysis.standing import FULL_STATISTICS, Standing
+from llmbench.analysis.statistics.rate import CELL
 from llmbench.record.arm import Arm
 from llmbench.wording import phrases, predicted
 from llmbench.wording.answer import answer
@@ -108,14 +110,29 @@ def _speed(standing: Standing) -> Iterator[Said]:
     if burn_in:
         steps = standing.competing[0].cell.settings.steps
         covers = (
-            "the scatter of the steps that count, not what drifts from cell to cell (--seeds)"
+            "is rough: it covers the scatter of the steps that count, not what drifts from cell to "
+            f"cell. That is taken for {CELL:.0%}, and so no small difference is told (--seeds)"
             if standing.one_seed
-            else "the spread between the cells of the seeds, which ran in turn"
+            else "covers the spread between the cells of the seeds, which ran in turn"
         )
         yield (
             "note",
             f"The first {words.plural(burn_in, 'step')} of {steps} train but are left out of "
-            f"the speed; its interval covers {covers}.",
+            f"the speed; its interval {covers}.",
+        )
+    yield from _repeats(standing)
+
+
+def _repeats(standing: Standing) -> Iterator[Said]:
+    """By how much a cell differed from itself, and what follows."""
+    again = standing.repeats
+    if again and standing.speeds.floor:
+        names = words.listed(list(dict.fromkeys(words.code(r.cell.composition) for r in again)))
+        share = words.percent(math.expm1(standing.speeds.floor), 1)
+        yield (
+            "note",
+            f"Once more at the end, {names} trained at a speed that differed from its first by "
+            f"{share}: no smaller difference between two is called one.",
         )
 
 

@@ -51,8 +51,10 @@ def test_steps_that_scatter_are_marked_and_more_of_them_advised():
     assert mark.cause == "More steps (--steps) make the speed more certain."
 
 
-def test_a_few_slow_steps_are_no_scatter():
-    assert marks([1.0] * 37 + [9.0] * 3) == ()
+def test_a_few_steps_that_were_held_up_are_said_with_the_time_they_took():
+    (mark,) = marks([1.0] * 37 + [9.0] * 3)
+    assert mark.what == "was held up in 3 of 40 steps, which took 38 % of its time"
+    assert marks([1.0] * 79 + [3.5]) == (), "it lost 3 %"
 
 
 @pytest.mark.parametrize(("end", "word"), [(1.2, "slower"), (0.8, "faster")])

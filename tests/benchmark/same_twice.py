@@ -13,7 +13,7 @@ from __future__ import annotations
 import many
 
 from llmbench.analysis.statistics.quality import quality_verdicts
-from llmbench.analysis.statistics.rate import speed_verdicts
+from llmbench.analysis.statistics.rate import speeds
 from llmbench.record.arm import Arm
 from llmbench.record.figure import QUALITY
 
@@ -41,11 +41,16 @@ def main() -> None:
 def report(name: str, pairs: list[tuple[Arm, Arm]]) -> None:
     """How many comparisons told the two apart."""
     quality = [told(quality_verdicts([other], one, QUALITY)) for one, other in pairs]
-    speed = [told(speed_verdicts([other], one)) for one, other in pairs]
+    speed = [told(speed(one, other)) for one, other in pairs]
     for figure, found in (("quality", quality), ("speed", speed)):
         share = 100 * sum(found) / len(found)
         text = f"{figure}: told apart in {sum(found)} of {len(found)} comparisons ({share:.1f} %)"
         print(f"{name}, {text}")  # noqa: T201
+
+
+def speed(one: Arm, other: Arm) -> dict:
+    """The verdict on their speeds."""
+    return {"other": speeds([one, other]).verdict(other, one)}
 
 
 def told(verdicts: dict) -> bool:

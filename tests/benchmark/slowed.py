@@ -12,7 +12,7 @@ from statistics import median
 
 import many
 
-from llmbench.analysis.statistics.rate import judge_speed, speed_verdicts
+from llmbench.analysis.statistics.rate import judge_speed, speeds
 
 BODY = """
     def training(self):
@@ -38,7 +38,7 @@ STEPS = 124
 def main() -> None:
     args = many.parse(__doc__, comparisons=10)
     pairs = many.run("and idle", BODY, args, **{"steps": STEPS, "eval-examples": 1})
-    words = [next(iter(speed_verdicts([other], one).values())).word for one, other in pairs]
+    words = [speeds([one, other]).verdict(other, one).word for one, other in pairs]
     found = [judge_speed(other, one) for one, other in pairs]
     slower = median(f.difference.estimate for f in found if f)
     print(  # noqa: T201

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from llmbench.analysis.statistics.rate import speed_verdicts
+from llmbench.analysis.statistics.rate import speeds
 from llmbench.record.arm import Arm
 from llmbench.record.record import Record
 from llmbench.storage.store import Store
@@ -48,8 +48,8 @@ def slowed(record: Record) -> Record:
 def word(reference: Record, record: Record) -> str:
     """The verdict on the record's speed, held against the reference's, by itself."""
     cell = record.cell.model_copy(update={"id": "other"})
-    other = Arm((record.model_copy(update={"cell": cell}),))
-    return next(iter(speed_verdicts([other], Arm((reference,))).values())).word
+    one, other = Arm((reference,)), Arm((record.model_copy(update={"cell": cell}),))
+    return speeds([one, other]).verdict(other, one).word
 
 
 def show(line: str) -> None:

@@ -25,13 +25,22 @@ def noted(made: list[Record], **changes: object) -> tuple[Note, ...]:
     return notes(comparison, stand(comparison))
 
 
+def test_of_few_measured_steps_none_is_called_the_fastest() -> None:
+    for quality in (0.6, None):
+        made = [records.ok("full", quality, 62.0, 5930), records.ok("lora", quality, 35.0, 3810)]
+        few = [r.model_copy(update={"steps": r.steps[:9]}) for r in made]  # five of them count
+        found = answered(few)
+        assert "fastest" not in " ".join((found.whole, *found.sentences))
+        assert "told" in " ".join(found.sentences)
+
+
 def test_of_cells_that_are_undecided_and_equally_fast_the_one_with_least_memory_is_picked() -> None:
     found = answered([records.ok("full", 0.63, 62.0), records.ok("qlora", 0.63, 5.1)])
     assert found.whole == "Pick `qlora`, as far as one seed can tell"
     assert found.sentences[0].startswith("It has the highest ROUGE-L, 0.63")
     assert found.sentences[0].endswith(
-        ". The 2 methods that are undecided are about equally fast, and it needs the least peak "
-        "memory, 5.1 GiB."
+        ". The 2 methods that are undecided are equally fast as far as can be told, and it needs "
+        "the least peak memory, 5.1 GiB."
     )
 
 

@@ -96,11 +96,14 @@ def figures(records: Sequence[Record]) -> dict[str, Figure]:
     return {f.id: f for f in (*scores(records), *FIGURES, *AFTER_PUBLIC, FIT_SIZE)}
 
 
-def changes(pairs: Sequence[Pair]) -> dict[Key, list[Change]]:
-    """The changes of every cell in every figure that either side has."""
+def changes(pairs: Sequence[Pair], floor: float = 0.0) -> dict[Key, list[Change]]:
+    """The changes of every cell in every figure that either side has.
+
+    `floor` is the log ratio by which a cell differed in speed from its own repeat.
+    """
     found: dict[Key, list[Change]] = {p.key: [] for p in pairs}
     for figure in figures([r for p in pairs for r in p.records]).values():
-        judged = _paired(pairs, figure)
+        judged = _paired(pairs, figure, floor)
         for pair in pairs:
             old, new = value(figure, pair.old), value(figure, pair.new)
             if old is not None or new is not None:
@@ -120,15 +123,15 @@ def value(figure: Figure, arm: Arm) -> float | None:
     return found if found is None or math.isfinite(found) else None
 
 
-def _paired(pairs: Sequence[Pair], figure: Figure) -> dict[str, Verdict]:
+def _paired(pairs: Sequence[Pair], figure: Figure, floor: float) -> dict[str, Verdict]:
     """Verdicts on a score or a training speed, corrected for the number of cells, by cell."""
-    judged = {"\0".join(p.key): found for p in pairs if (found := _judge(p, figure))}
+    judged = {"\0".join(p.key): found for p in pairs if (found := _judge(p, figure, floor))}
     return verdicts(judged)
 
 
-def _judge(pair: Pair, figure: Figure) -> Judged | None:
+def _judge(pair: Pair, figure: Figure, floor: float) -> Judged | None:
     if figure.id in TRAINING_SPEEDS:
-        return judge_speed(pair.new, pair.old)
+        return judge_speed(pair.new, pair.old, floor)
     if not figure.scored:
         return None
     rows = paired_differences(pair.new, pair.old, figure.id)

@@ -14,6 +14,8 @@ from llmbench.analysis.checks import first_loss_problems
 from llmbench.analysis.diff.change import Change, changes
 from llmbench.analysis.diff.pair import Pair, pairs, unpaired
 from llmbench.analysis.names import named
+from llmbench.analysis.statistics.rate import speeds
+from llmbench.record.arm import arms
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Record
 
@@ -48,6 +50,7 @@ class Diff:
 
 def diff(old: Comparison, new: Comparison) -> Diff:
     """Hold the new comparison against the old one. What tries learning rates is no result."""
+    floor = max(speeds(arms(c.equal.records), c.repeats).floor for c in (old, new))
     old, new = old.reported, new.reported
     found = pairs(old.records, new.records)
     gone, come = (unpaired(a, b) for a, b in ((old, new), (new, old)))
@@ -55,7 +58,7 @@ def diff(old: Comparison, new: Comparison) -> Diff:
     cell_names = named([r.cell for r in held], seeds=True)
     joined = named([p.new.cell for p in found if len(p.new.records) > 1])
     names = cell_names | joined
-    changed = changes(found)
+    changed = changes(found, floor)
     broken = _broken(found, old, new)
     return Diff(
         old=_title(old),

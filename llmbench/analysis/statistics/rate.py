@@ -1,120 +1,313 @@
-"""How sure a speed is, and whether one arm is faster than another."""
+"""How sure a speed is, and whether one arm is faster than another.
+
+Everything speaks of one figure, that of the table: tokens over time, stalls included, and over
+seeds the geometric mean. It is held in logarithms, where a ratio of speeds is a difference.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from statistics import fmean, median
+from statistics import fmean, variance
+from typing import NamedTuple
 
 from llmbench.analysis.statistics.interval import (
+    LEVEL,
     Interval,
     around,
     few_interval,
-    mean_and_error,
     quantile,
     student_p,
 )
-from llmbench.analysis.statistics.quality import same_seeds
-from llmbench.analysis.statistics.verdict import Judged, Verdict, verdicts
+from llmbench.analysis.statistics.verdict import Judged, Verdict, Word
 from llmbench.record.arm import Arm
 from llmbench.record.figure import generate_rate, measured_steps, train_rate
 from llmbench.record.record import Record
 
+LEAST_STEPS = 6
+"""Of fewer measured steps, nothing is said of how sure a speed is."""
+CELL = 0.02
+"""Standard deviation of the speed between cells that are the same, as a share, where nothing but
+one seed tells it. On GPUs 0.003 to 0.01 were seen; the rest is for a cell's place in the order."""
+MOST_ALIKE = 0.95
+"""The highest correlation of successive steps that is reckoned with."""
 BLOCKS = 10
-"""Blocks of successive steps that a cell is cut into, at most (Schmeiser, 1982)."""
+"""Blocks that a cell is cut into, to see how its speed drifts."""
 MOST_LOG = 700.0
 """A log ratio beyond which there is no number for the ratio."""
-LEAST_STEPS = 3
-"""Steps of a block, at least: the median of three resists one that something else held up."""
+MOST_FREEDOM = 1e6
+"""Degrees of freedom of what is taken for known."""
+
+
+class Sureness(NamedTuple):
+    """How far the log of a rate may be off."""
+
+    variance: float
+    freedom: float
+    """Degrees of freedom of the estimate of that variance."""
+
+
+class Timed(NamedTuple):
+    """The measured steps of a cell."""
+
+    log_rate: float
+    left: tuple[float, ...]
+    """By what share each step is faster than the cell: the rate's linearisation (Cochran, 1977,
+    section 6.4), whose mean is zero."""
+    batches: tuple[int, ...]
+    """Padded tokens of each step: cells with the same ones saw the same batches."""
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """The speeds of some arms, held against each other as one family."""
+
+    logs: Mapping[Arm, Mapping[int, float]]
+    """The log of the rate of each cell by seed, of arms with enough steps."""
+    sureness: Mapping[Arm, Sureness]
+    """Of one cell of each arm, against one of another arm with the same seed."""
+    floor: float = 0.0
+    """The log ratio by which a cell differed from its own repeat: no smaller one is a difference.
+    """
+
+    def judged(self, one: Arm, other: Arm) -> Judged | None:
+        """How much faster `one` is, as a share of the other's speed; None where nothing can tell.
+
+        By Student's t over the seeds that both have. Of all pairs in the family together, one
+        interval in twenty families misses: each is as wide as Šidák (1967) has it.
+        """
+        shared = self.logs.get(one, {}).keys() & self.logs.get(other, {}).keys()
+        if not shared or one is other:
+            return None
+        mean = fmean(self.logs[one][s] - self.logs[other][s] for s in shared)
+        error, freedom = self._error((one, other), len(shared))
+        found = around(mean, self._margin(error, freedom))
+        shares = (math.expm1(min(v, MOST_LOG)) for v in (found.estimate, found.low, found.high))
+        single = student_p(mean / error, freedom) if error else float(mean == 0)
+        return Judged(Interval(*shares), 1 - (1 - single) ** self._pairs)
+
+    def verdict(self, one: Arm, other: Arm) -> Verdict | None:
+        """Whether `one` is faster or slower than the other, at 5 % for all pairs together."""
+        found = self.judged(one, other)
+        if found is None:
+            return None
+        word: Word = "undecided"
+        if found.difference.beyond_zero:
+            word = "better" if found.difference.estimate > 0 else "worse"
+        return Verdict(word, found.difference, found.p_value)
+
+    def slower(self, one: Arm, other: Arm) -> bool:
+        """Whether it is certain that `one` is slower; where nothing is known, it is not."""
+        found = self.verdict(one, other)
+        return found is not None and found.word == "worse"
+
+    def spread(self, arm: Arm) -> float | None:
+        """By what share two arms as sure as this one must differ to be told apart; None where
+        nothing can tell. Of two, the root of the mean of the squares is the margin of `judged`."""
+        others = [seeds.keys() for other, seeds in self.logs.items() if other is not arm]
+        least = min((len(self.logs.get(arm, {}).keys() & o) for o in others), default=0)
+        if not least:
+            return None
+        return math.expm1(min(self._margin(*self._error((arm, arm), least)), MOST_LOG))
+
+    @property
+    def _pairs(self) -> int:
+        return max(1, len(self.logs) * (len(self.logs) - 1) // 2)
+
+    def _error(self, pair: tuple[Arm, Arm], seeds: int) -> tuple[float, float]:
+        """The standard error of the mean difference over so many seeds, and its freedom."""
+        one, other = (self.sureness[arm] for arm in pair)
+        return math.sqrt((one.variance + other.variance) / seeds), min(one.freedom, other.freedom)
+
+    def _margin(self, error: float, freedom: float) -> float:
+        level = -math.expm1(math.log1p(-LEVEL) / self._pairs)
+        return max(self.floor, quantile(freedom, level) * error)
+
+
+def speeds(arms: Sequence[Arm], repeats: Sequence[Record] = ()) -> Speeds:
+    """Hold the speeds of the arms against each other; `repeats` are cells that were run again.
+
+    With several seeds the cells are what is repeated, and what sets them apart beyond arm and seed
+    is their noise: steps that are alike, drift, the place in the order and whatever else differs
+    from cell to cell (Kalibera and Jones, 2013). It is estimated over all arms together, by the
+    residuals of an additive model, and for an arm that scatters more by its own. With one seed
+    nothing shows it but the steps, and CELL is added.
+    """
+    cells = {arm: found for arm in arms if (found := _timed_seeds(arm))}
+    logs = {arm: {s: t.log_rate for s, t in held.items()} for arm, held in cells.items()}
+    again = [(arm, r) for r in repeats if (arm := _repeated(r, list(cells)))]
+    extra = [(arm, r.cell.seed, t.log_rate) for arm, r in again if (t := timed_steps(r))]
+    floor = max((abs(rate - logs[arm][seed]) for arm, seed, rate in extra), default=0.0)
+    rows = [(arm, seed, rate) for arm, held in logs.items() for seed, rate in held.items()]
+    several = len({seed for _, seed, _ in rows}) > 1
+    sure = _between_cells([*rows, *extra]) if several else None
+    return Speeds(logs, sure or _within_cells(cells, floor), floor)
+
+
+def judge_speed(one: Arm, other: Arm, floor: float = 0.0) -> Judged | None:
+    """How much faster `one` is, as a share of the other's speed; None where that cannot be said.
+
+    Of two arms by themselves. `floor` is the log ratio below which nothing is a difference.
+    """
+    found = speeds([one, other])
+    return Speeds(found.logs, found.sureness, floor).judged(one, other)
 
 
 def rate_interval(arm: Arm, tokens: str = "nonpadding_tokens") -> Interval | None:
-    """Interval of the tokens of one kind per second over the measured steps, and over seeds."""
+    """Interval of the tokens of one kind per second: over seeds, or over the steps of one cell.
+
+    That of one cell is rough: it knows nothing of what drifts from cell to cell, and of fewer than
+    some 50 steps too little of how alike they are.
+    """
     if len(arm.counted) > 1:
-        return few_interval(arm.values(train_rate(tokens)))
-    record = arm.counted[0]
-    if train_rate(tokens)(record) is None:
-        return None
-    return _ratio_interval([(getattr(s, tokens), s.seconds) for s in measured_steps(record)])
+        return few_ratio_interval(arm.values(train_rate(tokens)))
+    found = timed_steps(arm.counted[0], tokens)
+    return _cell_interval(found) if found else None
 
 
 def generation_interval(arm: Arm) -> Interval | None:
-    """Interval of the new tokens per second over the generated batches, and over seeds."""
+    """Interval of the tokens generated per second: over seeds, or over the batches of one cell."""
     if len(arm.counted) > 1:
-        return few_interval(arm.values(generate_rate))
+        return few_ratio_interval(arm.values(generate_rate))
     made = arm.counted[0].generation
-    if made is None or generate_rate(arm.counted[0]) is None:
+    if made is None or generate_rate(arm.counted[0]) is None or len(made.batches) < LEAST_STEPS:
         return None
-    return _ratio_interval([(b.new_tokens, b.seconds) for b in made.batches])
+    return _cell_interval(_timed([(b.new_tokens, b.seconds) for b in made.batches]))
 
 
-def speed_verdicts(arms: Sequence[Arm], reference: Arm) -> dict[str, Verdict]:
-    """For every other arm that trained on the reference's batches: is it faster or slower?"""
-    judged = {
-        arm.id: found
-        for arm in arms
-        if arm.id != reference.id and (found := judge_speed(arm, reference))
-    }
-    return verdicts(judged)
+def few_ratio_interval(values: Sequence[float]) -> Interval | None:
+    """Interval of the geometric mean of a few values, by Student's t over their logarithms."""
+    if len(values) < 2 or min(values) <= 0:
+        return None
+    found = few_interval([math.log(v) for v in values])
+    return _exponential(found) if found else None
 
 
-def judge_speed(one: Arm, other: Arm) -> Judged | None:
-    """How much faster `one` is, as a share of the other's speed; None where that cannot be said.
+def timed_steps(record: Record, tokens: str = "nonpadding_tokens") -> Timed | None:
+    """The measured steps of a cell; None where there are too few, or no speed means anything."""
+    steps = measured_steps(record)
+    if len(steps) < LEAST_STEPS or not train_rate(tokens)(record):
+        return None
+    found = _timed([(getattr(s, tokens), s.seconds) for s in steps])
+    return found._replace(batches=tuple(s.padded_tokens for s in steps))
 
-    Cells with the same seed see the same batches in the same order, so that the log ratio of the
-    seconds of each step is free of the batches' lengths. Successive steps are alike, and so the
-    steps are cut into few blocks (batch means: Conway, 1963; Schmeiser, 1982), each with its
-    median, which a step that another process held up does not move.
 
-    With several seeds the cells are what is repeated, and Student's t over their ratios covers
-    whatever drifts from cell to cell (Kalibera and Jones, 2013). With one there is nothing to
-    tell that drift from: it is taken to be as large as that between the blocks of the one pair.
+def _timed(samples: Sequence[tuple[float, float]]) -> Timed:
+    tokens, seconds = (math.fsum(column) for column in zip(*samples, strict=True))
+    count = len(samples)
+    left = tuple(count * (t / tokens - s / seconds) for t, s in samples)
+    return Timed(math.log(tokens) - math.log(seconds), left, ())
+
+
+def _timed_seeds(arm: Arm) -> dict[int, Timed]:
+    return {r.cell.seed: found for r in arm.counted if (found := timed_steps(r))}
+
+
+def _repeated(record: Record, arms: Sequence[Arm]) -> Arm | None:
+    """The arm with the cell that the record is a repeat of."""
+    same = record.cell.model_copy(update={"id": "", "repeat": 0})
+    for arm in arms:
+        if any(r.cell.model_copy(update={"id": ""}) == same for r in arm.counted):
+            return arm
+    return None
+
+
+def _between_cells(rows: Sequence[tuple[Arm, int, float]]) -> dict[Arm, Sureness] | None:
+    """What cells vary by beyond arm and seed, of every arm; None where nothing is left to tell it.
+
+    Least squares of `arm + seed`, with as many degrees of freedom as rows beyond its rank.
     """
-    pairs = same_seeds(one, other)
-    cells = [blocks for a, b in pairs if (blocks := _log_ratios(a, b))]
-    if not cells:
+    import numpy as np
+
+    arms, seeds = (list(dict.fromkeys(column)) for column in list(zip(*rows, strict=True))[:2])
+    design = np.zeros((len(rows), len(arms) + len(seeds)))
+    for number, (arm, seed, _) in enumerate(rows):
+        design[number, [arms.index(arm), len(arms) + seeds.index(seed)]] = 1
+    rates = np.array([rate for _, _, rate in rows])
+    fitted, _, rank, _ = np.linalg.lstsq(design, rates, rcond=None)
+    freedom = len(rows) - int(rank)
+    if not freedom:
         return None
-    if len(cells) > 1:
-        (mean, error), freedom = mean_and_error([fmean(c) for c in cells]), len(cells) - 1
-    else:
-        (mean, error), freedom = mean_and_error(cells[0]), len(cells[0]) - 1
-        error *= math.sqrt(len(cells[0]) + 1)
-    found = around(mean, quantile(freedom) * error)
-    shares = (math.expm1(min(v, MOST_LOG)) for v in (found.estimate, found.low, found.high))
-    certain = 1.0 if mean == 0 else 0.0
-    return Judged(Interval(*shares), student_p(mean / error, freedom) if error else certain)
+    squares = (rates - design @ fitted) ** 2
+    scale = len(rows) / freedom  # of the mean of squares that the fit has made smaller
+    pooled = scale * float(squares.mean())
+    own = {arm: scale * float(squares[design[:, n] == 1].mean()) for n, arm in enumerate(arms)}
+    return {arm: Sureness(max(pooled, own[arm]), freedom) for arm in arms}
 
 
-def _log_ratios(one: Record, other: Record) -> list[float]:
-    """Median of log(seconds of `other` over seconds of `one`) in each block of steps."""
-    ours, theirs = measured_steps(one), measured_steps(other)
-    timed = train_rate("padded_tokens")
-    if timed(one) is None or timed(other) is None or len(ours) != len(theirs):
-        return []
-    if any(a.padded_tokens != b.padded_tokens for a, b in zip(ours, theirs, strict=True)):
-        return []  # other batches
-    ratios = [math.log(b.seconds / a.seconds) for a, b in zip(ours, theirs, strict=True)]
-    count = min(BLOCKS, len(ratios) // LEAST_STEPS)
-    return [median(ratios[a:b]) for a, b in _blocks(len(ratios), count)] if count > 1 else []
+def _within_cells(cells: Mapping[Arm, Mapping[int, Timed]], floor: float) -> dict[Arm, Sureness]:
+    """What one cell of each arm may be off by, as far as its own steps tell, and CELL with it.
 
-
-def _ratio_interval(samples: Sequence[tuple[float, float]]) -> Interval | None:
-    """Interval of tokens over seconds in one cell, by the means of blocks of successive samples.
-
-    The ratio's error is that of its linearisation (Cochran, 1977, section 6.4).
+    What cells drift by between them is taken to be CELL at least, what a repeat differed by, and
+    what the tenths of the cell differ by: one that throttled or was held up says so itself.
     """
-    if len(samples) < 2:
-        return None
-    tokens, seconds = (sum(column) for column in zip(*samples, strict=True))
-    rate, count = tokens / seconds, min(BLOCKS, len(samples))
-    left = [
-        count * sum(t - rate * s for t, s in samples[a:b]) / seconds
-        for a, b in _blocks(len(samples), count)
-    ]
-    return around(rate, quantile(count - 1) * mean_and_error(left)[1])
+    known = max(CELL, floor / math.sqrt(2)) ** 2
+    found = {}
+    for arm, left in _paired(cells):
+        steps, tenths = step_error(left), _tenths(left)
+        whole = steps.variance + max(known, tenths)
+        unsure = steps.variance**2 / steps.freedom
+        unsure += max(0.0, tenths - known) ** 2 / (BLOCKS - 1)
+        freedom = whole**2 / unsure if unsure else MOST_FREEDOM  # Welch (1947)
+        found[arm] = Sureness(whole, min(freedom, MOST_FREEDOM))
+    return found
 
 
-def _blocks(length: int, count: int) -> list[tuple[int, int]]:
-    """Ends of `count` blocks of nearly equal length."""
-    return list(pairwise(length * n // count for n in range(count + 1)))
+def _paired(cells: Mapping[Arm, Mapping[int, Timed]]) -> Iterator[tuple[Arm, list[float]]]:
+    """Each arm's first cell, without what all cells share that saw the same batches.
+
+    A long batch takes all of them long. The mean over `n` cells takes one part in `n` of each
+    cell's own scatter with it, which is given back.
+    """
+    alike: dict[tuple[int, ...], list[tuple[Arm, Timed]]] = defaultdict(list)
+    for arm, held in cells.items():
+        first = next(iter(held.values()))
+        alike[first.batches].append((arm, first))
+    for group in alike.values():
+        count = len(group)
+        shared = [fmean(column) for column in zip(*(t.left for _, t in group), strict=True)]
+        for arm, timed in group:
+            if count == 1:
+                yield arm, list(timed.left)
+                continue
+            back = math.sqrt(count / (count - 1))
+            yield arm, [back * (a - b) for a, b in zip(timed.left, shared, strict=True)]
+
+
+def step_error(left: Sequence[float]) -> Sureness:
+    """Variance of the mean of successive values that are alike.
+
+    As in an autoregressive process of first order: the correlation of neighbours, corrected for
+    its bias (Kendall, 1954; Marriott and Pope, 1954), says how many values count as one (Zwiers
+    and von Storch, 1995), and how much too small the variance in the sample is.
+    """
+    count, mean = len(left), fmean(left)
+    apart = [v - mean for v in left]
+    squares = math.fsum(v * v for v in apart)
+    if not squares:
+        return Sureness(0.0, 1.0)
+    raw = math.fsum(a * b for a, b in pairwise(apart)) / squares
+    alike = min(MOST_ALIKE, max(0.0, (count * raw + 1) / (count - 4)))
+    as_one = (1 + alike) / (1 - alike)
+    as_one -= 2 * alike * (1 - alike**count) / (count * (1 - alike) ** 2)
+    sample = squares / (count - 1) / max(0.05, 1 - (as_one - 1) / (count - 1))
+    return Sureness(sample * as_one / count, max(1.0, count / as_one - 1))
+
+
+def _tenths(left: Sequence[float]) -> float:
+    """Variance between the means of blocks of successive steps."""
+    count = min(BLOCKS, len(left) // 3)
+    ends = [len(left) * n // count for n in range(count + 1)]
+    return variance(fmean(left[a:b]) for a, b in pairwise(ends))
+
+
+def _cell_interval(timed: Timed) -> Interval:
+    found = step_error(timed.left)
+    return _exponential(around(timed.log_rate, quantile(found.freedom) * math.sqrt(found.variance)))
+
+
+def _exponential(logs: Interval) -> Interval:
+    return Interval(*(math.exp(min(v, MOST_LOG)) for v in (logs.estimate, logs.low, logs.high)))

@@ -151,7 +151,7 @@ class Parts:
 def parts(standing: Standing) -> Parts | None:
     """The parts of the competing compositions; None where no two differ in one alone."""
     score, sign = (standing.score.id, standing.score.sign) if standing.score else (None, 1)
-    found = effects.effects(standing.competing, score, standing.margin, sign)
+    found = effects.effects(standing.competing, score, standing.margin, sign, standing.speeds)
     if not found:
         return None
     columns = {standing.memory_label: memory}
@@ -173,12 +173,13 @@ def parts(standing: Standing) -> Parts | None:
 
 
 def _notes(found: Sequence[Effect], standing: Standing) -> Iterator[str]:
-    judged = max(sum(bool(e.speed) for e in found), sum(bool(e.quality) for e in found))
-    if judged:
+    judged = sum(bool(e.quality) for e in found)
+    if judged or any(e.speed for e in found):
+        rows = f"{words.plural(judged, 'row')} (Holm)"
         yield (
-            "In brackets: 95 % intervals. Undecided is what chance could do as well, corrected for "
-            f"{words.plural(judged, 'row')} (Holm); as good is a quality that changes by less than "
-            f"{standing.margin:g}."
+            "In brackets: 95 % intervals; those of speed hold for all pairs together. Undecided is "
+            f"what chance could do as well, in quality corrected for {rows}; as good is a quality "
+            f"that changes by less than {standing.margin:g}."
         )
     if not standing.cuda:
         yield "RAM scatters from run to run: a change of some percent of it says nothing."
@@ -227,7 +228,7 @@ def _changes(found: Effect, standing: Standing) -> Iterator[tuple[str, float, bo
     """Panel, change as a share, and whether it is for the better."""
     yield standing.memory_word, found.memory_share, found.memory_share < 0
     if found.speed_share is not None:
-        better = found.speed.word == "better" if found.speed else found.speed_share > 0
+        better = found.speed is not None and found.speed.word == "better"
         yield "training speed", found.speed_share, better
 
 

@@ -87,7 +87,7 @@ def view(comparison: Comparison) -> View:
     """Work out everything that the page says."""
     whole, comparison = comparison, comparison.equal
     header = comparison.header
-    standing = stand(comparison)
+    standing = stand(whole)
     found = answer(standing)
     linked, short = detailed(standing), short_names(standing)
     judged = standing.score is not None and bool(found.pick or not standing.fitting)

@@ -29,10 +29,9 @@ def answered(comparison: Comparison) -> tuple[str, ...]:
     from llmbench.analysis.standing import stand
     from llmbench.wording.answer import answer
 
-    equal = comparison.equal
-    if not equal.records:
+    if not comparison.equal.records:
         return ()
-    found = answer(stand(equal))
+    found = answer(stand(comparison))
     return tuple(plain(text) for text in (f"{found.whole}.", " ".join(found.sentences)))
 
 

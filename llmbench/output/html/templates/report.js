@@ -114,6 +114,7 @@ const first = (cells, places, by) => minimal(places, (a, b) => effort(cells[a], 
 
 function noSlower(one, other, by) {
   const [own, spread] = effort(one, by), [least, rest] = effort(other, by);
+  if (spread === null || rest === null) return true;
   return own - least < Math.max(SAME, Math.sqrt((spread ** 2 + rest ** 2) / 2)) * least;
 }
 
