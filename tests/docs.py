@@ -41,7 +41,6 @@ def part(name: str, installed: Registry) -> str:
 
 def strategies(installed: Registry) -> str:
     """Each strategy, what it does, what it is alone, and its options."""
-    find = installed.strategies.get
     rows = []
     for name, strategy in installed.strategies.items().items():
         options = ", ".join(
@@ -51,7 +50,7 @@ def strategies(installed: Registry) -> str:
             for option, field in strategy.model_fields.items()
         )
         needy = any(field.is_required() for field in strategy.model_fields.values())
-        alone = name if name == setup.BASE or needy else read(name, find).id
+        alone = name if name == setup.BASE or needy else read(name).id
         rows.append((f"`{name}`", strategy.summary, f"`{alone}`", options))
     return table(("id", "what it does", "used alone, it means", "options"), rows)
 

@@ -89,3 +89,21 @@ def degenerate(record: Record) -> str | None:
         return None
     same = "the same text" if text else "nothing"
     return f"wrote {same} for {count} of {total} inputs"
+
+
+ENDLESS = (
+    "They were cut off there: raise --max-new-tokens, or train longer (--steps), so that the end "
+    "of an answer is learnt."
+)
+
+
+def endless(record: Record) -> str | None:
+    """How many predictions did not end by themselves, to follow the cell's name; None for few.
+
+    The untrained model has not learnt where an answer ends.
+    """
+    most, total = record.cell.settings.max_new_tokens, len(record.examples)
+    count = sum(e.new_tokens >= most for e in record.examples)
+    if not record.cell.trains or count < max(2, SHARE * total):
+        return None
+    return f"had {count} of {total} predictions hit --max-new-tokens ({most})"

@@ -150,6 +150,7 @@ GROUPS = {
         "validation_data",
         "input_field",
         "target_field",
+        "special_tokens",
         "metrics",
         "template",
         "validation_examples",

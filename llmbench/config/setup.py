@@ -109,6 +109,9 @@ def defaults(config: Config, environment: Environment, found: Source) -> list[La
     if environment.device == "cuda":
         layers.append((f"default on {environment.device_name}", {"precision": GPU_PRECISION}))
     layers.append((f"default for {found.id}", found.defaults))
+    task = plugin.registry().tasks.get(config.task)
+    if task.metrics:
+        layers.append((f"default for {task.id}", {"metrics": task.metrics}))
     if config.weights == "random":
         layers.append(("default for random weights", {"max_new_tokens": 32, "eval_examples": 8}))
     return layers

@@ -12,6 +12,7 @@ Precision = Literal[
     "fp32", "tf32", "bf16-mixed", "bf16-master", "bf16-stochastic", "bf16-true", "fp16-mixed"
 ]
 Template = Literal["auto", "chat", "plain"]
+Special = Literal["text", "tokens"]
 Schedule = Literal["linear", "cosine", "constant"]
 
 
@@ -48,6 +49,9 @@ class Settings(BaseModel):
         "auto",
         description="How prompts are written: with the model's chat template, plainly, or as the "
         "model has a template or not.",
+    )
+    special_tokens: Special = Field(
+        "text", description="What special tokens that stand in the data are: text, or tokens."
     )
     validation_examples: int = Field(
         64,

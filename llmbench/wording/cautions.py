@@ -20,7 +20,7 @@ MOST_CHARACTERS = 500
 def cautions(records: Sequence[Record]) -> list[str]:
     """Warnings in sentences, names between backticks, what bears on quality first."""
     unfair = map(fairness.sentence, fairness.unfair(records))
-    return [*_warned(records), *_degenerate(records), *unfair, *_unsteady(records)]
+    return [*_warned(records), *_predictions(records), *unfair, *_unsteady(records)]
 
 
 def _warned(records: Sequence[Record]) -> Iterator[str]:
@@ -36,13 +36,14 @@ def _warned(records: Sequence[Record]) -> Iterator[str]:
         yield f"{whom}: {text.cut(warning, MOST_CHARACTERS)}"
 
 
-def _degenerate(records: Sequence[Record]) -> Iterator[str]:
-    """A warning if predictions do not depend on their inputs."""
+def _predictions(records: Sequence[Record]) -> Iterator[str]:
+    """Warnings if predictions do not depend on their inputs, or do not end."""
     names = named([r.cell for r in records], seeds=True)
-    seen = ((names[r.cell.id], what) for r in records if (what := checks.degenerate(r)))
-    cells = [f"{text.code(name)} {what}" for name, what in seen]
-    if cells:
-        yield text.clean(f"{_first(cells)}. {checks.MEANING}")
+    for check, meaning in ((checks.degenerate, checks.MEANING), (checks.endless, checks.ENDLESS)):
+        seen = ((names[r.cell.id], what) for r in records if (what := check(r)))
+        cells = [f"{text.code(name)} {what}" for name, what in seen]
+        if cells:
+            yield text.clean(f"{_first(cells)}. {meaning}")
 
 
 def _unsteady(records: Sequence[Record]) -> Iterator[str]:

@@ -98,7 +98,9 @@ def load_phase(running: Running) -> None:
         running.tokenizer = load.load_tokenizer(job.tokenizer_source, job.cell.model)
         task = plugin.registry().tasks.get(job.cell.task)
         settings = job.cell.settings
-        written = template.choose(running.tokenizer, settings.template, job.cell.model.id)
+        written = template.choose(
+            running.tokenizer, settings.template, job.cell.model.id, settings.special_tokens
+        )
         running.encoder = batch.Encoder(running.tokenizer, task, written, settings.seq_len)
         running.recorder.observe(template=written.name)
     running.model = load.load_model(job, running.strategies, running.device)

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 
 from llmbench.plugin.strategy import Strategy
+from llmbench.record.settings import Settings
+from llmbench.text import listed
 from llmbench.worker import batch, guard, tensor
 from llmbench.worker.recorder import Recorder
 from llmbench.workers.job import Job
@@ -59,12 +61,42 @@ def training_context(strategies: Sequence[Strategy]) -> Iterator[None]:
         yield
 
 
-def warn_of_cuts(running: Running, examples: int, role: str) -> None:
-    """Say how many inputs did not fit into the sequence length."""
-    if running.encoder and running.encoder.cut:
-        count, length = len(running.encoder.cut), running.job.cell.settings.seq_len
-        running.recorder.warn(
-            f"{count} of {examples} {role} examples were cut to fit {length} tokens (--seq-len)."
+def warn_of_examples(running: Running, examples: int, role: str) -> None:
+    """Say what was found of the examples that were encoded: what was cut, and what was not read."""
+    if running.encoder:
+        for sentence in told(running.encoder.found, running.job.cell.settings, examples, role):
+            running.recorder.warn(sentence)
+
+
+def told(found: batch.Found, settings: Settings, examples: int, role: str) -> Iterator[str]:
+    """A sentence for each thing that was found of the examples of one role."""
+    of = f"of {examples} {role} examples"
+    if found.cut:
+        yield (
+            f"{len(found.cut)} {of} lost the end of their input, to fit {settings.seq_len} tokens "
+            "(--seq-len)."
+        )
+    if found.cut_targets:
+        yield (
+            f"{len(found.cut_targets)} {of} lost the end of their target, which does not fit "
+            f"{settings.seq_len} tokens: they teach no end. Raise --seq-len."
+        )
+    if found.framed:
+        yield (
+            f"{len(found.framed)} {of} bring a token that starts or ends a text, which is not "
+            "written twice."
+        )
+    if found.formatted:
+        yield (
+            f"{len(found.formatted)} {of} are written in a chat template already, which is put "
+            "around them once more: --template plain --special-tokens tokens takes them as they "
+            "are."
+        )
+    if found.special and settings.special_tokens == "text":
+        names = listed(list(dict.fromkeys(t for held in found.special.values() for t in held)))
+        yield (
+            f"{len(found.special)} {of} hold special tokens ({names}), which are read as text: "
+            "--special-tokens tokens has them read as tokens."
         )
 
 

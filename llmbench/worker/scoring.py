@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,8 @@ from llmbench.record.record import Example, Generation, GenerationBatch
 from llmbench.record.settings import Settings
 from llmbench.source import data
 from llmbench.worker import load
-from llmbench.worker.batch import Tokens, collate
-from llmbench.worker.running import Running, warn_of_cuts
+from llmbench.worker.batch import Found, Tokens, collate
+from llmbench.worker.running import Running, warn_of_examples
 from llmbench.worker.train import Diverged, forward_loss, synchronize
 
 WARM_UP_TOKENS = 8
@@ -57,11 +57,13 @@ def continued(
     pad: int,
     ends: Sequence[int] | None,
     on_batch: Callable[[int], None],
+    stop: Mapping[str, Any] | None = None,
 ) -> Output:
     """Continue each prompt greedily, in batches of like length, padded on the left.
 
     A prediction goes up to one of the tokens of `ends`; without, each has `max_new_tokens` tokens:
-    the work of a generation whose content means nothing.
+    the work of a generation whose content means nothing. `stop` has texts that end one as well, and
+    the tokenizer to find them with, as `generate` takes them.
     """
     device = next(model.parameters()).device
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
@@ -72,6 +74,7 @@ def continued(
         "pad_token_id": pad,
     }
     options |= {"eos_token_id": list(ends)} if ends else {}
+    options |= stop or {}
     least = settings.max_new_tokens if ends is None else None
     found: dict[int, tuple[int, ...]] = {}
     timed: list[GenerationBatch] = []
@@ -91,6 +94,7 @@ def continued(
             synchronize(device)
             seconds = time.perf_counter() - started
             rows = [until_end(row, ends or ()) for row in new[:, ids.shape[1] :].tolist()]
+            rows = [unpadded(row, pad) for row in rows] if stop else rows
             found |= zip(group, rows, strict=True)
             timed.append(GenerationBatch(seconds=seconds, new_tokens=sum(map(len, rows))))
             on_batch(len(found))
@@ -117,6 +121,17 @@ def until_end(ids: Sequence[int], ends: Sequence[int]) -> tuple[int, ...]:
     return tuple(ids)
 
 
+def unpadded(ids: Sequence[int], pad: int) -> tuple[int, ...]:
+    """The ids without the padding behind them, which a text that ended early has."""
+    last = max((i for i, token in enumerate(ids) if token != pad), default=-1)
+    return tuple(ids[: last + 1])
+
+
+def before_stop(text: str, stop: Sequence[str]) -> str:
+    """The text up to the first of those that end it."""
+    return text[: min((at for s in stop if (at := text.find(s)) >= 0), default=len(text))]
+
+
 def _groups(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
@@ -132,16 +147,16 @@ def evaluate_phase(running: Running) -> None:
     if running.encoder is None or running.job.eval_file is None:
         generate_without_text(running)
         return
-    examples = data.load_lines(running.job.eval_file)
-    running.encoder.cut.clear()
+    running.encoder.found = Found()
+    examples = [running.encoder.bare(e) for e in data.load_lines(running.job.eval_file)]
     sequences = [running.encoder.sequence(e) for e in examples]
     most = max(len(s.ids) for s in sequences)
     load.check_length(running.model, running.job.cell.model.id, most, "--seq-len")
     # The model's positions are for the prompt and what it is continued with.
     room = max(1, min(settings.seq_len, load.longest(running.model) - settings.max_new_tokens))
     prompts = [running.encoder.prompt(e, room) for e in examples]
-    warn_of_cuts(running, len(examples), "evaluated")
-    if running.encoder.cut and room < settings.seq_len:
+    warn_of_examples(running, len(examples), "evaluated")
+    if running.encoder.found.cut and room < settings.seq_len:
         recorder.warn(
             f"Prompts have at most {room:,} tokens: the model has positions for "
             f"{load.longest(running.model):,}, predictions included (--max-new-tokens)."
@@ -150,7 +165,8 @@ def evaluate_phase(running: Running) -> None:
     if running.job.cell.trains and not math.isfinite(loss):  # of the last step, nobody has seen it
         raise Diverged(f"The loss of evaluation is {loss}: try a lower learning rate.")
     output = generate(running, prompts, fixed_length=False)
-    texts = running.tokenizer.batch_decode(output.ids, skip_special_tokens=True)
+    decoded = running.tokenizer.batch_decode(output.ids, skip_special_tokens=True)
+    texts = [before_stop(text, running.encoder.task.stop) for text in decoded]
     predicted = [
         Example(id=e.id, references=e.references, prediction=text.strip(), new_tokens=len(ids))
         for e, text, ids in zip(examples, texts, output.ids, strict=True)
@@ -181,7 +197,9 @@ def generate(running: Running, prompts: Sequence[Sequence[int]], fixed_length: b
 
     settings = running.job.cell.settings
     ends = None if fixed_length else running.ends
-    return continued(running.model, prompts, settings, running.pad, ends, done)
+    texts = running.encoder.task.stop if running.encoder and not fixed_length else ()
+    stop = {"stop_strings": list(texts), "tokenizer": running.tokenizer} if texts else None
+    return continued(running.model, prompts, settings, running.pad, ends, done, stop)
 
 
 def score(running: Running, predicted: Sequence[Example]) -> None:

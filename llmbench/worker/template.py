@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from llmbench.errors import ModelError, words
+from llmbench.plugin.task import Turn
 from llmbench.record import settings
+from llmbench.worker.special import Covered, Special
 
 QUESTION, ANSWER = "Question", "Answer"
 """Stand-ins for what is said, to see what a chat template puts around it."""
@@ -22,24 +24,38 @@ class Template(Protocol):
     end: int | None
     """The token that ends an answer."""
 
-    def prompt(self, request: str) -> list[int]:
-        """All that comes before the answer."""
+    special: Special
+    """The special tokens of its tokenizer, and how those in data are read."""
+    closing: str
+    """What is written after what the user says, and before the answer."""
+
+    def prompt(
+        self, request: str, earlier: Sequence[Turn] = (), covered: Covered | None = None
+    ) -> list[int]:
+        """All that comes before the answer to what a user says after the earlier turns.
+
+        `covered` are stand-ins in them, if somebody has put some where special tokens are text;
+        by default, none of what is said holds a token.
+        """
 
     def target(self, reference: str) -> list[int]:
         """The answer that is trained on, and its end."""
 
 
-def choose(tokenizer: Any, wanted: settings.Template, model: str) -> Template:
+def choose(
+    tokenizer: Any, wanted: settings.Template, model: str, special: settings.Special = "text"
+) -> Template:
     """The template that is asked for; `auto` is chat where the tokenizer has a template for it.
 
     ModelError where there is none, or none that works.
     """
+    read = Special(tokenizer, as_text=special == "text")
     if wanted == "plain" or (wanted == "auto" and not has_chat(tokenizer)):
-        return Plain(tokenizer)
+        return Plain(tokenizer, read)
     if not has_chat(tokenizer):
         raise ModelError(f"'{model}' has no chat template: use --template plain.")
     try:
-        return Chat(tokenizer)
+        return Chat(tokenizer, read)
     except Exception as error:  # it is a program of the model's authors
         why = (words(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise ModelError(
@@ -54,22 +70,42 @@ def has_chat(tokenizer: Any) -> bool:
 
 
 class Plain:
-    """The request as it is; the answer after a space, with the end-of-text token."""
+    """The request as it is; the answer after a space, with the end-of-text token.
+
+    What a system says comes before it. Of a conversation, each turn starts with who speaks.
+    """
 
     name = "plain"
+    closing = ""
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, special: Special | None = None) -> None:
         self.end: int | None = tokenizer.eos_token_id
-        self._tokenizer = tokenizer
+        self.special = special or Special(tokenizer)
+        self._start: int | None = tokenizer.bos_token_id
 
-    def prompt(self, request: str) -> list[int]:
-        """The request, after whatever the tokenizer starts a text with."""
-        return list(self._tokenizer(request)["input_ids"])
+    def prompt(
+        self, request: str, earlier: Sequence[Turn] = (), covered: Covered | None = None
+    ) -> list[int]:
+        """The request, after whatever the tokenizer starts a text with, and open at its end."""
+        if covered is None:
+            request, covered = self.special.cover(request)
+        ids = self.special.encode(transcript(request, earlier), covered, opens=True)
+        if len(ids) > 1 and ids[-1] == self.end:
+            ids = ids[:-1]
+        return ids[1:] if ids[:2] == [self._start, self._start] else ids
 
     def target(self, reference: str) -> list[int]:
         """A space, the reference and the end of the text."""
-        ids = list(self._tokenizer(" " + reference, add_special_tokens=False)["input_ids"])
+        ids = self.special.encode(*self.special.cover(f" {reference.strip()}"))
         return ids if self.end is None else [*ids, self.end]
+
+
+def transcript(request: str, earlier: Sequence[Turn]) -> str:
+    """A conversation as text, up to the answer to the request."""
+    spoken = any(turn.role != "system" for turn in earlier)
+    parts = [t.text if t.role == "system" else f"{t.role.title()}: {t.text}" for t in earlier]
+    last = f"User: {request}\n\nAssistant:" if spoken else request
+    return "\n\n".join([*parts, last])
 
 
 class Chat:
@@ -81,20 +117,26 @@ class Chat:
 
     name = "chat"
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, special: Special | None = None) -> None:
         self._tokenizer = tokenizer
-        added = tokenizer.added_tokens_decoder.items()
-        special = {number: token.content for number, token in added if token.special}
-        self._special = re.compile("|".join(map(re.escape, special.values())) or "(?!)")
+        self.special = special or Special(tokenizer)
         self._opening = self.prompt(QUESTION)
+        self.closing = self._rendered(QUESTION).partition(QUESTION)[2].strip()
         found = self._answered(ANSWER)
         last = found[-1] if found else None
-        self._ends_turns = last in special
+        self._ends_turns = last in self.special.written
         self.end: int | None = last if self._ends_turns else tokenizer.eos_token_id
 
-    def prompt(self, request: str) -> list[int]:
-        """The user's turn, and the opening of the assistant's."""
-        return self._encode(self._rendered(request), request)
+    def prompt(
+        self, request: str, earlier: Sequence[Turn] = (), covered: Covered | None = None
+    ) -> list[int]:
+        """The earlier turns, the user's, and the opening of the assistant's.
+
+        The template writes the token that starts a text, if there is to be one.
+        """
+        if covered is None:
+            request, covered = self.special.cover(request)
+        return self.special.encode(self._rendered(request, earlier=earlier), covered)
 
     def target(self, reference: str) -> list[int]:
         """What the template puts after the prompt for this answer, without white space at its end.
@@ -105,17 +147,29 @@ class Chat:
         found = self._answered(answer) if self._ends_turns else None
         if found:
             return found
-        ids = self._encode(answer, answer)
+        ids = self.special.encode(*self.special.cover(answer))
         return ids if self.end is None else [*ids, self.end]
 
     def _answered(self, answer: str) -> list[int] | None:
         """The tokens after the prompt; None where the conversation does not start with it."""
-        ids = self._encode(self._rendered(QUESTION, answer).rstrip(), answer)
+        answer, covered = self.special.cover(answer)
+        ids = self.special.encode(self._rendered(QUESTION, answer).rstrip(), covered)
         length = len(self._opening)
         return ids[length:] if ids[:length] == self._opening else None
 
-    def _rendered(self, request: str, answer: str | None = None) -> str:
-        conversation = [{"role": "user", "content": request}]
+    def _rendered(
+        self, request: str, answer: str | None = None, earlier: Sequence[Turn] = ()
+    ) -> str:
+        """The conversation in the template; the user says what a system has no place for."""
+        try:
+            return self._filled([*earlier, Turn("user", request)], answer)
+        except Exception:
+            if not any(turn.role == "system" for turn in earlier):
+                raise
+            return self._filled(without_system(request, earlier), answer)
+
+    def _filled(self, turns: Sequence[Turn], answer: str | None) -> str:
+        conversation = [{"role": turn.role, "content": turn.text} for turn in turns]
         if answer is not None:
             conversation.append({"role": "assistant", "content": answer})
         return str(
@@ -128,16 +182,9 @@ class Chat:
             )
         )
 
-    def _encode(self, rendered: str, said: str) -> list[int]:
-        """Token ids of what the template rendered; what looks like a token in what is said is text.
 
-        The template writes the token that starts a text, if there is to be one.
-        """
-        if not self._special.search(said):
-            return self._ids(rendered)
-        before, found, after = rendered.partition(said.strip())
-        return [*self._ids(before), *self._ids(found, as_text=True), *self._ids(after)]
-
-    def _ids(self, text: str, as_text: bool = False) -> list[int]:
-        encoded = self._tokenizer(text, add_special_tokens=False, split_special_tokens=as_text)
-        return list(encoded["input_ids"])
+def without_system(request: str, earlier: Sequence[Turn]) -> list[Turn]:
+    """The turns with what a system says at the start of what the user says first."""
+    words = [turn.text for turn in earlier if turn.role == "system"]
+    first, *others = [*(t for t in earlier if t.role != "system"), Turn("user", request)]
+    return [Turn(first.role, "\n\n".join([*words, first.text])), *others]

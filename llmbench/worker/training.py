@@ -19,7 +19,7 @@ from llmbench.source import data
 from llmbench.worker import anatomy, batch, effective, guard, load, precision, train, trial
 from llmbench.worker.anatomy import Anatomy
 from llmbench.worker.batch import Tokens
-from llmbench.worker.running import Running, seed_everything, warn_of_cuts
+from llmbench.worker.running import Running, seed_everything, warn_of_examples
 from llmbench.worker.scoring import reference_loss
 from llmbench.worker.train import Observer, stepped
 
@@ -190,9 +190,9 @@ def training_sequences(running: Running) -> list[batch.Tokens] | None:
     stretched = job.cell.fit.stretched if job.cell.fit else ""
     if encoder is None or job.train_file is None or stretched == "seq_len":
         return None
-    examples = data.load_lines(job.train_file)
+    examples = [encoder.bare(e) for e in data.load_lines(job.train_file)]
     sequences = [encoder.sequence(e) for e in examples]
-    warn_of_cuts(running, len(examples), "training")
+    warn_of_examples(running, len(examples), "training")
     return sequences
 
 
@@ -201,7 +201,7 @@ def validation_sequences(running: Running) -> list[batch.Tokens]:
     job, encoder = running.job, running.encoder
     if encoder is None or job.validation_file is None:
         return []
-    return [encoder.sequence(e) for e in data.load_lines(job.validation_file)]
+    return [encoder.sequence(encoder.bare(e)) for e in data.load_lines(job.validation_file)]
 
 
 def training_batches(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from records import ok
 
-from llmbench.analysis.checks import degenerate
+from llmbench.analysis.checks import degenerate, endless
 from llmbench.wording.cautions import cautions
 
 
@@ -45,3 +45,20 @@ def test_it_is_a_warning_that_names_the_cells():
     (found,) = cautions(made)
     assert found.startswith("`lora` wrote the same text for 20 of 20 inputs; `qlora` wrote nothing")
     assert "whatever they score" in found
+
+
+def ending(tokens, composition="lora"):
+    """A cell whose predictions have so many tokens."""
+    made = writing(different(len(tokens)), composition)
+    pairs = zip(made.examples, tokens, strict=True)
+    examples = tuple(e.model_copy(update={"new_tokens": n}) for e, n in pairs)
+    return made.model_copy(update={"examples": examples})
+
+
+def test_predictions_that_never_end_are_counted():
+    most = ok("lora").cell.settings.max_new_tokens
+    assert endless(ending([most] * 16)) == f"had 16 of 16 predictions hit --max-new-tokens ({most})"
+    assert endless(ending([most] + [5] * 15)) is None
+    assert endless(ending([most] * 16, "base")) is None
+    (found,) = cautions([ending([most] * 16), ending([5] * 16, "full")])
+    assert found.startswith("`lora` had 16 of 16 predictions hit --max-new-tokens")

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from tokenizers import processors
 
-from llmbench.plugin.task import Example, Task
+from llmbench.plugin.task import Example, Task, Turn
 from llmbench.record.settings import Settings
 from llmbench.worker import batch
-from llmbench.worker.batch import IGNORED, Encoder, Tokens, collate
-from llmbench.worker.template import Plain
+from llmbench.worker.batch import IGNORED, Encoder, Found, Tokens, collate
+from llmbench.worker.running import told
+from llmbench.worker.scoring import before_stop
+from llmbench.worker.template import Plain, choose
 
 TASK = Task("summarization", "", "Summarize the dialogue.\n\n{input}\n\nSummary:")
 PAD = 0
@@ -43,7 +48,7 @@ def test_training_and_evaluation_see_the_same_prompt(encoder):
 def test_what_fits_is_not_cut(encoder):
     made = encoder(200)
     made.sequence(example("Anna: Yes."))
-    assert made.cut == set()
+    assert made.found.cut == set()
 
 
 def test_a_long_input_loses_its_end_and_keeps_instruction_and_target(encoder, tokenizer):
@@ -54,7 +59,7 @@ def test_a_long_input_loses_its_end_and_keeps_instruction_and_target(encoder, to
     assert len(found.ids) <= 60
     assert text.startswith("Summarize the dialogue.\n\nword0 word1")
     assert text.endswith("\n\nSummary: A cake.</s>")
-    assert made.cut == {"a"}
+    assert made.found.cut == {"a"}
 
 
 def test_a_cut_uses_the_room_that_there_is(encoder):
@@ -62,12 +67,102 @@ def test_a_cut_uses_the_room_that_there_is(encoder):
     assert len(found.ids) >= 58
 
 
-def test_a_long_target_is_cut_to_half_and_the_prompt_kept(encoder, tokenizer):
+def test_a_target_longer_than_half_keeps_its_end_where_it_fits_with_its_prompt(encoder, tokenizer):
+    made = encoder(100)
+    found = made.sequence(example("Anna: Yes.", target="word " * 16))
+    assert len(found.ids) - found.prompt > 50
+    assert tokenizer.decode(found.ids).endswith(
+        "\n\nAnna: Yes.\n\nSummary: " + ("word " * 16).strip() + "</s>"
+    )
+    assert made.found == Found()
+
+
+def test_the_prompt_is_cut_before_the_target(encoder, tokenizer):
+    made = encoder(100)
+    found = made.sequence(example("Anna: Yes. " * 20, target="word " * 16))
+    assert len(found.ids) <= 100
+    assert tokenizer.decode(found.ids).endswith("word word</s>")
+    assert (made.found.cut, made.found.cut_targets) == ({"a"}, set())
+
+
+def test_a_target_that_cannot_fit_loses_its_end_and_that_is_told(encoder, tokenizer):
     made = encoder(100)
     found = made.sequence(example("Anna: Yes.", target="word " * 200))
-    assert len(found.ids) - found.prompt == 50
+    assert len(found.ids) == 100
     assert tokenizer.decode(found.ids[: found.prompt]).endswith("\n\nSummary:")
-    assert made.cut == {"a"}
+    assert made.tokenizer.eos_token_id not in found.ids
+    assert made.found.cut_targets == {"a"}
+    said = list(told(made.found, Settings(seq_len=100), 3, "training"))
+    assert "1 of 3 training examples lost the end of their target" in said[1]
+
+
+def test_the_oldest_turns_of_a_conversation_go_first_and_the_systems_stays(encoder, tokenizer):
+    earlier = [Turn(role, f"{role} {i} " * 4) for i in range(4) for role in ("user", "assistant")]
+    long = Example("a", "Well?", ("A cake.",), "", "", (Turn("system", "Be brief."), *earlier))
+    made = encoder(180)
+    text = tokenizer.decode(made.sequence(long).ids)
+    assert text.startswith("Be brief.\n\nUser: user 3 ")
+    assert text.endswith("User: Well?\n\nAssistant: A cake.</s>")
+    assert made.found.cut == {"a"}
+
+
+@pytest.fixture
+def starting(tokenizer):
+    """A tokenizer that starts a text with a token."""
+    made = copy.deepcopy(tokenizer)
+    made.add_special_tokens({"bos_token": "<s>"})
+    made.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        "<s> $A", special_tokens=[("<s>", made.bos_token_id)]
+    )
+    return made
+
+
+FORMATTED = Example("a", "<s>[INST] Who? [/INST]", ("Anna.</s>",), "")
+
+
+def test_what_starts_and_ends_a_text_is_not_written_twice(starting):
+    made = Encoder(starting, TASK, Plain(starting), 90)
+    bare = made.bare(FORMATTED)
+    assert (bare.input, bare.references) == ("[INST] Who? [/INST]", ("Anna.",))
+    assert starting.decode(made.sequence(bare).ids) == "<s>[INST] Who? [/INST] Anna.</s>"
+    assert made.found.framed == {"a"}
+    assert made.found.special == {}
+
+
+@pytest.mark.parametrize(("asked", "ids"), [("text", False), ("tokens", True)])
+def test_special_tokens_in_data_are_text_unless_asked_for(starting, asked, ids):
+    template = choose(starting, "plain", "m", asked)
+    made = Encoder(starting, TASK, template, 90)
+    found = made.sequence(Example("a", "One</s>two", ("A</s>b",), ""))
+    assert (found.ids.count(starting.eos_token_id) == 3) == ids
+    assert starting.decode(found.ids) == "<s>One</s>two A</s>b</s>"
+    assert made.found.special == {"a": ["</s>"]}
+    said = list(told(made.found, Settings(special_tokens=asked), 1, "training"))
+    assert said == [] if ids else "(</s>), which are read as text" in said[0]
+
+
+def test_tokens_that_a_task_itself_writes_are_tokens(starting):
+    task = Task("mine", "", "</s>{input}</s>:")
+    made = Encoder(starting, task, Plain(starting), 90)
+    assert made.prompt(Example("a", "x</s>", ("b",)), 90).count(starting.eos_token_id) == 2
+
+
+def test_a_task_may_write_the_prompt_with_the_tokenizer(starting):
+    class Own(Task):
+        def write(self, turns, tokenizer):
+            return f"{tokenizer.bos_token}>> {turns[-1].text} <<"
+
+    made = Encoder(starting, Own("mine", "", "{input}"), Plain(starting), 90)
+    ids = made.prompt(Example("a", "<s>Hi", ("b",)), 90)
+    assert starting.decode(ids) == "<s>>> <s>Hi <<"
+    assert ids.count(starting.bos_token_id) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"), [("Anna. \nQ: Who", "Anna. "), ("Anna.", "Anna."), ("A###B\nQ:", "A")]
+)
+def test_a_prediction_ends_before_the_first_text_that_stops_it(text, kept):
+    assert before_stop(text, ("\nQ:", "###")) == kept
 
 
 def test_an_input_is_cut_between_characters_however_many_tokens_they_take(encoder, tokenizer):

@@ -192,7 +192,7 @@ def test_a_prompt_leaves_positions_for_what_it_is_continued_with(run):
     record, _ = run("lora", settings={"seq_len": 256, "max_new_tokens": 240})
     assert record.status == "ok"
     assert record.warnings == (
-        "6 of 6 evaluated examples were cut to fit 256 tokens (--seq-len).",
+        "6 of 6 evaluated examples lost the end of their input, to fit 256 tokens (--seq-len).",
         "Prompts have at most 16 tokens: the model has positions for 256, predictions included "
         "(--max-new-tokens).",
     )
@@ -307,7 +307,9 @@ def test_options_of_a_member_are_in_force(run):
 def test_inputs_that_do_not_fit_are_counted(run):
     record, _ = run("lora", settings={"seq_len": 32})
     assert len(record.warnings) == 2
-    assert record.warnings[0] == "6 of 6 training examples were cut to fit 32 tokens (--seq-len)."
+    assert record.warnings[0] == (
+        "6 of 6 training examples lost the end of their input, to fit 32 tokens (--seq-len)."
+    )
 
 
 @pytest.mark.parametrize(("own", "known"), [(3, (3,)), ([3, 4], (3, 4)), (None, ())])
@@ -321,9 +323,9 @@ def test_predictions_end_where_training_did_and_where_the_model_came_to(
         model.generation_config.eos_token_id = own
         return model
 
-    def generated(model, prompts, settings, pad, ends, on_batch):
+    def generated(model, prompts, settings, pad, ends, *others):
         asked.append(ends)
-        return generate(model, prompts, settings, pad, ends, on_batch)
+        return generate(model, prompts, settings, pad, ends, *others)
 
     monkeypatch.setattr(load, "load_model", loaded)
     monkeypatch.setattr(scoring, "continued", generated)
@@ -393,3 +395,26 @@ def test_proving_the_kernel_draws_no_random_number(run):
     torch.manual_seed(0)
     again, _ = run("lora", options={"dropout": 0.5})
     assert [s.loss for s in record.steps] == [s.loss for s in again.steps]
+
+
+def test_a_task_ends_predictions_where_it_says(run, monkeypatch):
+    from llmbench.plugin.task import Task
+
+    stopping = Task("summarization", "", "{input}", stop=("e", "n", "a", " "))
+    entry = plugin.registry().tasks.entries["summarization"]
+    monkeypatch.setattr(plugin.registry().tasks, "entries", {
+        "summarization": type(entry)(stopping, entry.source)
+    })  # fmt: skip
+    record, _ = run("lora", settings={"max_new_tokens": 24})
+    assert record.status == "ok", record.reason
+    assert not any(s in e.prediction for e in record.examples for s in stopping.stop)
+
+
+def test_what_special_tokens_in_data_are_is_told(run, monkeypatch):
+    marked = [Example(e.id, f"{e.input}</s>", (f"{e.references[0]}</s>",)) for e in EXAMPLES]
+    monkeypatch.setattr(f"{__name__}.EXAMPLES", marked)
+    record, _ = run("lora")
+    said = [w for w in record.warnings if w.startswith("6 of 6 training")]
+    assert "bring a token that starts or ends a text" in said[0]
+    assert "hold special tokens (</s>), which are read as text" in said[1]
+    assert record.examples[0].references == ("Tom comes on day 0.",)

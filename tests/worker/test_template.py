@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llmbench.errors import ModelError
-from llmbench.plugin.task import Example, Task
+from llmbench.plugin.task import Example, Task, Turn
 from llmbench.worker import template
 from llmbench.worker.batch import Encoder
 from llmbench.worker.running import Running
@@ -188,7 +188,7 @@ def test_a_long_input_loses_its_end_and_no_turn_does(chatty: Make) -> None:
     assert text.startswith("<s><|im_start|>user\nSummarize the dialogue.\n\nword0 word1")
     assert text.endswith("\n\nSummary:<|im_end|>\n<|im_start|>assistant\nA cake.<|im_end|>")
     assert tokenizer.decode(found.ids[found.prompt :]) == "A cake.<|im_end|>"
-    assert made.cut == {"a"}
+    assert made.found.cut == {"a"}
 
 
 def test_training_and_evaluation_see_the_same_prompt(chatty: Make) -> None:
@@ -206,3 +206,37 @@ def test_an_answer_ends_at_the_end_of_a_turn_or_of_the_text(chatty: Make) -> Non
     running = Running(nothing, (), nothing, nothing, model=model, tokenizer=tokenizer)
     running.encoder = Encoder(tokenizer, TASK, template.Chat(tokenizer), 90)
     assert set(running.ends) == {3, 4, tokenizer.eos_token_id, number(tokenizer, TURN_END)}
+
+
+def test_text_that_is_a_token_alone_does_not_pass_for_the_templates_own(chatty: Make) -> None:
+    tokenizer = chatty(CHATML)
+    ids = template.Chat(tokenizer).prompt(START)
+    assert ids[0] == number(tokenizer, START)
+    assert ids.count(number(tokenizer, START)) == 2
+    assert tokenizer.decode(ids).startswith("<|im_start|>user\n<|im_start|><|im_end|>")
+
+
+def test_earlier_turns_are_turns_of_the_template(chatty: Make) -> None:
+    tokenizer = chatty(CHATML)
+    earlier = [Turn("system", "Be brief."), Turn("user", "Hi?"), Turn("assistant", "Hi.")]
+    assert tokenizer.decode(template.Chat(tokenizer).prompt("Bye?", earlier)) == (
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi?<|im_end|>\n"
+        "<|im_start|>assistant\nHi.<|im_end|>\n<|im_start|>user\nBye?<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
+
+
+def test_without_a_place_for_a_system_the_user_says_it(chatty: Make) -> None:
+    refuses = "{% if messages[0].role == 'system' %}{{ raise_exception('No.') }}{% endif %}"
+    tokenizer = chatty(refuses + CHATML)
+    ids = template.Chat(tokenizer).prompt("Bye?", [Turn("system", "Be brief.")])
+    assert tokenizer.decode(ids).startswith("<|im_start|>user\nBe brief.\n\nBye?<|im_end|>")
+
+
+def test_a_prompt_that_is_in_the_template_already_is_noticed(chatty: Make) -> None:
+    tokenizer = chatty(CHATML)
+    made = Encoder(tokenizer, TASK, template.Chat(tokenizer), 200)
+    inside = f"{START}user\nWho?{TURN_END}\n{START}assistant\n"
+    made.prompt(Example("a", inside, ("Anna.",), ""), 200)
+    made.prompt(Example("b", "Who?", ("Anna.",), ""), 200)
+    assert made.found.formatted == {"a"}

@@ -106,9 +106,10 @@ def lengths(job: EstimateJob) -> Callable[[Cell], int]:
     first = job.cells[0]  # all share model, task and data
     tokenizer = load.load_tokenizer(job.tokenizer_source, first.model)
     task = plugin.registry().tasks.get(first.task)
-    written = template.choose(tokenizer, first.settings.template, first.model.id)
+    asked = first.settings
+    written = template.choose(tokenizer, asked.template, first.model.id, asked.special_tokens)
     encoder = batch.Encoder(tokenizer, task, written, first.settings.seq_len)
-    sequences = [encoder.sequence(e) for e in data.load_lines(job.train_file)]
+    sequences = [encoder.sequence(encoder.bare(e)) for e in data.load_lines(job.train_file)]
 
     @cache
     def longest(seed: int) -> int:
