@@ -1,4 +1,4 @@
-"""Is a cell what it claims to be? Its first loss must be the base model's."""
+"""Is a cell what it claims to be? It must start from the base model's loss, however it is taken."""
 
 from __future__ import annotations
 
@@ -8,40 +8,112 @@ from collections.abc import Sequence
 from llmbench.record.record import Record
 
 TOLERANCE = 0.01
-"""How far a first loss may be from the base model's, as a share of it: rounding only.
+"""How far a first loss may be from what it must be, as a share of that: rounding only.
 
 In bf16, another attention kernel moved it by 0.02 % on Llama-2-7B's shape."""
-QUANTIZED_TOLERANCE = 0.15
-"""The same where the weights are quantised, which changes the model itself a little."""
+UNKNOWN_TOLERANCE = 0.15
+"""The same where the weights are quantised and nobody took the loss of the quantised base, as in
+older records."""
+DROPOUT_TOLERANCE = 0.25
+"""How far the first step's loss may be where dropout is part of it."""
 LEAST_NATS = 1.0
-"""A base loss below this is taken for as much: of one near zero, rounding is a large share."""
+"""A loss below this is taken for as much: of one near zero, rounding is a large share."""
+COSTLY = 0.05
+"""A share by which quantisation may raise the first loss without a word."""
 
 
 def first_loss_problems(records: Sequence[Record]) -> dict[str, str]:
     """A sentence for each cell that does not start from the base model, by cell id.
 
-    Every cell starts from the same base, so its loss on the first batch, before anything is
-    learnt, must be the base's. One that is off computes something else, however fast it is.
+    Every cell starts from the same base, so its loss on the first batch, before anything is learnt,
+    must be the base's: a quantised one's that of the same base quantised. It must be so in training
+    mode, too, and the first step's own loss must be it. One that is off computes something else,
+    however fast it is. A strategy may declare that it starts elsewhere; its training must still
+    compute what it is evaluated by.
     """
     bases = _bases(records)
-    problems = {}
+    found = {}
     for record in filter(_checkable, records):
-        base = bases.get(_sharing(record))
-        if base is None or record.first_loss is None:
-            continue
-        off = abs(record.first_loss - base) / max(base, LEAST_NATS)
-        if not off <= tolerance(record):
-            problems[record.cell.id] = (
-                f"Its first loss is {record.first_loss:.3f} where the base model's is {base:.3f}: "
-                "it does not compute what the base model does, and its figures are not to be used."
-            )
-    return problems
+        problem = _start(record, bases.get(_sharing(record))) or _training(record)
+        if problem:
+            found[record.cell.id] = f"{problem}, and its figures are not to be used."
+    return found
+
+
+def elsewhere(record: Record) -> str:
+    """Why the cell does not start from the base model's loss, by its strategies' word."""
+    return " ".join(m.starts_elsewhere for m in record.cell.members if m.starts_elsewhere)
+
+
+def quantization_cost(record: Record, records: Sequence[Record]) -> float | None:
+    """By what share quantisation alone raises the base model's first loss; None where that is not
+    known, or nothing is quantised.
+    """
+    base = _bases(records).get(_sharing(record))
+    loaded = record.start.loaded if record.start else None
+    if not record.quantized or not base or loaded is None:
+        return None
+    return loaded / base - 1
 
 
 def unchecked(records: Sequence[Record]) -> list[Record]:
     """Trained cells that ended well and were not held against a base model: there is none."""
     bases = _bases(records)
-    return [r for r in records if r.status == "ok" and _checkable(r) and _sharing(r) not in bases]
+    return [
+        r
+        for r in records
+        if r.status == "ok" and _checkable(r) and _sharing(r) not in bases and not _own(r)
+    ]
+
+
+def _start(record: Record, base: float | None) -> str | None:
+    """What is wrong with the first loss in evaluation mode."""
+    first, own, share = record.first_loss, _own(record), TOLERANCE
+    if first is None or elsewhere(record):
+        return None
+    what = "the base model's"
+    if record.quantized and own is not None:
+        base, what = own, "that of the quantised base model"
+    elif record.quantized:
+        share = UNKNOWN_TOLERANCE
+    elif base is None:
+        base = own
+    if base is None or _near(first, base, share):
+        return None
+    return (
+        f"Its first loss is {first:.3f} where {what} is {base:.3f}: "
+        "it does not compute what the base model does"
+    )
+
+
+def _training(record: Record) -> str | None:
+    """What is wrong with the loss while it trains, against what it is evaluated by."""
+    first, start = record.first_loss, record.start
+    if first is None or start is None:
+        return None
+    if start.training is not None and not _near(start.training, first, TOLERANCE):
+        return (
+            f"In training mode its first loss is {start.training:.3f}, without dropout, and "
+            f"{first:.3f} in evaluation: it does not train the model that it is evaluated as"
+        )
+    step = record.steps[0].loss if record.steps else None
+    if step is None or start.step is None:
+        return None
+    if not _near(step, start.step, DROPOUT_TOLERANCE if start.dropout else TOLERANCE):
+        return (
+            f"The loss of its first step is {step:.3f} where the same batches give "
+            f"{start.step:.3f} before: its steps do not train the model that it is evaluated as"
+        )
+    return None
+
+
+def _near(loss: float, wanted: float, share: float) -> bool:
+    return abs(loss - wanted) <= share * max(wanted, LEAST_NATS)
+
+
+def _own(record: Record) -> float | None:
+    """The loss of what the cell loaded, before its strategies adapted it."""
+    return record.start.loaded if record.start else None
 
 
 def _checkable(record: Record) -> bool:
@@ -52,11 +124,6 @@ def _checkable(record: Record) -> bool:
 def _bases(records: Sequence[Record]) -> dict[tuple[object, ...], float]:
     """The base models' first losses, by what a cell must share to be held against them."""
     return {_sharing(r): r.first_loss for r in records if not r.cell.trains and r.first_loss}
-
-
-def tolerance(record: Record) -> float:
-    """The share of the base's loss by which this cell's may differ."""
-    return QUANTIZED_TOLERANCE if record.quantized else TOLERANCE
 
 
 def _sharing(record: Record) -> tuple[object, ...]:

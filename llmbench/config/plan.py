@@ -16,6 +16,7 @@ from llmbench.config.rate import Rate
 from llmbench.config.setup import Setup
 from llmbench.errors import ConfigError
 from llmbench.machine import Environment
+from llmbench.plugin.blame import blamed, sentence
 from llmbench.plugin.metric import Named
 from llmbench.record.comparison import Plan, Planned
 from llmbench.record.record import Budget, Cell, DataRefs, Member, ModelRef
@@ -148,7 +149,13 @@ def member(strategy: Any) -> Member:
         group=strategy.group,
         bundle=tuple(map(str, strategy.bundle)),
         also_claims=tuple(sorted(strategy.also_claims)),
+        starts_elsewhere=_elsewhere(strategy) or "",
     )
+
+
+def _elsewhere(strategy: Any) -> str | None:
+    with blamed("strategy", strategy.id, "starts_elsewhere"):
+        return sentence(strategy.starts_elsewhere())
 
 
 def cell_id(

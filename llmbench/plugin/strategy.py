@@ -57,6 +57,15 @@ class Strategy(BaseModel):
         """Why this strategy cannot run there, in a sentence; None where it can. Parent."""
         return None
 
+    def starts_elsewhere(self) -> str | None:
+        """Why training does not start from the base model's loss, in a sentence. Parent.
+
+        None where it does, as adapters that begin at zero do: a cell whose first loss is another
+        is then called wrong. With a reason, as for prompts that are put before every input, the
+        loss is shown and the cell competes.
+        """
+        return None
+
     def adjust(self, settings: Settings, environment: Environment) -> Settings:
         """The settings with what this strategy changes, and declares by doing so. Parent.
 

@@ -306,6 +306,15 @@ VALIDATION_LOSS = Figure(
     lambda r: r.validation[-1].loss if r.validation else None,
     "at the end, on examples that are neither trained on nor evaluated",
 )
+LOADED_LOSS = Figure(
+    "loaded_loss",
+    "Loss as loaded",
+    "nats",
+    "neither",
+    lambda r: r.start.loaded if r.start else None,
+    "on the first batch, before a strategy adapts the model: what it is above the base's first "
+    "loss is what quantisation costs",
+)
 TIME_TO_QUALITY = "time_to_quality_seconds"
 
 
@@ -331,7 +340,7 @@ FIT_SIZE = Figure(
     "sequences per micro-batch, or tokens per sequence, within the budget of --fit",
 )
 """Of cells of the frontier alone."""
-AFTER_PUBLIC = (SUPERVISED, PADDED, PREDICTED, VALIDATION_LOSS)
+AFTER_PUBLIC = (SUPERVISED, PADDED, PREDICTED, LOADED_LOSS, VALIDATION_LOSS)
 """Columns behind the public ones."""
 
 

@@ -61,6 +61,8 @@ class Member(Part):
     """What it decides besides."""
     bundle: tuple[str, ...] = ()
     """What it joins, where it is more than one thing."""
+    starts_elsewhere: str = ""
+    """Why it does not start from the base model's loss, in a sentence, if it says so."""
 
 
 class ModelRef(Part):
@@ -250,6 +252,21 @@ class Validation(Part):
     """Mean cross entropy per supervised token; None for one that is not a number."""
 
 
+class Start(Part):
+    """The loss before anything is learnt, in nats per supervised token. None where it is no number,
+    or was not taken.
+    """
+
+    loaded: Amount | None = None
+    """On the first micro-batch, of the model as loaded: quantised, and not yet adapted."""
+    training: Amount | None = None
+    """On the same, made ready, in training mode with dropout off."""
+    step: Amount | None = None
+    """Over all micro-batches of the first step, likewise."""
+    dropout: bool = False
+    """Whether there was dropout to switch off; the first step's own loss then differs from that."""
+
+
 class Moved(Part):
     """What one step did to a sample of the trained weights."""
 
@@ -371,6 +388,8 @@ class Record(Part):
     """Whether the base model's weights were quantised."""
     first_loss: Amount | None = None
     """Loss on the first training batch, before anything is learnt, dropout off."""
+    start: Start | None = None
+    """The same taken in other ways, which must all agree; None where nobody took them."""
     steps: tuple[Step, ...] = ()
     validation: tuple[Validation, ...] = ()
     """In the order of their steps, the first before anything is learnt."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 from llmbench import text as words
 from llmbench.analysis import facts, field
-from llmbench.analysis.checks import unchecked
+from llmbench.analysis.checks import COSTLY, elsewhere, quantization_cost, unchecked
 from llmbench.analysis.groups import group
 from llmbench.analysis.names import named
 from llmbench.analysis.standing import Standing
@@ -38,6 +38,8 @@ def notes(comparison: Comparison, standing: Standing) -> tuple[Note, ...]:
         *_unlearnt(standing),
         *(Note("warning", words.clean(p)) for p in comparison.problems),
         *_unchecked(standing),
+        *_elsewhere(standing),
+        *_quantized(standing),
         *_missing(comparison),
         *_ended(standing),
         *_environments(standing),
@@ -89,6 +91,35 @@ def _unchecked(standing: Standing) -> Iterator[Note]:
             "warning",
             f"The untrained model's first loss is not known, so that nobody can tell whether "
             f"{names} started from it.",
+        )
+
+
+def _elsewhere(standing: Standing) -> Iterator[Note]:
+    """What starts elsewhere than the base model, as its strategies declare."""
+    for arm in standing.arms:
+        reason = elsewhere(arm.first)
+        if reason:
+            loss = arm.first.first_loss
+            at = "" if loss is None else f" (first loss {loss:.3f})"
+            yield Note(
+                "note",
+                f"{standing.name(arm)} does not start from the base model's loss, as it "
+                f"declares{at}: {words.clean(reason)}",
+            )
+
+
+def _quantized(standing: Standing) -> Iterator[Note]:
+    """What quantisation alone does to the base model, before anything is learnt."""
+    costs = {
+        standing.name(arm): cost
+        for arm in standing.arms
+        if (cost := quantization_cost(arm.first, standing.records)) and cost > COSTLY
+    }
+    if costs:
+        listed = words.listed([f"{words.share(cost)} in {name}" for name, cost in costs.items()])
+        yield Note(
+            "note",
+            f"Quantisation alone raises the base model's loss before anything is learnt: {listed}.",
         )
 
 

@@ -16,13 +16,13 @@ from llmbench.plugin.strategy import Strategy
 from llmbench.record.events import Say
 from llmbench.record.record import Cell, Member
 from llmbench.record.settings import Settings
-from llmbench.worker import batch, effective, guard, load, precision, template, tensor
+from llmbench.worker import batch, effective, guard, load, precision, start, template, tensor
 from llmbench.worker.guard import Watched
 from llmbench.worker.memory import Meter
 from llmbench.worker.recorder import Recorder
 from llmbench.worker.running import Running, be_deterministic, seed_everything
 from llmbench.worker.scoring import evaluate_phase
-from llmbench.worker.training import train_phase
+from llmbench.worker.training import train_phase, training_batches, training_sequences
 from llmbench.workers.job import Job
 
 
@@ -114,6 +114,10 @@ def load_phase(running: Running) -> None:
 def prepare_phase(running: Running) -> None:
     """What the strategies do to the model: adapters, frozen weights, checkpointing."""
     quantized = bool(getattr(running.model, "is_quantized", False))
+    if running.job.cell.trains and not running.job.cell.fit:
+        running.batches = training_batches(running, training_sequences(running))
+        with running.recorder.meter.paused():
+            running.recorder.note(start=start.as_loaded(running.model, running.batches[0][0]))
     seed_everything(running.job.cell.seed)
     running.model = prepared(running.model, running.strategies, running.job.cell.settings)
     running.recorder.note(parameters=load.count_parameters(running.model), quantized=quantized)

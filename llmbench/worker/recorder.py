@@ -16,7 +16,7 @@ from llmbench.files import write_text
 from llmbench.plugin.probe import Probe
 from llmbench.plugin.strategy import CannotRun
 from llmbench.record.events import LossValidated, PhaseBegun, Say, StepTaken
-from llmbench.record.record import Phase, PhaseRecord, Record, Status, Step, Validation
+from llmbench.record.record import Phase, PhaseRecord, Record, Start, Status, Step, Validation
 from llmbench.worker import shortage
 from llmbench.worker.memory import Meter
 from llmbench.worker.shortage import no_room, root
@@ -53,6 +53,11 @@ class Recorder:
     def note(self, **fields: Any) -> None:
         """Set fields of the record."""
         self._record = self._record.model_copy(update=fields)
+
+    @property
+    def start(self) -> Start | None:
+        """The losses before anything is learnt, as far as they are noted."""
+        return self._record.start
 
     def warn(self, sentence: str) -> None:
         """Add a warning to the record."""

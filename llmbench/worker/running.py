@@ -32,6 +32,8 @@ class Running:
     """The parameters that the model had before the strategies made it ready."""
     tokenizer: Any = None
     encoder: batch.Encoder | None = None
+    batches: list[list[batch.Batch]] = field(default_factory=list)
+    """Those of every step, once they are made."""
 
     @property
     def pad(self) -> int:

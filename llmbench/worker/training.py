@@ -16,7 +16,7 @@ from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.record import Moved, Step
 from llmbench.record.settings import Settings
 from llmbench.source import data
-from llmbench.worker import anatomy, batch, effective, guard, load, precision, train, trial
+from llmbench.worker import anatomy, batch, effective, guard, load, precision, start, train, trial
 from llmbench.worker.anatomy import Anatomy
 from llmbench.worker.batch import Tokens
 from llmbench.worker.running import Running, seed_everything, warn_of_examples
@@ -141,11 +141,13 @@ def meant_to_change(optimizer: torch.optim.Optimizer) -> float | None:
 
 def train_phase(running: Running) -> None:
     """Loss and kernels before anything is learnt, then the training steps."""
-    sequences = training_sequences(running)
-    if running.job.cell.fit:
-        fill_budget(running, sequences)
     cell, recorder, model = running.job.cell, running.recorder, running.model
-    batches = training_batches(running, sequences)
+    batches = running.batches
+    if not batches:
+        sequences = training_sequences(running)
+        if cell.fit:
+            fill_budget(running, sequences)
+        batches = training_batches(running, sequences)
     most = max(b.input_ids.shape[1] for step in batches for b in step)
     load.check_length(model, cell.model.id, most, "--seq-len")
     first = train.first_loss(model, batches[0][0])
@@ -158,6 +160,8 @@ def train_phase(running: Running) -> None:
     if not math.isfinite(first):
         raise train.Diverged(f"The loss is {first} before anything is learnt: there is no start.")
     prove_kernel(running, batches[0][0])
+    with recorder.meter.paused():
+        recorder.note(start=start.in_training(model, batches[0], running.context, recorder.start))
     optimizer = make_optimizer(model, running.strategies, cell.settings)
     recorder.note(optimizer=effective.name_of(optimizer))
     recorder.observe(

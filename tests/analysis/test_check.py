@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from records import FIRST_LOSS, cell, fitted, ok
+from records import FIRST_LOSS, cell, comparison, fitted, ok
 
-from llmbench.analysis.checks import first_loss_problems
+from llmbench.analysis.checks import first_loss_problems, unchecked
+from llmbench.analysis.standing import stand
+from llmbench.record.record import Start
+from llmbench.wording.notes import notes
 
 
 def flagged(*records) -> list[str]:
@@ -54,3 +57,82 @@ def test_a_base_with_other_batches_says_nothing():
 
 def test_a_cell_that_fills_a_budget_has_another_first_batch_and_is_not_flagged():
     assert flagged(ok("base"), fitted("lora", first_loss=FIRST_LOSS * 2)) == []
+
+
+def begun(composition, **start):
+    """A cell whose losses before training agree but for these."""
+    values = {"loaded": FIRST_LOSS, "training": FIRST_LOSS, "step": FIRST_LOSS} | start
+    record = ok(composition, first_loss=values.pop("first", FIRST_LOSS))
+    first, *rest = record.steps
+    steps = (first.model_copy(update={"loss": values.pop("own", values["step"])}), *rest)
+    quantized = composition == "qlora"
+    update = {"start": Start(**values), "steps": steps, "quantized": quantized}
+    return record.model_copy(update=update)
+
+
+def test_a_quantised_cell_is_held_against_its_own_base_however_much_quantisation_costs():
+    worse = 1.196 * FIRST_LOSS
+    right = begun("qlora", loaded=worse, training=worse, step=worse, first=worse)
+    made = comparison([ok("base"), ok("full"), right])
+    assert first_loss_problems(made.records) == {}
+    said = [n.text for n in notes(made, stand(made))]
+    assert any("Quantisation alone raises" in s and "+19.6 % in `qlora`" in s for s in said)
+
+
+def test_an_adapter_that_moves_a_quantised_base_is_flagged_though_it_ends_near_the_plain_one():
+    moved = begun("qlora", loaded=1.196 * FIRST_LOSS, first=FIRST_LOSS)
+    problems = first_loss_problems([ok("base"), moved])
+    assert "where that of the quantised base model is 3.827" in problems["qlora.llama.s0"]
+
+
+def test_a_cell_that_computes_something_else_in_training_mode_alone_is_flagged():
+    problems = first_loss_problems([ok("base"), begun("lora", training=4.1, step=4.1)])
+    assert "In training mode its first loss is 4.100" in problems["lora.llama.s0"]
+
+
+@pytest.mark.parametrize(
+    ("own", "dropout", "names"),
+    [
+        (FIRST_LOSS, False, []),
+        (1.1 * FIRST_LOSS, False, ["lora"]),
+        (1.1 * FIRST_LOSS, True, []),
+        (1.3 * FIRST_LOSS, True, ["lora"]),
+    ],
+)
+def test_the_first_step_s_own_loss_must_be_that_of_the_same_batches_before(own, dropout, names):
+    assert flagged(ok("base"), begun("lora", own=own, dropout=dropout)) == names
+
+
+def test_a_cell_is_held_against_what_it_loaded_where_the_base_is_missing():
+    assert unchecked([begun("lora")]) == []
+    assert flagged(begun("lora", first=522.0, training=522.0, step=522.0)) == ["lora"]
+
+
+def declaring(record, reason):
+    """The record as of a strategy that says why it starts elsewhere."""
+    member = record.cell.members[0].model_copy(update={"starts_elsewhere": reason})
+    made = record.cell.model_copy(update={"members": (member,)})
+    return record.model_copy(update={"cell": made})
+
+
+def test_who_declares_to_start_elsewhere_competes_and_is_named_with_the_reason():
+    reason = "Prompts are put before every input."
+    record = begun("lora", first=4.4, training=4.4, step=4.4)
+    member = record.cell.members[0].model_copy(update={"starts_elsewhere": reason})
+    moved = record.model_copy(
+        update={"cell": record.cell.model_copy(update={"members": (member,)})}
+    )
+    made = comparison([ok("base"), ok("full"), moved])
+    standing = stand(made)
+    assert standing.problems == {}
+    assert len(standing.competing) == 2
+    assert any(reason in n.text and "first loss 4.400" in n.text for n in notes(made, standing))
+
+
+def test_who_declares_to_start_elsewhere_must_train_what_it_is_evaluated_as_all_the_same():
+    record = begun("lora", first=4.4, training=3.0, step=3.0)
+    member = record.cell.members[0].model_copy(update={"starts_elsewhere": "Prompts."})
+    moved = record.model_copy(
+        update={"cell": record.cell.model_copy(update={"members": (member,)})}
+    )
+    assert flagged(ok("base"), moved) == ["lora"]

@@ -9,6 +9,7 @@ import torch
 from records import cell, environment
 
 from llmbench import plugin
+from llmbench.analysis.checks import first_loss_problems
 from llmbench.plugin.metric import Metric
 from llmbench.plugin.task import Example
 from llmbench.record import events
@@ -418,3 +419,60 @@ def test_what_special_tokens_in_data_are_is_told(run, monkeypatch):
     assert "bring a token that starts or ends a text" in said[0]
     assert "hold special tokens (</s>), which are read as text" in said[1]
     assert record.examples[0].references == ("Tom comes on day 0.",)
+
+
+@pytest.mark.parametrize("ids", ["full", "lora", "lora+4-bit", "lora+8-bit", "qlora"])
+def test_every_way_of_taking_the_first_loss_agrees(run, ids):
+    record, _ = run(ids)
+    assert record.status == "ok"
+    taken = record.start
+    assert taken.loaded == pytest.approx(record.first_loss, rel=0.005)
+    assert taken.training == pytest.approx(record.first_loss, rel=0.005)
+    assert record.steps[0].loss == pytest.approx(taken.step, rel=0.005)
+    assert first_loss_problems([record]) == {}
+
+
+def test_several_micro_batches_of_a_step_are_all_held_against_its_loss(run):
+    record, _ = run("full", settings={"accumulation": 2})
+    assert record.steps[0].loss == pytest.approx(record.start.step, rel=1e-4)
+    assert record.start.step != pytest.approx(record.start.training, rel=1e-4)
+
+
+def test_dropout_is_off_where_the_first_loss_is_taken_and_on_where_it_trains(run):
+    record, _ = run("lora", options={"dropout": 0.5})
+    assert record.start.dropout
+    assert record.start.training == pytest.approx(record.first_loss, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("fast", "said"),
+    [
+        (lambda layer: layer.training, "In training mode its first loss"),
+        (lambda layer: layer.training and torch.is_grad_enabled(), "The loss of its first step"),
+    ],
+)
+def test_a_strategy_that_skips_layers_only_while_it_trains_is_caught(
+    run, plugins, monkeypatch, fast, said
+):
+    lora, loading = plugins.strategies.get("lora"), load.load_model
+    prepare = lora.prepare
+
+    def with_layers_that_count(*arguments):
+        model = loading(*arguments)
+        model.model.layers[0].mlp.down_proj.weight.data *= 100
+        model.get_output_embeddings().weight.data *= 20
+        return model
+
+    def skipping(strategy, model, settings):
+        made = prepare(strategy, model, settings)
+        layer = made.get_base_model().model.layers[0]
+        whole = layer.forward
+        layer.forward = lambda x, *a, **k: x if fast(layer) else whole(x, *a, **k)
+        return made
+
+    monkeypatch.setattr(load, "load_model", with_layers_that_count)
+    monkeypatch.setattr(lora, "prepare", skipping)
+    record, _ = run("lora")
+    assert record.status == "ok"
+    assert record.start.loaded == pytest.approx(record.first_loss, rel=1e-4)
+    assert said in first_loss_problems([record])[record.cell.id]
