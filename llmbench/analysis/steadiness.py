@@ -39,15 +39,20 @@ class Mark(NamedTuple):
     """What is to be seen, as the end of a sentence that begins with the cell's name."""
     cause: str
     """The likely cause, a sentence; may be shared by many cells."""
+    size: float = 0.0
+    """By what share times vary, drift, or exceed others."""
+    disturbed: bool = False
+    """Whether others used the GPU, or something held it down."""
 
 
 def marks(record: Record) -> tuple[Mark, ...]:
     """What there is to say of the cell's measured steps; nothing if they were steady."""
     times = step_times(measured_steps(record) if timed(record) else ())
     seen = conditions(record)
-    found = [Mark(what, cause(seen, what_helps)) for what, what_helps in _unsteady(times)]
+    disturbed = bool(seen and list(_causes(seen)))
+    found = [Mark(what, cause(seen, h), size, disturbed) for what, h, size in _unsteady(times)]
     if seen and seen.other_processes and not found:
-        found.append(Mark("did not have the GPU to itself", cause(seen, "")))
+        found.append(Mark("did not have the GPU to itself", cause(seen, ""), 0.0, True))
     return tuple(found)
 
 
@@ -109,21 +114,21 @@ def cause(seen: Conditions | None, remedy: str) -> str:
     return " ".join(filter(None, [why and f"{why[0].upper()}{why[1:]}.", remedy]))
 
 
-def _unsteady(times: Sequence[float]) -> Iterator[tuple[str, str]]:
-    """What is to be seen in the times, and the option that helps against it."""
+def _unsteady(times: Sequence[float]) -> Iterator[tuple[str, str, float]]:
+    """What is to be seen in the times, the option that helps against it, and how large it is."""
     if len(times) < LEAST_STEPS:
         return
     first = times[0] / median(times[len(times) // 4 :])
     moved, scattered = drift(times), spread(times)
     if first > 1 + max(WARM, 3 * scattered):
         what = f"was still warming up: its first measured step took {first:.1f} times as long"
-        yield what, "Leave more steps out of the speed with --burn-in-steps."
+        yield what, "Leave more steps out of the speed with --burn-in-steps.", first - 1
     elif abs(moved) > DRIFT:
         word = "slower" if moved > 0 else "faster"
         yield (
             f"became {word} by {text.percent(abs(moved), 1)} over its measured steps",
-            "Run more steps (--steps), leave more out (--burn-in-steps), or take several seeds "
-            "(--seeds), whose cells run in turns.",
+            "Run more steps (--steps), or leave more out (--burn-in-steps).",
+            abs(moved),
         )
     held_up = [t for t in times if t > STALL * median(times)]
     lost = math.fsum(held_up) - len(held_up) * median(times)
@@ -138,6 +143,7 @@ def _unsteady(times: Sequence[float]) -> Iterator[tuple[str, str]]:
         yield (
             f"has steps that vary by {text.percent(scattered, 1)}",
             "More steps (--steps) make the speed more certain.",
+            scattered,
         )
 
 

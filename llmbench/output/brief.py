@@ -12,6 +12,7 @@ from llmbench.output.table import Row, Table, Value
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Record
 from llmbench.wording.answer import answer
+from llmbench.wording.notes import notes
 
 SHORT_LABELS = {
     "peak_memory_bytes": "Peak memory",
@@ -46,6 +47,8 @@ class Brief:
     answer: tuple[str, ...]
     run: tuple[str, ...]
     notices: tuple[str, ...]
+    warnings: tuple[str, ...]
+    """The gravest first."""
 
     @property
     def marked(self) -> bool:
@@ -63,11 +66,12 @@ def brief(comparison: Comparison) -> Brief:
     headings = {c.id: c.label for c in cells.columns}
     names = (labels.get(name) or headings[name] for name in wanted)
     return Brief(
-        header=("Strategy", *names, "Status"),
+        header=("Method", *names, "Status"),
         lines=tuple(_line(row, cells, wanted) for row in cells.rows),
         answer=(f"{found.whole}.", *found.sentences),
         run=tuple(_run(comparison, standing)),
         notices=tuple(map(text.clean, (*comparison.problems, *comparison.header.notices))),
+        warnings=tuple(n.text for n in notes(comparison, standing) if n.kind != "note"),
     )
 
 

@@ -11,8 +11,12 @@ from llmbench.analysis.names import named
 from llmbench.record.arm import arms
 from llmbench.record.record import Record
 
+MOST_WARNINGS = 3
+"""Warnings beside the answer: of more, none is read."""
 MOST_NAMED = 4
 """Cells of one cause that are named, with what is to be seen of each."""
+ROUGH = 0.25
+"""By how much the steps of a method that was trained once may vary until that is a warning."""
 MOST_CHARACTERS = 500
 """Shown of what a worker warned of."""
 
@@ -20,20 +24,24 @@ MOST_CHARACTERS = 500
 def cautions(records: Sequence[Record]) -> list[str]:
     """Warnings in sentences, names between backticks, what bears on quality first."""
     unfair = map(fairness.sentence, fairness.unfair(records))
-    return [*_warned(records), *_predictions(records), *unfair, *_unsteady(records)]
+    rough, grave = unsteady(records)
+    return [*_predictions(records), *unfair, *([rough] if grave else []), *_warned(records)]
 
 
 def _warned(records: Sequence[Record]) -> Iterator[str]:
-    """What workers warned of, once each, with the cells that it was said of."""
+    """What workers warned of: a line for all that was said of the same methods."""
     found = arms(records)
     names = named([arm.cell for arm in found])
     said = defaultdict(list)
     for arm in found:
         for warning in dict.fromkeys(w for r in arm.records for w in r.warnings):
             said[warning].append(text.code(names[arm.cell.id]))
+    alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for warning, of in said.items():
-        whom = "All cells" if len(of) == len(found) > 1 else text.listed(of)
-        yield f"{whom}: {text.cut(warning, MOST_CHARACTERS)}"
+        alike[tuple(of)].append(warning)
+    for whom, warnings in alike.items():
+        who = "All methods" if len(whom) == len(found) > 1 else text.listed(whom)
+        yield f"{who}: {text.cut(' '.join(warnings), MOST_CHARACTERS)}"
 
 
 def _predictions(records: Sequence[Record]) -> Iterator[str]:
@@ -46,14 +54,25 @@ def _predictions(records: Sequence[Record]) -> Iterator[str]:
             yield text.clean(f"{_first(cells)}. {meaning}")
 
 
-def _unsteady(records: Sequence[Record]) -> Iterator[str]:
-    """A warning for each cause, with the cells that it is the likely cause of."""
-    names, found = named([r.cell for r in records], seeds=True), defaultdict(list)
-    for record in records:
-        for mark in steadiness.marks(record):
-            found[mark.cause].append(f"{text.code(names[record.cell.id])} {mark.what}")
-    for cause, cells in found.items():
-        yield text.clean(f"{_first(cells)}. {cause}".strip())
+def unsteady(records: Sequence[Record]) -> tuple[str, bool]:
+    """How rough the speeds are, in a line; and whether that may change what is picked.
+
+    Several seeds run in turns, and the interval over them covers what drifts; a GPU that others
+    use or that was held down is another matter.
+    """
+    names = named([r.cell for r in records], seeds=True)
+    found = [(mark, names[r.cell.id]) for r in records for mark in steadiness.marks(r)]
+    if not found:
+        return "", False
+    worst, name = max(found, key=lambda pair: pair[0].size)
+    runs = len({name for _, name in found})
+    timed = text.plural(sum(bool(r.steps) for r in records), "run")
+    said = (
+        f"Speeds are rough: {runs} of {timed} had unsteady steps; {text.code(name)} {worst.what}. "
+        f"{worst.cause}"
+    )
+    several = len({r.cell.seed for r in records}) > 1
+    return text.clean(said.strip()), worst.disturbed or (worst.size > ROUGH and not several)
 
 
 def _first(cells: Sequence[str]) -> str:

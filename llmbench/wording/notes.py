@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +15,7 @@ from llmbench.analysis.standing import Standing
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import blindness, unseeing
 from llmbench.wording import phrases
-from llmbench.wording.cautions import cautions
+from llmbench.wording.cautions import MOST_WARNINGS, cautions, unsteady
 from llmbench.wording.scope import scope
 
 MOST_TELLING = 3
@@ -45,11 +45,17 @@ def notes(comparison: Comparison, standing: Standing) -> tuple[Note, ...]:
         *_environments(standing),
         *(Note(kind, text) for kind, text in scope(standing)),
         *(Note("warning", c) for c in cautions(standing.records)),
+        *_rough(standing),
         *_groups(standing),
         *_notices(comparison, standing),
     ]
     order = {"wrong": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda n: order[n.kind]))
+
+
+def gravest(found: Sequence[Note]) -> tuple[Note, ...]:
+    """The few that a reader has to know first; none of them a mere note."""
+    return tuple([n for n in found if n.kind != "note"][:MOST_WARNINGS])
 
 
 def _wrong(standing: Standing) -> Iterator[Note]:
@@ -148,6 +154,13 @@ def _ended(standing: Standing) -> Iterator[Note]:
             yield Note("warning", f"{what}: {named}. The table says why.")
     if skipped:
         yield Note("note", f"Skipped: {words.listed([standing.name(a) for a in skipped])}.")
+
+
+def _rough(standing: Standing) -> Iterator[Note]:
+    """That speeds scatter, where it is no warning."""
+    said, grave = unsteady(standing.records)
+    if said and not grave:
+        yield Note("note", said)
 
 
 def _groups(standing: Standing) -> Iterator[Note]:

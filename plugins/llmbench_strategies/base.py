@@ -10,7 +10,7 @@ class Base(Strategy):
     """Evaluates the model as it is loaded. Every comparison runs it first."""
 
     id = "base"
-    summary = "no training: the model as it is, for reference"
+    summary = "the model as it is, without any training, for reference"
     group = "adaptation"
     also_claims = frozenset({"quantization", "memory", "attention", "precision", "learning-rate"})
     in_all = False

@@ -11,7 +11,7 @@ class EagerAttention(Strategy):
     """What flash attention is held against, since the default is often a flash kernel already."""
 
     id = "eager-attention"
-    summary = "attention without any fused kernel, for reference"
+    summary = "attention step by step, without a fused kernel, for reference"
     group = "attention"
     arithmetic = False
     in_all = False

@@ -12,7 +12,7 @@ class EightBit(Strategy):
     """Loads the linear layers in LLM.int8(). Alone it is `lora+8-bit`."""
 
     id = "8-bit"
-    summary = "weights in 8-bit integers, adapters on top"
+    summary = "LoRA on a model held in 8 bits a weight, which halves its memory"
     group = "quantization"
     stands_on = "lora"
 

@@ -24,7 +24,7 @@ class FlashAttention(Strategy):
     """
 
     id = "flash-attention"
-    summary = "attention on a flash kernel, proven to have run"
+    summary = "attention in one fused kernel, proven to have run: less memory, often faster"
     group = "attention"
     arithmetic = False
 

@@ -14,7 +14,7 @@ class FourBit(Strategy):
     """Loads the linear layers in NF4. Alone it is `lora+4-bit`."""
 
     id = "4-bit"
-    summary = "weights in 4-bit NormalFloat, adapters on top"
+    summary = "LoRA on a model held in 4 bits a weight (NF4), a quarter of its memory"
     group = "quantization"
     stands_on = "lora"
 

@@ -1,4 +1,4 @@
-"""Full fine-tuning: every weight is trained."""
+"""Full fine-tuning: every weight of the model is trained."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ class Full(Strategy):
     """
 
     id = "full"
-    summary = "every weight is trained"
+    summary = "every weight of the model is trained"
     group = "adaptation"
     also_claims = frozenset({"quantization"})
 

@@ -10,7 +10,7 @@ class GradientCheckpointing(Strategy):
     """Keeps the input of each decoder layer only. Alone it is `full+gradient-checkpointing`."""
 
     id = "gradient-checkpointing"
-    summary = "activations are computed again instead of kept"
+    summary = "intermediate results are computed again instead of kept: less memory, more time"
     group = "memory"
     arithmetic = False
 

@@ -17,7 +17,7 @@ class Lora(Strategy):
     """
 
     id = "lora"
-    summary = "frozen weights, low-rank adapters"
+    summary = "the model stays frozen; small low-rank adapters beside its weights are trained"
     group = "adaptation"
 
     r: int = Field(16, ge=1, description="Rank of the adapters.")

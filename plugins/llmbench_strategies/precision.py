@@ -13,7 +13,7 @@ class Precision(Strategy):
     """Trains in a precision of its own, so that precisions can be held against each other."""
 
     id = "precision"
-    summary = "another precision than the other cells have"
+    summary = "another number format than the other methods have"
     group = "precision"
     in_all = False
 

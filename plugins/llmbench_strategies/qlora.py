@@ -22,7 +22,7 @@ class Qlora(Lora):
     """
 
     id = "qlora"
-    summary = "4-bit weights, double quantisation, adapters, paged optimiser"
+    summary = "LoRA on a model held in 4 bits (NF4, quantised twice), with a paged optimiser"
     also_claims = frozenset({"quantization"})
     bundle = ("LoRA", "NF4 weights", "double quantisation", "on a GPU a paged optimiser")
 

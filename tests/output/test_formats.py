@@ -95,7 +95,7 @@ def test_html_goes_to_its_file_unless_asked_for_on_standard_output(run, director
 @pytest.mark.parametrize(
     ("name", "start"),
     [
-        ("t.md", "| Strategy"),
+        ("t.md", "| Method"),
         ("t.tex", "% Needs"),
         ("t.json", "["),
         ("t.csv", "strategy,"),
@@ -161,8 +161,8 @@ def rows(text: str) -> dict[str, list[str]]:
 
 def test_markdown_has_a_row_per_cell_with_the_main_figures(registry):
     found = rows(render("markdown", seven(), registry))
-    assert found["Strategy"][:3] == ["ROUGE-L", "Peak memory", "Training tokens/s"]
-    assert found["Strategy"][3:] == ["Trainable", "Status"]
+    assert found["Method"][:3] == ["ROUGE-L", "Peak memory", "Training tokens/s"]
+    assert found["Method"][3:] == ["Trainable", "Status"]
     assert len({len(cells) for cells in found.values()}) == 1
     quality, memory, rate, trainable, status = found["qlora"]
     assert re.fullmatch(r"0\.615 \[0\.\d{3}, 0\.\d{3}\]", quality)
@@ -202,7 +202,7 @@ def test_markdown_marks_a_cell_that_did_not_learn_and_says_why(registry):
     assert (found["full"][-1], found["lora"][-1]) == ("did not learn", "ok")
     assert "- `full`: Its validation loss went from 2.510 to 2.500, and its learning rate" in text
     assert "**No verdict on methods: only `lora` learnt.**" in text
-    assert found.keys() == {"Strategy", ":---", "full", "lora"}
+    assert found.keys() == {"Method", ":---", "full", "lora"}
 
 
 def test_a_host_s_memory_is_not_called_a_gpu_s(registry):
@@ -215,7 +215,7 @@ def test_a_host_s_memory_is_not_called_a_gpu_s(registry):
 
 def test_without_quality_there_is_no_column_of_it(registry):
     held = comparison([ok("full", None), ok("lora", None)])
-    assert "ROUGE" not in "".join(rows(render("markdown", held, registry))["Strategy"])
+    assert "ROUGE" not in "".join(rows(render("markdown", held, registry))["Method"])
 
 
 @pytest.mark.parametrize("form", ["markdown", "latex", "csv", "json"])

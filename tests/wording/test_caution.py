@@ -3,7 +3,7 @@ from __future__ import annotations
 from records import cell, ok
 from test_steadiness import STEADY, noise, steps
 
-from llmbench.wording.cautions import cautions
+from llmbench.wording.cautions import cautions, unsteady
 
 
 def ran(name: str, seconds, **changes):
@@ -19,16 +19,22 @@ def test_what_else_differs_comes_first():
     other = ran("full", noise(0.3), optimizer="SGD")
     found = cautions([ran("lora", STEADY), other])
     assert found[0].startswith("Cells also differ in the optimiser that ran")
-    assert found[1].startswith("`full` has steps that vary by")
+    assert found[1].startswith("Speeds are rough: 1 of 2 runs had unsteady steps; `full` has")
 
 
-def test_cells_with_the_same_cause_share_a_sentence():
-    records = [ran(name, noise(0.3)) for name in ("lora", "full", "qlora", "a", "b", "c")]
-    (found,) = cautions(records)
-    assert found.count("has steps that vary by") == 4
-    assert "; 2 more alike. More steps (--steps)" in found
+def test_all_that_were_unsteady_share_a_sentence_that_names_the_worst():
+    records = [ran(name, noise(0.3)) for name in ("lora", "full", "qlora", "a", "b")]
+    (found,) = cautions([*records, ran("worst", noise(0.45))])
+    assert "6 of 6 runs had unsteady steps; `worst` has steps that vary by" in found
+    assert found.count("vary") == 1
+
+
+def test_of_several_seeds_it_is_no_warning():
+    records = [ran("lora", noise(0.3)), ok("lora", cell=cell("lora", 1), steps=steps(noise(0.3)))]
+    assert not cautions(records)
+    assert unsteady(records)[0]
 
 
 def test_names_from_elsewhere_are_cleaned():
     (found,) = cautions([ran("l\x00ora`", noise(0.3))])
-    assert found.startswith("`l\ufffdora'` has steps")
+    assert found.startswith("`l\ufffdora'` ")

@@ -20,6 +20,7 @@ from llmbench.output.csv_json import rows
 from llmbench.output.html.charts.chart import bytes_unit
 from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison
+from llmbench.record.figure import BY_ID
 from llmbench.text import size
 from llmbench.wording import phrases
 
@@ -77,6 +78,8 @@ def _figures(
     return {
         **asdict(cell),
         "cell": standing.numbers[arm.id],
+        "seconds": arm.mean(BY_ID["train_seconds"].of),
+        "disk": arm.mean(BY_ID["artifact_bytes"].of),
         "asGood": [i for i, word in level.items() if word == "as good"],
         "qualityText": "" if cell.quality is None else phrases.quality(standing, arm),
         "memoryText": size(cell.memory),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from markupsafe import Markup
@@ -24,8 +24,10 @@ from llmbench.output.html.predictions import Shown
 from llmbench.output.html.state import memory_unit, state
 from llmbench.output.methods import table
 from llmbench.output.table import Table
+from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import AFTER_PUBLIC, FIGURES, scores, time_to_quality
+from llmbench.wording import first
 from llmbench.wording import notes as note
 from llmbench.wording.answer import Answer, answer
 from llmbench.wording.labels import legend, short_names
@@ -45,8 +47,15 @@ class View:
     title: str
     subject: tuple[str, ...]
     answer: Answer
-    key_figures: tuple[Fact, ...]
+    few: Table
+    """The pick, the runner-up and the base, in what matters most."""
+    basis: str
+    trust: str
+    meanings: tuple[tuple[str, str], ...]
+    warnings: tuple[Note, ...]
+    """The gravest."""
     notes: tuple[Note, ...]
+    """All others."""
     table: Table
     charts: tuple[Chart, ...]
     legend: str
@@ -92,13 +101,19 @@ def view(comparison: Comparison) -> View:
     linked, short = detailed(standing), short_names(standing)
     judged = standing.score is not None and bool(found.pick or not standing.fitting)
     cells = table(standing, found.pick, linked)
+    notes = note.notes(comparison, standing)
+    warnings = note.gravest(notes)
     examples = max((len(r.examples) for r in standing.records), default=0)
     return View(
         title=text.clean(header.name),
         subject=_subject(comparison),
         answer=found,
-        key_figures=_key_figures(standing, cells),
-        notes=note.notes(comparison, standing),
+        few=_few(standing, found, cells),
+        basis=first.basis(whole, standing),
+        trust=first.trust(standing, found.pick),
+        meanings=first.meanings(standing),
+        warnings=warnings,
+        notes=tuple(n for n in notes if n not in warnings),
         table=cells,
         charts=_charts(standing, found),
         legend=legend(dict(zip(standing.names.values(), short.values(), strict=True))),
@@ -148,17 +163,36 @@ def _day(stamp: str) -> str:
     return f"{moment.day} {moment:%B %Y}"
 
 
-def _key_figures(standing: Standing, cells: Table) -> tuple[Fact, ...]:
-    """The pick's main figures: name, value, and interval or share."""
-    wanted = {standing.score.id if standing.score else "", "peak_memory_bytes"}
-    wanted |= {"train_tokens_per_second", "trainable_parameters"}
-    return tuple(
-        Fact(column.label, value.text, value.detail)
-        for row in cells.rows
-        if row.picked
-        for column, value in zip(cells.columns, row.values, strict=True)
-        if column.id in wanted and value.text
+def _few(standing: Standing, found: Answer, whole: Table) -> Table:
+    """The rows of the first screen, with their main figures."""
+    score = standing.score.id if standing.score else ""
+    wanted = (score, "peak_memory_bytes", "train_tokens_per_second", "trainable_parameters")
+    kept = [n for n, column in enumerate(whole.columns) if column.id in wanted]
+    rows = {row.number: row for row in whole.rows}
+    arms = first.rivals(standing, found.pick)
+    few = [rows[standing.numbers[arm.id]] for arm in arms]
+    return Table(
+        "The pick beside others",
+        tuple(whole.columns[n] for n in kept),
+        tuple(
+            replace(
+                row,
+                number=0,
+                cause=_role(arm, found),
+                values=tuple(replace(row.values[n], beside="") for n in kept),
+                details=(),
+            )
+            for row, arm in zip(few, arms, strict=True)
+        ),
+        style="cells few",
     )
+
+
+def _role(arm: Arm, found: Answer) -> str:
+    """What a row of the first screen is there for."""
+    if not arm.cell.trains:
+        return "without training"
+    return "the pick" if arm is found.pick else "next to it" if found.pick else ""
 
 
 def _charts(standing: Standing, found: Answer) -> tuple[Chart, ...]:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmbench.estimate.forecast import OUTSIDE_BYTES, TRAINING_BYTES, Forecast, Row
-from llmbench.output.terminal.tables import GAP, folded, longest
+from llmbench.output.terminal.tables import drawn
 from llmbench.record.record import MemoryParts
 from llmbench.text import count, size
 from llmbench.wording.fits import verdict
@@ -139,17 +139,8 @@ def made(
     width: int,
 ) -> Table:
     """A table with a row for each composition, folded to fit the width."""
-    widths = [max(len(str(c)) for c in column) for column in zip(headings, *cells, strict=True)]
-    taken, gap = sum(widths) + GAP * len(widths), GAP
-    if max(longest(r.cell.composition) for r in rows) + GAP > width - taken:
-        taken, gap = sum(widths) + len(widths), 1  # or a long name would be broken in mid-word
-    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
-    table.add_column("Strategy", overflow="fold")
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row, texts in zip(rows, cells, strict=True):
-        table.add_row(folded(row.cell.composition, max(8, width - taken)), *texts)
-    return table
+    named = [[row.cell.composition, *texts] for row, texts in zip(rows, cells, strict=True)]
+    return drawn(["Method", *headings], named, width)
 
 
 def part_text(parts: MemoryParts | None, name: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -17,22 +19,13 @@ from llmbench.record.events import Event, PhaseBegun, Sentence
 from llmbench.record.figure import BY_ID, ranking
 from llmbench.record.record import Cell, Record
 from llmbench.text import clock
-from llmbench.wording.cautions import cautions
+from llmbench.wording.cautions import MOST_WARNINGS, cautions
 from llmbench.wording.figures import figure_text
 
+if TYPE_CHECKING:
+    from llmbench.output.brief import Brief
+
 PLAIN = str.maketrans({"`": None, "\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "…": "..."})
-
-
-def answered(comparison: Comparison) -> tuple[str, ...]:
-    """The headline, and what is said under it; nothing of a comparison without equal batches."""
-    # Here, since statistics take a while to import, and most of a session has no use for them.
-    from llmbench.analysis.standing import stand
-    from llmbench.wording.answer import answer
-
-    if not comparison.equal.records:
-        return ()
-    found = answer(stand(comparison))
-    return tuple(plain(text) for text in (f"{found.whole}.", " ".join(found.sentences)))
 
 
 def plain(text: str) -> str:
@@ -109,14 +102,19 @@ class Lines:
     def finish(self, comparison: Comparison, report: Path, status: int) -> None:
         """The table, the answer, where the logs of what failed are, and where the report is."""
         self.out.print()
-        self.out.print(table(comparison.equal.records, self.out.width))
-        self.out.print()
-        for found in fit_tables(comparison.fitted.records, self.out.width):
-            self.out.print(found)
+        # Here, since statistics take a while to import, and most of a session has no use for them.
+        from llmbench.output.brief import brief
+
+        found = brief(comparison)
+        if found.lines:
+            self.out.print(table(found, self.out.width))
             self.out.print()
-        self._answer(comparison)
-        for caution in cautions(comparison.reported.records):
-            self.out.print(Text(plain(f"Warning: {caution}"), "yellow"))
+        for made in fit_tables(comparison.fitted.records, self.out.width):
+            self.out.print(made)
+            self.out.print()
+        if found.lines:
+            self._answer(found)
+        self._warn([*found.warnings, *cautions(comparison.fitted.records)])
         reported = [r for r in comparison.planned if not r.cell.tuning]
         bad = sum(r.status not in ("ok", "skipped", "interrupted") for r in reported)
         if bad:
@@ -129,11 +127,19 @@ class Lines:
         """Something to know at once."""
         self.say(sentence)
 
-    def _answer(self, comparison: Comparison) -> None:
+    def _answer(self, found: Brief) -> None:
         """What to pick and why, in lines of the terminal's width."""
-        for text, look in zip(answered(comparison), ("bold", ""), strict=False):
-            self.out.print(Text(text, look))
+        headline, *why = found.answer
+        for text, look in ((headline, "bold"), (" ".join(why), "")):
+            self.out.print(Text(plain(text), look))
         self.out.print()
+
+    def _warn(self, found: Sequence[str]) -> None:
+        """The gravest warnings, the same as on the page's first screen."""
+        for warning in found[:MOST_WARNINGS]:
+            self.out.print(Text(plain(f"Warning: {warning}"), "yellow"))
+        if found[MOST_WARNINGS:]:
+            self.say(f"{len(found) - MOST_WARNINGS} more warnings are in the report.")
 
     def say(self, text: str | Text) -> None:
         """Print a line; a long one is left to the terminal to break."""

@@ -2,69 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
-from llmbench.analysis import learning
-from llmbench.analysis.checks import first_loss_problems
-from llmbench.analysis.field import quality_score
-from llmbench.analysis.names import named
-from llmbench.record.arm import Arm, arms
-from llmbench.record.figure import BY_ID, FIT_SIZE, scores
+from llmbench.record.figure import BY_ID, FIT_SIZE
 from llmbench.record.record import Record
+from llmbench.text import MINUS
 from llmbench.units import spoken
-from llmbench.wording.figures import figure_text, value_text
+from llmbench.wording.figures import figure_text
 
-COLUMNS = {
-    "peak_memory_bytes": "Memory",
-    "train_tokens_per_second": "Speed",
-    "trainable_parameters": "Trained",
+if TYPE_CHECKING:
+    from llmbench.output.brief import Brief
+
+HEADINGS = {
+    "Peak memory": "Memory",
+    "Training tokens/s": "Tokens/s",
+    "Trainable": "Trained",
 }
-"""Figures behind quality to their headings, shorter than the report's."""
+"""Headings that are shorter here than elsewhere."""
 STYLES = {"ok": "green", "skipped": "yellow"}
 GAP = 2
 
 
-def table(records: Sequence[Record], width: int) -> Table:
-    """A row per cell, or for all seeds of one, and the columns in which there is something.
+def drawn(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str | Text]],
+    width: int,
+    title: str | None = None,
+) -> Table:
+    """A table whose first column holds names, which are folded behind a `+` to fit the width.
 
-    A composition that is too long goes on in the next line, after a `+`.
+    Columns are set to the right, but for one headed `Status`.
     """
-    found = arms(records)
-    names = named([arm.cell for arm in found])
-    shown = {BY_ID[name]: heading for name, heading in COLUMNS.items()}
-    quality = quality_score(found) or next(iter(scores(records)), None)
-    if quality:
-        shown = {quality: quality.label} | shown
-    columns = {}
-    for figure, heading in shown.items():
-        values = [arm.mean(figure.of) for arm in found]
-        if any(v is not None for v in values):
-            columns[heading] = ["-" if v is None else value_text(figure, v) for v in values]
-    wrong, unlearnt = first_loss_problems(records), learning.unlearnt(records)
-    statuses = [_status(arm, wrong, unlearnt) for arm in found]
-    widths = [max(map(len, [heading, *held])) for heading, held in columns.items()]
-    taken = sum(widths) + max(map(len, ["Status", *statuses])) + GAP * (len(widths) + 1)
-    made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-    made.add_column("Strategy", overflow="fold")
-    for heading in columns:
-        made.add_column(heading, justify="right", no_wrap=True)
-    made.add_column("Status", no_wrap=True)
-    for number, (arm, status) in enumerate(zip(found, statuses, strict=True)):
-        figures = [held[number] for held in columns.values()]
-        name = folded(names[arm.id], max(8, width - taken))
-        made.add_row(name, *figures, Text(status, style=style(status.partition(",")[0])))
+    widths = [
+        max(len(str(cell)) for cell in column)
+        for column in list(zip(headings, *rows, strict=True))[1:]
+    ]
+    gap = GAP
+    if max((longest(str(row[0])) for row in rows), default=0) > width - sum(widths) - GAP * len(
+        widths
+    ):
+        gap = 1  # or a long name would be broken in mid-word
+    room = max(8, width - sum(widths) - gap * len(widths))
+    made = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, gap, 0, 0),
+        header_style="bold",
+    )
+    made.add_column(headings[0], overflow="fold")
+    for heading in headings[1:]:
+        left = heading == "Status"
+        made.add_column(heading, justify="left" if left else "right", no_wrap=True)
+    for name, *cells in rows:
+        made.add_row(folded(str(name), room), *cells)
     return made
 
 
-def _status(arm: Arm, wrong: Collection[str], unlearnt: Collection[str]) -> str:
-    """How its cells ended, or why those that seem well cannot be ranked."""
-    cells = {r.cell.id for r in arm.records}
-    if cells & set(wrong):
-        return "wrong first loss"
-    return learning.DID_NOT_LEARN if cells & set(unlearnt) else arm.ending()
+def table(found: Brief, width: int) -> Table:
+    """A row per method, and the columns in which there is something."""
+    texts = [[f"{v.text}".replace(MINUS, "-") or "-" for v in line.figures] for line in found.lines]
+    columns = list(zip(*texts, strict=True))
+    kept = [n for n, column in enumerate(columns) if any(cell != "-" for cell in column)]
+    labels = [HEADINGS.get(label, label) for label in found.header[1:-1]]
+    rows: list[list[str | Text]] = [
+        [line.name, *(cells[n] for n in kept), status(line.status)]
+        for line, cells in zip(found.lines, texts, strict=True)
+    ]
+    return drawn(["Method", *(labels[n] for n in kept), "Status"], rows, width)
+
+
+def status(said: str) -> Text:
+    """A status in its colour."""
+    return Text(said, style=style(said.partition(",")[0]))
 
 
 def style(status: str) -> str:
@@ -94,34 +110,18 @@ def _parts(composition: str) -> list[str]:
 
 SIZES = {"batch_size": "Sequences", "seq_len": "Tokens"}
 """What the found size counts: of a micro-batch, or of a sequence."""
-ROOM = 47
-"""Characters that the columns beside the name take at most."""
 
 
 def fit_tables(records: Sequence[Record], width: int) -> Iterator[Table]:
     """A table for each budget, a row per cell."""
     for budget in dict.fromkeys(r.cell.fit for r in records if r.cell.fit):
-        made = Table(
-            title=f"What fits into {spoken(budget.bytes)}",
-            title_justify="left",
-            title_style="bold",
-            box=None,
-            pad_edge=False,
-            padding=(0, GAP, 0, 0),
-            header_style="bold",
-        )
-        made.add_column("Strategy", overflow="fold")
-        for heading in (SIZES[budget.stretched], "Memory", "Speed"):
-            made.add_column(heading, justify="right", no_wrap=True)
-        made.add_column("Status", no_wrap=True)
-        for record in records:
-            if record.cell.fit == budget:
-                made.add_row(*_row(record, width))
-        yield made
+        headings = ["Method", SIZES[budget.stretched], "Memory", "Speed", "Status"]
+        rows = [list(_row(r)) for r in records if r.cell.fit == budget]
+        yield drawn(headings, rows, width, f"What fits into {spoken(budget.bytes)}")
 
 
-def _row(record: Record, width: int) -> Iterator[Text | str]:
-    yield folded(record.cell.composition, max(8, width - ROOM))
+def _row(record: Record) -> Iterator[Text | str]:
+    yield record.cell.composition
     for figure in (FIT_SIZE, BY_ID["peak_memory_bytes"], BY_ID["train_tokens_per_second"]):
         yield figure_text(figure, record) or "-"
-    yield Text(record.status, style=style(record.status))
+    yield status(record.status)

@@ -127,8 +127,13 @@ function equals(cells, level, by) {
 
 const merit = (cell) => cell.quality ?? -Infinity;
 
+// A wish that is not there allows all; a figure that was not measured meets no wish.
+const within = (value, most) => (most ?? null) === null || (value !== null && value <= most);
+const atLeast = (value, least) => (least ?? null) === null || (value ?? -Infinity) >= least;
+
 function allowed(cell, wish) {
-  return (wish.memory === null || cell.memory <= wish.memory) && (wish.quality === null || merit(cell) >= wish.quality);
+  return within(cell.memory, wish.memory) && atLeast(cell.quality, wish.quality) && within(cell.seconds, wish.time) &&
+    within(cell.disk, wish.disk) && atLeast(cell.speed && cell.speed[0], wish.speed);
 }
 
 function choose(cells, wish) {
@@ -157,15 +162,16 @@ function choose(cells, wish) {
 // The reader's own constraints.
 
 const { cells, score, sign, memoryWord, unitBytes, unit, budget } = data.choice;
-const inputs = ["most-memory", "least-quality", "matters"].map(byId);
+const inputs = ["most-memory", "most-time", "most-disk", "least-speed", "least-quality", "matters"].map(byId);
 const extreme = sign < 0 ? "lowest" : "highest";
 const changed = (input) => input && input.value !== input.dataset.usual;
 const figures = (cell) => [score && `${score} ${cell.qualityText}`, cell.memoryText, cell.speedText].filter(Boolean).join(", ");
 
 function wished() {
-  const [memory, quality] = inputs.map((input) => (input && input.value !== "" ? Number(input.value) : null));
+  const [memory, time, disk, speed, quality] = inputs.map((input) => (input && input.value !== "" ? Number(input.value) : null));
   // What was configured is kept to the byte, however it reads here.
-  return { matters: inputs[2].value, memory: changed(inputs[0]) ? memory && memory * unitBytes : budget, quality: quality === null ? null : sign * quality };
+  const bytes = changed(inputs[0]) ? memory && memory * unitBytes : budget;
+  return { matters: inputs[5].value, memory: bytes, quality: quality === null ? null : sign * quality, speed, time, disk: disk && disk * 2 ** 20 };
 }
 
 function ground({ pick, equal, by }) {
