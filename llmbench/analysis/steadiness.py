@@ -138,6 +138,7 @@ def _unsteady(times: Sequence[float]) -> Iterator[tuple[str, str, float]]:
             f"{text.percent(lost / math.fsum(times), 1)} of its time",
             "Its speed counts them: more seeds (--seeds), and a machine that does nothing "
             "else, make it certain.",
+            lost / math.fsum(times),
         )
     elif scattered > SCATTER:
         yield (

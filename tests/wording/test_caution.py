@@ -37,4 +37,4 @@ def test_of_several_seeds_it_is_no_warning():
 
 def test_names_from_elsewhere_are_cleaned():
     (found,) = cautions([ran("l\x00ora`", noise(0.3))])
-    assert "; `l\ufffdora' has steps that vary" in found
+    assert "; `l\ufffdora'` has steps that vary" in found
