@@ -10,6 +10,7 @@ import copy
 import os
 import signal
 import tempfile
+from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -45,11 +46,12 @@ END = "</s>"
 
 
 @pytest.fixture
-def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
+def registry() -> Iterator[Registry]:
     """What the built-in plugins register, alone, for the test to add to; all use it meanwhile."""
     found = plugin.load([EntryPoint(k, f"llmbench_{k}", table.GROUP) for k in KINDS])
-    monkeypatch.setattr(plugin, "registry", lambda: found)
-    return found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plugin, "registry", lambda: found)
+        yield found
 
 
 @pytest.fixture
