@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 class Stop(KeyboardInterrupt):
@@ -91,12 +92,56 @@ def words(error: BaseException) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown name: the nearest known ones, or all of them."""
+    """The end of a sentence about an unknown name: the nearest known ones, or all of them.
+
+    Capitals do not matter, and initials are as near as can be: `lr` means `learning-rate`.
+    """
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    lowered = name.lower()
+    close = [n for n in names if lowered in (n.lower(), _initials(n))]
+    if not close:
+        by_lower = {n.lower(): n for n in names}
+        near = difflib.get_close_matches(lowered, by_lower, n=3, cutoff=0.5)
+        close = [by_lower[n] for n in near]
     if close:
         return "did you mean " + " or ".join(f"'{c}'" for c in close) + "?"
     return "known are: " + ", ".join(names) + "." if names else "none is installed."
+
+
+def _initials(name: str) -> str:
+    words = [word for word in re.split(r"[-_ ]", name.lower()) if word]
+    return "".join(word[0] for word in words) if len(words) > 1 else ""
+
+
+def wrong(details: Mapping[str, Any]) -> str:
+    """The end of a sentence about a value that cannot be, from what pydantic tells of it."""
+    limits, kind = details.get("ctx", {}), details["type"]
+    if kind == "literal_error":
+        meant = re.search(re.escape(f"'{details['input']}'"), limits["expected"], re.IGNORECASE)
+        return f"did you mean {meant[0]}?" if meant else f"give {limits['expected']}."
+    if kind == "value_error":
+        return f"{details['msg'].removeprefix('Value error, ').rstrip('.')}."
+    for end, sentence in ASKED.items():
+        if kind.endswith(end):
+            return sentence.format(**limits)
+    return f"{details['msg'][0].lower()}{details['msg'][1:]}."
+
+
+ASKED = {
+    "greater_than_equal": "give {ge} or more.",
+    "greater_than": "give more than {gt}.",
+    "less_than_equal": "give {le} or less.",
+    "less_than": "give less than {lt}.",
+    "finite_number": "give a finite number.",
+    "too_short": "give at least {min_length}.",
+    "too_long": "give at most {max_length}.",
+    "int_from_float": "give a whole number.",
+    **dict.fromkeys(("int_parsing", "int_type", "int_parsing_size"), "give a whole number."),
+    **dict.fromkeys(("float_parsing", "float_type"), "give a number."),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "give true or false."),
+    "string_type": "give a text.",
+}
+"""What to do instead, by how the type of pydantic's error ends."""
 
 
 OK = 0

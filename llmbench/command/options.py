@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import click
 from click import Context, Parameter
 from click.shell_completion import CompletionItem
 
-from llmbench.errors import UserError
+from llmbench.errors import ConfigError, UserError, nearest
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -208,6 +208,16 @@ class ConfiguredCommand(click.Command):
             self.params = [*configuration_options(self._fields), *self.params]
         return super().get_params(ctx)
 
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Parse what was typed; a mistake for an option that there is not, with the nearest."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            options = (o for p in self.get_params(ctx) for o in p.opts if o.startswith("--"))
+            known = [o.removeprefix("--") for o in options]
+            name = error.option_name
+            raise ConfigError(f"There is no option '{name}': {suggested(name, known)}") from None
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the groups in order, and what is in none of them last."""
         records = {p.name: p.get_help_record(ctx) for p in self.get_params(ctx)}
@@ -231,21 +241,44 @@ def configuration_options(fields: Sequence[str] | None = None) -> list[click.Par
     ]
 
 
-def _option(name: str, field: FieldInfo) -> click.Option:
+def suggested(name: str, known: Sequence[str]) -> str:
+    """The end of a sentence about an option that there is not."""
+    hint = nearest(name.lstrip("-"), known)
+    if hint.startswith("known are"):
+        return "see --help."
+    return hint.replace(" '", " '--")
 
+
+def _option(name: str, field: FieldInfo) -> click.Option:
     if field.annotation in (bool, bool | None):
         # None where it is not given, so that a file or a variable can have set it.
         flag = f"--{name.replace('_', '-')}/--no-{name.replace('_', '-')}"
         return click.Option([flag, name], default=None, help=field.description)
     choices = [c for c in get_args(field.annotation) if isinstance(c, str)]
     kind: Any = field.annotation if field.annotation in (int, float) else str
-    # Bounds are the configuration's to check: it knows where each value came from.
+    several = get_origin(field.annotation) is tuple
+    # What a value may be is the configuration's to check: it knows where each came from.
     return click.Option(
         [f"--{name.replace('_', '-')}", name],
-        type=click.Choice(choices) if choices else kind,
-        shell_complete=for_option(name),
+        type=kind,
+        metavar=f"[{'|'.join(choices)}]" if choices else None,
+        multiple=several,
+        callback=_joined if several else None,
+        shell_complete=for_option(name) or (_among(choices) if choices else None),
         help=f"{field.description}{_default(field)}",
     )
+
+
+def _joined(context: Context, parameter: Parameter, values: Sequence[str]) -> str | None:
+    """Of an option that is given several times, all values; None where it is not given."""
+    return ",".join(values) if values else None
+
+
+def _among(choices: Sequence[str]) -> Complete:
+    def complete(context: Context, parameter: Parameter, typed: str) -> list[CompletionItem]:
+        return _starting(typed, 0, ((choice, "") for choice in choices))
+
+    return complete
 
 
 def _default(field: FieldInfo) -> str:

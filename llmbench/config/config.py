@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from llmbench import units
-from llmbench.errors import ConfigError, nearest
+from llmbench.errors import ConfigError, nearest, wrong
 from llmbench.record.labels import split_list
 from llmbench.record.record import Budget, Stretched
 from llmbench.record.settings import Settings
@@ -216,10 +216,9 @@ def _build(values: Mapping[str, Any], origins: Mapping[str, str]) -> Config:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        problem = first["msg"].removeprefix("Value error, ")
         raise ConfigError(
             f"--{name.replace('_', '-')} cannot be {first['input']!r} ({origins[name]}): "
-            f"{problem[0].lower()}{problem[1:]}."
+            f"{wrong(first)}"
         ) from None
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from llmbench.errors import ConfigError, nearest
+from llmbench.errors import ConfigError, nearest, wrong
 from llmbench.record.labels import split_list
 
 
@@ -37,5 +37,4 @@ def option_error(kind: type[BaseModel], error: ValidationError, *, kept: str = "
         return f"'{name}' has no option '{option}': {hint}"
     if first["type"] == "missing":
         return f"'{name}' needs its option '{option}': write '{name}({option}=...)'."
-    problem = first["msg"][0].lower() + first["msg"][1:]
-    return f"'{name}({option}={first['input']})' cannot be: {problem}."
+    return f"'{name}({option}={first['input']})' cannot be: {wrong(first)}"

@@ -70,7 +70,8 @@ def validated(kind: type[T], path: Path, what: str) -> T:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(p) for p in first["loc"])
-        raise StoreError(f"{path.name!r} is not {what} ({where}: {first['msg']}).") from None
+        problem = "missing" if first["type"] == "missing" else "it cannot be that"
+        raise StoreError(f"{path.name!r} is not {what} ({where}: {problem}).") from None
 
 
 def read_text(path: Path) -> str:

@@ -37,7 +37,7 @@ def test_lists_are_given_with_commas():
     [
         (
             {"steps": -1},
-            "--steps cannot be -1 (command line): input should be greater than or equal to 1.",
+            "--steps cannot be -1 (command line): give 1 or more.",
         ),
         ({"seed": 2**32}, "--seed cannot be 4294967296 (command line): "),
         ({"lr_warmup_ratio": 1.0}, "--lr-warmup-ratio cannot be 1.0 (command line): "),

@@ -7,12 +7,14 @@ import json
 import math
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from records import cell, comparison, ended, fitted, ok, tried, validated
 from rich.console import Console
 
+from llmbench.errors import INTERRUPTED
 from llmbench.output.brief import brief
 from llmbench.output.terminal import views
 from llmbench.output.terminal.jsonl import JsonLines
@@ -493,3 +495,13 @@ def test_what_only_tries_a_learning_rate_is_in_no_table_and_warned_of_by_nobody(
     stream = io.StringIO()
     JsonLines(stream).finish(comparison([odd_one, ok("lora")]), ROOT / "r.html", 0)
     assert "odd" not in stream.getvalue()
+
+
+def test_after_an_interruption_it_is_said_how_far_it_came_and_how_to_go_on():
+    screen, out = terminal()
+    records = [ok("full"), ended("lora", "interrupted", "Interrupted by the user."), ok("qlora")]
+    held = comparison(records)
+    held = replace(held, records=held.records[:2])
+    Lines(screen).finish(held, ROOT / "report.html", INTERRUPTED)
+    said = out.getvalue()
+    assert f"Stopped after 1 of 3. Continue: {held.header.command} --output {ROOT}" in said

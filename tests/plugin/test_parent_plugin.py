@@ -122,7 +122,7 @@ def test_they_are_listed_all_the_same(site: Path) -> None:
         (["--strategies", "listing"], "failed in claims (it returned list, no set of words)."),
         (["--strategies", "secretive"], "The strategy 'secretive' of ways 1.0 failed in reading"),
         (["--strategies", "standing"], "'demanding' needs its option 'size': write "),
-        (["--strategies", "secretive(size=x)"], "'secretive(size=x)' cannot be: input should"),
+        (["--strategies", "secretive(size=x)"], "'secretive(size=x)' cannot be: give a"),
         (["--metrics", "odd"], "The metric 'odd' of others 1.0 failed in check (it returned obj"),
         (["--model", "moved"], "The model 'moved' of others 1.0 lacks '/nowhere/config.json': "),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from llmbench.analysis.tuning import tuned_loss
+from llmbench.errors import INTERRUPTED
 from llmbench.output.terminal.progress import STARTING, State
 from llmbench.output.terminal.tables import fit_tables, style, table
 from llmbench.record.comparison import Comparison, Plan
@@ -122,6 +124,8 @@ class Lines:
         if self.state.kept:
             self.say(again(self.state.kept))
         self.say(Text(f"Report: {report}", style="bold"))
+        if status == INTERRUPTED:
+            self.say(to_continue(comparison, report.parent))
 
     def notice(self, sentence: str) -> None:
         """Something to know at once."""
@@ -212,6 +216,15 @@ def again(kept: Counter[str]) -> str:
     ends = ", ".join(f"{count} {status}" for status, count in kept.items())
     them = "it" if kept.total() == 1 else "them"
     return f"Kept from an earlier run: {ends}. --retry {','.join(kept)} runs {them} again."
+
+
+def to_continue(comparison: Comparison, root: Path) -> str:
+    """`Stopped after 1 of 3. Continue: llmbench compare ...`, after an interruption."""
+    ended = sum(r.status != "interrupted" for r in comparison.planned)
+    plan, command = comparison.header.plan, comparison.header.command
+    if "--output" not in command:
+        command += f" --output {shlex.quote(str(root))}"
+    return f"Stopped after {ended} of {len(plan.cells) + plan.to_come}. Continue: {command}"
 
 
 def cells(count: int) -> str:
