@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,27 +90,14 @@ def mode(quiet: bool, verbose: bool, jsonl: bool) -> Mode:
 def run(setup: Setup, how: Mode) -> None:
     """Run the comparison, show it, and exit with the status that says how it went."""
     from llmbench.command.report import complain
-    from llmbench.output.export import export
     from llmbench.output.terminal.views import view
     from llmbench.run import comparison
-    from llmbench.workers.signals import Ending, Interrupted, heeded
 
-    shown, ending = view(how), Ending()
-    with ExitStack() as locks, shown, heeded(ending.handle):
-        try:
-            command = shlex.join(["llmbench", *sys.argv[1:]])
-            store = comparison.run(setup, command, shown, locks)
-        except Interrupted as stop:
-            store, ending.count = stop.store, 1
-        ending.writing = True
-        found = store.read()
-        written = export(found, store.root)
-    status = (
-        errors.INTERRUPTED
-        if ending.count
-        else errors.exit_status([r.status for r in found.planned if not r.cell.tuning])
-    )
-    report = next((p for p in written.paths if p.suffix == ".html"), store.root)
-    shown.finish(found, report, status)
-    incomplete = complain(written)
+    with view(how) as shown:
+        finished = comparison.run(setup, shlex.join(["llmbench", *sys.argv[1:]]), shown)
+    reported = [r.status for r in finished.comparison.planned if not r.cell.tuning]
+    status = errors.INTERRUPTED if finished.interrupted else errors.exit_status(reported)
+    pages = (path for path in finished.written.paths if path.suffix == ".html")
+    shown.finish(finished.comparison, next(pages, finished.directory), status)
+    incomplete = complain(finished.written)
     sys.exit(status or incomplete)

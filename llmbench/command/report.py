@@ -13,9 +13,9 @@ from llmbench import errors
 from llmbench.command.strict import strict_plugins
 
 if TYPE_CHECKING:
-    from llmbench.output.export import Written
     from llmbench.plugin.exporter import Exporter
     from llmbench.record.comparison import Comparison
+    from llmbench.storage.export import Written
 
 
 PATH = click.Path(path_type=Path)
@@ -61,7 +61,7 @@ def report(directories: tuple[Path, ...], form: str | None, output: str | None) 
     report.html, in DIR or for several in the current directory.
     """
     from llmbench.analysis.merge import merge
-    from llmbench.output.export import chosen, export
+    from llmbench.storage.export import chosen, export
 
     directories = tuple({d.resolve(): d for d in directories}.values())
     comparison = merge([read(d) for d in directories])
@@ -99,7 +99,7 @@ def write(
 ) -> None:
     """Render one format to where it belongs."""
     from llmbench.files import write_text
-    from llmbench.output.export import rendered
+    from llmbench.storage.export import rendered
 
     text = rendered(exporter, comparison)
     if output == "-" or (not output and exporter.printed):

@@ -14,7 +14,7 @@ from llmbench.estimate.forecast import SAVING, budget_bytes
 from llmbench.record.comparison import Planned
 from llmbench.record.events import Predicting, Say, Unpredicted
 from llmbench.record.precision import LIGHTEST, PRECISIONS
-from llmbench.record.record import Cell, DataRefs, Record
+from llmbench.record.record import Cell, DataRefs, MemoryParts, Phase, Shortage
 from llmbench.text import size
 from llmbench.workers.job import Estimate
 
@@ -55,29 +55,29 @@ class Foresight:
         )
         return planned.model_copy(update={"skip": reason})
 
-    def noted(self, record: Record) -> Record:
-        """The record with what was predicted of its cell."""
-        found = self._estimate(record.cell)
-        return record.model_copy(update={"predicted": found.parts}) if found else record
+    def parts(self, cell: Cell) -> MemoryParts | None:
+        """What the peak of a cell is predicted to be made of."""
+        found = self._estimate(cell)
+        return found.parts if found else None
 
-    def instead(self, record: Record) -> str | None:
-        """A composition of the plan that is predicted to fit where the record's did not, if any.
+    def instead(self, cell: Cell, phase: Phase | None, shortage: Shortage) -> str | None:
+        """A composition of the plan that is predicted to fit where the cell did not, if any.
 
         It gives up least of those that need less. What evaluation needs is not predicted.
         """
-        own, shortage = self.peak_bytes(record.cell), record.shortage
-        if shortage is None or shortage.where != "cuda" or record.phase == "evaluate":
+        own = self.peak_bytes(cell)
+        if shortage.where != "cuda" or phase == "evaluate":
             return None
         total = min(shortage.total_bytes or self.memory_bytes, self.memory_bytes)
-        others = [c for c in self.cells if c.seed == record.cell.seed and c.id != record.cell.id]
+        others = [c for c in self.cells if c.seed == cell.seed and c.id != cell.id]
         less = [c for c in others if own is None or (self.peak_bytes(c) or own) < own]
         found = fitting(replace(self, memory_bytes=total), less)
         return found.composition if found else None
 
     def peak_bytes(self, cell: Cell) -> int | None:
         """The predicted peak of a cell, as far as there is one."""
-        found = self._estimate(cell)
-        return found.parts.total_bytes if found and found.parts else None
+        parts = self.parts(cell)
+        return parts.total_bytes if parts else None
 
     def peak_of(self, composition: str) -> int | None:
         """The highest predicted peak of a composition's cells, as far as there is one."""

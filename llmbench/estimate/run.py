@@ -6,7 +6,7 @@ import itertools
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,10 +23,10 @@ from llmbench.record.events import Estimated, Event, Say
 from llmbench.record.record import Cell, DataRef, DataRefs
 from llmbench.source import model as source
 from llmbench.source.digest import model_ref
-from llmbench.workers.ask import EstimateError, ask
 from llmbench.workers.job import Estimate, EstimateJob
-from llmbench.workers.launch import Crew, make_launcher
-from llmbench.workers.signals import interruptions
+from llmbench.workers.launch import Workers, make_workers
+from llmbench.workers.outcome import EstimateError, answer_of
+from llmbench.workers.signals import Interruption
 
 MOST_WORKERS = 4
 """How many workers at most load torch and simulate, side by side."""
@@ -81,21 +81,20 @@ def simulate(
     able = tuple(p.cell for p in cells if not (p.skip or p.broken))
     if not able:
         return found
-    count = workers(len(able))
+    count = crew_size(len(able))
     with tempfile.TemporaryDirectory(prefix="llmbench-") as name:
         jobs = [
             make_job(setup, model_source, able[number::count], Path(name) / str(number))
             for number in range(count)
         ]
-        # One job needs no process to fork from.
-        chosen = setup.config.launcher
-        name = "spawn" if chosen == "auto" else chosen
-        crew = Crew([make_launcher(name) for _ in jobs])
-        with closing(crew):
+        with ExitStack() as stack:
+            crew = [make_workers(setup.config.launcher, once=True) for _ in jobs]
+            for workers in crew:
+                stack.callback(workers.close)
             return found | answers(jobs, crew, counted(listen, len(able)))
 
 
-def workers(cells: int) -> int:
+def crew_size(cells: int) -> int:
     """How many workers are of use: each takes a core, and seconds to load torch."""
     return min(cells, MOST_WORKERS, usable_cpus())
 
@@ -112,19 +111,26 @@ def make_job(setup: Setup, model_source: str, cells: tuple[Cell, ...], folder: P
     )
 
 
-def answers(jobs: Sequence[EstimateJob], crew: Crew, listen: Say) -> dict[str, Estimate]:
-    """The workers' answers together; KeyboardInterrupt where the user has ended them."""
+def answers(
+    jobs: Sequence[EstimateJob], crew: Sequence[Workers], listen: Say
+) -> dict[str, Estimate]:
+    """The answers of workers side by side; KeyboardInterrupt where the user has ended them."""
 
-    def asked(job: EstimateJob) -> dict[str, Estimate]:
-        return ask(job, crew, job.answer_file.with_name("estimate.log"), listen).cells
+    def asked(job: EstimateJob, workers: Workers) -> dict[str, Estimate]:
+        log = job.answer_file.with_name("estimate.log")
+        return answer_of(job, workers.run(job, log, listen)).cells
 
     found: dict[str, Estimate] = {}
-    with interruptions(crew) as stopped, ThreadPoolExecutor(len(jobs)) as pool:
+    with (
+        Interruption() as interruption,
+        interruption.reaching(*crew),
+        ThreadPoolExecutor(len(jobs)) as pool,
+    ):
         try:
-            for answer in pool.map(asked, jobs):
+            for answer in pool.map(asked, jobs, crew):
                 found |= answer
         except EstimateError:
-            if stopped():
+            if interruption.asked:
                 raise KeyboardInterrupt from None
             raise
     return found

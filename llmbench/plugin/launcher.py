@@ -27,6 +27,14 @@ class Launcher(ABC):
 
     id: ClassVar[str]
     summary: ClassVar[str]
+    automatic: ClassVar[int | None] = None
+    """Its rank among those that `--launcher auto` takes, the lowest first; None for never. Where
+    one raises CannotLaunch, the next is taken; the last one starts a single worker soonest."""
+
+    @classmethod
+    def available(cls) -> bool:
+        """Whether `auto` may take it on this machine; asked before one is made."""
+        return True
 
     @abstractmethod
     def run(self, job: Path, log: Path, on_event: Callable[[Event], None]) -> int:

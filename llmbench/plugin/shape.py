@@ -70,6 +70,7 @@ DECLARED: dict[type, dict[str, Any]] = {
         "train_file": Path | None,
         "eval_file": Path | None,
     },
+    Launcher: {"automatic": int | None},
     Exporter: {"filename": str, "render": Callable, "always": bool, "printed": bool},
 }
 """What each kind declares beyond id and summary, and of which type."""

@@ -4,27 +4,42 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from llmbench.config.setup import Setup
 from llmbench.estimate.foresight import UNSEEN, Foresight, foresee
-from llmbench.files import write_text
 from llmbench.plugin.launcher import CannotLaunch
 from llmbench.record.comparison import Plan, Planned
 from llmbench.record.events import Estimated, Event, Listener, Notice, Predicting, Started
-from llmbench.record.record import Cell, Record, Status
-from llmbench.redact import log as logs
+from llmbench.record.record import Cell, ModelRef, Record, Status
 from llmbench.redact import records
-from llmbench.run import resume
 from llmbench.run.inputs import Inputs
 from llmbench.source.model import Source
 from llmbench.storage.store import Store
-from llmbench.workers import out_of_memory, outcome
-from llmbench.workers.ask import ask
 from llmbench.workers.job import Estimate, EstimateJob, Job
-from llmbench.workers.launch import Timed
+from llmbench.workers.launch import Workers
+from llmbench.workers.outcome import answer_of, record_of
+
+FROM_OUTSIDE = frozenset({"interrupted", "killed"})
+"""Ends that say nothing of the cell: whoever caused them, it was not the strategy."""
+
+
+def stands(held: Record, skip: str | None, retry: Sequence[str]) -> bool:
+    """Whether a record is a result to keep; if not, its cell is to be run.
+
+    `skip` is why the cell would be skipped now. A cell that was skipped before it started stays
+    so for as long as there is a reason; one that found out in its worker, until it is asked for.
+    """
+    if held.status == "ok":
+        return True
+    if held.status in retry or "all" in retry:
+        return False
+    if held.status == "skipped":
+        return skip is not None or held.phase is not None
+    return held.status not in FROM_OUTSIDE
 
 
 @dataclass(frozen=True)
@@ -34,9 +49,10 @@ class Bench:
     setup: Setup
     source: Source
     """Where the model's weights are, now that they are there."""
+    model: ModelRef
     inputs: Inputs
     store: Store
-    launcher: Timed
+    workers: Workers
     listener: Listener
     notices: list[str] = field(default_factory=list)
     """What there is to know of how cells run, as the launcher has said by now."""
@@ -48,8 +64,7 @@ class Bench:
             self.listener.record(held, True)
             return None
         self.listener.cell(records.cell(planned.cell))
-        record = self._skipped(planned) or self._launch(self._job(planned.cell))
-        record = out_of_memory.explained(foresight.noted(record), foresight.instead(record))
+        record = self._skipped(planned, foresight) or self._launched(planned.cell, foresight)
         record = self.store.write_record(record)
         self.listener.record(record, False)
         shutil.rmtree(self.store.work / planned.cell.id, ignore_errors=True)
@@ -59,37 +74,40 @@ class Bench:
         """The record that the cell has and keeps, if any."""
         held = self.store.record(planned.cell.id)
         retry = self.setup.config.retry
-        return held if held and resume.stands(held, planned.skip, retry) else None
+        return held if held and stands(held, planned.skip, retry) else None
 
     def predict(self, cells: Plan) -> Foresight:
         """What can be said of the memory of the cells that have no result yet."""
         pending = [p for p in cells.cells if not self.result(p)]
         return foresee(self.setup, pending, self._estimates, self.listener.event)
 
-    def _skipped(self, planned: Planned) -> Record | None:
+    def _skipped(self, planned: Planned, foresight: Foresight) -> Record | None:
         """The record of a cell that cannot run."""
-        if not (planned.skip or planned.broken):
-            return None
-        status: Status = "failed" if planned.broken else "skipped"
-        return self._unrun(planned.cell, status, planned.broken or planned.skip)
+        if planned.broken:
+            return self._unrun(planned.cell, foresight, "failed", planned.broken)
+        if planned.skip:
+            return self._unrun(planned.cell, foresight, "skipped", planned.skip)
+        return None
 
-    def _unrun(self, cell: Cell, status: Status, reason: str | None) -> Record:
+    def _unrun(self, cell: Cell, foresight: Foresight, status: Status, reason: str) -> Record:
         """The record of a cell that had no worker."""
-        environment = self.setup.environment
-        return Record(cell=cell, status=status, reason=reason, environment=environment)
+        return Record(
+            cell=cell,
+            status=status,
+            reason=reason,
+            environment=self.setup.environment,
+            predicted=foresight.parts(cell),
+        )
 
-    def _launch(self, job: Job) -> Record:
-        """Run the job's worker and make its record, also when the worker could not."""
-        job_file = job.work_folder / "cell.json"
-        write_text(job_file, job.model_dump_json())
-        log = self.store.log(job.cell.id)
+    def _launched(self, cell: Cell, foresight: Foresight) -> Record:
+        """Run the cell's worker and make its record, also where none could be started."""
+        job = self._job(cell)
         try:
-            status = self.launcher.run(job_file, log, self._hear)
+            outcome = self.workers.run(job, self.store.log(cell.id), self._hear)
         except CannotLaunch as error:
-            return self._unrun(job.cell, "failed", str(error))
-        finally:
-            logs.clean(log)  # libraries write to it directly
-        return self.launcher.judged(outcome.record_of(job, status, log), log)
+            return self._unrun(cell, foresight, "failed", str(error))
+        instead = partial(foresight.instead, cell)
+        return record_of(job, outcome, foresight.parts(cell), instead)
 
     def _job(self, cell: Cell) -> Job:
         """What the cell's worker has to know."""
@@ -122,8 +140,7 @@ class Bench:
             answer_file=self.store.work_folder("estimate") / "answer.json",
         )
         log = self.store.logs.resolve() / "estimate.log"
-        with self.launcher.unlimited():
-            return ask(job, self.launcher, log, self._hear_estimate).cells
+        return answer_of(job, self.workers.run(job, log, self._hear_estimate)).cells
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, Notice):

@@ -1,66 +1,108 @@
-"""A comparison, from its setup to its last record."""
+"""A comparison, from its locks to its report."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from llmbench.config import plan, rate
 from llmbench.config.setup import Setup, notices
 from llmbench.errors import StoreError
-from llmbench.record.comparison import Header, Plan
-from llmbench.record.events import Listener
+from llmbench.estimate.foresight import UNSEEN, Foresight
+from llmbench.record.comparison import Comparison, Header, Plan, Planned
+from llmbench.record.events import Listener, Stopped
+from llmbench.record.record import Record
+from llmbench.redact import log
 from llmbench.run import inputs as feed
-from llmbench.run import lock, resume
+from llmbench.run import lock
 from llmbench.run.cell import Bench
-from llmbench.run.course import Course
-from llmbench.run.inputs import Inputs
 from llmbench.run.tuning import Tuning
 from llmbench.source import model as source
 from llmbench.source.digest import model_ref
+from llmbench.storage.export import Written, export
+from llmbench.storage.read import read_record
 from llmbench.storage.store import Store
-from llmbench.workers import signals
-from llmbench.workers.launch import make_launcher
+from llmbench.workers.launch import Workers, make_workers
+from llmbench.workers.signals import Interruption
 
 
-def run(
-    setup: Setup,
-    command: str,
-    listener: Listener,
-    locks: contextlib.ExitStack | None = None,
-) -> Store:
-    """Run every cell of the comparison that has no result yet; returns its directory.
+@dataclass(frozen=True)
+class Finished:
+    """A comparison as far as it came, and the files that were written of it."""
 
-    Whoever goes on to write there hands in what is to hold the locks until then. Raises
-    Interrupted where the user ended it.
+    comparison: Comparison
+    directory: Path
+    written: Written
+    interrupted: bool
+    """Whether the user ended it."""
+
+
+def run(setup: Setup, command: str, listener: Listener) -> Finished:
+    """Run every cell of the comparison that has no result yet, and write its report.
+
+    The GPU and the directory are held until that is written. KeyboardInterrupt where the user ends
+    it before there is anything to keep, or a second time.
     """
     rate.to_tune(setup)  # refuses what cannot be before anything is read
-    with contextlib.ExitStack() as stack:
-        held = locks or stack
+    with ExitStack() as held:
+        interruption = held.enter_context(Interruption(listener.event))
         held.enter_context(lock.device(setup, listener.event))
         seen = lock.check(setup)
-        launcher = make_launcher(setup.config.launcher, setup.config.cell_timeout)
-        stack.callback(launcher.close)
-        fetched = source.fetch(setup.source, needs_tokenizer=setup.has_text)
-        inputs = feed.read(setup)
-        model = model_ref(fetched)
-        store = Store(Path(setup.config.output) if setup.config.output else default_output(setup))
-        store.create_root()
-        held.enter_context(lock.directory(store.root, setup.config.wait, listener.event))
-        store.create()
-        resume.recover(store)
-        feed.write(inputs, store)
-        bench = Bench(setup, fetched, inputs, store, launcher, listener)
-        with signals.interruptions(launcher, listener.event) as stopped, cleared(store):
-            tuning = Tuning(setup, model, inputs.refs, store)
-            made = header(setup, store, command, inputs, seen)
-            Course(bench, tuning, made, stopped).run()
-    if stopped():
-        raise signals.Interrupted(store)
-    return store
+        with closing(make_workers(setup.config.launcher)) as workers:
+            bench = prepared(setup, workers, listener, held)
+            with interruption.reaching(workers), cleared(bench.store):
+                tuning = Tuning(setup, bench.model, bench.inputs.refs, bench.store)
+                Course(bench, tuning, header(bench, command, seen), interruption).run()
+        comparison = bench.store.read()
+        written = export(comparison, bench.store.root)
+        return Finished(comparison, bench.store.root, written, interruption.asked)
+
+
+def prepared(setup: Setup, workers: Workers, listener: Listener, held: ExitStack) -> Bench:
+    """Fetch the model, read the data and lay out the directory, which `held` then keeps locked."""
+    fetched = source.fetch(setup.source, needs_tokenizer=setup.has_text)
+    inputs, model = feed.read(setup), model_ref(fetched)
+    store = Store(Path(setup.config.output) if setup.config.output else default_output(setup))
+    store.create_root()
+    held.enter_context(lock.directory(store.root, setup.config.wait, listener.event))
+    store.create()
+    recover(store)
+    feed.write(inputs, store)
+    return Bench(setup, fetched, model, inputs, store, workers, listener)
+
+
+def default_output(setup: Setup) -> Path:
+    """`reports/20261122-071200-llmbench-tiny`."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    return Path("reports") / f"{stamp}-{plan.slug(setup.source.id)}"
+
+
+def recover(store: Store) -> None:
+    """Take over what workers had written when their parent was killed, and tidy up after it.
+
+    A cell that had ended has its record now; of one that had not, what was known by then.
+    """
+    for path in sorted(store.work.glob("*/record.json")):
+        with contextlib.suppress(StoreError):  # written by nobody, or by a newer llmbench
+            left = read_record(path)
+            if left.attempt > store.attempts(left.cell.id):
+                store.write_record(_ended(left))
+    for path in store.work.iterdir():
+        log.clean(store.logs / f"{path.name}.log")
+        shutil.rmtree(path, ignore_errors=True)
+    store.remove_temporaries()
+
+
+def _ended(record: Record) -> Record:
+    if record.status != "running":
+        return record
+    reason = "llmbench was killed while the cell ran."
+    return record.model_copy(update={"status": "killed", "reason": reason})
 
 
 @contextlib.contextmanager
@@ -85,16 +127,11 @@ def cleared(store: Store) -> Iterator[None]:
         shutil.rmtree(store.work, ignore_errors=True)
 
 
-def header(
-    setup: Setup,
-    store: Store,
-    command: str,
-    inputs: Inputs,
-    seen: tuple[str, ...] = (),
-) -> Header:
+def header(bench: Bench, command: str, seen: tuple[str, ...]) -> Header:
     """What `comparison.json` says before there is a plan; `seen` are notices of the machine."""
+    setup, inputs = bench.setup, bench.inputs
     return Header(
-        name=store.root.name,
+        name=bench.store.root.name,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,
         configuration=setup.config.model_dump(mode="json"),
@@ -106,7 +143,85 @@ def header(
     )
 
 
-def default_output(setup: Setup) -> Path:
-    """`reports/20261122-071200-llmbench-tiny`."""
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    return Path("reports") / f"{stamp}-{plan.slug(setup.source.id)}"
+@dataclass
+class Course:
+    """The search for learning rates, then the cells that are reported: what has no result yet.
+
+    Keeps the plan in `comparison.json` up to date.
+    """
+
+    bench: Bench
+    tuning: Tuning
+    header: Header
+    interruption: Interruption
+    foresight: Foresight | None = None
+    """What is known of the cells' memory, once it was asked for."""
+
+    def run(self) -> None:
+        """Search for the rates, and run every cell at its own."""
+        declared = self._lay_out({})
+        self._write(declared)
+        self.bench.listener.start(self.header.plan, self.bench.store.root)
+        if self.tuning.arithmetics and not self._tune(declared):
+            return
+        cells = self._lay_out(self.tuning.chosen())
+        self._write(cells)
+        self._run(cells, cells.cells)
+
+    def _tune(self, declared: Plan) -> bool:
+        """Try rates until every arithmetic has its own; whether it went on to the end."""
+        while tries := self.tuning.pending(lambda: self._foresee(declared)):
+            self._write(declared)
+            if not self._run(declared, tries):
+                return False
+        return True
+
+    def _run(self, cells: Plan, chosen: Sequence[Planned]) -> bool:
+        """Run some cells of a plan; whether others are to be run after them."""
+        settled = all(map(self.bench.result, chosen))
+        foresight = UNSEEN if settled else self._foresee(cells)
+        for planned in map(foresight.of, chosen):
+            if self.interruption.asked:
+                return False
+            ran = self.bench.run(planned, foresight)
+            self._note()
+            if ran and ran.status == "oom" and self.bench.setup.config.on_oom == "stop":
+                reason = stopped(self.bench.setup.config.retry)
+                self.bench.listener.event(Stopped(reason=reason))
+                return False
+        return not self.interruption.asked
+
+    def _lay_out(self, tuned: dict[str, float]) -> Plan:
+        return plan.make(self.bench.setup, self.tuning.model, self.bench.inputs.refs, tuned)
+
+    def _write(self, cells: Plan) -> None:
+        """Put the tries and the cells into the header, and tell who listens."""
+        whole = Plan(cells=(*self.tuning.cells, *cells.cells), to_come=self.tuning.to_come())
+        started = bool(self.header.plan.cells)
+        self.header = self.header.model_copy(update={"plan": whole})
+        written = self.bench.store.write_header(self.header)
+        if started:
+            self.bench.listener.replan(written.plan)
+
+    def _foresee(self, cells: Plan) -> Foresight:
+        """What is known of the cells' memory; notices of it go into the header."""
+        if self.foresight is None:
+            self.foresight = self.bench.predict(cells)
+            self._note(*self.foresight.notices)
+        return self.foresight
+
+    def _note(self, *more: str) -> None:
+        """Put into the header what there is to know by now, if that is more than before."""
+        known = dict.fromkeys((*self.header.notices, *self.bench.notices, *more))
+        if len(known) > len(self.header.notices):
+            self.header = self.header.model_copy(update={"notices": tuple(known)})
+            self.bench.store.write_header(self.header)
+
+
+def stopped(retry: Sequence[str]) -> str:
+    """What is said when --on-oom stop ends the comparison; --retry would run the cell once more."""
+    again = "" if not {"oom", "all"} & set(retry) else ", and without that --retry,"
+    return (
+        "Stopped after a cell that ran out of memory (--on-oom stop): the same command with the "
+        f"same --output{again} goes on with the next one."
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import signal
 import sys
 from collections.abc import Callable
@@ -25,6 +26,12 @@ class Fork(Launcher):
 
     id = "fork"
     summary = "one process imports torch, every cell is forked from it (Linux)"
+    automatic = 1
+
+    @classmethod
+    def available(cls) -> bool:
+        """On Linux: elsewhere torch does not survive a fork, or there is none."""
+        return platform.system() == "Linux"
 
     def __init__(self) -> None:
         import tempfile  # here, since every command of llmbench's imports this module

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from llmbench.machine import Environment
 from llmbench.record.record import Cell, MemoryParts, Parameters, Part
@@ -39,6 +39,11 @@ class Job(Part):
     started_at: float
     """When the launcher was called, as `time.time()`."""
 
+    @property
+    def file(self) -> Path:
+        """Where the worker reads it."""
+        return self.work_folder / "cell.json"
+
 
 MOST_SEQUENCES = 1024
 """Where the search for the largest micro-batch ends; speed has long stopped growing."""
@@ -61,6 +66,13 @@ class EstimateJob(Part):
     """Where the `llmbench.workers.job.Answer` goes."""
     budget_bytes: int | None = None
     """If given, the largest micro-batch and the longest sequence that stay within it are sought."""
+    limit_seconds: ClassVar[None] = None
+    """A prediction may take as long as it takes: it is no cell."""
+
+    @property
+    def file(self) -> Path:
+        """Where the worker reads it."""
+        return self.answer_file.with_name("estimate.json")
 
 
 def read(text: str) -> Job | EstimateJob:

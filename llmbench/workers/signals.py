@@ -1,90 +1,82 @@
-"""What Ctrl-C, SIGTERM and the closing of a terminal do to a comparison, whenever they come."""
+"""What Ctrl-C, SIGTERM and the closing of a terminal do to a run, whenever they come."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Callable, Iterator
-from types import FrameType
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+from typing import Any, Protocol
 
 from llmbench.errors import Stop
-from llmbench.plugin.launcher import Launcher
-from llmbench.record.events import Interrupted as Asked
-from llmbench.record.events import Say
-from llmbench.storage.store import Store
+from llmbench.record.events import Interrupted, Say
 
 HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 """What the closing of a terminal sends; Windows has none."""
 
-Handle = Callable[[int, FrameType | None], None]
+
+class Endable(Protocol):
+    """What is running: `llmbench.workers.launch.Workers`."""
+
+    def interrupt(self) -> None:
+        """Ask it to end and to write down what it has."""
+
+    def close(self) -> None:
+        """End it at once."""
 
 
-class Interrupted(Exception):
-    """The user ended the comparison; what was measured is in the store."""
+class Interruption:
+    """Hears, while it is entered, that the user asks for the end.
 
-    def __init__(self, store: Store) -> None:
-        super().__init__("interrupted")
-        self.store = store
-
-
-class Ending:
-    """Hears of the end while no cell runs.
-
-    Before the first there is nothing to keep, and it comes at once. After the last the report is
-    written first; a second time ends that too, but for a closed terminal, which may say so twice.
+    As long as there is nothing to keep, the end comes at once. From the first worker on, the
+    first signal lets what runs write down what it has, and the report be written. A second one ends
+    everything, but for that of a closed terminal, which may say so twice. A terminal that is to be
+    outlived (nohup) is not heard.
     """
 
-    def __init__(self) -> None:
-        self.writing = False
-        """Whether there are records by now, to be written as a report."""
-        self.count = 0
-        """How often the end was asked for."""
+    def __init__(self, listen: Say = lambda event: None) -> None:
+        """`listen` is told from within the signal handler: no place to write to a file."""
+        self.asked = False
+        """Whether the end was asked for."""
+        self._listen = listen
+        self._keeps = False
+        """Whether there is something to keep by now."""
+        self._running: tuple[Endable, ...] = ()
+        self._before: dict[signal.Signals, Any] = {}
 
-    def handle(self, number: int, frame: FrameType | None) -> None:
-        """Take the signal."""
-        if number == HANGUP and self.count:
-            return
-        self.count += 1
-        if self.count > 1 or not self.writing:
-            raise Stop
+    def __enter__(self) -> Interruption:
+        ends = [signal.SIGINT, signal.SIGTERM]
+        if HANGUP and signal.getsignal(HANGUP) != signal.SIG_IGN:
+            ends.append(HANGUP)
+        self._before = {number: signal.signal(number, self._handle) for number in ends}
+        return self
 
-
-@contextlib.contextmanager
-def interruptions(
-    launcher: Launcher, on_event: Say = lambda event: None
-) -> Iterator[Callable[[], bool]]:
-    """While the block runs, Ctrl-C or SIGTERM ends the running cell; a second one, everything.
-
-    So does a terminal that is closed, which may say so twice, unless it is to be outlived (nohup).
-    Tells `on_event`, from within the signal handler: no place to write to a file. Hands out a
-    function that tells whether there was one.
-    """
-    count = 0
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal count
-        if number == HANGUP and count:
-            return
-        count += 1
-        if count > 1:
-            launcher.close()
-            raise Stop
-        on_event(Asked())
-        launcher.interrupt()
-
-    with heeded(handle):
-        yield lambda: count > 0
-
-
-@contextlib.contextmanager
-def heeded(handle: Handle) -> Iterator[None]:
-    """While the block runs, have each signal that asks for the end handled so."""
-    ends = [signal.SIGINT, signal.SIGTERM]
-    if HANGUP and signal.getsignal(HANGUP) != signal.SIG_IGN:
-        ends.append(HANGUP)
-    before = {s: signal.signal(s, handle) for s in ends}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def reaching(self, *running: Endable) -> Iterator[None]:
+        """Have a signal end what runs in the block; from there on, there is something to keep."""
+        self._keeps, self._running = True, running
+        try:
+            yield
+        finally:
+            self._running = ()
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if number == HANGUP and self.asked:
+            return
+        if self.asked or not self._keeps:
+            for one in self._running:
+                one.close()
+            raise Stop
+        self.asked = True
+        self._listen(Interrupted())
+        for one in self._running:
+            one.interrupt()

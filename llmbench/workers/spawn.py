@@ -50,6 +50,7 @@ class Spawn(Launcher):
 
     id = "spawn"
     summary = "a new Python process for every cell (any platform)"
+    automatic = 2
 
     def __init__(self) -> None:
         self._worker: subprocess.Popen[bytes] | None = None

@@ -10,9 +10,9 @@ from records import comparison, ended, ok, seven
 
 from llmbench.errors import StoreError
 from llmbench.output import csv_json
-from llmbench.output.export import export
 from llmbench.plugin.exporter import OURS, Exporter
 from llmbench.plugin.table import Source
+from llmbench.storage.export import export
 from llmbench.storage.store import Store
 
 

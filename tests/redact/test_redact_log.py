@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from records import cell, environment
 
+from llmbench.errors import Stop
 from llmbench.plugin.launcher import Launcher
 from llmbench.redact import log as log_
 from llmbench.workers import outcome
-from llmbench.workers.ask import EstimateError, ask
 from llmbench.workers.job import EstimateJob
+from llmbench.workers.launch import Workers
+from llmbench.workers.outcome import EstimateError, answer_of
 
 BEGIN, END = "-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----"
 pytestmark = pytest.mark.usefixtures("somebody")
@@ -65,7 +67,7 @@ class Chatty(Launcher):
     def run(self, job, log, on_event):
         log.write_text("my-own-token of zaphod\n")
         if self.fails:
-            raise KeyboardInterrupt
+            raise Stop
         return 1
 
     def interrupt(self):
@@ -74,8 +76,10 @@ class Chatty(Launcher):
     close = interrupt
 
 
-@pytest.mark.parametrize(("fails", "ends"), [(False, EstimateError), (True, KeyboardInterrupt)])
-def test_the_log_of_a_prediction_is_redacted_however_it_ends(path, fails, ends):
+@pytest.mark.parametrize(("fails", "ends"), [(False, EstimateError), (True, Stop)])
+def test_the_log_of_a_prediction_is_redacted_however_it_ends(
+    path, registry, monkeypatch, fails, ends
+):
     launcher = Chatty()
     launcher.fails = fails
     job = EstimateJob(
@@ -85,5 +89,5 @@ def test_the_log_of_a_prediction_is_redacted_however_it_ends(path, fails, ends):
         answer_file=path.with_name("answer.json"),
     )
     with pytest.raises(ends):
-        ask(job, launcher, path, print)
+        answer_of(job, Workers({"chatty": lambda: launcher}).run(job, path, print))
     assert path.read_text() == "[secret] of user\n"

@@ -6,7 +6,8 @@ import pytest
 from records import ended, ok
 
 from llmbench.files import write_text
-from llmbench.run import resume
+from llmbench.run.cell import stands as is_result
+from llmbench.run.comparison import recover
 from llmbench.storage.read import read_record
 from llmbench.storage.store import Store
 
@@ -34,12 +35,12 @@ def left_over(store):
 
 @pytest.mark.parametrize("status", ["ok", "failed", "oom", "diverged", "timeout"])
 def test_a_result_stands_whether_good_or_bad(status):
-    assert resume.stands(ended("lora", status, "because"), None, ())
+    assert is_result(ended("lora", status, "because"), None, ())
 
 
 @pytest.mark.parametrize("status", ["interrupted", "killed"])
 def test_an_end_from_outside_is_no_result(status):
-    assert not resume.stands(ended("lora", status, "because"), None, ())
+    assert not is_result(ended("lora", status, "because"), None, ())
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_an_end_from_outside_is_no_result(status):
     ],
 )
 def test_what_is_asked_for_is_run_again_and_nothing_else(status, retry, stands):
-    assert resume.stands(ended("lora", status, "because"), None, retry) == stands
+    assert is_result(ended("lora", status, "because"), None, retry) == stands
 
 
 @pytest.mark.parametrize(
@@ -65,13 +66,13 @@ def test_what_is_asked_for_is_run_again_and_nothing_else(status, retry, stands):
     ],
 )
 def test_a_skipped_cell_stays_so_for_as_long_as_there_is_a_reason(held, skip, stands):
-    assert resume.stands(held, skip, ()) == stands
-    assert not resume.stands(held, skip, ("skipped",))
+    assert is_result(held, skip, ()) == stands
+    assert not is_result(held, skip, ("skipped",))
 
 
 def test_a_cell_that_had_ended_when_its_parent_was_killed_is_taken_over(store):
     left_behind(store, ok("lora"))
-    resume.recover(store)
+    recover(store)
     assert store.record(ok("lora").cell.id) == ok("lora")
     assert left_over(store) == []
 
@@ -79,7 +80,7 @@ def test_a_cell_that_had_ended_when_its_parent_was_killed_is_taken_over(store):
 def test_of_a_cell_that_had_not_ended_is_kept_what_was_known(store):
     left_behind(store, ok("lora", status="running", phase="train", attempt=2))
     store.write_record(ended("lora", "oom", "first"))
-    resume.recover(store)
+    recover(store)
     taken = store.record(ok("lora").cell.id)
     assert (taken.status, taken.phase, taken.attempt) == ("killed", "train", 2)
     assert taken.steps == ok("lora").steps
@@ -89,7 +90,7 @@ def test_of_a_cell_that_had_not_ended_is_kept_what_was_known(store):
 def test_what_had_its_record_already_is_not_taken_over_twice(store):
     left_behind(store, ok("lora"))
     store.write_record(ok("lora"))
-    resume.recover(store)
+    recover(store)
     assert list(store.records.iterdir()) == [store.records / f"{ok('lora').cell.id}.json"]
 
 
@@ -97,7 +98,7 @@ def test_what_cannot_be_read_is_removed(store):
     (store.work / "lora").mkdir()
     (store.work / "lora" / "record.json").write_text('{"schema_ver')
     (store.records / ".lora.json.123.llmbench").write_text('{"schema_ver')
-    resume.recover(store)
+    recover(store)
     assert left_over(store) == []
     assert list(store.records.iterdir()) == []
 
@@ -120,5 +121,5 @@ def test_the_log_of_a_run_that_was_killed_is_redacted(store, name):
     store.work_folder(name)
     log = store.logs / f"{name}.log"
     log.write_text("my-own-token of zaphod\n")
-    resume.recover(store)
+    recover(store)
     assert log.read_text() == "[secret] of user\n"

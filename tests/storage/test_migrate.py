@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from llmbench.output import export
 from llmbench.plugin import registry
 from llmbench.record.record import SCHEMA_VERSION
+from llmbench.storage import export
 from llmbench.storage import read as migrate
 from llmbench.storage.store import Store
 

@@ -7,131 +7,18 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
 from initialising import site
-from records import SHAPE, ok
+from records import SHAPE
 
-from llmbench.plugin.launcher import CannotLaunch, Launcher
-from llmbench.record.events import Notice, Ready, Started
 from llmbench.storage.store import Store
-from llmbench.workers import launch
-from llmbench.workers.auto import Auto
-from llmbench.workers.launch import Timed
 
 PATIENCE_SECONDS = 120
-WHY = "importing unsloth initialised CUDA"
-SAID = "Cells are spawned, not forked: importing unsloth"
+SAID = "'spawn' starts the cells, as 'fork' cannot: importing unsloth"
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Only there can cells be forked.")
-
-
-class Stand(Launcher):
-    """A launcher that can launch or not, whose workers run until they are ended if they `hang`."""
-
-    id, summary = "stand", ""
-
-    def __init__(self, able=True, hang=False):
-        self.able, self.hang, self.told = able, hang, []
-        self.ended = threading.Event()
-
-    def run(self, job, log, on_event):
-        self.told.append("run")
-        on_event(Started() if self.able else Ready())
-        if not self.able:
-            raise CannotLaunch("No cell can be forked: use --launcher spawn.", WHY)
-        assert not self.hang or self.ended.wait(PATIENCE_SECONDS)
-        return 7
-
-    def interrupt(self):
-        self.told.append("interrupt")
-
-    def kill(self):
-        self.told.append("kill")
-        self.ended.set()
-
-    def close(self):
-        self.told.append("close")
-        self.ended.set()
-
-
-@pytest.fixture
-def auto(monkeypatch):
-    """Makes an `Auto` that has two stand-ins to choose from."""
-
-    def make(system="Linux", **stands):
-        monkeypatch.setattr("platform.system", lambda: system)
-        return Auto(stands.__getitem__)
-
-    return make
-
-
-@pytest.fixture
-def run(tmp_path):
-    """Runs a launcher; returns the exit status, and what was said for a person to read."""
-
-    def run(launcher):
-        heard = []
-        status = launcher.run(tmp_path / "cell.json", tmp_path / "log", heard.append)
-        return status, [e.reason for e in heard if isinstance(e, Notice)]
-
-    return run
-
-
-def test_where_cells_can_be_forked_nothing_is_spawned_and_nothing_said(auto, run):
-    fork, spawn = Stand(), Stand()
-    launcher = auto(fork=fork, spawn=spawn)
-    assert run(launcher) == run(launcher) == (7, [])
-    assert fork.told == ["run", "run"]
-    assert spawn.told == []
-
-
-def test_elsewhere_than_on_linux_cells_are_spawned_from_the_start(auto, run):
-    spawn = Stand()
-    assert run(auto("Darwin", spawn=spawn)) == (7, [])
-    assert spawn.told == ["run"]
-
-
-def test_where_none_can_be_forked_all_are_spawned_and_that_is_said_once(auto, run):
-    fork, spawn = Stand(able=False), Stand()
-    launcher = auto(fork=fork, spawn=spawn)
-    assert run(launcher) == (7, [f"Cells are spawned, not forked: {WHY}."])
-    assert run(launcher) == (7, [])
-    assert fork.told == ["run", "close"]
-    assert spawn.told == ["run", "run"]
-
-
-@pytest.mark.parametrize("how", ["interrupt", "kill", "close"])
-def test_whatever_ends_a_cell_reaches_the_launcher_that_runs_it(auto, run, how):
-    fork, spawn = Stand(able=False), Stand()
-    launcher = auto(fork=fork, spawn=spawn)
-    getattr(launcher, how)()
-    assert fork.told == [how]
-    run(launcher)
-    getattr(launcher, how)()
-    assert fork.told == [how, "run", "close"]
-    assert spawn.told == ["run", how]
-
-
-def test_an_interruption_before_the_change_is_heard_when_the_spawned_worker_starts(auto, run):
-    spawn = Stand()
-    launcher = Timed(auto(fork=Stand(able=False), spawn=spawn))
-    launcher.interrupt()
-    run(launcher)
-    assert spawn.told == ["run", "interrupt"]
-
-
-def test_a_spawned_cell_has_its_limit_as_a_forked_one_has(auto, run, monkeypatch, tmp_path):
-    monkeypatch.setattr(launch, "MARGIN_SECONDS", 0.0)
-    monkeypatch.setattr(launch, "GRACE_SECONDS", 0.01)
-    spawn = Stand(hang=True)
-    launcher = Timed(auto(fork=Stand(able=False), spawn=spawn), 0.01)
-    run(launcher)
-    assert spawn.told == ["run", "interrupt", "kill"]
-    ended = ok("lora", status="killed", phase="train", reason="SIGKILL")
-    assert launcher.judged(ended, tmp_path / "log").status == "timeout"
 
 
 @pytest.fixture

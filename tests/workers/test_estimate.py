@@ -24,8 +24,8 @@ from llmbench.estimate import forecast, run
 from llmbench.estimate.forecast import Row, budget_bytes
 from llmbench.record.events import Started
 from llmbench.record.record import MemoryParts, Parameters
-from llmbench.workers import ask
 from llmbench.workers.job import Answer, Estimate, EstimateJob
+from llmbench.workers.outcome import EstimateError, Outcome
 
 PARTS = MemoryParts(weights_bytes=13 * GIB, optimizer_bytes=GIB, activations_bytes=6 * GIB)
 KNOWN = Estimate(
@@ -96,14 +96,14 @@ class Answering:
         self.status = status
         self.job: EstimateJob | None = None
 
-    def run(self, job: Path, log: Path, on_event: Any) -> int:
-        self.job = EstimateJob.model_validate_json(job.read_text())
-        on_event(Started())
+    def run(self, job: EstimateJob, log: Path, listen: Any) -> Outcome:
+        self.job = job
+        listen(Started())
         found = {c.id: self.answers(c.composition) for c in self.job.cells}
         if self.status == 0:
             self.job.answer_file.write_text(Answer(cells=found).model_dump_json())
         log.write_text("Traceback:\nImportError: no torch.\n")
-        return self.status
+        return Outcome(self.status, log)
 
     def interrupt(self) -> None: ...
 
@@ -117,8 +117,8 @@ def answering(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., 
 
     def make(answers: Any = lambda composition: KNOWN, status: int = 0) -> Answering:
         launcher = Answering(answers, status)
-        monkeypatch.setattr(run, "make_launcher", lambda *_: launcher)
-        monkeypatch.setattr(run, "workers", lambda cells: 1)
+        monkeypatch.setattr(run, "make_workers", lambda *_, **__: launcher)
+        monkeypatch.setattr(run, "crew_size", lambda cells: 1)
         return launcher
 
     return make
@@ -146,12 +146,12 @@ def test_several_workers_share_the_compositions(
     answering()
     launchers: list[Answering] = []
 
-    def launcher(*_: Any) -> Answering:
+    def launcher(*_: Any, **__: Any) -> Answering:
         launchers.append(Answering(lambda composition: KNOWN))
         return launchers[-1]
 
-    monkeypatch.setattr(run, "make_launcher", launcher)
-    monkeypatch.setattr(run, "workers", lambda cells: 2)
+    monkeypatch.setattr(run, "make_workers", launcher)
+    monkeypatch.setattr(run, "crew_size", lambda cells: 2)
     done = invoke("--strategies", "full,lora,qlora", "--json")
     asked = sorted([c.composition for c in made.job.cells] for made in launchers)
     assert asked in ([["full", "qlora"], ["lora"]], [["full", "qlora"], ["lora"]][::-1])
@@ -161,9 +161,9 @@ def test_several_workers_share_the_compositions(
 
 def test_as_many_workers_as_are_of_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "usable_cpus", lambda: 64)
-    assert [run.workers(n) for n in (1, 3, 20)] == [1, 3, 4]
+    assert [run.crew_size(n) for n in (1, 3, 20)] == [1, 3, 4]
     monkeypatch.setattr(run, "usable_cpus", lambda: 1)
-    assert run.workers(7) == 1
+    assert run.crew_size(7) == 1
 
 
 def test_without_a_gpu_nothing_is_said_to_fit(answering: Any) -> None:
@@ -247,7 +247,7 @@ def test_json_holds_every_figure(answering: Any) -> None:
 def test_a_worker_that_dies_is_a_sentence(answering: Any) -> None:
     answering(status=1)
     done = invoke("--strategies", "lora")
-    assert isinstance(done.exception, ask.EstimateError)
+    assert isinstance(done.exception, EstimateError)
     assert str(done.exception).startswith("Memory could not be predicted (ImportError: no torch)")
 
 
