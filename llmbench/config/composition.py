@@ -60,8 +60,14 @@ class Composition:
         """The settings with what the members declare to change."""
         changed = settings
         for member in self.members:
+            before = changed
             with blamed("strategy", member.id, "adjust"):
-                changed = _settings(member.adjust(changed, environment))
+                changed = _settings(member.adjust(before, environment))
+            if settings.optimizer != before.optimizer != changed.optimizer:
+                raise PluginError(
+                    f"'{self.id}' has two members that declare an optimiser, {before.optimizer} "
+                    f"and {changed.optimizer}: leave one of them out."
+                )
         unfair = difference(settings, changed).keys() - ADJUSTABLE
         if unfair:
             raise PluginError(

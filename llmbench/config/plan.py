@@ -16,6 +16,7 @@ from llmbench.config.rate import Rate
 from llmbench.config.setup import Setup
 from llmbench.errors import ConfigError
 from llmbench.machine import Environment
+from llmbench.plugin import code as source
 from llmbench.plugin.blame import blamed, sentence
 from llmbench.plugin.metric import Named
 from llmbench.record.comparison import Plan, Planned
@@ -111,11 +112,13 @@ def code(config: Config) -> dict[str, str]:
     found = {
         f"task {config.task}": task.source.distribution,
         "prompt": digest(task.item.template.encode()),
+        f"code of task {config.task}": source.digest(task.item),
     }
     for name in config.metrics:
         asked = Named.read(name)
         entry = registry.metrics.entries[asked.id]
         found[f"metric {asked.id}"] = entry.source.distribution
+        found[f"code of metric {asked.id}"] = source.digest(entry.item)
         if asked.argument and entry.item.local_code(asked.argument):
             found[f"script of {name}"] = digest(script(asked.argument))
     return found
@@ -141,14 +144,15 @@ def digest(content: bytes) -> str:
 
 def member(strategy: Any) -> Member:
     """What a record keeps of a strategy."""
-    source = plugin.registry().strategies.entries[strategy.id].source
+    shipped = plugin.registry().strategies.entries[strategy.id].source
     return Member(
         id=strategy.id,
         options=strategy.model_dump(mode="json"),
-        distribution=source.distribution,
+        distribution=shipped.distribution,
         group=strategy.group,
         bundle=tuple(map(str, strategy.bundle)),
         also_claims=tuple(sorted(strategy.also_claims)),
+        code=source.digest(strategy),
         starts_elsewhere=_elsewhere(strategy) or "",
     )
 

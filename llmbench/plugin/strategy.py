@@ -50,8 +50,9 @@ class Strategy(BaseModel):
     """False for a baseline that is evaluated as it is."""
 
     def claims(self) -> frozenset[str]:
-        """The groups that this strategy decides."""
-        return self.also_claims | {self.group}
+        """The groups that this strategy decides: with an optimiser of its own, that as well."""
+        own = {"optimizer"} if type(self).optimizer is not Strategy.optimizer else set()
+        return self.also_claims | {self.group} | own
 
     def skip(self, settings: Settings, environment: Environment) -> str | None:
         """Why this strategy cannot run there, in a sentence; None where it can. Parent."""

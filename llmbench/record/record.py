@@ -61,6 +61,8 @@ class Member(Part):
     """What it decides besides."""
     bundle: tuple[str, ...] = ()
     """What it joins, where it is more than one thing."""
+    code: str = ""
+    """A digest of its source: a plugin that is edited is another one, whatever its version."""
     starts_elsewhere: str = ""
     """Why it does not start from the base model's loss, in a sentence, if it says so."""
 

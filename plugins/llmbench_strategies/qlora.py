@@ -28,6 +28,10 @@ class Qlora(Lora):
 
     paged: bool = Field(True, description="Page the optimiser's states, where there is a GPU.")
 
+    def claims(self) -> frozenset[str]:
+        """The optimiser is its own only if it is paged."""
+        return super().claims() - (frozenset() if self.paged else {"optimizer"})
+
     def adjust(self, settings: Settings, environment: Environment) -> Settings:
         """Declare LoRA's learning rate, and the paged optimiser where the platform has one."""
         settings = super().adjust(settings, environment)

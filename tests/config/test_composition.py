@@ -9,6 +9,7 @@ from llmbench.config import composition
 from llmbench.config.composition import Composition
 from llmbench.errors import CompositionError, ConfigError, PluginError
 from llmbench.plugin.strategy import Strategy
+from llmbench.plugin.table import Source
 from llmbench.record import labels
 from llmbench.record.settings import Settings
 from llmbench_strategies import STRATEGIES
@@ -225,3 +226,34 @@ def test_any_text_names_an_adaptation_or_is_refused_in_one_line(text):
     except CompositionError as error:
         adaptations = str(error).splitlines()
     assert len(adaptations) == 1
+
+
+def test_two_members_that_bring_an_optimiser_clash_though_neither_says_so(registry):
+    class Brings(Strategy):
+        id, summary, group = "brings", "", "brings"
+
+        def optimizer(self, parameters, settings):
+            return None
+
+    registry.strategies.add("brings", Brings, Source("test", "test"))
+    with pytest.raises(CompositionError) as caught:
+        read("qlora+brings")
+    assert str(caught.value) == (
+        "'qlora' and 'brings' cannot be joined, as both decide the optimizer: "
+        "write 'qlora' or 'full+brings'."
+    )
+    assert read("qlora(paged=false)+brings").id == "qlora(paged=False)+brings".lower()
+
+
+def test_two_members_that_declare_an_optimiser_are_refused_whichever_comes_last(registry):
+    for name in ("one", "other"):
+
+        class Declares(Strategy):
+            id, summary, group = name, "", name
+
+            def adjust(self, settings, environment):
+                return settings.model_copy(update={"optimizer": self.id})
+
+        registry.strategies.add(name, Declares, Source("test", "test"))
+    found = read("lora+one+other").outlook(Settings(), environment())
+    assert "two members that declare an optimiser, one and other" in found.broken
