@@ -122,7 +122,7 @@ def _comparable(records: Sequence[Record]) -> Iterator[list[Record]]:
     found = defaultdict(list)
     for record in records:
         cell = record.cell
-        alone = cell.fit is not None or cell.tuning
+        alone = cell.fit is not None or cell.tuning or cell.repeat
         if cell.trains and not alone and all(m.group for m in cell.members):
             found[group(record), cell.seed].append(record)
     yield from found.values()

@@ -7,9 +7,13 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from llmbench.analysis import facts
+from llmbench.analysis.checks import first_loss_problems
 from llmbench.analysis.groups import asked_for, group
-from llmbench.record.arm import Arm
+from llmbench.analysis.learning import unlearnt
+from llmbench.record.arm import Arm, arms
+from llmbench.record.comparison import Comparison
 from llmbench.record.figure import BY_ID, Figure, peak_memory, ranking, timed
+from llmbench.record.record import Cell
 
 SPEED = BY_ID["train_tokens_per_second"]
 
@@ -47,6 +51,18 @@ def compete(
     groups = Counter(group(arm) for arm in wanted or able)
     chosen = max(groups, key=lambda g: groups[g]) if groups else None
     return tuple(arm for arm in able if group(arm) == chosen)
+
+
+def fastest(comparison: Comparison) -> Cell | None:
+    """The first cell of the fastest of those that compete on speed; None where there are not two.
+
+    Quality is left out of it: this is asked before anything is judged.
+    """
+    records = comparison.equal.records
+    unusable = first_loss_problems(records).keys() | unlearnt(records).keys()
+    planned = {r.cell.id for r in comparison.planned}
+    rated = [arm for arm in compete(arms(records), unusable, None, planned) if speed(arm)]
+    return max(rated, key=lambda arm: speed(arm) or 0.0).cell if len(rated) > 1 else None
 
 
 def shared(arm: Arm) -> dict[str, str]:

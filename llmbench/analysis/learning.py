@@ -175,7 +175,9 @@ def _alike(records: Sequence[Record]) -> Iterator[list[Record]]:
     found: dict[object, list[Record]] = defaultdict(list)
     for record in records:
         cell = record.cell
-        usable = record.status == "ok" and not (cell.tuning or cell.fit or cell.id in wrong)
+        usable = record.status == "ok" and not (
+            cell.tuning or cell.fit or cell.repeat or cell.id in wrong
+        )
         if usable and record.validation:
             held_out = cell.validation_data and cell.validation_data.sha256
             found[group(record), held_out].append(record)

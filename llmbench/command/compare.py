@@ -95,7 +95,7 @@ def run(setup: Setup, how: Mode) -> None:
 
     with view(how) as shown:
         finished = comparison.run(setup, shlex.join(["llmbench", *sys.argv[1:]]), shown)
-    reported = [r.status for r in finished.comparison.planned if not r.cell.tuning]
+    reported = [r.status for r in finished.comparison.reported.planned]
     status = errors.INTERRUPTED if finished.interrupted else errors.exit_status(reported)
     pages = (path for path in finished.written.paths if path.suffix == ".html")
     shown.finish(finished.comparison, next(pages, finished.directory), status)

@@ -121,6 +121,11 @@ class Config(BaseModel):
         True,
         description="On a GPU, predict each cell's memory first, and skip what is far beyond it.",
     )
+    repeat: bool | None = Field(
+        None,
+        description="Train the fastest once more at the end: no speeds that differ by less than it "
+        "from itself are told apart. By default on a GPU.",
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of data order, adapters and dropout.")
     seeds: Seeds = Field(
         1, description="How many seeds, counted from --seed; or which ones, with commas."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmbench import plugin
@@ -34,18 +34,37 @@ def make(
 ) -> Plan:
     """Lay out the cells, seed by seed, so that whatever drifts while they run hits all alike.
 
-    Those of the frontier come last, of the first seed alone. `tuned` has the learning rates that
+    In every seed another comes first, so that no place in the order is always the same one's. Those
+    of the frontier come last, of the first seed alone. `tuned` has the learning rates that
     were searched for, by arithmetic.
     """
     seeds = setup.config.every_seed
-    equal = [(c, seed, None) for seed in seeds for c in setup.compositions]
+    equal = [(c, s, None) for n, s in enumerate(seeds) for c in turned(setup, n, len(seeds))]
     fitted = [(c, seeds[0], budget) for c, budget in setup.fitted]
     planned = []
     for composition, seed, fit in (*equal, *fitted):
         found = rates.of(setup, composition, tuned or {}) if composition.trains else None
         cell = make_cell(setup, composition, seed, model, data, fit, found)
         planned.append(outlined(setup, composition, cell))
-    return Plan(cells=tuple(planned))
+    return Plan(cells=tuple(planned), repeats=int(setup.repeats))
+
+
+def turned(setup: Setup, number: int, seeds: int) -> Sequence[Composition]:
+    """The order of one of so many seeds: the base first, then the rest, each seed begun elsewhere.
+
+    The places where seeds begin are spread over the list, so that one of three is not always late.
+    """
+    base = [c for c in setup.compositions if not c.trains]
+    rest = [c for c in setup.compositions if c.trains]
+    first = number * max(1, len(rest) // seeds) % max(1, len(rest))
+    return [*base, *rest[first:], *rest[:first]]
+
+
+def once_more(planned: Planned) -> Planned:
+    """The same cell to be run again."""
+    cell = planned.cell
+    again = cell.model_copy(update={"id": f"{cell.id}.again", "repeat": 1})
+    return planned.model_copy(update={"cell": again})
 
 
 def outlined(setup: Setup, composition: Composition, cell: Cell) -> Planned:

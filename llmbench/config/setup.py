@@ -53,6 +53,14 @@ class Setup:
         return [(c, budget) for c in self.compositions if c.trains and budget]
 
     @property
+    def repeats(self) -> bool:
+        """Whether the fastest is run once more, to see by how much a cell differs from itself."""
+        if sum(c.trains for c in self.compositions) < 2 or self.config.settings.deterministic:
+            return False
+        asked = self.config.repeat
+        return self.environment.device == "cuda" if asked is None else asked
+
+    @property
     def has_text(self) -> bool:
         """Whether the inputs are text; random weights without data take random tokens."""
         return self.config.weights == "pretrained" or self.config.data is not None

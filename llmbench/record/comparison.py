@@ -30,6 +30,8 @@ class Plan(BaseModel):
     cells: tuple[Planned, ...]
     to_come: int = 0
     """Tries of learning rates that are to come at least: which, the tries before them decide."""
+    repeats: int = 0
+    """Cells to come that run one of these once more: which, their speeds decide."""
 
 
 class Header(BaseModel):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from llmbench.analysis import field
 from llmbench.config import plan, rate
 from llmbench.config.setup import Setup, notices
 from llmbench.errors import StoreError
@@ -166,7 +167,20 @@ class Course:
             return
         cells = self._lay_out(self.tuning.chosen())
         self._write(cells)
-        self._run(cells, cells.cells)
+        if self._run(cells, cells.cells) and cells.repeats:
+            self._repeat(cells)
+
+    def _repeat(self, cells: Plan) -> None:
+        """Run the fastest once more, or what was run once more already."""
+        so_far = self.bench.store.read()
+        fastest = field.fastest(so_far)
+        done = {r.cell.id for r in so_far.repeats}
+        again = {p.cell.id: plan.once_more(p) for p in cells.cells}
+        chosen = [p for p in again.values() if p.cell.id in done]
+        if not chosen and fastest and fastest.id in again:
+            chosen = [again[fastest.id]]
+        self._write(cells.model_copy(update={"cells": (*cells.cells, *chosen), "repeats": 0}))
+        self._run(cells, chosen)
 
     def _tune(self, declared: Plan) -> bool:
         """Try rates until every arithmetic has its own; whether it went on to the end."""
@@ -196,7 +210,11 @@ class Course:
 
     def _write(self, cells: Plan) -> None:
         """Put the tries and the cells into the header, and tell who listens."""
-        whole = Plan(cells=(*self.tuning.cells, *cells.cells), to_come=self.tuning.to_come())
+        whole = Plan(
+            cells=(*self.tuning.cells, *cells.cells),
+            to_come=self.tuning.to_come(),
+            repeats=cells.repeats,
+        )
         started = bool(self.header.plan.cells)
         self.header = self.header.model_copy(update={"plan": whole})
         written = self.bench.store.write_header(self.header)

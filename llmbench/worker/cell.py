@@ -82,11 +82,12 @@ def phases(running: Running) -> None:
         prepare_phase(running)
     with recorder.phase("train"):
         train_phase(running)
-    if running.job.cell.fit or running.job.cell.tuning:
+    cell = running.job.cell
+    if cell.fit or cell.tuning or cell.repeat:
         return  # quality is that of the cell that is reported
     with recorder.phase("evaluate"):
         evaluate_phase(running)
-    if running.job.cell.trains:
+    if cell.trains:
         with recorder.phase("save"):
             save_phase(running)
 

@@ -57,12 +57,35 @@ def test_the_base_is_the_first_cell_and_the_rest_are_in_the_order_given(make_set
     assert [p.cell.trains for p in cells] == [False, True, True, True]
 
 
-def test_seeds_are_interleaved_so_that_drift_hits_all_alike(make_setup):
+def test_seeds_are_interleaved_and_begin_in_turn_so_that_drift_hits_all_alike(make_setup):
     cells = [p.cell for p in plan.make(make_setup("lora,full", seeds=2), MODEL, DATA).cells]
     assert [(c.seed, c.composition) for c in cells] == [
-        (seed, name) for seed in (0, 1) for name in ("base", "lora", "full")
+        *((0, name) for name in ("base", "lora", "full")),
+        *((1, name) for name in ("base", "full", "lora")),
     ]
     assert len({c.id for c in cells}) == 6
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 4, 5, 8])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 12])
+def test_no_place_in_the_order_is_one_composition_s_as_far_as_seeds_go(make_setup, count, seeds):
+    made = make_setup(",".join(f"lora(r={n + 1})" for n in range(count)), seeds=seeds)
+    orders = [plan.turned(made, n, seeds)[1:] for n in range(seeds)]
+    assert {frozenset(c.id for c in o) for o in orders} == {frozenset(c.id for c in orders[0])}
+    for place in range(count):
+        assert len({o[place].id for o in orders}) == min(count, seeds)
+
+
+def test_the_fastest_is_to_be_run_once_more_on_a_gpu_or_where_that_is_asked_for(make_setup):
+    def repeats(strategies: str, device: str, **values) -> int:
+        return plan.make(make_setup(strategies, device, **values), MODEL, DATA).repeats
+
+    assert repeats("lora,full", "cuda") == 1
+    assert repeats("lora,full", "cuda", repeat=False) == 0
+    assert repeats("lora,full", "cuda", deterministic=True) == 0
+    assert repeats("lora", "cuda") == 0
+    assert repeats("lora,full", "cpu") == 0
+    assert repeats("lora,full", "cpu", repeat=True) == 1
 
 
 def test_a_budget_adds_a_cell_for_each_composition_that_trains_of_the_first_seed(make_setup):

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from llmbench.analysis.tuning import tuned_loss
 from llmbench.errors import INTERRUPTED
+from llmbench.output.terminal.preview import REPEAT
 from llmbench.output.terminal.progress import STARTING, State
 from llmbench.output.terminal.tables import fit_tables, style, table
 from llmbench.record.comparison import Comparison, Plan
@@ -70,6 +71,8 @@ class Lines:
                 f"{tries} of them, or more, find each method's learning rate: they train and are "
                 "not evaluated (--no-tune leaves them out)."
             )
+        if plan.repeats:
+            self.say(f"{REPEAT}.")
 
     def replan(self, plan: Plan) -> None:
         """Count what has come to it."""
@@ -117,7 +120,7 @@ class Lines:
         if found.lines:
             self._answer(found)
         self._warn([*found.warnings, *cautions(comparison.fitted.records)])
-        reported = [r for r in comparison.planned if not r.cell.tuning]
+        reported = comparison.reported.planned
         bad = sum(r.status not in ("ok", "skipped", "interrupted") for r in reported)
         if bad:
             self.say(f"{cells(bad)} did not end well: see {report.parent / 'logs'}")

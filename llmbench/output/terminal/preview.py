@@ -9,6 +9,11 @@ from llmbench.config.composition import Composition, Outlook
 from llmbench.config.setup import Setup
 from llmbench.record.settings import difference
 
+REPEAT = (
+    "At the end the fastest trains once more, and is not evaluated: no speeds that differ by less "
+    "than it from itself are told apart (--no-repeat leaves it out)"
+)
+
 
 def preview(setup: Setup) -> str:
     """The plan and the configuration as text, without colour, for terminals and pipes alike."""
@@ -18,6 +23,7 @@ def preview(setup: Setup) -> str:
             aligned(("CELL", "WILL", "DECLARES"), list(cells(setup))),
             "",
             *tuning(setup),
+            *([f"{REPEAT}.", ""] if setup.repeats else []),
             configuration(setup),
             "",
             device,

@@ -137,7 +137,7 @@ class Pace:
 
 def _passed_over(cell: Cell) -> tuple[str, ...]:
     """Phases that the cell does not have, or in which it does next to nothing."""
-    if cell.fit or cell.tuning:
+    if cell.fit or cell.tuning or cell.repeat:
         return "evaluate", "save"
     return () if cell.trains else ("train", "save")
 
@@ -187,7 +187,7 @@ class State:
 
     def replan(self, plan: Plan) -> None:
         """The plan has grown."""
-        self.total = len(plan.cells) + plan.to_come
+        self.total = len(plan.cells) + plan.to_come + plan.repeats
         self.pace.start(plan)
 
     def cell(self, cell: Cell) -> None:
