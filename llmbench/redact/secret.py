@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 import re
-from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 START = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt])|(?<=\[\dm)|(?<=\[\d\dm))"
 """Where a word starts: also behind a percent escape, an escaped line break or a colour."""
@@ -25,28 +23,21 @@ COUNTED = (
 )
 """What stands before `token` where it is one of a text, and no secret."""
 TOKEN = "".join(rf"(?<!{w})(?<!{w}[_ -])" for w in COUNTED) + "token"
-PASSWORD_SHAPE = r"passw(?:or)?d|passphrase|sshpass|_pwd"
-KEY = (
-    r"secret|(?:api|access|account|private|signing|secret|subscription)[_-]?key"
-    r"|(?:access|api|auth|bearer|hf|hub|refresh|security|session)[_-]?token"
+PASSWORD_NAME = r"(?:passw(?:or)?d|passphrase|_pwd)"
+KEY_NAME = (
+    r"(?:secret|(?:api|access|private|secret)[_-]?key"
+    r"|(?:access|api|auth|bearer|hf|hub|refresh|session)[_-]?token)"
 )
 
-OPTION = rf"(?:[\w-]{{0,60}}[_-])?(?:(?:api)?key|secret|passw(?:or)?d|passphrase|{TOKEN})"
-
 QUOTE = r"\\{0,3}['\"]"
-IS = rf"(?:{QUOTE})?\s{{0,3}}(?:[:=]|%3[AD])\s{{0,3}}+"
-HEADER = rf"(?:{QUOTE}\s{{0,3}}[:=,]|\s{{0,3}}[:=])\s{{0,3}}+b?(?:{QUOTE})?"
-"""What stands between a header's name and its value, also in Python's words for either."""
-SCHEME = r"(?:basic|bearer|token|digest|negotiate|apikey|bot)\s{1,3}"
-
+IS = rf"(?:{QUOTE})?\s{{0,3}}[:=]\s{{0,3}}+"
 NO_NUMBER = r"(?![-+]?\d[\d.,_]{0,40}(?:e[-+]?\d{1,4})?(?![\w.%+/-]))"
 NO_CODE = (
     r"(?!\[secret\]|\$?\{|<[\w| -]{0,60}>|[a-z_]\w{0,60}(?:\.\w{1,60}){0,9}\()"
     r"(?!(?:none|null|true|false|self|token|secret|password|passwd)(?![\w-]))"
-    r"(?!(?-i:[a-z_]{1,60}(?:\.[a-z_]{1,60}){1,9})(?![\w.+/=-]))"
+    r"(?!(?-i:[a-z_]{1,60}(?:\.[a-z0-9_]{1,60}){1,9})(?![\w.+/=-]))"
 )
 """No placeholder, no special token of a text, and no expression of a program."""
-NO_MODULE = r"(?!(?-i:[a-z_]{1,60}(?:\.[a-z0-9_]{1,60}){1,9})(?![\w.+/=-]))"
 VALUE = r"[^\s'\",;&)}]"
 WITH_DIGIT = rf"(?={VALUE}{{0,200}}\d){VALUE}"
 
@@ -76,69 +67,48 @@ SHAPES: tuple[Shape, ...] = (
     # Addresses: who is let in, and what a query tells.
     _shape("@", rf"(:/{{1,2}}){USERINFO}"),
     _shape(
-        "token key secret pass pwd auth credential sig jwt",
-        r"([?&;](?:(?:[\w.-]{0,60}[_.-])?(?:token|key|auth|authorization|credentials?|sig|jwt|pwd"
-        r"|signature|(?:aws)?(?:api|access|account|auth|private|signing)key(?:id)?"
-        r"|(?:access|api|auth|id|refresh|session)token)"
-        r"|[\w.-]{0,60}(?:secret|passw(?:or)?d|passphrase))"
-        rf"(?:[_.-][\w.-]{{0,60}})?=){NO_NUMBER}(?!<)[^&\s'\"#]+",
+        "token= key= secret= passw auth= signature=",
+        r"([?&][\w.-]{0,60}(?:token|key|secret|passw(?:or)?d|auth|signature)=)"
+        rf"{NO_NUMBER}(?!<)[^&\s'\"#]+",
     ),
-    # Headers, in text and in what Python says of them.
-    _shape("authorization", rf"(authorization{HEADER}{SCHEME})[^\s'\",}}]+"),
+    # Headers of requests, in text and in what Python says of them.
     _shape(
         "authorization",
-        rf"(authorization(?:{QUOTE})?\s{{0,3}}[:=,]\s{{0,3}}b?{QUOTE})(?!{SCHEME}|\[secret\])"
-        r"[^'\"\n]+",
-    ),
-    _shape(
-        "authorization",
-        rf"(authorization{HEADER}(?:[\w-]{{1,30}}\s{{1,3}})?)(?!{SCHEME}){WITH_DIGIT}{{6,}}",
+        rf"(authorization(?:{QUOTE})?\s{{0,3}}[:=,]\s{{0,3}}b?(?:{QUOTE})?"
+        rf"(?:(?:basic|bearer|token|digest)\s{{1,3}}|(?:[\w-]{{1,30}}\s{{1,3}})?(?={WITH_DIGIT})))"
+        r"[^\s'\",}]+",
     ),
     _shape("bearer", r"(\bbearer\s+)[\w.~+/=-]{8,}"),
-    _shape(
-        "x- private-token job-token",
-        r"((?<![\w-])(?:x-[\w-]{0,40}(?:token|key|secret|auth|signature)|(?:private|job)-token)"
-        rf"{HEADER}){NO_NUMBER}(?!\[secret\])[^\s'\",}}]{{3,}}",
-    ),
-    _shape("cookie", rf"(cookie{HEADER})(?=[^\s=;'\"]{{1,100}}=)[^\r\n'\"]{{1,4000}}"),
-    # Options of commands, as they are typed, quoted, or listed.
+    # Options of commands.
     _shape(
         "--",
-        rf"((?<![\w-])--{OPTION}(?:=|\s{{1,3}}+))(?!-){NO_NUMBER}(?!<)"
-        r"(?:'[^'\n]{0,500}'|\"[^\"\n]{0,500}\"|[^\s'\"])+",
-    ),
-    _shape(
-        "'-- \"--",
-        rf"((['\"])--{OPTION}(?:=|\2,\s{{0,3}}\2)){NO_NUMBER}(?!<)(?:(?!\2)[^\n]){{1,500}}",
+        rf"((?<![\w-])--(?:[\w-]{{0,60}}-)?(?:(?:api)?key|secret|{PASSWORD_NAME}|{TOKEN})"
+        rf"(?:=|\s{{1,3}}+))(?!-){NO_NUMBER}(?!<)(?:'[^'\n]{{0,500}}'|\"[^\"\n]{{0,500}}\"|[^\s'\"])+",
     ),
     # Names with their values: one in quotes, one behind a bare =, one that holds a digit.
     _shape(
         "pass pwd secret key token",
-        rf"((?:{PASSWORD_SHAPE}|{KEY}){IS}b?({QUOTE}))(?!\[secret\])(?:(?!\2)[^\n]){{1,500}}",
+        rf"((?:{PASSWORD_NAME}|{KEY_NAME}){IS}b?({QUOTE}))(?!\[secret\])(?:(?!\2)[^\n]){{1,500}}",
     ),
     _shape(
         "pass pwd secret key token",
-        rf"((?:(?:{PASSWORD_SHAPE})|(?:{KEY})(?={IS}{NO_NUMBER}))(?:=|%3D)){NO_CODE}{VALUE}{{3,}}",
+        rf"((?:{PASSWORD_NAME}|{KEY_NAME}(?={IS}{NO_NUMBER}))=){NO_CODE}{VALUE}{{3,}}",
     ),
     _shape(
         "pass pwd secret key token",
-        rf"((?:(?:{PASSWORD_SHAPE})|(?:{KEY})(?={IS}{NO_NUMBER})){IS}){NO_CODE}{WITH_DIGIT}{{6,}}",
+        rf"((?:{PASSWORD_NAME}|{KEY_NAME}(?={IS}{NO_NUMBER})){IS}){NO_CODE}{WITH_DIGIT}{{6,}}",
     ),
-    _shape(
-        "token", rf"({TOKEN}{IS}b?(?:{QUOTE})?){NO_NUMBER}{NO_CODE}{NO_MODULE}{WITH_DIGIT}{{8,}}"
-    ),
+    _shape("token", rf"({TOKEN}{IS}b?(?:{QUOTE})?){NO_NUMBER}{NO_CODE}{WITH_DIGIT}{{8,}}"),
     # What is known by how it starts.
-    _shape("hf_ api_org_", rf"(){START}(?:hf|api_org)_[A-Z0-9]{{20,}}"),
-    _shape("sk-", rf"(){START}sk-(?=[\w-]{{0,60}}[A-Z0-9_]{{16}})(?=[\w-]{{0,200}}\d)[\w-]{{16,}}"),
-    _shape("sk_ rk_", rf"(){START}[sr]k_(?:live|test)_[A-Z0-9]{{10,}}"),
     _shape(
-        "gh github_pat_ glpat-",
-        rf"(){START}(?:gh[pousr]_[A-Z0-9]{{20,}}|github_pat_\w{{20,}}|glpat-[\w-]{{16,}})",
+        "hf_ api_org_ sk- sk_ rk_ gh github_pat_ glpat- xox akia asia aiza eyj",
+        rf"(){START}(?:(?:hf|api_org)_[A-Z0-9]{{20,}}"
+        r"|sk-(?=[\w-]{0,60}[A-Z0-9_]{16})(?=[\w-]{0,200}\d)[\w-]{16,}"
+        r"|[sr]k_(?:live|test)_[A-Z0-9]{10,}"
+        r"|gh[pousr]_[A-Z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
+        r"|xox[a-z]-[\w-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}\b|AIza[\w-]{30,}"
+        r"|eyJ[\w-]{8,2000}\.[\w-]{8,2000}\.[\w-]*)",
     ),
-    _shape("xox", rf"(){START}xox[a-z]-[\w-]{{10,}}"),
-    _shape("akia asia", rf"(){START}(?:AKIA|ASIA)[0-9A-Z]{{16}}\b"),
-    _shape("aiza", rf"(){START}AIza[\w-]{{30,}}"),
-    _shape("eyj", rf"(){START}eyJ[\w-]{{8,2000}}\.[\w-]{{8,2000}}\.[\w-]*"),
 )
 
 
@@ -172,20 +142,9 @@ def known() -> frozenset[str]:
 
 
 def forms(text: str) -> set[str]:
-    """The text as it is, and as it looks in an address, in HTML, in a string and in base64."""
+    """The text as it is, in an address, and in a string of JSON or Python."""
     data = text.encode(errors="surrogateescape")
-    addressed = {quote(data, safe=""), quote(data), quote_plus(data)}
-    return {
-        text,
-        *addressed,
-        *(re.sub("%..", lambda escape: escape[0].lower(), a) for a in addressed),
-        html.escape(text),
-        json.dumps(text)[1:-1],
-        json.dumps(text, ensure_ascii=False)[1:-1],
-        repr(text)[1:-1],
-        repr(data)[2:-1],
-        b64encode(data).decode().rstrip("="),
-    }
+    return {text, quote(data, safe=""), json.dumps(text)[1:-1], repr(text)[1:-1]}
 
 
 def _values() -> Iterator[str]:

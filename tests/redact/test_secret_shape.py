@@ -32,18 +32,11 @@ pytestmark = pytest.mark.usefixtures("somebody")
         # in headers
         ("'Authorization': 'Bearer abc'", "'Authorization': 'Bearer [secret]'"),
         ("{b'Authorization': b'Basic dXNl'}", "{b'Authorization': b'Basic [secret]'}"),
-        ("('Authorization', 'letters')", "('Authorization', '[secret]')"),
         ("Authorization: Other abc123", "Authorization: Other [secret]"),
         ("sent bearer abcdefgh12", "sent bearer [secret]"),
-        ("(b'x-api-key', b'letters')", "(b'x-api-key', b'[secret]')"),
-        ("X-Auth-Token: letters", "X-Auth-Token: [secret]"),
-        ("Cookie: a=b; sid=letters", "Cookie: [secret]"),
-        ("Set-Cookie: sid=letters; Path=/", "Set-Cookie: [secret]"),
         # in options
         ("compare --hub-token abc --steps 3", "compare --hub-token [secret] --steps 3"),
         ("--password 'two words' -x", "--password [secret] -x"),
-        ("'--password=two words' -x", "'--password=[secret]' -x"),
-        ("['--password', 'two words', '-x']", "['--password', '[secret]', '-x']"),
         # behind their names
         ("password='hunter22x' password=letters", "password='[secret]' password=[secret]"),
         ("password: 12345678", "password: [secret]"),
