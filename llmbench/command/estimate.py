@@ -91,12 +91,8 @@ def estimate(gpu: str | None, config: Path | None, as_json: bool, **options: Any
     from llmbench.estimate import run
 
     setup = run.set_up(layers(config, options), gpu)
-    try:
-        with progress(Console(stderr=True)) as listen:
-            forecast = run.run(setup, listen)
-    except KeyboardInterrupt:  # click would end with 1
-        click.echo("llmbench: interrupted.", err=True)
-        sys.exit(errors.INTERRUPTED)
+    with progress(Console(stderr=True)) as listen:
+        forecast = run.run(setup, listen)
     show(forecast, Console(highlight=False), as_json)
     sys.exit(status(forecast))
 

@@ -27,19 +27,19 @@ FROM_OUTSIDE = frozenset({"interrupted", "killed"})
 """Ends that say nothing of the cell: whoever caused them, it was not the strategy."""
 
 
-def stands(held: Record, skip: str | None, retry: Sequence[str]) -> bool:
-    """Whether a record is a result to keep; if not, its cell is to be run.
+def is_result(record: Record, skip: str | None, retry: Sequence[str]) -> bool:
+    """Whether a record is kept as it is; if not, its cell is to be run.
 
     `skip` is why the cell would be skipped now. A cell that was skipped before it started stays
     so for as long as there is a reason; one that found out in its worker, until it is asked for.
     """
-    if held.status == "ok":
+    if record.status == "ok":
         return True
-    if held.status in retry or "all" in retry:
+    if record.status in retry or "all" in retry:
         return False
-    if held.status == "skipped":
-        return skip is not None or held.phase is not None
-    return held.status not in FROM_OUTSIDE
+    if record.status == "skipped":
+        return skip is not None or record.phase is not None
+    return record.status not in FROM_OUTSIDE
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Bench:
 
     def run(self, planned: Planned, foresight: Foresight = UNSEEN) -> Record | None:
         """Run one cell, unless it is skipped, and store its record; None if it has a result."""
-        held = self.result(planned)
-        if held:
-            self.listener.record(held, True)
+        kept = self.result(planned)
+        if kept:
+            self.listener.record(kept, True)
             return None
         self.listener.cell(records.cell(planned.cell))
         record = self._skipped(planned, foresight) or self._launched(planned.cell, foresight)
@@ -72,9 +72,9 @@ class Bench:
 
     def result(self, planned: Planned) -> Record | None:
         """The record that the cell has and keeps, if any."""
-        held = self.store.record(planned.cell.id)
+        record = self.store.record(planned.cell.id)
         retry = self.setup.config.retry
-        return held if held and stands(held, planned.skip, retry) else None
+        return record if record and is_result(record, planned.skip, retry) else None
 
     def predict(self, cells: Plan) -> Foresight:
         """What can be said of the memory of the cells that have no result yet."""

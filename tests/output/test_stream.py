@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from llmbench.output.terminal.stream import Lasting, lasting
+from llmbench.output.terminal.views import Lasting, lasting
 
 VIEW = """
 import os, sys

@@ -56,6 +56,22 @@ def registering(item: str) -> str:
     return MINE + REGISTER.replace("Mine", item)
 
 
+LAUNCHER = """
+from llmbench import hookimpl
+from llmbench.plugin.launcher import Launcher
+
+class Mine(Launcher):
+    id, summary, automatic = "mine", "", "first"
+    def run(self, job, log, on_event): ...
+    def interrupt(self): ...
+    def close(self): ...
+
+@hookimpl
+def register_launchers(register):
+    register(Mine)
+"""
+
+
 @dataclass(frozen=True)
 class Broken:
     """A plugin that is broken in one way, and what is said of it."""
@@ -115,6 +131,7 @@ BROKEN = {
     "wrong-default": Broken(
         "whose default of 'steps' cannot be 'many'", MODEL.format(defaults="{'steps': 'many'}")
     ),
+    "odd-rank": Broken("whose automatic cannot be 'first'", LAUNCHER),
     "twice": Broken("it registers 'mine' twice", registering("Mine); register(Mine")),
     "returning": Broken(
         "its register_strategies returns something instead of calling register",

@@ -6,7 +6,7 @@ import pytest
 from records import ended, ok
 
 from llmbench.files import write_text
-from llmbench.run.cell import stands as is_result
+from llmbench.run.cell import is_result
 from llmbench.run.comparison import recover
 from llmbench.storage.read import read_record
 from llmbench.storage.store import Store

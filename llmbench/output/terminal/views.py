@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, TextIO, cast
 
-from llmbench.output.terminal.stream import lasting
 from llmbench.record.comparison import Comparison
 from llmbench.record.events import Listener
 
@@ -38,3 +39,40 @@ def view(mode: Mode) -> View:
     from llmbench.output.terminal.lines import Lines, Quiet
 
     return Quiet(out, err) if mode == "quiet" else Lines(out, verbose=mode == "verbose")
+
+
+class Lasting:
+    """A text stream that goes on when whoever reads it has gone. What it is told then is lost."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write the text, if there is anybody to read it."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            self._let_go()
+            return len(text)
+
+    def flush(self) -> None:
+        """Hand on what was written, if there is anybody to read it."""
+        try:
+            self._stream.flush()
+        except OSError:
+            self._let_go()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def _let_go(self) -> None:
+        """Have the stream lead nowhere, also when the interpreter flushes it at its end."""
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+
+
+def lasting(stream: TextIO | None) -> TextIO:
+    """The stream, made to last; one that leads nowhere where the process was given none."""
+    return cast("TextIO", Lasting(stream or open(os.devnull, "w")))
