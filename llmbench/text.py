@@ -130,3 +130,11 @@ def share(value: float) -> str:
     """A change as a share, with its sign: `+20.1 %`."""
     text = f"{abs(100 * value):.1f} %"
     return text if text == "0.0 %" else f"{'+' if value > 0 else MINUS}{text}"
+
+
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns of text, as wide as their widest cell."""
+    table = [header, *rows]
+    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
+    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in table)
+    return "\n".join(line.rstrip() for line in lines)

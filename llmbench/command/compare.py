@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="TOML file of options, over llmbench.toml.",
 )
-@click.option("--dry-run", is_flag=True, help="Show the plan and every value, and run nothing.")
+@click.option("--dry-run", is_flag=True, help="Show plan, data and every value, and run nothing.")
 @click.option("--show-config", is_flag=True, help="Show every value and where it came from.")
 @click.option("--quiet", "-q", is_flag=True, help="Only the report's path, and failures.")
 @click.option("--verbose", "-v", is_flag=True, help="A plain line for each phase of each cell.")
@@ -53,7 +53,7 @@ def compare(
           --data train.jsonl --eval-data test.jsonl
       llmbench compare --model llama-2-7b --weights random     no download
       llmbench compare --output reports/mine         again: measures only what is missing
-      llmbench compare --dry-run                     the plan, and every value
+      llmbench compare --dry-run                     the plan, the data, and every value
 
     Every option can stand in llmbench.toml in the working directory (`seq-len = 512`), in the
     file of --config, or in a variable (LLMBENCH_SEQ_LEN=512); each lies over the one before, and
@@ -70,8 +70,10 @@ def compare(
     if dry_run or show_config:
         from llmbench import redact
         from llmbench.output.terminal.preview import configuration, preview
+        from llmbench.run import inputs
 
-        click.echo(redact.secrets(preview(setup) if dry_run else configuration(setup)))
+        shown = preview(setup, inputs.read(setup)) if dry_run else configuration(setup)
+        click.echo(redact.secrets(shown))
     else:
         for complaint in plugin.registry().complaints():
             click.echo(f"llmbench: {complaint}", err=True)

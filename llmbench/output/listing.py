@@ -8,12 +8,12 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic_core import to_jsonable_python
 
 from llmbench import plugin
-from llmbench.output.terminal.preview import aligned
 from llmbench.plugin.exporter import Exporter
 from llmbench.plugin.model import Model
 from llmbench.plugin.strategy import Strategy
 from llmbench.plugin.table import Entry, Source
 from llmbench.plugin.task import Task
+from llmbench.text import aligned
 
 
 def listing(kind: str) -> str:

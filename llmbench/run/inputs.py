@@ -28,6 +28,8 @@ class Inputs:
     refs: DataRefs
     validation: Data | None = None
     """What losses are taken on while training; neither trained on nor evaluated."""
+    shared: int = 0
+    """Evaluated examples that are in the training data, sampled or not."""
 
 
 def read(setup: Setup) -> Inputs:
@@ -54,10 +56,11 @@ def read(setup: Setup) -> Inputs:
             f"'{train.name}' has too few examples to hold some out for --tune: give "
             "--validation-data, or more examples."
         )
-    train = dataset.sample(train, needed)
     evaluate = dataset.sample(evaluate, settings.eval_examples)
+    shared = leak.in_both(evaluate.examples, train.examples)
+    train = dataset.sample(train, needed)
     refs = DataRefs(train.ref, evaluate.ref, validation.ref if validation else None)
-    return Inputs(train, evaluate, refs, validation)
+    return Inputs(train, evaluate, refs, validation, shared)
 
 
 def validated(setup: Setup, train: Data, evaluate: Data) -> tuple[Data, Data | None]:
@@ -89,12 +92,16 @@ def notices(inputs: Inputs) -> tuple[str, ...]:
     train, evaluate = inputs.train, inputs.evaluate
     if train is None or evaluate is None:
         return ()
-    both = leak.in_both(evaluate.examples, train.examples)
-    shared = (
-        f"{both} of {len(evaluate.examples)} evaluated examples are in the training data: "
+    both = (
+        f"{inputs.shared} of {len(evaluate.examples)} evaluated examples are in the training data: "
         "their scores say what was memorised, not what was learnt.",
     )
-    return (*unlike(train, evaluate), *train.notices, *evaluate.notices, *(shared if both else ()))
+    return (
+        *unlike(train, evaluate),
+        *train.notices,
+        *evaluate.notices,
+        *(both if inputs.shared else ()),
+    )
 
 
 def unlike(train: Data, evaluate: Data) -> Iterator[str]:

@@ -38,6 +38,8 @@ class Data:
     """Fields that hold something and are not read."""
     notices: tuple[str, ...] = ()
     """What the reader should know of how they were read."""
+    total: int = 0
+    """Examples that were read; some of them may be left out since."""
 
     @property
     def fields(self) -> dict[str, str]:
@@ -69,7 +71,7 @@ def read(
     both = input_field is not None and target_field is not None
     notices = [*_left_out(name, form, used, left), *leak.given_away(name, examples, form, both)]
     told = tuple(dict.fromkeys(notices))
-    return Data(name, examples, ", ".join(used), form.target, form.name, left, told)
+    return Data(name, examples, ", ".join(used), form.target, form.name, left, told, len(examples))
 
 
 def _left_out(name: str, form: Format, used: Sequence[str], left: Sequence[str]) -> Iterator[str]:

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from llmbench.errors import StoreError
 from llmbench.files import TEMPORARY, explained_errors, write_bytes, write_text
@@ -189,9 +190,15 @@ class Store:
             return {}
         try:
             rows = [json.loads(line) for line in read_text(path).split("\n") if line]
-            return {str(row["id"]): str(row["input"]) for row in rows}
+            return {str(row["id"]): _asked(row) for row in rows}
         except (ValueError, KeyError, TypeError, RecursionError):
             raise StoreError(f"'{path.name}' does not hold the evaluated examples.") from None
+
+
+def _asked(row: dict[str, Any]) -> str:
+    """All that a row asks: its input, with what the row itself has around it and before it."""
+    own = f"{row.get('before') or ''}{row['input']}{row.get('after', '')}"
+    return "\n\n".join([*(f"{role}: {text}" for role, text in row.get("turns", ())), own])
 
 
 @contextlib.contextmanager

@@ -1,30 +1,18 @@
-"""From examples to batches of token ids."""
+"""From sequences of token ids to batches."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 
-from llmbench.plugin.blame import blamed
-from llmbench.plugin.task import Example, Task, Turn
 from llmbench.record.settings import Settings
-from llmbench.worker.special import without_end
-from llmbench.worker.template import Template
+from llmbench.worker.encoding import Tokens
 
 IGNORED = -100
 """Label of a token that no loss is taken on; torch's cross entropy leaves it out."""
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """Token ids of one training sequence, and how many of the first are the prompt."""
-
-    ids: tuple[int, ...]
-    prompt: int
 
 
 @dataclass(frozen=True)
@@ -53,128 +41,6 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
         return Batch(self.input_ids.to(device), self.labels.to(device), self.nonpadding_tokens)
-
-
-@dataclass
-class Found:
-    """What there is to tell of the examples that were encoded: their ids, by what was found."""
-
-    cut: set[str] = field(default_factory=set)
-    """Their input lost its end, or a conversation its beginning."""
-    cut_targets: set[str] = field(default_factory=set)
-    """Their target lost its end."""
-    special: dict[str, list[str]] = field(default_factory=dict)
-    """Special tokens stand in them; and which."""
-    framed: set[str] = field(default_factory=set)
-    """They brought the token that starts or ends a text, which is not written twice."""
-    formatted: set[str] = field(default_factory=set)
-    """Their prompt is in the chat template already, which is put around it once more."""
-
-
-class Encoder:
-    """Turns examples into token ids for one tokenizer, task and template; notes what it found."""
-
-    def __init__(self, tokenizer: Any, task: Task, template: Template, seq_len: int) -> None:
-        self.tokenizer = tokenizer
-        self.task = task
-        self.template = template
-        self.seq_len = seq_len
-        self.found = Found()
-        opening = template.prompt("x").count(tokenizer.bos_token_id)
-        self._start = tokenizer.bos_token if opening == 1 else None
-        end = template.end
-        self._ends = [tokenizer.eos_token, *([tokenizer.decode([end])] if end is not None else [])]
-
-    def bare(self, example: Example) -> Example:
-        """The example without what the template writes as well: the tokens that start and end it.
-
-        A prompt is not made to start with a second of them, no target to end with one, and no
-        metric to read their letters.
-        """
-        references = tuple(without_end(r, self._ends) for r in example.references)
-        before, said = example.before, example.input
-        if self._start and not example.turns:
-            said = said if before else said.removeprefix(self._start)
-            before = before and before.removeprefix(self._start)
-        made = replace(example, before=before, input=said, references=references)
-        if made != example:
-            self.found.framed.add(example.id)
-        return made
-
-    def prompt(self, example: Example, room: int) -> list[int]:
-        """The prompt in at most `room` tokens.
-
-        Where it is too long, the oldest turns of a conversation go, and then the input's end.
-        """
-        self._look(example)
-        ids = self._ids(example)
-        while len(ids) > room and (example.input or example.turns):
-            self.found.cut.add(example.id)
-            example = self._shorter(example, len(ids) - room)
-            ids = self._ids(example)
-        return ids[:room]
-
-    def sequence(self, example: Example) -> Tokens:
-        """The prompt, and the first reference with the token that ends it, within `seq_len`.
-
-        Where both do not fit, the prompt is cut first, down to what stands around its input. Only
-        a target for which that is too little loses its end.
-        """
-        target = self.template.target(example.references[0])
-        if len(target) > self.seq_len // 2:
-            bare = self._ids(replace(example, input="", turns=()))
-            room = self.seq_len - min(self.seq_len // 2, len(bare))
-            if len(target) > room:
-                self.found.cut_targets.add(example.id)
-                target = target[:room]
-        prompt = self.prompt(example, self.seq_len - len(target))
-        return Tokens(tuple(prompt + target), len(prompt))
-
-    def _ids(self, example: Example) -> list[int]:
-        """The whole prompt."""
-        before, after = self.task.around(example)
-        covered: dict[str, str] = {}
-
-        def safe(said: str) -> str:
-            text, names = self.template.special.cover(said)
-            covered.update(names)
-            return text
-
-        if example.before is not None:  # these are the row's own words, not the task's
-            before, after = safe(before), safe(after)
-        request = f"{before}{safe(example.input)}{after}"
-        earlier = [Turn(turn.role, safe(turn.text)) for turn in example.turns]
-        with blamed("task", self.task.id, "write"):
-            written = self.task.write([*earlier, Turn("user", request)], self.tokenizer)
-        if written is not None:
-            return self.template.special.encode(written, covered)
-        return self.template.prompt(request, earlier, covered)
-
-    def _look(self, example: Example) -> None:
-        """Note what the data bring that the template writes as well."""
-        found = self.template.special.within("\n".join([example.content, *example.references]))
-        if found:
-            self.found.special[example.id] = found
-        closing = self.template.closing
-        if closing and example.content.rstrip().endswith(closing):
-            self.found.formatted.add(example.id)
-
-    def _shorter(self, example: Example, excess: int) -> Example:
-        spoken = [i for i, turn in enumerate(example.turns) if turn.role != "system"]
-        if spoken or not example.input:
-            gone = spoken[:2] or range(len(example.turns))
-            turns = tuple(t for i, t in enumerate(example.turns) if i not in gone)
-            return replace(example, turns=turns)
-        return replace(example, input=self._shorten(example.input, excess))
-
-    def _shorten(self, text: str, excess: int) -> str:
-        encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        offsets = encoded["offset_mapping"]
-        keep = len(offsets) - excess
-        if keep <= 0:
-            return ""
-        # Several tokens may share a character: cut before it, or nothing would be cut at all.
-        return text[: min(offsets[keep - 1][1], offsets[keep][0], len(text) - 1)]
 
 
 def collate(sequences: Sequence[Tokens], pad: int) -> Batch:

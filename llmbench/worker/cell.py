@@ -16,7 +16,16 @@ from llmbench.plugin.strategy import Strategy
 from llmbench.record.events import Say
 from llmbench.record.record import Cell, Member
 from llmbench.record.settings import Settings
-from llmbench.worker import batch, effective, guard, load, precision, start, template, tensor
+from llmbench.worker import (
+    effective,
+    encoding,
+    guard,
+    load,
+    precision,
+    start,
+    template,
+    tensor,
+)
 from llmbench.worker.guard import Watched
 from llmbench.worker.memory import Meter
 from llmbench.worker.recorder import Recorder
@@ -102,7 +111,7 @@ def load_phase(running: Running) -> None:
         written = template.choose(
             running.tokenizer, settings.template, job.cell.model.id, settings.special_tokens
         )
-        running.encoder = batch.Encoder(running.tokenizer, task, written, settings.seq_len)
+        running.encoder = encoding.Encoder(running.tokenizer, task, written, settings.seq_len)
         running.recorder.observe(template=written.name)
     running.model = load.load_model(job, running.strategies, running.device)
     load.check_length(

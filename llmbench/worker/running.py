@@ -12,9 +12,8 @@ from typing import Any
 import torch
 
 from llmbench.plugin.strategy import Strategy
-from llmbench.record.settings import Settings
-from llmbench.text import listed
 from llmbench.worker import batch, guard, tensor
+from llmbench.worker.encoding import Encoder, told
 from llmbench.worker.recorder import Recorder
 from llmbench.workers.job import Job
 
@@ -31,7 +30,7 @@ class Running:
     base: tensor.Base = field(default_factory=dict)
     """The parameters that the model had before the strategies made it ready."""
     tokenizer: Any = None
-    encoder: batch.Encoder | None = None
+    encoder: Encoder | None = None
     batches: list[list[batch.Batch]] = field(default_factory=list)
     """Those of every step, once they are made."""
 
@@ -68,38 +67,6 @@ def warn_of_examples(running: Running, examples: int, role: str) -> None:
     if running.encoder:
         for sentence in told(running.encoder.found, running.job.cell.settings, examples, role):
             running.recorder.warn(sentence)
-
-
-def told(found: batch.Found, settings: Settings, examples: int, role: str) -> Iterator[str]:
-    """A sentence for each thing that was found of the examples of one role."""
-    of = f"of {examples} {role} examples"
-    if found.cut:
-        yield (
-            f"{len(found.cut)} {of} lost the end of their input, to fit {settings.seq_len} tokens "
-            "(--seq-len)."
-        )
-    if found.cut_targets:
-        yield (
-            f"{len(found.cut_targets)} {of} lost the end of their target, which does not fit "
-            f"{settings.seq_len} tokens: they teach no end. Raise --seq-len."
-        )
-    if found.framed:
-        yield (
-            f"{len(found.framed)} {of} bring a token that starts or ends a text, which is not "
-            "written twice."
-        )
-    if found.formatted:
-        yield (
-            f"{len(found.formatted)} {of} are written in a chat template already, which is put "
-            "around them once more: --template plain --special-tokens tokens takes them as they "
-            "are."
-        )
-    if found.special and settings.special_tokens == "text":
-        names = listed(list(dict.fromkeys(t for held in found.special.values() for t in held)))
-        yield (
-            f"{len(found.special)} {of} hold special tokens ({names}), which are read as text: "
-            "--special-tokens tokens has them read as tokens."
-        )
 
 
 def seed_everything(seed: int) -> None:

@@ -18,7 +18,8 @@ from llmbench.record.record import Example, Generation, GenerationBatch
 from llmbench.record.settings import Settings
 from llmbench.source import data
 from llmbench.worker import load
-from llmbench.worker.batch import Found, Tokens, collate
+from llmbench.worker.batch import collate
+from llmbench.worker.encoding import Found, Tokens
 from llmbench.worker.running import Running, warn_of_examples
 from llmbench.worker.train import Diverged, forward_loss, synchronize
 

@@ -18,7 +18,7 @@ from llmbench.record.settings import Settings
 from llmbench.source import data
 from llmbench.worker import anatomy, batch, effective, guard, load, precision, start, train, trial
 from llmbench.worker.anatomy import Anatomy
-from llmbench.worker.batch import Tokens
+from llmbench.worker.encoding import Tokens
 from llmbench.worker.running import Running, seed_everything, warn_of_examples
 from llmbench.worker.scoring import reference_loss
 from llmbench.worker.train import Observer, stepped
@@ -177,7 +177,7 @@ def train_phase(running: Running) -> None:
     trial.hold_to(running)
 
 
-def fill_budget(running: Running, sequences: list[batch.Tokens] | None) -> None:
+def fill_budget(running: Running, sequences: list[Tokens] | None) -> None:
     """Have the cell train at the largest size within its budget."""
     settings = running.job.cell.settings
     # The trials' optimiser has no name here: its states must be gone before peaks start anew.
@@ -185,7 +185,7 @@ def fill_budget(running: Running, sequences: list[batch.Tokens] | None) -> None:
     running.recorder.meter.reset()
 
 
-def training_sequences(running: Running) -> list[batch.Tokens] | None:
+def training_sequences(running: Running) -> list[Tokens] | None:
     """The training data as tokens; None where random tokens are trained on.
 
     So they are as well where the sequence length is stretched: no text is as long as asked.
@@ -200,7 +200,7 @@ def training_sequences(running: Running) -> list[batch.Tokens] | None:
     return sequences
 
 
-def validation_sequences(running: Running) -> list[batch.Tokens]:
+def validation_sequences(running: Running) -> list[Tokens]:
     """The examples that are held out, as tokens; none where there is no text, or nothing of it."""
     job, encoder = running.job, running.encoder
     if encoder is None or job.validation_file is None:
@@ -208,9 +208,7 @@ def validation_sequences(running: Running) -> list[batch.Tokens]:
     return [encoder.sequence(encoder.bare(e)) for e in data.load_lines(job.validation_file)]
 
 
-def training_batches(
-    running: Running, sequences: list[batch.Tokens] | None
-) -> list[list[batch.Batch]]:
+def training_batches(running: Running, sequences: list[Tokens] | None) -> list[list[batch.Batch]]:
     """The batches of every step, made before the clock starts."""
     settings, seed = running.job.cell.settings, running.job.cell.seed
     if sequences is None:

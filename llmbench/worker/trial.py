@@ -22,7 +22,8 @@ from llmbench.record.settings import Settings
 from llmbench.text import size as bytes_text
 from llmbench.units import spoken
 from llmbench.worker import batch, load, shortage, train
-from llmbench.worker.batch import Batch, Tokens
+from llmbench.worker.batch import Batch
+from llmbench.worker.encoding import Tokens
 from llmbench.worker.memory import Meter
 from llmbench.worker.running import Running
 from llmbench.workers.job import MOST_SEQUENCES

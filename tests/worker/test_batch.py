@@ -12,8 +12,8 @@ from tokenizers import processors
 from llmbench.plugin.task import Example, Task, Turn
 from llmbench.record.settings import Settings
 from llmbench.worker import batch
-from llmbench.worker.batch import IGNORED, Encoder, Found, Tokens, collate
-from llmbench.worker.running import told
+from llmbench.worker.batch import IGNORED, collate
+from llmbench.worker.encoding import Encoder, Found, Tokens, told
 from llmbench.worker.scoring import before_stop
 from llmbench.worker.template import Plain, choose
 

@@ -7,7 +7,8 @@ import torch
 
 from llmbench.record.settings import Settings
 from llmbench.worker import effective, tensor, train
-from llmbench.worker.batch import Tokens, collate
+from llmbench.worker.batch import collate
+from llmbench.worker.encoding import Tokens
 from llmbench.worker.training import make_optimizer
 
 CPU = torch.device("cpu")

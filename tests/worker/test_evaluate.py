@@ -5,7 +5,7 @@ import torch
 
 from llmbench.record.settings import Settings
 from llmbench.worker import batch, scoring, train
-from llmbench.worker.batch import Tokens
+from llmbench.worker.encoding import Tokens
 from llmbench.worker.scoring import pad_left, until_end
 
 PAD = 0

@@ -6,7 +6,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from llmbench.plugin.strategy import CannotRun
 from llmbench.worker import batch, effective, train
-from llmbench.worker.batch import Tokens
+from llmbench.worker.encoding import Tokens
 
 BATCH = batch.collate([Tokens(tuple(range(1, 40)), prompt=9), Tokens((1, 2, 3), prompt=1)], 0)
 

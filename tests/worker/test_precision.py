@@ -10,7 +10,7 @@ import torch
 from llmbench.record.precision import PRECISIONS
 from llmbench.record.settings import Settings
 from llmbench.worker import batch, precision, stochastic, train
-from llmbench.worker.batch import Tokens
+from llmbench.worker.encoding import Tokens
 from llmbench.worker.stochastic import StochasticAdamW
 from llmbench.worker.training import make_optimizer
 from llmbench_strategies.full import Full

@@ -14,7 +14,7 @@ from llmbench.plugin.strategy import Strategy
 from llmbench.record.record import ModelRef
 from llmbench.record.settings import Settings
 from llmbench.worker import batch, load, train
-from llmbench.worker.batch import Tokens
+from llmbench.worker.encoding import Tokens
 from llmbench.workers.job import Job
 from llmbench_strategies import STRATEGIES, flash_attention
 from llmbench_strategies.qlora import PAGED

@@ -10,7 +10,7 @@ import pytest
 from llmbench.errors import ModelError
 from llmbench.plugin.task import Example, Task, Turn
 from llmbench.worker import template
-from llmbench.worker.batch import Encoder
+from llmbench.worker.encoding import Encoder
 from llmbench.worker.running import Running
 
 START, TURN_END = "<|im_start|>", "<|im_end|>"

@@ -11,7 +11,7 @@ import torch
 
 from llmbench.record.settings import Settings
 from llmbench.worker import batch, train
-from llmbench.worker.batch import Tokens
+from llmbench.worker.encoding import Tokens
 from llmbench.worker.train import Diverged, schedule
 
 

@@ -13,7 +13,7 @@ from llmbench.plugin.strategy import CannotRun
 from llmbench.record import events
 from llmbench.record.record import Budget
 from llmbench.worker import train, trial
-from llmbench.worker.batch import Tokens
+from llmbench.worker.encoding import Tokens
 from llmbench.worker.trial import NO_MEMORY
 
 WEIGHTS, TOKEN = 1000, 10

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 from llmbench.config import config, rate
 from llmbench.config.composition import Composition, Outlook
 from llmbench.config.setup import Setup
+from llmbench.output.terminal.survey import survey
 from llmbench.record.settings import difference
+from llmbench.run.inputs import Inputs
+from llmbench.text import aligned
 
 REPEAT = (
     "At the end the fastest trains once more, and is not evaluated: no speeds that differ by less "
@@ -15,8 +18,8 @@ REPEAT = (
 )
 
 
-def preview(setup: Setup) -> str:
-    """The plan and the configuration as text, without colour, for terminals and pipes alike."""
+def preview(setup: Setup, inputs: Inputs) -> str:
+    """The plan, the data and the configuration as text, without colour, for terminals and pipes."""
     device = f"On {setup.environment.device_name}. Nothing was run."
     return "\n".join(
         [
@@ -24,6 +27,7 @@ def preview(setup: Setup) -> str:
             "",
             *tuning(setup),
             *([f"{REPEAT}.", ""] if setup.repeats else []),
+            *survey(setup, inputs),
             configuration(setup),
             "",
             device,
@@ -88,11 +92,3 @@ def _will(found: Outlook, otherwise: str) -> str:
 def configuration(setup: Setup) -> str:
     """Every option with its value and where that came from."""
     return aligned(("OPTION", "VALUE", "FROM"), config.rows(setup.resolved))
-
-
-def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns of text, as wide as their widest cell."""
-    table = [header, *rows]
-    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
-    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in table)
-    return "\n".join(line.rstrip() for line in lines)

@@ -15,7 +15,7 @@ from llmbench.record.events import Estimated, Say
 from llmbench.record.record import Cell
 from llmbench.record.settings import Settings
 from llmbench.source import data
-from llmbench.worker import batch, load, template, trial
+from llmbench.worker import batch, encoding, load, template, trial
 from llmbench.worker.cell import strategies
 from llmbench.worker.estimate.largest import largest
 from llmbench.worker.estimate.simulation import Simulation
@@ -108,7 +108,7 @@ def lengths(job: EstimateJob) -> Callable[[Cell], int]:
     task = plugin.registry().tasks.get(first.task)
     asked = first.settings
     written = template.choose(tokenizer, asked.template, first.model.id, asked.special_tokens)
-    encoder = batch.Encoder(tokenizer, task, written, first.settings.seq_len)
+    encoder = encoding.Encoder(tokenizer, task, written, first.settings.seq_len)
     sequences = [encoder.sequence(encoder.bare(e)) for e in data.load_lines(job.train_file)]
 
     @cache
