@@ -121,8 +121,8 @@ class ModelMetric(Metric):
     def score(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
         """Texts alone are not enough."""
         raise ConfigError(
-            f"'{self.id}' looks at the model, which is gone: "
-            f"name it in --metrics of 'llmbench compare' instead."
+            f"'{self.id}' looks at the model, which is gone: name it in --metrics of "
+            "'llmbench compare' instead."
         )
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
-from llmbench.plugin import scoring
+from llmbench.plugin import scoring, task
 from llmbench.plugin.blame import blamed
+from llmbench.plugin.metric import ModelMetric, Subject
 from llmbench.plugin.scoring import Scored
 from llmbench.record.events import Generated
 from llmbench.record.record import Example, Generation, GenerationBatch
@@ -21,6 +22,7 @@ from llmbench.worker import load
 from llmbench.worker.batch import collate
 from llmbench.worker.encoding import Found, Tokens
 from llmbench.worker.running import Running, warn_of_examples
+from llmbench.worker.subject import Evaluated
 from llmbench.worker.train import Diverged, forward_loss, synchronize
 
 WARM_UP_TOKENS = 8
@@ -175,7 +177,7 @@ def evaluate_phase(running: Running) -> None:
     # Noted before they are scored: a metric that fails costs no prediction.
     known = loss if math.isfinite(loss) else None
     recorder.note(eval_loss=known, generation=output.generation, examples=tuple(predicted))
-    score(running, predicted)
+    score(running, predicted, examples)
 
 
 def generate_without_text(running: Running) -> None:
@@ -203,7 +205,7 @@ def generate(running: Running, prompts: Sequence[Sequence[int]], fixed_length: b
     return continued(running.model, prompts, settings, running.pad, ends, done, stop)
 
 
-def score(running: Running, predicted: Sequence[Example]) -> None:
+def score(running: Running, predicted: Sequence[Example], examples: Sequence[task.Example]) -> None:
     """Note every metric's figures, per example and for the whole set.
 
     One that fails costs the figures of no other; its error is raised once all have been asked.
@@ -211,7 +213,7 @@ def score(running: Running, predicted: Sequence[Example]) -> None:
     known, problem = Scored(tuple(predicted), {}), None
     for text in running.job.cell.metrics:
         try:
-            known = plus(known, text)
+            known = plus(known, text, Evaluated(running, examples, known))
         except Exception as error:
             problem = problem or error
             continue
@@ -222,8 +224,10 @@ def score(running: Running, predicted: Sequence[Example]) -> None:
         raise problem
 
 
-def plus(known: Scored, text: str) -> Scored:
+def plus(known: Scored, text: str, subject: Subject) -> Scored:
     """What is known with the figures of the metric that `--metrics` names by that text."""
     metric = scoring.metric(text)
     with blamed("metric", metric.id, "score"):
+        if isinstance(metric, ModelMetric):
+            return known.plus(text, metric, lambda: metric.look(subject))
         return known.plus(text, metric, lambda: metric.score(known.predictions, known.references))

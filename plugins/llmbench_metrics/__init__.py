@@ -4,12 +4,29 @@ from collections.abc import Callable
 
 from llmbench import hookimpl
 from llmbench.plugin.metric import Metric
+from llmbench_metrics.classification import Accuracy, LikelyLabel, MacroF1
 from llmbench_metrics.evaluate import Evaluate
+from llmbench_metrics.exact_match import ExactMatch, TokenF1
+from llmbench_metrics.perplexity import Perplexity
 from llmbench_metrics.rouge import Rouge
+from llmbench_metrics.translation import Bleu, Chrf
+
+METRICS = (
+    Rouge,
+    ExactMatch,
+    TokenF1,
+    Accuracy,
+    MacroF1,
+    LikelyLabel,
+    Perplexity,
+    Bleu,
+    Chrf,
+    Evaluate,
+)
 
 
 @hookimpl
 def register_metrics(register: Callable[[type[Metric]], None]) -> None:
-    """Offer `rouge` and `evaluate:NAME`."""
-    register(Rouge)
-    register(Evaluate)
+    """Offer all of them."""
+    for metric in METRICS:
+        register(metric)

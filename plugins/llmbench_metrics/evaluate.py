@@ -8,17 +8,29 @@ from typing import Any
 
 from llmbench.errors import ConfigError
 from llmbench.plugin.metric import Metric, Score
+from llmbench.record.measure import Better, Measure
 from llmbench.source import model
 
 
 class Evaluate(Metric):
     """`evaluate:NAME`, or `evaluate:./my_metric.py` for a script of one's own.
 
-    A name means a script on the hub, which runs only where --trust-remote-code allows it.
+    A name means a script on the hub, which runs only where --trust-remote-code allows it. The
+    library says of no metric which way is better: `evaluate:NAME(better=higher)` says so, and then
+    the figure of that name ranks.
     """
 
     id = "evaluate"
     summary = "evaluate:./script.py, or any metric of the hub with --trust-remote-code"
+
+    better: Better = "neither"
+
+    def measures(self) -> Sequence[Measure]:
+        """The figure that is called as the metric is; others are known once it has scored."""
+        name = Path(self.argument or "").stem
+        return [
+            Measure(id=name, label=name, better=self.better, unit="number", least=None, most=None)
+        ]
 
     @classmethod
     def check(cls, argument: str | None) -> str | None:

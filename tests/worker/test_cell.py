@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 
 import pytest
@@ -13,6 +14,7 @@ from llmbench.analysis.checks import first_loss_problems
 from llmbench.plugin.metric import Metric
 from llmbench.plugin.task import Example
 from llmbench.record import events
+from llmbench.record.figure import ranking
 from llmbench.record.record import Budget, Member, ModelRef, Record
 from llmbench.source import data as dataset
 from llmbench.storage.read import read_record
@@ -371,6 +373,15 @@ def test_a_metric_that_fails_costs_no_prediction(run, plugins):
     assert "in the metric" in record.traceback
     assert len(record.examples) == 6
     assert record.generation.new_tokens > 0
+
+
+def test_metrics_that_look_at_the_model_see_it_and_the_references_behind_their_prompts(run):
+    record, _ = run("lora", metrics=("perplexity", "label-likelihood", "bleu", "rouge"))
+    assert record.status == "ok", record.reason
+    assert record.corpus_scores["perplexity"] == pytest.approx(math.exp(record.eval_loss), rel=1e-4)
+    assert {e.scores["label_accuracy"] for e in record.examples} <= {0.0, 1.0}
+    assert [m.id for m in record.measures][:3] == ["perplexity", "reference_nats", "label_accuracy"]
+    assert ranking([record]).id == "perplexity"
 
 
 def test_a_strategy_whose_kernel_does_not_run_is_skipped_with_the_reason(run, plugins, monkeypatch):
