@@ -20,10 +20,9 @@ SHORT_LABELS = {
     "trainable_parameters": "Trainable",
 }
 """Figures that stand beside quality, and what their columns are called."""
-LEGEND = (
-    "Bold: the best of those that compete, and those as good or not told from it. "
-    "In brackets: 95 % intervals."
-)
+MARKED = "Bold: the best of those that compete, and those as good or not told from it."
+INTERVALS = "In brackets: 95 % intervals."
+SPREADS = "Behind the mean, the standard deviation over the seeds."
 VERSIONS = ("llmbench", "torch", "transformers", "peft", "bitsandbytes")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from llmbench.output import markdown as md
-from llmbench.output.brief import LEGEND, Brief, brief
+from llmbench.output.brief import INTERVALS, MARKED, Brief, brief
 from llmbench.output.table import Value
 from llmbench.record.comparison import Comparison
 
@@ -33,7 +33,7 @@ def _table(found: Brief) -> str:
     ]
     header = [md.escape(label) for label in found.header]
     drawn = md.table(header, rows, left=(0, len(header) - 1))
-    return f"{drawn}\n\n{LEGEND}" if found.marked else drawn
+    return f"{drawn}\n\n{MARKED} {INTERVALS}" if found.marked else drawn
 
 
 def _figure(value: Value) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from llmbench.record.comparison import Comparison
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmbench.analysis import learning
@@ -33,9 +33,13 @@ NEEDS_QUOTES = re.compile('[",\r\n]')
 def csv(comparison: Comparison) -> str:
     """One row per cell; a figure that was not measured is empty."""
 
-    found = rows(comparison)
-    lines = [list(found[0]) if found else [], *(row.values() for row in found)]
-    return "".join(",".join(map(_cell, line)) + "\n" for line in lines)
+    return lines(rows(comparison))
+
+
+def lines(found: Sequence[Mapping[str, Any]]) -> str:
+    """Rows with the same names as CSV: a line of the names, and one for each row."""
+    held = [list(found[0]) if found else [], *(row.values() for row in found)]
+    return "".join(",".join(map(_cell, line)) + "\n" for line in held)
 
 
 def json(comparison: Comparison) -> str:

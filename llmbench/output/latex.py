@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from llmbench import text as words
-from llmbench.output.brief import LEGEND, Brief, Line, brief
+from llmbench.output.brief import INTERVALS, MARKED, SPREADS, Brief, Line, brief
 from llmbench.output.table import Value
 from llmbench.record.comparison import Comparison
 
@@ -71,7 +71,8 @@ def escape(text: str) -> str:
 def _caption(found: Brief) -> Iterator[str]:
     yield from found.run
     if found.marked:
-        yield LEGEND
+        yield MARKED
+    yield SPREADS if any(v.spread for line in found.lines for v in line.figures) else INTERVALS
 
 
 def _row(line: Line) -> str:
@@ -81,5 +82,7 @@ def _row(line: Line) -> str:
 
 def _figure(value: Value) -> str:
     text = escape(value.text)
-    parts = [rf"\textbf{{{text}}}" if value.mark else text, escape(value.detail)]
-    return " ".join(p for p in parts if p)
+    text = rf"\textbf{{{text}}}" if value.mark else text
+    if value.spread:
+        return rf"{text} $\pm$ {escape(value.spread)}"
+    return " ".join(filter(None, [text, escape(value.detail)]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from statistics import stdev
 from typing import Literal
 
 from llmbench import text as words
@@ -193,6 +194,8 @@ def _value(figure: Figure, arm: Arm, standing: Standing, best: frozenset[str]) -
     mark: Literal["", "best", "level"] = ""
     if arm.id in best:
         mark = "level" if len(best) > 1 else "best"
+    values = arm.values(figure.of)
+    sd = stdev(values) if len(values) > 1 else None
     interval = interval_of(figure, arm, standing)
     low, high = wording.within(figure, interval) if interval else (None, None)
     return Value(
@@ -200,6 +203,9 @@ def _value(figure: Figure, arm: Arm, standing: Standing, best: frozenset[str]) -
         number=value,
         low=low,
         high=high,
+        sd=sd,
+        spread="" if sd is None else wording.spread(figure, value, sd),
+        count=len(values),
         detail=_detail(figure, arm, standing),
         beside=predicted.beside(arm) if figure.id == "peak_memory_bytes" else "",
         mark=mark,

@@ -22,6 +22,12 @@ class Value:
     low: float | None = None
     high: float | None = None
     """The ends of its 95 % interval."""
+    sd: float | None = None
+    """The standard deviation over the seeds, where there are several."""
+    spread: str = ""
+    """The same for a person, in the unit of `text`."""
+    count: int = 0
+    """How many seeds it was measured of."""
     detail: str = ""
     """The interval or a share, for a person."""
     beside: str = ""

@@ -51,6 +51,16 @@ def figure_value(figure: Figure, value: float) -> str:
     return value_text(figure, value).replace("-", MINUS)
 
 
+def spread(figure: Figure, value: float, deviation: float) -> str:
+    """A standard deviation in the unit of a value's text; empty where it has too few digits."""
+    number = re.fullmatch(r"([\d,]+(?:\.(\d+))?)(?: ?[A-Za-z/]+)?", figure_value(figure, value))
+    if not number or not value:
+        return figure_value(figure, deviation) if deviation else ""
+    digits = len(number[2] or "")
+    text = f"{deviation * float(number[1].replace(',', '')) / value:,.{digits}f}"
+    return text if text.strip("0.") else ""
+
+
 def within(figure: Figure, interval: Interval) -> tuple[float, float]:
     """The interval's ends, as far as the figure can take them."""
     least, most = figure.ends

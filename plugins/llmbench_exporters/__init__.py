@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def register_exporters(register: Callable[[Exporter], None]) -> None:
-    """Offer `csv`, `json`, `html`, `markdown` and `latex`."""
+    """Offer `csv`, `json`, `html`, `markdown`, `latex`, `summary-csv` and `summary-json`."""
     register(Exporter("csv", "a row per cell, for spreadsheets and pandas", "results.csv", as_csv))
     register(Exporter("json", "the same rows, typed", "results.json", as_json))
     register(
@@ -36,6 +36,10 @@ def register_exporters(register: Callable[[Exporter], None]) -> None:
         )
     )
     register(Exporter("latex", "a table for papers", "results.tex", as_latex, always=False))
+    csv_row = "a row per method: mean, sd, interval and seeds of each figure, and its verdict"
+    register(Exporter("summary-csv", csv_row, "summary.csv", as_summary_csv, always=False))
+    json_rows = "the same rows, typed"
+    register(Exporter("summary-json", json_rows, "summary.json", as_summary_json, always=False))
 
 
 # What renders is imported once there is something to render, and by a name of its own: a
@@ -75,3 +79,17 @@ def as_latex(comparison: Comparison) -> str:
     from llmbench.output.latex import latex
 
     return latex(comparison)
+
+
+def as_summary_csv(comparison: Comparison) -> str:
+    """A row per method."""
+    from llmbench.output.summary import csv
+
+    return csv(comparison)
+
+
+def as_summary_json(comparison: Comparison) -> str:
+    """The same rows, typed."""
+    from llmbench.output.summary import json
+
+    return json(comparison)

@@ -79,15 +79,23 @@ def test_the_same_records_give_the_same_bytes(seven: str) -> None:
     assert render(records.seven()) == seven
 
 
-def test_seven_strategies_take_less_than_300_kib(seven: str) -> None:
-    assert len(seven.encode()) < 300 * 1024
+def test_eight_methods_with_three_seeds_take_less_than_300_kib() -> None:
+    made = [
+        records.understood(
+            r.model_copy(update={"cell": r.cell.model_copy(update={"seed": s, "id": f"{n}.{s}"})})
+        )
+        for n, r in enumerate(records.seven().records)
+        for s in range(3)
+    ]
+    assert len(made) == 24
+    assert len(render(records.comparison(made)).encode()) < 300 * 1024
 
 
 def test_every_chart_is_drawn_with_a_title_a_description_and_a_table(seven: str) -> None:
     page = Page(seven)
     ids = {attributes["id"] for _, attributes in page.elements if attributes.get("id")}
-    drawings = page.all("svg")
-    assert len(drawings) == len(page.all("figure")) == 6
+    drawings = [a for a in page.all("svg") if a.get("id") != "any"]  # which the script draws
+    assert len(drawings) == len(page.all("figure")) - 1 == 6
     for drawing in drawings:
         assert set((drawing["aria-labelledby"] or "").split()) <= ids
     assert len(page.all("table")) > len(drawings)
@@ -99,7 +107,7 @@ def test_ids_are_unique(seven: str) -> None:
 
 
 def test_marks_of_a_chart_say_their_figures(seven: str) -> None:
-    labels = [a.get("aria-label") or "" for _, a in Page(seven).elements if "data-cell" in a]
+    labels = re.findall(r"data-cell[^>]*><title>([^<]*)", seven)
     assert any(
         re.match(r"qlora: ROUGE-L 0\.\d{3} \[.*\], peak memory 5\.1 GiB, ", s) for s in labels
     )
@@ -234,7 +242,7 @@ def test_a_thousand_cells_render_small_and_soon() -> None:
     assert len(html.encode()) < 3 * 2**20
     assert html.count("<tr data-cell=") == 1000
     assert "the page leaves predictions out" in html
-    assert "more cells are in their records" in html
+    assert "more runs are in their records" in html
 
 
 def test_the_details_tell_what_was_in_force_and_what_the_gpu_was_like() -> None:

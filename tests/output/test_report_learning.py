@@ -27,7 +27,7 @@ def charted(*made: Record) -> Chart:
 
 
 def marks(chart: Chart) -> list[str]:
-    return re.findall(r'aria-label="([^"]*)" data-cell', str(chart.drawing))
+    return re.findall(r"data-cell[^>]*><title>([^<]*)", str(chart.drawing))
 
 
 def test_each_cell_is_a_line_over_time_and_one_over_tokens() -> None:

@@ -23,7 +23,7 @@ def charted(*made: Record) -> Chart:
 
 
 def marks(chart: Chart) -> list[str]:
-    return re.findall(r'aria-label="([^"]*)" data-cell', str(chart.drawing))
+    return re.findall(r"data-cell[^>]*><title>([^<]*)", str(chart.drawing))
 
 
 def test_each_part_is_a_mark_that_tells_its_figure() -> None:

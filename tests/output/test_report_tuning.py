@@ -37,12 +37,12 @@ def charted(made: list[Record], *others: Record) -> Chart:
 
 
 def marks(chart: Chart) -> list[str]:
-    return re.findall(r'aria-label="([^"]*)" data-cell', str(chart.drawing))
+    return re.findall(r"data-cell[^>]*><title>([^<]*)", str(chart.drawing))
 
 
 def place(chart: Chart, mark: str) -> tuple[float, float]:
     """Where a mark is drawn; y grows downwards."""
-    found = re.search(rf'<\w+ [^>]*aria-label="{re.escape(mark)}"[^>]*>', str(chart.drawing))
+    found = re.search(rf"<\w+ [^>]*><title>{re.escape(mark)}<", str(chart.drawing))
     assert found
     shift = re.search(r'(?:translate\(|cx=")([\d.]+)(?:,|" cy=")([\d.]+)', found[0])
     assert shift
@@ -56,7 +56,7 @@ def test_each_try_is_a_mark_and_the_chosen_one_is_filled() -> None:
         "full at 6e-5: 1.800",
         "full at 2e-5: 1.700, chosen",
     ]
-    drawn = re.findall(r'class="(f-\w+) s-\w+"[^>]*aria-label="([^"]*)"', str(one.drawing))
+    drawn = re.findall(r'class="(f-\w+) s-\w+"[^>]*><title>([^<]*)', str(one.drawing))
     assert {label: fill for fill, label in drawn} == {
         "full at 6e-6: 1.900": "f-page",
         "full at 6e-5: 1.800": "f-page",

@@ -222,6 +222,7 @@ class Detail:
     facts: tuple[Fact, ...]
     settings: tuple[Fact, ...]
     in_force: tuple[Fact, ...]
+    """Where it differs from other cells."""
     grids: tuple[Table, ...]
     warnings: tuple[str, ...]
 
@@ -232,16 +233,25 @@ def detailed(standing: Standing) -> frozenset[str]:
     return frozenset(r.cell.id for r in ranked[:MOST_DETAILS])
 
 
+def in_force(standing: Standing) -> tuple[Fact, ...]:
+    """What was the same in every cell that a worker saw, whatever was asked for."""
+    seen = [set(_in_force(r)) for r in standing.records if fairness.traits(r)]
+    shared = set.intersection(*seen) if seen else set()
+    first = next((r for r in standing.records if fairness.traits(r)), None)
+    return tuple(fact for fact in (_in_force(first) if first else ()) if fact in shared)
+
+
 def details(standing: Standing, linked: frozenset[str]) -> tuple[Detail, ...]:
     """The cells with details, in their order."""
+    shared = frozenset(in_force(standing))
     return tuple(
-        _detail(number, record, standing)
+        _detail(number, record, standing, shared)
         for number, record in enumerate(standing.records, start=1)
         if record.cell.id in linked
     )
 
 
-def _detail(number: int, record: Record, standing: Standing) -> Detail:
+def _detail(number: int, record: Record, standing: Standing, shared: frozenset[Fact]) -> Detail:
     wrong, finding = (
         standing.problems.get(record.cell.id, ""),
         standing.unlearnt.get(record.cell.id),
@@ -256,7 +266,7 @@ def _detail(number: int, record: Record, standing: Standing) -> Detail:
         traceback=_end(record.traceback or ""),
         facts=tuple(_facts(record)),
         settings=tuple(_changes(record)),
-        in_force=tuple(_in_force(record)),
+        in_force=tuple(fact for fact in _in_force(record) if fact not in shared),
         grids=grids(record),
         warnings=tuple(words.cut(w, 500) for w in record.warnings),
     )

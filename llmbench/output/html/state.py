@@ -16,19 +16,22 @@ from llmbench.analysis.choice import candidates
 from llmbench.analysis.pick import Candidate
 from llmbench.analysis.standing import Standing, quality_pairs
 from llmbench.analysis.statistics.verdict import Word
+from llmbench.output import summary
 from llmbench.output.csv_json import rows
 from llmbench.output.html.charts.chart import bytes_unit
+from llmbench.output.table import Table
 from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import BY_ID
 from llmbench.text import size
 from llmbench.wording import phrases
+from llmbench.wording.labels import short_names
 
 # Characters that could end a script element, start a comment in one, or end a line of script.
 ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
-def state(comparison: Comparison, standing: Standing, judged: bool) -> Markup:
+def state(comparison: Comparison, standing: Standing, cells: Table, judged: bool) -> Markup:
     """The data of all cells as JSON that is safe inside a script element.
 
     `judged` is whether quality is a ground to choose on.
@@ -40,9 +43,29 @@ def state(comparison: Comparison, standing: Standing, judged: bool) -> Markup:
         "columns": columns,
         "rows": [[_finite(row[c]) for c in columns] for row in table],
         "choice": _choice(standing, judged),
+        "methods": _methods(standing, cells),
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return Markup(words.clean(text.translate(ESCAPES)))
+
+
+def _methods(standing: Standing, cells: Table) -> dict[str, Any]:
+    """A row for each method, and what its figures are called: to copy, and to draw on any axes."""
+    found = summary.rows(standing)
+    names = list(found[0]) if found else []
+    short = short_names(standing)
+    return {
+        "names": names,
+        "rows": [[_short(_finite(row[n])) for n in names] for row in found],
+        "short": [short[arm.id] for arm in standing.arms],
+        "competing": [standing.numbers[arm.id] for arm in standing.competing],
+        "figures": {c.id: [c.label, c.better] for c in cells.figures},
+    }
+
+
+def _short(value: Any) -> Any:
+    """A number with no more digits than anybody needs."""
+    return float(f"{value:.7g}") if isinstance(value, float) else value
 
 
 def _finite(value: Any) -> Any:

@@ -72,6 +72,8 @@ class View:
     setting_up: tuple[Fact, ...]
     configuration: Table
     differing: Table
+    in_force: tuple[Fact, ...]
+    """The same in all cells."""
     details: tuple[Detail, ...]
     details_left_out: int
     several_seeds: bool
@@ -127,6 +129,7 @@ def view(comparison: Comparison) -> View:
         memory_meaning=MEMORY[standing.cuda],
         setting_up=contrast.setting_up(comparison),
         configuration=contrast.configuration(header),
+        in_force=contrast.in_force(standing),
         differing=contrast.differing(standing),
         details=details(standing, linked),
         details_left_out=len(standing.records) - len(linked),
@@ -139,7 +142,7 @@ def view(comparison: Comparison) -> View:
         version=text.clean(header.environment.versions.get("llmbench", "")),
         timed=standing.timed,
         budget=f"{standing.budget / memory_unit(standing)[1]:.6g}" if standing.budget else "",
-        state=state(whole, standing, judged),
+        state=state(whole, standing, cells, judged),
     )
 
 

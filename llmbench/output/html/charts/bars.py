@@ -148,10 +148,9 @@ def _strips(shown: Sequence[Arm], standing: Standing) -> Plot:
     for number, arm in enumerate(shown):
         name, middle = standing.names[arm.id], _typical(arm)
         y = heading(plot, number, name, text.seconds(middle))
-        for seconds, counts in _ticks(arm):
-            if (x := seconds * factor) <= end:
-                at = plot.x(x)
-                plot.rule((at, y), (at, y + 11), "soft" if counts else "grid", 1.2)
+        for wanted, colour in ((False, "grid"), (True, "soft")):
+            held = [s * factor for s, counts in _ticks(arm) if counts is wanted]
+            plot.ticks([plot.x(x) for x in held if x <= end], y, 11, colour)
         says = Says(standing.numbers[arm.id], f"{name}: median {text.seconds(middle)} a step")
         plot.dot((plot.x(middle * factor), y + 5.5), "accent", "accent", 3.5, says)
     return plot

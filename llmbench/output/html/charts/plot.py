@@ -232,6 +232,12 @@ class Plot:
         place: Attributes = {"x": spot[0], "y": spot[1], "width": width, "height": height}
         self._add("rect", says, **place, class_=f"f-{colour}")
 
+    def ticks(self, places: Sequence[float], y: float, height: float, colour: str) -> None:
+        """Upright strokes at these places, from there down."""
+        if places:
+            path = "".join(f"M{number(x)},{number(y)}v{number(height)}" for x in places)
+            self._add("path", None, d=path, class_=f"s-{colour}", fill="none", stroke_width=1.2)
+
     def text(self, spot: Spot, content: str, colour: str = "ink", anchor: str = "start") -> None:
         """A line of text; readers of the page's text hear the marks instead."""
         attributes: Attributes = {
@@ -271,11 +277,7 @@ class Plot:
     def _add(self, tag: str, says: Says | None, /, *, content: str = "", **attributes: Any) -> None:
         inside = str(escape(words.clean(content)))
         if says:
-            attributes |= {
-                "role": "graphics-symbol",
-                "aria_label": says.text,
-                "data_cell": says.row,
-            }
+            attributes |= {"role": "graphics-symbol", "data_cell": says.row}
             inside = element("title", str(escape(words.clean(says.text))))
         self.parts.append(element(tag, inside, **attributes))
 

@@ -269,21 +269,53 @@ function quoted(field) {
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
+const tables = { results: data, summary: { columns: data.methods.names, rows: data.methods.rows } };
 const formats = {
-  csv: () => [data.columns, ...data.rows].map((row) => row.map(quoted).join(",") + "\n").join(""),
-  json: () => JSON.stringify(data.rows.map((row) => Object.fromEntries(data.columns.map((c, i) => [c, row[i]]))), null, 1) + "\n",
+  csv: ({ columns, rows }) => [columns, ...rows].map((row) => row.map(quoted).join(",") + "\n").join(""),
+  json: ({ columns, rows }) => JSON.stringify(rows.map((row) => Object.fromEntries(columns.map((c, i) => [c, row[i]]))), null, 1) + "\n",
 };
 
-function download(format) {
+function download({ format, of }) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([formats[format]()], { type: format === "csv" ? "text/csv" : "application/json" }));
-  link.download = `results.${format}`;
+  link.href = URL.createObjectURL(new Blob([formats[format](tables[of])], { type: format === "csv" ? "text/csv" : "application/json" }));
+  link.download = `${of}.${format}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
 for (const button of document.querySelectorAll("[data-format]"))
-  button.addEventListener("click", () => download(button.dataset.format));
+  button.addEventListener("click", () => download(button.dataset));
+
+// The columns that are shown, for a spreadsheet: plain numbers, the ends of an interval beside them.
+
+const { names: columns, rows: methods, figures: labels, short, competing } = data.methods;
+const figure = (row, name) => row[columns.indexOf(name)] ?? null;
+
+function asTsv() {
+  const shown = boxes.filter((box) => box.checked).map((box) => box.dataset.column);
+  const wide = (name) => methods.some((row) => figure(row, name + "_low") !== null);
+  const fields = shown.flatMap((name) => (wide(name) ? [name, name + "_low", name + "_high"] : [name]));
+  const heading = (name) => labels[name]?.[0] ?? name.replace(/^(.*)_(low|high)$/, (_, of, end) => `${labels[of][0]}, ${end}`);
+  const order = [...body.rows].filter((row) => !row.hidden).map((row) => methods[row.dataset.cell - 1]);
+  const lines = [["Method", "Status", ...fields.map(heading)],
+    ...order.map((row) => ["method", "status", ...fields].map((name) => figure(row, name)))];
+  const plain = (field) => (typeof field === "string" && formula(field) ? "'" + field : String(field ?? "")).replace(/[\t\r\n]+/g, " ");
+  return lines.map((line) => line.map(plain).join("\t") + "\n").join("");
+}
+
+async function copy(text) {
+  try { await navigator.clipboard.writeText(text); } catch {
+    const area = document.createElement("textarea"); // where there is no clipboard, or no leave to use it
+    area.value = text;
+    area.className = "unseen";
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  byId("count").textContent = "Copied: paste it into a spreadsheet.";
+}
+byId("copy").addEventListener("click", () => copy(asTsv()));
 
 // Charts tell their figures on hover and on focus.
 
@@ -302,15 +334,117 @@ function tell(mark) {
   tip.style.top = box.bottom + scrollY + 8 + "px";
 }
 
-for (const svg of document.querySelectorAll(".chart svg")) {
+function listen(svg) {
   const marks = [...svg.querySelectorAll("[data-cell]")];
   for (const mark of marks) {
-    mark.querySelector("title")?.remove(); // the browser would show it beside the tip
+    const title = mark.querySelector("title"); // the browser would show it beside the tip
+    if (title) { mark.setAttribute("aria-label", title.textContent); title.remove(); }
     mark.setAttribute("tabindex", mark === marks[0] ? "0" : "-1");
     for (const event of ["mouseenter", "focus"]) mark.addEventListener(event, () => tell(mark));
     for (const event of ["mouseleave", "blur"]) mark.addEventListener(event, () => { tip.hidden = true; });
   }
 }
+for (const svg of document.querySelectorAll(".chart svg")) listen(svg);
+
+// A chart on any two figures, drawn from the methods' rows.
+
+const SVG = "http://www.w3.org/2000/svg", FRAME = { left: 46, right: 348, top: 26, bottom: 256 };
+const axes = [...Object.keys(labels), "learning_rate"].filter((name) => methods.filter((row) => figure(row, name) !== null).length > 1);
+const titled = (name) => (name === "learning_rate" ? "Learning rate" : labels[name][0]);
+const better = (name) => (labels[name] ? labels[name][1] : "neither");
+
+function add(parent, tag, attributes, text) {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  if (text !== undefined) made.textContent = text;
+  parent.append(made);
+  return made;
+}
+
+function scale(values, low, high) {
+  const least = Math.min(...values), most = Math.max(...values);
+  if (least > 0 && most / least > 50) { // figures of several magnitudes
+    const from = Math.log10(least) - 0.1, to = Math.log10(most) + 0.1;
+    const ticks = [];
+    for (let power = Math.ceil(from); power <= to; power++) ticks.push(10 ** power);
+    return { at: (v) => low + (Math.log10(v) - from) / (to - from) * (high - low), ticks };
+  }
+  const room = (most - least || Math.abs(most) || 1) * 0.12, from = least - room, to = most + room;
+  const rough = (to - from) / 4, unit = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((n) => n * unit).find((n) => n >= rough);
+  const ticks = [];
+  for (let n = Math.ceil(from / step); n * step <= to; n++) ticks.push(n * step);
+  return { at: (v) => low + (v - from) / (to - from) * (high - low), ticks };
+}
+
+function tickText(name, value) {
+  if (/bytes/.test(name)) return value >= 2 ** 30 ? `${+(value / 2 ** 30).toPrecision(3)} GiB` : `${+(value / 2 ** 20).toPrecision(3)} MiB`;
+  for (const [unit, factor] of [["B", 1e9], ["M", 1e6], ["K", 1e3]])
+    if (Math.abs(value) >= factor) return +(value / factor).toPrecision(3) + unit;
+  return value && Math.abs(value) < 0.001 ? value.toExponential(0) : String(+value.toPrecision(3));
+}
+
+// The points that no other beats on one figure without losing on the other.
+function front(points, x, y) {
+  const side = { higher: 1, lower: -1 }, [sx, sy] = [side[better(x)], side[better(y)]];
+  if (!sx || !sy) return [];
+  const beats = (a, b) => sx * a.x >= sx * b.x && sy * a.y >= sy * b.y && (a.x !== b.x || a.y !== b.y);
+  return points.filter((p) => !points.some((other) => beats(other, p))).sort((a, b) => a.x - b.x);
+}
+
+function drawChosen() {
+  const [x, y] = ["across", "up"].map((id) => byId(id).value);
+  const points = competing.map((number) => ({ number, row: methods[number - 1] }))
+    .map((p) => ({ ...p, x: figure(p.row, x), y: figure(p.row, y) })).filter((p) => p.x !== null && p.y !== null);
+  const svg = byId("any");
+  svg.replaceChildren();
+  if (!points.length) return;
+  const bounds = (name, of) => points.flatMap((p) => [of(p), figure(p.row, name + "_low"), figure(p.row, name + "_high")]).filter((v) => v !== null);
+  const sx = scale(bounds(x, (p) => p.x), FRAME.left, FRAME.right), sy = scale(bounds(y, (p) => p.y), FRAME.bottom, FRAME.top);
+  const line = (x1, y1, x2, y2, colour, width = 1) => add(svg, "path", { d: `M${x1},${y1}L${x2},${y2}`, class: `s-${colour}`, fill: "none", "stroke-width": width });
+  const label = (left, top, text, colour, anchor) => add(svg, "text", { x: left, y: top, class: `f-${colour}`, "text-anchor": anchor }, text);
+  for (const v of sx.ticks) { line(sx.at(v), FRAME.top, sx.at(v), FRAME.bottom, "grid"); label(sx.at(v), 271, tickText(x, v), "muted", "middle"); }
+  for (const v of sy.ticks) { line(FRAME.left, sy.at(v), FRAME.right, sy.at(v), "grid"); label(FRAME.left - 6, sy.at(v) + 4, tickText(y, v).replace(" ", ""), "muted", "end"); }
+  const way = { higher: " \u00b7 more is better", lower: " \u00b7 less is better", neither: "" };
+  label((FRAME.left + FRAME.right) / 2, 290, titled(x) + way[better(x)], "muted", "middle");
+  label(2, 12, titled(y) + way[better(y)], "muted", "start");
+  const edge = front(points, x, y);
+  for (const p of points) {
+    for (const [name, from, to] of [[x, 0, 1], [y, 1, 0]]) {
+      const ends = ["_low", "_high"].map((end) => figure(p.row, name + end));
+      if (ends[0] !== null) name === x ? line(sx.at(ends[0]), sy.at(p.y), sx.at(ends[1]), sy.at(p.y), "soft", 1.5) : line(sx.at(p.x), sy.at(ends[0]), sx.at(p.x), sy.at(ends[1]), "soft", 1.5);
+    }
+  }
+  const steps = edge.flatMap((p, i) => (i ? [[sx.at(p.x), sy.at(edge[i - 1].y)], [sx.at(p.x), sy.at(p.y)]] : [[sx.at(p.x), sy.at(p.y)]]));
+  if (steps.length > 1) add(svg, "path", { d: "M" + steps.map((s) => s.join()).join("L"), class: "s-soft", fill: "none", "stroke-width": 1.5, "stroke-dasharray": "3 3" });
+  for (const p of points) {
+    const name = figure(p.row, "method"), picked = figure(p.row, "picked"), filled = picked || edge.includes(p);
+    const colour = picked ? "accent" : filled ? "ink" : "muted";
+    const says = `${name}: ${titled(x)} ${tickText(x, p.x)}, ${titled(y)} ${tickText(y, p.y)}`;
+    add(svg, "circle", { cx: sx.at(p.x), cy: sy.at(p.y), r: 4.7, class: `f-${filled ? colour : "page"} s-${colour}`, "stroke-width": 1.5, "data-cell": p.number, role: "graphics-symbol", "aria-label": says });
+    if (points.length > 14 && !filled) continue;
+    const after = sx.at(p.x) < 220;
+    label(sx.at(p.x) + (after ? 8 : -8), sy.at(p.y) + 4, short[p.number - 1], picked ? "accent" : "ink", after ? "start" : "end");
+  }
+  svg.setAttribute("aria-label", `${titled(y)} against ${titled(x)}`);
+  listen(svg);
+  for (const id of ["across", "up"]) remember(id, byId(id).value === byId(id).dataset.usual ? "" : byId(id).value);
+}
+
+function restoreAxes() {
+  const first = ["time_to_quality_seconds", "train_seconds", "trainable_parameters"].find((name) => axes.includes(name));
+  for (const [id, usual] of [["across", first ?? axes[0]], ["up", axes[0]]]) {
+    const choice = byId(id);
+    choice.replaceChildren(...axes.map((name) => new Option(titled(name), name)));
+    choice.dataset.usual = usual;
+    choice.value = axes.includes(state.get(id)) ? state.get(id) : usual;
+    choice.addEventListener("change", drawChosen);
+  }
+  byId("chart-any").hidden = false;
+  drawChosen();
+}
+if (byId("chart-any") && axes.length > 1) restoreAxes();
+
 // One stop of the tab key per chart; the arrows go from mark to mark.
 
 addEventListener("keydown", (event) => {
@@ -362,7 +496,6 @@ addEventListener("hashchange", () => {
   if (location.hash.includes("=") && address().toString() !== state.toString()) location.reload();
   else openTarget();
 });
-addEventListener("beforeprint", () => { for (const one of document.querySelectorAll("details")) one.open = true; });
 
 byId("filter-label").hidden = byId("downloads").hidden = false;
 filter.value = state.get("filter") || "";

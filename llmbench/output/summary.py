@@ -1,0 +1,79 @@
+"""A row per method, over its seeds: plain numbers for spreadsheets and programs.
+
+The figures are those of the page's table, `llmbench.output.methods`.
+"""
+
+from __future__ import annotations
+
+import json as json_module
+from collections.abc import Mapping
+from typing import Any
+
+from llmbench import text
+from llmbench.analysis.standing import Standing, stand
+from llmbench.analysis.statistics.quality import quality_verdicts
+from llmbench.analysis.statistics.verdict import Verdict
+from llmbench.output.csv_json import lines
+from llmbench.output.methods import table
+from llmbench.record.arm import Arm
+from llmbench.record.comparison import Comparison
+from llmbench.wording.answer import answer, untrained
+
+OF_FIGURES = ("sd", "low", "high", "n")
+"""Columns beside each figure's mean: standard deviation over the seeds, the 95 % interval's ends,
+and how many seeds it was measured of."""
+
+
+def csv(comparison: Comparison) -> str:
+    """The rows as CSV; what is not known is empty."""
+    return lines(rows(stand(comparison)))
+
+
+def json(comparison: Comparison) -> str:
+    """The rows as a JSON list; what is not known is null."""
+    return json_module.dumps(rows(stand(comparison)), indent=1, ensure_ascii=False) + "\n"
+
+
+def rows(standing: Standing) -> list[dict[str, Any]]:
+    """What each method is, how it stands to the best and to the untrained model, its figures."""
+    whole = table(standing, answer(standing).pick, frozenset())
+    against_base = _against_base(standing)
+    found = []
+    for arm, shown in zip(standing.arms, whole.rows, strict=True):
+        row: dict[str, Any] = {
+            "method": shown.name,
+            "model": text.clean(arm.cell.model.id),
+            "task": text.clean(arm.cell.task),
+            "seeds": len(arm.counted),
+            "status": shown.status,
+            "picked": shown.picked,
+            "verdict": "best" if arm is standing.best else standing.word(arm),
+            **_difference("vs_best", standing.verdicts, arm),
+            **_difference("vs_base", against_base, arm),
+            "learning_rate": arm.cell.settings.learning_rate if arm.cell.trains else None,
+        }
+        for column, value in zip(whole.columns, shown.values, strict=True):
+            if column.id:
+                row[column.id] = value.number
+                numbers = (value.sd, value.low, value.high, value.count)
+                row |= {f"{column.id}_{n}": v for n, v in zip(OF_FIGURES, numbers, strict=True)}
+        found.append(row)
+    return found
+
+
+def _against_base(standing: Standing) -> Mapping[str, Verdict]:
+    """How each method's quality differs from the untrained model's."""
+    base = untrained(standing)
+    if base is None or standing.score is None:
+        return {}
+    return quality_verdicts(standing.scored, base, standing.score.id)
+
+
+def _difference(name: str, verdicts: Mapping[str, Verdict], arm: Arm) -> dict[str, float | None]:
+    """A difference of quality, and the ends of its 95 % interval."""
+    found = verdicts.get(arm.id)
+    if found is None:
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high"))
+    interval = found.difference
+    numbers = (interval.estimate, interval.low, interval.high)
+    return dict(zip((name, f"{name}_low", f"{name}_high"), numbers, strict=True))
