@@ -16,6 +16,7 @@ from llmbench.command.doctor import doctor
 from llmbench.command.estimate import estimate
 from llmbench.command.list import list_
 from llmbench.command.report import report
+from llmbench.command.score import score
 from llmbench.errors import UserError
 
 EPILOG = """
@@ -69,7 +70,7 @@ def cli() -> None:
     """
 
 
-for command in (compare, estimate, report, diff, list_, doctor):
+for command in (compare, estimate, report, score, diff, list_, doctor):
     cli.add_command(command)
 
 

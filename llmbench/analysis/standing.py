@@ -244,7 +244,8 @@ def stand(comparison: Comparison) -> Standing:
 def _margin(header: Header, score: Figure | None) -> float:
     """What was asked for, or else what the metric declares."""
     found = header.configuration.get("margin")
-    if isinstance(found, float) and found > 0:
+    asked = not header.origins.get("margin", "").startswith("default")
+    if asked and isinstance(found, float) and found > 0:
         return found
     return (score and score.margin) or MARGIN
 

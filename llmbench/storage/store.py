@@ -77,6 +77,20 @@ class Store:
         write_text(path, record.model_dump_json())
         return record
 
+    def latest(self) -> list[Record]:
+        """The latest record of every cell, as it stands there, but for what cannot be read."""
+        found = []
+        for path in self._latest():
+            with contextlib.suppress(StoreError):
+                found.append(self._own_record(path))
+        return found
+
+    def rewrite(self, record: Record) -> None:
+        """Put a record in the place of the cell's latest, of which it is the same attempt."""
+        write_text(
+            self.records / f"{record.cell.id}.json", redacted.record(record).model_dump_json()
+        )
+
     def attempts(self, cell_id: str) -> int:
         """How often the cell was tried; counted where its record cannot be read."""
         held = self.record(cell_id)
