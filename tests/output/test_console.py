@@ -446,7 +446,7 @@ def test_a_cell_with_a_budget_is_named_with_it_and_says_what_it_tries():
     view.cell(record.cell)
     view.event(PhaseBegun(phase="train"))
     view.event(SizeTried(size=2048))
-    assert view.state.figures == "trying 2,048"
+    assert view.progress.figures == "trying 2,048"
     view.record(record, False)
     assert out.getvalue().count("lora, fit 16GiB ") == 2
 

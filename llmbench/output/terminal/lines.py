@@ -15,7 +15,7 @@ from rich.text import Text
 from llmbench.analysis.tuning import tuned_loss
 from llmbench.errors import INTERRUPTED
 from llmbench.output.terminal.preview import REPEAT
-from llmbench.output.terminal.progress import STARTING, State
+from llmbench.output.terminal.progress import STARTING, Progress
 from llmbench.output.terminal.tables import fit_tables, style, table
 from llmbench.record.comparison import Comparison, Plan
 from llmbench.record.events import Event, PhaseBegun, Sentence
@@ -48,7 +48,7 @@ class Lines:
     def __init__(self, out: Console, verbose: bool = False) -> None:
         self.out = out
         self.verbose = verbose
-        self.state = State()
+        self.progress = Progress()
 
     def __enter__(self) -> Lines:
         return self
@@ -63,8 +63,8 @@ class Lines:
 
     def start(self, plan: Plan, root: Path) -> None:
         """Say what will run and where it lands."""
-        self.state.start(plan)
-        self.say(f"{cells(self.state.total)} into {root}")
+        self.progress.start(plan)
+        self.say(f"{cells(self.progress.total)} into {root}")
         tries = sum(p.cell.tuning for p in plan.cells) + plan.to_come
         if tries:
             self.say(
@@ -76,12 +76,12 @@ class Lines:
 
     def replan(self, plan: Plan) -> None:
         """Count what has come to it."""
-        self.state.replan(plan)
+        self.progress.replan(plan)
 
     def cell(self, cell: Cell) -> None:
         """Say which cell runs."""
-        self.state.cell(cell)
-        self.say(f"{self.state.number(self.state.done + 1)} {cell.name} ...")
+        self.progress.cell(cell)
+        self.say(f"{self.progress.number(self.progress.done + 1)} {cell.name} ...")
 
     def event(self, event: Event) -> None:
         """If verbose, a line for the phase that has ended; and what there is to wait for."""
@@ -90,16 +90,16 @@ class Lines:
                 self._phase_ended()
             case Sentence():
                 self.notice(event.reason)
-        self.state.event(event)
+        self.progress.event(event)
 
     def record(self, record: Record, kept: bool) -> None:
         """A line with the cell's figures."""
         if not kept:
             self._phase_ended()
-        taken = None if kept or record.status == "skipped" else self.state.pace.spent()
-        self.state.record(record, kept)
-        line = Text(f"{self.state.number(self.state.done)} ")
-        line.append(ended(record, taken, self.state.longest), style(record.status))
+        taken = None if kept or record.status == "skipped" else self.progress.pace.spent()
+        self.progress.record(record, kept)
+        line = Text(f"{self.progress.number(self.progress.done)} ")
+        line.append(ended(record, taken, self.progress.longest), style(record.status))
         if kept and record.status != "ok":
             line.append("  kept")
         self.say(line)
@@ -124,8 +124,8 @@ class Lines:
         bad = sum(r.status not in ("ok", "skipped", "interrupted") for r in reported)
         if bad:
             self.say(f"{cells(bad)} did not end well: see {report.parent / 'logs'}")
-        if self.state.kept:
-            self.say(again(self.state.kept))
+        if self.progress.kept:
+            self.say(again(self.progress.kept))
         self.say(Text(f"Report: {report}", style="bold"))
         if status == INTERRUPTED:
             self.say(to_continue(comparison, report.parent))
@@ -153,14 +153,14 @@ class Lines:
         self.out.print(text, soft_wrap=True, markup=False)
 
     def _phase_ended(self) -> None:
-        state = self.state
-        if not self.verbose or state.running is None or state.phase == STARTING:
+        progress = self.progress
+        if not self.verbose or progress.running is None or progress.phase == STARTING:
             return
-        count = f"{state.count[0]}/{state.count[1]}" if state.count else ""
-        parts = [state.running.name, state.phase, count, state.figures]
+        count = f"{progress.count[0]}/{progress.count[1]}" if progress.count else ""
+        parts = [progress.running.name, progress.phase, count, progress.figures]
         said = "  ".join(p for p in parts if p)
-        number = state.number(state.done + 1)
-        spent = state.pace.phase_spent()
+        number = progress.number(progress.done + 1)
+        spent = progress.pace.phase_spent()
         self.say(f"{number} {said}  {f'{spent:.1f} s' if spent < 10 else clock(spent)}")
 
 
@@ -173,15 +173,15 @@ class Quiet(Lines):
 
     def start(self, plan: Plan, root: Path) -> None:
         """Say nothing."""
-        self.state.start(plan)
+        self.progress.start(plan)
 
     def cell(self, cell: Cell) -> None:
         """Say nothing."""
-        self.state.cell(cell)
+        self.progress.cell(cell)
 
     def record(self, record: Record, kept: bool) -> None:
         """A line for a cell that did not end well."""
-        self.state.record(record, kept)
+        self.progress.record(record, kept)
         if record.status not in ("ok", "skipped"):
             self.err.print(ended(record, None, 0), soft_wrap=True, markup=False)
 

@@ -58,43 +58,45 @@ class LiveView(Lines):
 
     def cell(self, cell: Cell) -> None:
         """Show the cell; its line comes when it has ended."""
-        self.state.cell(cell)
+        self.progress.cell(cell)
 
     def draw(self) -> RenderableType:
         """What the terminal shows now; called from the display's own thread."""
-        cell = self.state.running
+        cell = self.progress.running
         if cell is None:
             doing = "Writing the report" if self.started else "Reading model and data"
-            doing = "Predicting memory" if self.state.predicting else doing
-            return _row(self.spinner, Text(doing + (ENDS if self.state.interrupted else "")))
+            doing = "Predicting memory" if self.progress.predicting else doing
+            return _row(self.spinner, Text(doing + (ENDS if self.progress.interrupted else "")))
         bars = Table.grid(padding=(0, 2, 0, 0))
         for bar, note in zip(self._bars(), (self._cell_note(), self._whole_note()), strict=True):
             bars.add_row("", bar, Text(note, no_wrap=True, overflow="ellipsis"))
         return Group(_row(self.spinner, self._head(cell)), bars)
 
     def _head(self, cell: Cell) -> Text:
-        state = self.state
-        count = f" {state.count[0]}/{state.count[1]}" if state.count else ""
+        progress = self.progress
+        count = f" {progress.count[0]}/{progress.count[1]}" if progress.count else ""
         head = Text(cell.name, style="bold", no_wrap=True, overflow="ellipsis")
-        if state.interrupted:
+        if progress.interrupted:
             return head.append(ENDS, "not bold red")
-        return head.append(f"  {state.phase}{count}  {state.figures}", style="not bold")
+        return head.append(f"  {progress.phase}{count}  {progress.figures}", style="not bold")
 
     def _bars(self) -> tuple[ProgressBar, ProgressBar]:
-        state = self.state
+        progress = self.progress
         width = min(WIDEST_BAR, self.out.width // 2)
-        known = state.count is not None
-        cell = ProgressBar(1.0 if known else None, state.share(), width, pulse=not known)
+        known = progress.count is not None
+        cell = ProgressBar(1.0 if known else None, progress.share(), width, pulse=not known)
         return cell, ProgressBar(
-            max(1, state.total), state.done + state.pace.share_of_cell(), width
+            max(1, progress.total), progress.done + progress.pace.share_of_cell(), width
         )
 
     def _cell_note(self) -> str:
-        return _joined("this cell", clock(self.state.pace.spent()), self.state.pace.cell_left())
+        return _joined(
+            "this cell", clock(self.progress.pace.spent()), self.progress.pace.cell_left()
+        )
 
     def _whole_note(self) -> str:
-        done = f"{self.state.done} of {self.state.total} done"
-        return _joined(done, clock(time.monotonic() - self.began), self.state.pace.left())
+        done = f"{self.progress.done} of {self.progress.total} done"
+        return _joined(done, clock(time.monotonic() - self.began), self.progress.pace.left())
 
 
 def _row(spinner: Spinner, text: Text) -> Table:

@@ -159,8 +159,8 @@ NAME_WIDTH = 27
 """`full+gradient-checkpointing`, with which a cell's line takes 80 columns."""
 
 
-class State:
-    """The running cell, its phase and its latest figures, and what is done."""
+class Progress:
+    """How far a comparison is: the running cell, its phase and latest figures, and what is done."""
 
     def __init__(self) -> None:
         self.pace = Pace()
