@@ -19,8 +19,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from llmbench import plugin
-from llmbench.plugin import table
-from llmbench.plugin.table import Registry
+from llmbench.plugin import catalogue
+from llmbench.plugin.catalogue import Registry
 
 # Nothing in a test may reach a hub: the address is a port of this machine that nobody serves.
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
@@ -48,7 +48,7 @@ END = "</s>"
 @pytest.fixture
 def registry() -> Iterator[Registry]:
     """What the built-in plugins register, alone, for the test to add to; all use it meanwhile."""
-    found = plugin.load([EntryPoint(k, f"llmbench_{k}", table.GROUP) for k in KINDS])
+    found = plugin.load([EntryPoint(k, f"llmbench_{k}", catalogue.GROUP) for k in KINDS])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plugin, "registry", lambda: found)
         yield found

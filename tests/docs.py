@@ -16,7 +16,7 @@ from llmbench.cli import cli
 from llmbench.config import setup
 from llmbench.config.composition import read
 from llmbench.plugin import registry
-from llmbench.plugin.table import Registry
+from llmbench.plugin.catalogue import Registry
 
 QUOTE = '"'
 ROOT = Path(__file__).parents[1]

@@ -15,8 +15,8 @@ from llmbench.errors import ConfigError, UserError, nearest
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
+    from llmbench.plugin.catalogue import Registry
     from llmbench.plugin.strategy import Strategy
-    from llmbench.plugin.table import Registry
 
 
 Complete = Callable[[Context, Parameter, str], list[CompletionItem]]

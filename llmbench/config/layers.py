@@ -11,7 +11,7 @@ from typing import Any
 
 from llmbench.config.config import COMMAND_LINE, OPTIONS, SETTINGS, Layer
 from llmbench.errors import ConfigError, nearest
-from llmbench.plugin.table import CHOICE
+from llmbench.plugin.catalogue import CHOICE
 
 FILE = Path("llmbench.toml")
 """Read where it is in the working directory, without being asked for."""

@@ -72,8 +72,8 @@ def plugins() -> list[Finding]:
     for complaint in registry.complaints():
         sentence, _, fix = complaint.rpartition(": ")
         wrong.append(problem("plugin", sentence, fix.rstrip(".")))
-    packages = sorted({s.distribution for s in registry.sources})
-    return wrong or [ok("plugins", f"{len(registry.sources)} of {', '.join(packages)}")]
+    packages = sorted({s.distribution for s in registry.plugins})
+    return wrong or [ok("plugins", f"{len(registry.plugins)} of {', '.join(packages)}")]
 
 
 def strategies() -> list[Finding]:

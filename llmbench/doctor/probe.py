@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-Answer = dict[str, Any]
+Facts = dict[str, Any]
 
 
-def main(asked: Mapping[str, Callable[[], Answer]]) -> None:
+def main(asked: Mapping[str, Callable[[], Facts]]) -> None:
     """Ask everything, in its order."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # libraries print what they like
@@ -26,7 +26,7 @@ def main(asked: Mapping[str, Callable[[], Answer]]) -> None:
         answers.flush()
 
 
-def answered(ask: Callable[[], Answer]) -> Answer:
+def answered(ask: Callable[[], Facts]) -> Facts:
     """The answer, or the error in a line."""
     try:
         return ask()
@@ -35,7 +35,7 @@ def answered(ask: Callable[[], Answer]) -> Answer:
         return {"error": f"{type(error).__name__}: {said}"}
 
 
-def imports() -> Answer:
+def imports() -> Facts:
     """How long every worker imports, and whether that initialises CUDA.
 
     By the processor's time: the first one alone waits for the disk.
@@ -47,7 +47,7 @@ def imports() -> Answer:
     return {"seconds": time.process_time(), "initialised_by": initialised_by()}
 
 
-def torch_build() -> Answer:
+def torch_build() -> Facts:
     """Which build it is, and whether it computes."""
     import torch
 
@@ -55,7 +55,7 @@ def torch_build() -> Answer:
     return {"cuda_build": torch.version.cuda}
 
 
-def cuda() -> Answer:
+def cuda() -> Facts:
     """Whether a GPU computes, in bf16 too."""
     import torch
 
@@ -67,7 +67,7 @@ def cuda() -> Answer:
     return {"works": True, "bf16": torch.cuda.is_bf16_supported(including_emulation=False)}
 
 
-def flash() -> Answer:
+def flash() -> Facts:
     """Whether torch's own flash kernel runs."""
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -79,13 +79,13 @@ def flash() -> Answer:
     return {"device": device}
 
 
-def flash_package() -> Answer:
+def flash_package() -> Facts:
     """Whether the `flash_attn` package loads."""
     import_module("flash_attn")
     return {}
 
 
-def bitsandbytes() -> Answer:
+def bitsandbytes() -> Facts:
     """Whether its native library loads, which it only warns of."""
     from bitsandbytes.cextension import ErrorHandlerMockBNBNativeLibrary, lib
 
@@ -94,8 +94,8 @@ def bitsandbytes() -> Answer:
     return {"cuda": lib.compiled_with_cuda}
 
 
-IMPORTS: dict[str, Callable[[], Answer]] = {"imports": imports}
-LIBRARIES: dict[str, Callable[[], Answer]] = {
+IMPORTS: dict[str, Callable[[], Facts]] = {"imports": imports}
+LIBRARIES: dict[str, Callable[[], Facts]] = {
     "torch": torch_build,
     "cuda": cuda,
     "flash": flash,

@@ -101,7 +101,7 @@ with gradients in fp32 as well at the upper end. Activations are left out of it.
 
 
 @dataclass(frozen=True)
-class Row:
+class Prediction:
     """One composition."""
 
     cell: Cell
@@ -150,7 +150,7 @@ class Forecast:
     """All compositions, and what they are predicted for."""
 
     setup: Setup
-    rows: Sequence[Row]
+    rows: Sequence[Prediction]
     added: frozenset[str] = frozenset()
     """Compositions among them that nobody asked for: ways out, where nothing else fits."""
 

@@ -15,7 +15,7 @@ from llmbench.config.config import Layer
 from llmbench.config.setup import Setup, resolved
 from llmbench.errors import ConfigError
 from llmbench.estimate import forecast
-from llmbench.estimate.forecast import Forecast, Row, budget_bytes
+from llmbench.estimate.forecast import Forecast, Prediction, budget_bytes
 from llmbench.estimate.foresight import with_saving
 from llmbench.machine import usable_cpus
 from llmbench.record.comparison import Planned
@@ -58,13 +58,15 @@ def run(setup: Setup, listen: Say) -> Forecast:
     return Forecast(setup, rows, frozenset(p.cell.composition for p in added))
 
 
-def rows_of(setup: Setup, cells: Sequence[Planned], found: Mapping[str, Estimate]) -> list[Row]:
+def rows_of(
+    setup: Setup, cells: Sequence[Planned], found: Mapping[str, Estimate]
+) -> list[Prediction]:
     """A row for each cell."""
     memory_bytes = setup.environment.device_memory_bytes
-    return [Row(p.cell, found[p.cell.id], memory_bytes) for p in cells]
+    return [Prediction(p.cell, found[p.cell.id], memory_bytes) for p in cells]
 
 
-def ways_out(setup: Setup, rows: Sequence[Row]) -> list[Planned]:
+def ways_out(setup: Setup, rows: Sequence[Prediction]) -> list[Planned]:
     """What to predict as well where nothing fits: the same with gradient checkpointing."""
     if any(r.fits != "no" for r in rows):
         return []

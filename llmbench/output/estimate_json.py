@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from llmbench.estimate.forecast import OUTSIDE_BYTES, Forecast, Row
+from llmbench.estimate.forecast import OUTSIDE_BYTES, Forecast, Prediction
 
 
 def data(forecast: Forecast) -> str:
@@ -24,7 +24,7 @@ def data(forecast: Forecast) -> str:
     return json.dumps(found, indent=2)
 
 
-def row(found: Row) -> dict[str, Any]:
+def row(found: Prediction) -> dict[str, Any]:
     """One composition."""
     estimate = found.estimate
     training = found.training_rule_bytes

@@ -8,10 +8,10 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic_core import to_jsonable_python
 
 from llmbench import plugin
+from llmbench.plugin.catalogue import Entry, Plugin
 from llmbench.plugin.exporter import Exporter
 from llmbench.plugin.model import Model
 from llmbench.plugin.strategy import Strategy
-from llmbench.plugin.table import Entry, Source
 from llmbench.plugin.task import Task
 from llmbench.text import aligned
 
@@ -19,11 +19,11 @@ from llmbench.text import aligned
 def listing(kind: str) -> str:
     """Everything of one kind, with the package that it comes from."""
     if kind == "plugins":
-        rows = [(s.name, s.distribution, s.broken or "works") for s in plugin.registry().sources]
+        rows = [(s.name, s.distribution, s.broken or "works") for s in plugin.registry().plugins]
         return aligned(("PLUGIN", "PACKAGE", "STATE"), rows)
     rows = [
         (name, entry.item.summary, entry.source.distribution)
-        for name, entry in plugin.registry().tables()[f"register_{kind}"].entries.items()
+        for name, entry in plugin.registry().catalogues()[f"register_{kind}"].entries.items()
     ]
     return aligned(("ID", "SUMMARY", "PACKAGE"), rows)
 
@@ -31,8 +31,8 @@ def listing(kind: str) -> str:
 def items(kind: str) -> list[dict[str, Any]]:
     """The same as values, with all that is declared of each."""
     if kind == "plugins":
-        return [_plugin(source) for source in plugin.registry().sources]
-    entries: dict[str, Entry[Any]] = plugin.registry().tables()[f"register_{kind}"].entries
+        return [_plugin(source) for source in plugin.registry().plugins]
+    entries: dict[str, Entry[Any]] = plugin.registry().catalogues()[f"register_{kind}"].entries
     details = DETAILS.get(kind, lambda item: {})
     return [
         {
@@ -60,7 +60,7 @@ def options(strategy: type[Strategy]) -> list[dict[str, Any]]:
     ]
 
 
-def _plugin(source: Source) -> dict[str, Any]:
+def _plugin(source: Plugin) -> dict[str, Any]:
     return {"id": source.name, "package": source.distribution, "broken": source.broken}
 
 

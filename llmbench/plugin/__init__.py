@@ -15,52 +15,60 @@ import pluggy
 
 from llmbench.errors import PluginError, Stop
 from llmbench.plugin import hookspecs, shape
-from llmbench.plugin import table as installed
+from llmbench.plugin.catalogue import (
+    GROUP,
+    Catalogue,
+    Entry,
+    Plugin,
+    Registry,
+    chosen,
+    clash,
+    plugin_of,
+)
 from llmbench.plugin.exporter import OURS, Exporter, file_key
 from llmbench.plugin.shape import contained, reason
-from llmbench.plugin.table import Entry, Registry, Source, Table, clash
 from llmbench.redact import secret
 
 __all__ = ["Entry", "Registry", "Source", "Table", "clash", "load", "reason", "registry"]
 
-Staged = dict[str, list[tuple[str, Any]]]
+Offers = dict[str, list[tuple[str, Any]]]
 """What one plugin wants to register: items with their ids, by hook."""
 
 
 @cache
 def registry() -> Registry:
     """What is installed, looked up once per process."""
-    found = load(installed.chosen(entry_points(group=installed.GROUP)))
-    for table in found.tables().values():
-        secret.leave(table.entries)
-    return found
+    installed = load(chosen(entry_points(group=GROUP)))
+    for catalogue in installed.catalogues().values():
+        secret.leave(catalogue.entries)
+    return installed
 
 
 def load(points: list[EntryPoint]) -> Registry:
-    """Import each plugin and let it register; a broken one is noted in `sources`."""
+    """Import each plugin and let it register; a broken one is noted in `plugins`."""
     manager = pluggy.PluginManager("llmbench")
     manager.add_hookspecs(hookspecs)
-    found = Registry()
+    loaded = Registry()
     for point in points:
-        found.sources.append(_load_one(manager, point, found))
-    return found
+        loaded.plugins.append(_load_one(manager, point, loaded))
+    return loaded
 
 
-def _load_one(manager: pluggy.PluginManager, point: EntryPoint, found: Registry) -> Source:
-    source = installed.source(point)
+def _load_one(manager: pluggy.PluginManager, point: EntryPoint, loaded: Registry) -> Plugin:
+    plugin = plugin_of(point)
     try:
         with contained():
-            staged = _ask(manager, _imported(point))
-        _refuse_shared(staged)
-        _refuse_ours(staged, found, source)
+            offers = _ask(manager, _imported(point))
+        _refuse_shared(offers)
+        _refuse_ours(offers, loaded, plugin)
     except Stop:
         raise
     except BaseException as error:  # a plugin may do anything; it must not take us down
-        return Source(source.name, source.distribution, reason(error))
-    for hook, items in staged.items():
+        return Plugin(plugin.name, plugin.distribution, reason(error))
+    for hook, items in offers.items():
         for name, item in items:
-            found.add(hook, name, item, source)
-    return source
+            loaded.add(hook, name, item, plugin)
+    return plugin
 
 
 def _imported(point: EntryPoint) -> object:
@@ -69,20 +77,20 @@ def _imported(point: EntryPoint) -> object:
     return point.load()
 
 
-def _ask(manager: pluggy.PluginManager, plugin: object) -> Staged:
+def _ask(manager: pluggy.PluginManager, module: object) -> Offers:
     """Call one plugin's hooks; what it registers counts only once all of them have worked."""
-    staged: Staged = {}
-    manager.register(plugin)
+    offers: Offers = {}
+    manager.register(module)
     try:
         manager.check_pending()  # a misspelt hook would never be called
         for hook, kind in shape.KINDS.items():
-            staged[hook] = []
-            returned = getattr(manager.hook, hook)(register=_collector(staged[hook], kind))
+            offers[hook] = []
+            returned = getattr(manager.hook, hook)(register=_collector(offers[hook], kind))
             if returned:
                 raise PluginError(f"its {hook} returns something instead of calling register")
     finally:
-        manager.unregister(plugin)  # the next one is asked alone
-    return staged
+        manager.unregister(module)  # the next one is asked alone
+    return offers
 
 
 def _collector(into: list[tuple[str, Any]], kind: type) -> Callable[[Any], None]:
@@ -95,32 +103,34 @@ def _collector(into: list[tuple[str, Any]], kind: type) -> Callable[[Any], None]
     return register
 
 
-def _refuse_ours(staged: Staged, found: Registry, source: Source) -> None:
+def _refuse_ours(offers: Offers, loaded: Registry, plugin: Plugin) -> None:
     """PluginError where a plugin of another package takes an id, or a file, of llmbench's own."""
-    if source.ours:
+    if plugin.ours:
         return
-    for hook, items in staged.items():
-        table = found.tables()[hook]
+    for hook, items in offers.items():
+        catalogue = loaded.catalogues()[hook]
         for name, item in items:
-            if _held_by_us(table, name):
-                raise PluginError(f"it registers the {table.kind} '{name}', which is llmbench's")
-            if isinstance(item, Exporter) and _file_of_ours(item.filename, found):
+            if _is_ours(catalogue, name):
+                raise PluginError(
+                    f"it registers the {catalogue.kind} '{name}', which is llmbench's"
+                )
+            if isinstance(item, Exporter) and _file_of_ours(item.filename, loaded):
                 raise PluginError(f"it writes '{item.filename}', which is llmbench's")
 
 
-def _held_by_us(table: Table[Any], name: str) -> bool:
-    held = table.entries.get(name)
-    return held is not None and held.source.ours
+def _is_ours(catalogue: Catalogue[Any], name: str) -> bool:
+    entry = catalogue.entries.get(name)
+    return entry is not None and entry.source.ours
 
 
-def _file_of_ours(filename: str, found: Registry) -> bool:
+def _file_of_ours(filename: str, loaded: Registry) -> bool:
     key = file_key(filename)
-    return key in OURS or _held_by_us(found.files, key)
+    return key in OURS or _is_ours(loaded.files, key)
 
 
-def _refuse_shared(staged: Staged) -> None:
+def _refuse_shared(offers: Offers) -> None:
     """PluginError where two exporters of one plugin fill the same file."""
-    names = [e.filename for _, e in staged["register_exporters"]]
+    names = [e.filename for _, e in offers["register_exporters"]]
     keys = [file_key(n) for n in names]
     for name, key in zip(names, keys, strict=True):
         if keys.count(key) > 1:

@@ -12,7 +12,7 @@ from typing import Any
 
 from llmbench import plugin
 from llmbench.errors import CellEnded, PluginError, Stop, UserError
-from llmbench.plugin.table import Source
+from llmbench.plugin.catalogue import Plugin
 
 
 class Amiss(PluginError):
@@ -57,17 +57,19 @@ def failure(kind: str, name: str, doing: str, error: BaseException) -> PluginErr
 
 def who(kind: str, name: str) -> str:
     """`The strategy 'mine' of my-package 1.0`."""
-    source = _source(kind, name)
-    return f"The {kind} '{name}' of {source.distribution if source else 'an unknown package'}"
+    registered = _plugin(kind, name)
+    return (
+        f"The {kind} '{name}' of {registered.distribution if registered else 'an unknown package'}"
+    )
 
 
 def ours(kind: str, name: str) -> bool:
     """Whether llmbench itself ships it."""
-    source = _source(kind, name)
-    return source is not None and source.ours
+    registered = _plugin(kind, name)
+    return registered is not None and registered.ours
 
 
-def _source(kind: str, name: str) -> Source | None:
-    table = next(t for t in plugin.registry().tables().values() if t.kind == kind)
-    entry = table.entries.get(name)
+def _plugin(kind: str, name: str) -> Plugin | None:
+    catalogues = plugin.registry().catalogues().values()
+    entry = next(c for c in catalogues if c.kind == kind).entries.get(name)
     return entry.source if entry else None

@@ -40,7 +40,7 @@ Scores = Annotated[dict[str, float], BeforeValidator(_usable)]
 """Scores by name. One that is not a number, or beyond all measure, says nothing and is left out."""
 
 
-class Part(BaseModel):
+class Frozen(BaseModel):
     """Base of everything in a record: unchangeable, and strict about what it holds.
 
     A number that is none cannot stand in it: JSON has no way to write one.
@@ -49,7 +49,7 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True, extra="forbid", allow_inf_nan=False)
 
 
-class Member(Part):
+class Member(Frozen):
     """A strategy of a composition, with all its options, and the distribution that ships it."""
 
     id: str
@@ -67,7 +67,7 @@ class Member(Part):
     """Why it does not start from the base model's loss, in a sentence, if it says so."""
 
 
-class ModelRef(Part):
+class ModelRef(Frozen):
     """Which model: its name, which weights, and the commit where it came from a hub."""
 
     id: str
@@ -81,7 +81,7 @@ class ModelRef(Part):
     """Whether the user allowed weights that are pickles."""
 
 
-class DataRef(Part):
+class DataRef(Frozen):
     """Which data: their name, how many examples, and the SHA-256 of their content."""
 
     name: str
@@ -97,7 +97,7 @@ class DataRefs(NamedTuple):
     validation: DataRef | None = None
 
 
-class Budget(Part):
+class Budget(Frozen):
     """How much memory a cell of the frontier may need, and what is stretched to need it."""
 
     bytes: Annotated[Count, Field(gt=0)]
@@ -110,7 +110,7 @@ class Budget(Part):
         return f"fit {units.exact(self.bytes)}{stretched}"
 
 
-class Cell(Part):
+class Cell(Frozen):
     """One composition on one model, one task and one seed. The id is made from the content."""
 
     id: str
@@ -161,7 +161,7 @@ class Cell(Part):
         return f"{self.composition}, {self.fit.name}" if self.fit else self.composition
 
 
-class MemoryParts(Part):
+class MemoryParts(Frozen):
     """What a peak is made of, in bytes: what was held at the moment of the peak."""
 
     weights_bytes: Count
@@ -181,7 +181,7 @@ class MemoryParts(Part):
         return sum(getattr(self, name) for name in type(self).model_fields)
 
 
-class Memory(Part):
+class Memory(Frozen):
     """Peaks of one phase, in bytes. What cannot be measured on the device is None."""
 
     allocated_bytes: Count | None = None
@@ -201,7 +201,7 @@ class Memory(Part):
     """Optimiser states in managed memory, which the allocator does not count."""
 
 
-class Conditions(Part):
+class Conditions(Frozen):
     """What the GPU was like over a phase, from NVML, sampled. Each None where NVML cannot tell."""
 
     samples: Count
@@ -219,7 +219,7 @@ class Conditions(Part):
     """The most processes beside this one that held memory on the GPU."""
 
 
-class PhaseRecord(Part):
+class PhaseRecord(Frozen):
     """One phase: how long, how much memory, and what further probes found."""
 
     seconds: Seconds
@@ -228,7 +228,7 @@ class PhaseRecord(Part):
     conditions: Conditions | None = None
 
 
-class Step(Part):
+class Step(Frozen):
     """One optimiser step. Seconds are synchronised with the device; loss is the mean per token."""
 
     seconds: Annotated[Seconds, Field(ge=1e-9)]
@@ -241,7 +241,7 @@ class Step(Part):
     padded_tokens: Annotated[Count, Field(gt=0)]
 
 
-class Validation(Part):
+class Validation(Frozen):
     """The loss on the validation data, taken while no clock runs."""
 
     step: Count
@@ -254,7 +254,7 @@ class Validation(Part):
     """Mean cross entropy per supervised token; None for one that is not a number."""
 
 
-class Start(Part):
+class Start(Frozen):
     """The loss before anything is learnt, in nats per supervised token. None where it is no number,
     or was not taken.
     """
@@ -269,7 +269,7 @@ class Start(Part):
     """Whether there was dropout to switch off; the first step's own loss then differs from that."""
 
 
-class Moved(Part):
+class Moved(Frozen):
     """What one step did to a sample of the trained weights."""
 
     step: Count
@@ -280,14 +280,14 @@ class Moved(Part):
     """Those that the optimiser meant to change; None where it does not show."""
 
 
-class Parameters(Part):
+class Parameters(Frozen):
     """Elements, a packed 4-bit weight counted as the elements that it holds."""
 
     trainable: Count
     total: Count
 
 
-class Example(Part):
+class Example(Frozen):
     """One evaluated example."""
 
     id: str
@@ -307,14 +307,14 @@ Examples = Annotated[tuple[Example, ...], AfterValidator(_distinct)]
 """Evaluated examples; cells are held against each other by their ids."""
 
 
-class GenerationBatch(Part):
+class GenerationBatch(Frozen):
     """One batch of predictions, decoded greedily; seconds are synchronised with the device."""
 
     seconds: Seconds
     new_tokens: Count
 
 
-class Generation(Part):
+class Generation(Frozen):
     """How fast the evaluation generated."""
 
     batches: tuple[GenerationBatch, ...]
@@ -330,7 +330,7 @@ class Generation(Part):
         return sum(b.new_tokens for b in self.batches)
 
 
-class Fit(Part):
+class Fit(Frozen):
     """What a cell of the frontier found to be the largest size within its budget."""
 
     size: Count
@@ -339,7 +339,7 @@ class Fit(Part):
     """Every size that was tried, and the peak bytes that it needed; -1 where memory ran out."""
 
 
-class Shortage(Part):
+class Shortage(Frozen):
     """What there was of memory when it ran out, in bytes. What nobody could tell is None."""
 
     where: Literal["cuda", "host"]
@@ -353,7 +353,7 @@ class Shortage(Part):
     """A composition of the same plan that is predicted to fit."""
 
 
-class Attempt(Part):
+class Attempt(Frozen):
     """How an earlier attempt at a cell ended; its own record and log stand beside the latest."""
 
     attempt: Annotated[Count, Field(ge=1)]
@@ -362,7 +362,7 @@ class Attempt(Part):
     reason: str | None = None
 
 
-class Record(Part):
+class Record(Frozen):
     """All that is known of one attempt at a cell."""
 
     schema_version: int = SCHEMA_VERSION

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from llmbench.estimate.forecast import OUTSIDE_BYTES, SAVING, Forecast, Row
+from llmbench.estimate.forecast import OUTSIDE_BYTES, SAVING, Forecast, Prediction
 from llmbench.text import size
 
 MOST_NAMED = 4
@@ -20,7 +20,7 @@ def verdict(forecast: Forecast) -> str | None:
     return " ".join(_sentences(forecast, judged, batch))
 
 
-def _sentences(forecast: Forecast, judged: Sequence[Row], batch: str) -> Iterator[str]:
+def _sentences(forecast: Forecast, judged: Sequence[Prediction], batch: str) -> Iterator[str]:
     asked = [r for r in judged if r.cell.composition not in forecast.added]
     fitting = [r for r in asked if r.fits != "no"]
     if fitting:
@@ -37,7 +37,7 @@ def _sentences(forecast: Forecast, judged: Sequence[Row], batch: str) -> Iterato
         yield "Try a smaller --seq-len, or a smaller model."
 
 
-def _named(rows: Sequence[Row], what: Callable[[Row], str]) -> str:
+def _named(rows: Sequence[Prediction], what: Callable[[Prediction], str]) -> str:
     """The rows that need least first, each with a fact in parentheses."""
     ranked = sorted(rows, key=lambda r: r.peak_bytes or 0)
     shown = [f"{r.cell.composition} ({what(r)})" for r in ranked[:MOST_NAMED]]
@@ -45,10 +45,10 @@ def _named(rows: Sequence[Row], what: Callable[[Row], str]) -> str:
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def _need(row: Row) -> str:
+def _need(row: Prediction) -> str:
     tight = ", tight" if row.fits == "tight" else ""
     return f"{size((row.peak_bytes or 0) + OUTSIDE_BYTES)}{tight}"
 
 
-def _most(row: Row) -> str:
+def _most(row: Prediction) -> str:
     return f"up to {row.estimate.largest_batch_size}"

@@ -25,7 +25,7 @@ class Event(NamedTuple):
     size: int
 
 
-class Peak(NamedTuple):
+class PeakMoment(NamedTuple):
     """The moment at which most was held."""
 
     size: int
@@ -34,7 +34,7 @@ class Peak(NamedTuple):
     """Of the blocks that are held at the end, those that were held then: address to size."""
 
 
-def find_peak(events: Sequence[Event], blocks: Mapping[int, int]) -> Peak:
+def find_peak(events: Sequence[Event], blocks: Mapping[int, int]) -> PeakMoment:
     """The moment of the peak over the events; `blocks` is what is held at the end of them.
 
     A block's size is the allocator's where it still stands at the end, and else the size asked
@@ -54,10 +54,10 @@ def find_peak(events: Sequence[Event], blocks: Mapping[int, int]) -> Peak:
             held -= sizes.pop(event.address, _rounded(event.size))
         if held > most:
             most, moment = held, index
-    return Peak(most, {a: size for a, size in blocks.items() if born.get(a, -1) <= moment})
+    return PeakMoment(most, {a: size for a, size in blocks.items() if born.get(a, -1) <= moment})
 
 
-def take_apart(peak: Peak, owners: Mapping[str, Iterable[int]]) -> MemoryParts:
+def take_apart(peak: PeakMoment, owners: Mapping[str, Iterable[int]]) -> MemoryParts:
     """The peak by what it was made of; `owners` has addresses by the name of a part.
 
     A block counts once, for the first owner that has an address inside it. What nobody owns, and

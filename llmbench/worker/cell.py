@@ -74,7 +74,7 @@ def installed(member: Member) -> type[Strategy]:
     """The member's class; PluginError where its plugin works in the parent only."""
     registry = plugin.registry()
     if member.id not in registry.strategies.entries:
-        broken = [s.broken for s in registry.sources if s.distribution == member.distribution]
+        broken = [s.broken for s in registry.plugins if s.distribution == member.distribution]
         why = next((f" ({b})" for b in broken if b), "")
         raise PluginError(
             f"The strategy '{member.id}' of {member.distribution} is not there in the worker{why}."

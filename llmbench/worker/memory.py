@@ -87,7 +87,7 @@ class Gpu:
             return None
 
 
-class Watch:
+class Readings:
     """What NVML says over one phase: readings that are taken now and then, and their summary."""
 
     def __init__(self, gpu: Gpu, reserved: Callable[[], int]) -> None:
@@ -220,7 +220,7 @@ class Meter:
             self._peak = 0
         self._kept = (0, 0)
         self._pausing = False
-        self._watch = Watch(self._gpu, torch.cuda.memory_reserved) if self._gpu else None
+        self._watch = Readings(self._gpu, torch.cuda.memory_reserved) if self._gpu else None
         self.parts: MemoryParts | None = None
         """What a peak of the phase was made of, for who finds that out to set."""
         self.paged_bytes: int | None = None

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from llmbench.machine import Environment
-from llmbench.record.record import Cell, MemoryParts, Parameters, Part
+from llmbench.record.record import Cell, Frozen, MemoryParts, Parameters
 
 CANNOT_WRITE = 5
 """Exit status of a worker that cannot write its record."""
 
 
-class Job(Part):
+class Job(Frozen):
     """The content of `cell.json`. JSON in, JSON out: nothing else passes between the processes."""
 
     kind: Literal["cell"] = "cell"
@@ -49,7 +49,7 @@ MOST_SEQUENCES = 1024
 """Where the search for the largest micro-batch ends; speed has long stopped growing."""
 
 
-class EstimateJob(Part):
+class EstimateJob(Frozen):
     """Cells whose memory is to be predicted: nothing of them is run, and no weights are read."""
 
     kind: Literal["estimate"] = "estimate"
@@ -81,7 +81,7 @@ def read(text: str) -> Job | EstimateJob:
     return kind.model_validate_json(text)
 
 
-class Estimate(Part):
+class Estimate(Frozen):
     """What is predicted of one cell, or why nothing is."""
 
     parts: MemoryParts | None = None
@@ -98,7 +98,7 @@ class Estimate(Part):
     """Tokens of a sequence that stay within the budget, likewise."""
 
 
-class Answer(Part):
+class Answer(Frozen):
     """An estimate for every cell of the job, by the cell's id."""
 
     cells: dict[str, Estimate]

@@ -18,8 +18,8 @@ from llmbench import machine, plugin
 from llmbench.errors import ConfigError
 from llmbench.files import write_text
 from llmbench.plugin.blame import blamed, of_kind
+from llmbench.plugin.catalogue import CHOICE
 from llmbench.plugin.launcher import CannotLaunch, Launcher
-from llmbench.plugin.table import CHOICE
 from llmbench.record.events import Event, Notice, PhaseBegun, Say, Started
 from llmbench.redact import log as logs
 from llmbench.workers.job import EstimateJob, Job

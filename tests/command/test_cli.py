@@ -260,8 +260,8 @@ def test_a_broken_plugin_is_a_line_on_standard_error_when_comparing_and_only_the
 ) -> None:
     from llmbench import plugin
 
-    bad = plugin.Source("bad", "bad-package 1.0", "ImportError: no such thing")
-    monkeypatch.setattr(plugin.registry(), "sources", [bad])
+    bad = plugin.Plugin("bad", "bad-package 1.0", "ImportError: no such thing")
+    monkeypatch.setattr(plugin.registry(), "plugins", [bad])
     monkeypatch.setattr("llmbench.command.compare.run", lambda setup, how: None)
     _, out, err = run("compare")
     assert out == ""

@@ -4,8 +4,8 @@ import pytest
 
 from llmbench.config import composition
 from llmbench.errors import ConfigError
+from llmbench.plugin.catalogue import Plugin
 from llmbench.plugin.strategy import Strategy
-from llmbench.plugin.table import Source
 
 
 def added(*texts: str, seeds: int = 1) -> list[str]:
@@ -53,7 +53,7 @@ def test_many_modifiers_are_refused_too(registry):
         for n in range(7)
     ]
     for modifier in modifiers:
-        registry.strategies.add(modifier.id, modifier, Source("mine", "my-package 1.0"))
+        registry.strategies.add(modifier.id, modifier, Plugin("mine", "my-package 1.0"))
     asked = composition.read("+".join(["lora", *(m.id for m in modifiers)]))
     with pytest.raises(ConfigError, match="would add 128 cells"):
         composition.missing([asked], 1)

@@ -8,8 +8,8 @@ from records import environment
 from llmbench.config import composition
 from llmbench.config.composition import Composition
 from llmbench.errors import CompositionError, ConfigError, PluginError
+from llmbench.plugin.catalogue import Plugin
 from llmbench.plugin.strategy import Strategy
-from llmbench.plugin.table import Source
 from llmbench.record import labels
 from llmbench.record.settings import Settings
 from llmbench_strategies import STRATEGIES
@@ -235,7 +235,7 @@ def test_two_members_that_bring_an_optimiser_clash_though_neither_says_so(regist
         def optimizer(self, parameters, settings):
             return None
 
-    registry.strategies.add("brings", Brings, Source("test", "test"))
+    registry.strategies.add("brings", Brings, Plugin("test", "test"))
     with pytest.raises(CompositionError) as caught:
         read("qlora+brings")
     assert str(caught.value) == (
@@ -254,6 +254,6 @@ def test_two_members_that_declare_an_optimiser_are_refused_whichever_comes_last(
             def adjust(self, settings, environment):
                 return settings.model_copy(update={"optimizer": self.id})
 
-        registry.strategies.add(name, Declares, Source("test", "test"))
+        registry.strategies.add(name, Declares, Plugin("test", "test"))
     found = read("lora+one+other").outlook(Settings(), environment())
     assert "two members that declare an optimiser, one and other" in found.broken

@@ -218,7 +218,7 @@ def test_what_another_distribution_ships_is_another_cell_under_the_same_name(mak
     before = ids(setup)["lora"]
     table = getattr(plugin.registry(), kind).entries
     for name, entry in table.items():
-        table[name] = replace(entry, source=plugin.Source(entry.source.name, "theirs 2.0"))
+        table[name] = replace(entry, source=plugin.Plugin(entry.source.name, "theirs 2.0"))
     assert ids(setup)["lora"] != before
 
 

@@ -85,7 +85,7 @@ def test_all_leaves_out_what_is_there_for_reference_only(registry):
 
 def test_all_leaves_out_an_id_that_two_plugins_claim(registry):
     lora = registry.strategies.get("lora")
-    registry.strategies.add("lora", lora, plugin.Source("mine", "my-package 1.0"))
+    registry.strategies.add("lora", lora, plugin.Plugin("mine", "my-package 1.0"))
     assert "lora" not in {c.id for c in compositions(["all"])}
     with pytest.raises(PluginError, match="'mine' of my-package"):
         compositions(["lora"])

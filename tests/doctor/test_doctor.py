@@ -18,7 +18,7 @@ from llmbench.doctor import hub, install, library
 from llmbench.doctor import machine as machine_
 from llmbench.doctor.library import Probe
 from llmbench.machine import GpuFacts
-from llmbench.plugin.table import GROUP, Source
+from llmbench.plugin.catalogue import GROUP, Plugin
 from llmbench.text import GIB
 
 H200 = GpuFacts("NVIDIA H200", 140 * GIB, 139 * GIB, "580")
@@ -134,7 +134,7 @@ def test_a_strategy_that_needs_an_option_is_not_said_to_be_unable(registry):
         id = "needy"
         to: int
 
-    registry.strategies.add("needy", Needy, Source("mine", "my-package 1.0"))
+    registry.strategies.add("needy", Needy, Plugin("mine", "my-package 1.0"))
     assert "needy" not in " ".join(f.text + f.check for f in install.strategies())
 
 
@@ -188,9 +188,9 @@ def test_a_configuration_that_cannot_be_is_a_problem(monkeypatch, tmp_path):
 
 
 def test_a_broken_plugin_and_a_clash_are_problems(registry):
-    registry.sources.append(Source("bad", "bad-package 1.0", "ImportError: no"))
+    registry.plugins.append(Plugin("bad", "bad-package 1.0", "ImportError: no"))
     lora = registry.strategies.get("lora")
-    registry.strategies.add("lora", lora, Source("mine", "my-package 1.0"))
+    registry.strategies.add("lora", lora, Plugin("mine", "my-package 1.0"))
     broken, clash = install.plugins()
     assert "bad-package 1.0 is left out (ImportError: no)" in broken.text
     assert "'mine' of my-package" in clash.text
@@ -206,7 +206,7 @@ def test_strategies_say_themselves_why_they_cannot_run(registry, monkeypatch):
         def skip(self, settings, environment):
             return "It is not my day."
 
-    registry.strategies.add("picky", Picky, Source("mine", "my-package 1.0"))
+    registry.strategies.add("picky", Picky, Plugin("mine", "my-package 1.0"))
     able, picky = install.strategies()
     assert "lora" in able.text
     assert "picky" not in able.text

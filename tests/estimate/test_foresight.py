@@ -15,8 +15,8 @@ from llmbench.config import setup
 from llmbench.config.setup import set_up
 from llmbench.files import write_text
 from llmbench.output.csv_json import rows
+from llmbench.plugin.catalogue import Plugin
 from llmbench.plugin.launcher import Launcher
-from llmbench.plugin.table import Source
 from llmbench.record import events
 from llmbench.record.events import Event, Predicting
 from llmbench.record.record import Cell, MemoryParts, Shortage
@@ -98,7 +98,7 @@ class Heard:
 @pytest.fixture
 def run(registry: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs a comparison on a GPU of 24 GiB; gives records by composition, and what was heard."""
-    registry.launchers.add("scripted", Scripted, Source("test", "test"))
+    registry.launchers.add("scripted", Scripted, Plugin("test", "test"))
     where = environment(device_name="GPU X", device_memory_bytes=MEMORY * GIB)
     monkeypatch.setattr(setup, "collect", lambda device: where)
     monkeypatch.setattr(Scripted, "fails", None)

@@ -19,7 +19,7 @@ from records import SHAPE
 
 from llmbench.errors import StoreError
 from llmbench.output.html.render import render
-from llmbench.plugin.table import CHOICE
+from llmbench.plugin.catalogue import CHOICE
 from llmbench.record.record import Record
 from llmbench.storage.read import read_record
 from llmbench.storage.store import Store

@@ -10,8 +10,8 @@ from records import comparison, ended, ok, seven
 
 from llmbench.errors import StoreError
 from llmbench.output import csv_json
+from llmbench.plugin.catalogue import Plugin
 from llmbench.plugin.exporter import OURS, Exporter
-from llmbench.plugin.table import Source
 from llmbench.storage.export import export
 from llmbench.storage.store import Store
 
@@ -86,7 +86,7 @@ def theirs(registry, monkeypatch):
 
     def add(name: str, filename: str, render) -> None:
         made = Exporter(name, "", filename, render)
-        registry.add("register_exporters", name, made, Source(name, f"the-{name} 1.0"))
+        registry.add("register_exporters", name, made, Plugin(name, f"the-{name} 1.0"))
 
     return add
 

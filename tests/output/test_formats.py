@@ -15,7 +15,7 @@ from llmbench.cli import main
 from llmbench.command.report import formats
 from llmbench.output import markdown as md
 from llmbench.plugin import registry as installed
-from llmbench.plugin.table import Registry
+from llmbench.plugin.catalogue import Registry
 from llmbench.record.comparison import Comparison
 from llmbench.storage.store import Store
 

@@ -14,7 +14,7 @@ import pluggy
 import pytest
 
 from llmbench import hookimpl, plugin
-from llmbench.plugin import hookspecs, shape, table
+from llmbench.plugin import catalogue, hookspecs, shape
 from llmbench.plugin.exporter import Exporter
 from llmbench.plugin.launcher import Launcher
 from llmbench.plugin.metric import Metric, Score
@@ -86,7 +86,7 @@ def load_one(hook: str, item: object) -> plugin.Registry:
     setattr(module, hook, hookimpl(implementation))
     sys.modules[module.__name__] = module
     try:
-        return plugin.load([EntryPoint("one", module.__name__, table.GROUP)])
+        return plugin.load([EntryPoint("one", module.__name__, catalogue.GROUP)])
     finally:
         del sys.modules[module.__name__]
 
@@ -114,16 +114,16 @@ def test_a_hook_says_in_types_what_it_is_given(hook):
 def test_what_a_plugin_registers_through_a_hook_is_found_under_its_id(hook):
     item = EXAMPLES[hook]
     found = load_one(hook, item)
-    assert found.sources[0].broken is None
-    assert found.tables()[hook].get(item.id) is item
+    assert found.plugins[0].broken is None
+    assert found.catalogues()[hook].get(item.id) is item
 
 
 @pytest.mark.parametrize("hook", sorted(HOOKS))
 def test_a_hook_refuses_what_is_not_of_its_kind(hook):
     other = EXAMPLES["register_tasks" if hook == "register_models" else "register_models"]
     found = load_one(hook, other)
-    assert f"no {shape.KINDS[hook].__name__} with an id" in found.sources[0].broken
-    assert not found.tables()[hook].items()
+    assert f"no {shape.KINDS[hook].__name__} with an id" in found.plugins[0].broken
+    assert not found.catalogues()[hook].items()
 
 
 def test_every_hook_has_an_example_here():

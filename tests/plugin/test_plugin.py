@@ -11,8 +11,8 @@ import pytest
 from llmbench import plugin
 from llmbench.errors import CompositionError, ConfigError, PluginError
 from llmbench.output.listing import listing
-from llmbench.plugin import table as installed
-from llmbench.plugin.table import CHOICE, GROUP, Source, Table
+from llmbench.plugin import catalogue
+from llmbench.plugin.catalogue import CHOICE, GROUP, Catalogue, Plugin
 
 GOOD = """
 from llmbench import hookimpl
@@ -58,8 +58,8 @@ def test_what_a_plugin_registers_is_found_with_its_distribution(write_plugin):
     found = plugin.load([write_plugin("good_one", GOOD)])
     entry = found.strategies.entries["mine"]
     assert entry.item.summary == "a strategy"
-    assert entry.source == Source("good_one", "the-good_one 1.0")
-    assert found.sources == [entry.source]
+    assert entry.source == Plugin("good_one", "the-good_one 1.0")
+    assert found.plugins == [entry.source]
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_a_broken_plugin_is_named_and_the_others_work(write_plugin, code, why):
     broken = write_plugin("broken_one", code.replace('"mine"', '"theirs"'))
     found = plugin.load([broken, write_plugin("good_two", GOOD)])
     assert list(found.strategies.items()) == ["mine"]
-    assert why in found.sources[0].broken
-    assert found.sources[1].broken is None
+    assert why in found.plugins[0].broken
+    assert found.plugins[1].broken is None
 
 
 def test_a_broken_plugin_is_listed_with_its_reason(write_plugin, monkeypatch):
@@ -112,9 +112,9 @@ def test_an_id_that_two_plugins_register_is_an_error_that_names_both(write_plugi
 
 
 def test_three_plugins_with_one_id_are_all_named():
-    table = Table[str]("task")
+    table = Catalogue[str]("task")
     for name in ("a", "b", "c"):
-        table.add("same", name, Source(name, f"package-{name}"))
+        table.add("same", name, Plugin(name, f"package-{name}"))
     with pytest.raises(PluginError, match="'a' of package-a and 'b' of package-b and 'c'"):
         table.get("same")
 
@@ -127,7 +127,7 @@ def test_an_unknown_id_is_an_error_of_the_tables_kind(registry):
 
 
 def test_the_built_in_plugins_all_work(registry):
-    assert [s.broken for s in registry.sources] == [None] * 6
+    assert [s.broken for s in registry.plugins] == [None] * 6
 
 
 def test_installed_plugins_are_found_through_their_entry_points():
@@ -138,19 +138,19 @@ def test_installed_plugins_are_found_through_their_entry_points():
 def test_the_environment_chooses_plugins_by_name(monkeypatch):
     monkeypatch.setenv(CHOICE, "tasks, strategies")
     points = [point(n, f"llmbench_{n}", "llmbench") for n in ("models", "strategies", "tasks")]
-    assert [p.name for p in installed.chosen(points)] == ["strategies", "tasks"]
+    assert [p.name for p in catalogue.chosen(points)] == ["strategies", "tasks"]
 
 
 def test_a_chosen_plugin_that_is_not_there_is_an_error_with_the_nearest(monkeypatch):
     monkeypatch.setenv(CHOICE, "strategy")
     points = [point("strategies", "llmbench_strategies", "llmbench")]
     with pytest.raises(PluginError, match="'strategy', which is not installed: did you mean"):
-        installed.chosen(points)
+        catalogue.chosen(points)
 
 
 def test_llmbenchs_own_plugins_come_first():
     points = [point("aardvark", "aardvark", "other"), point("tasks", "llmbench_tasks", "llmbench")]
-    assert [p.name for p in installed.chosen(points)] == ["tasks", "aardvark"]
+    assert [p.name for p in catalogue.chosen(points)] == ["tasks", "aardvark"]
 
 
 def test_a_list_shows_id_summary_and_distribution(registry):

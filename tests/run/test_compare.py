@@ -17,8 +17,8 @@ from llmbench import errors
 from llmbench.config.setup import set_up
 from llmbench.errors import BusyError, DataError, StoreError
 from llmbench.files import write_text
+from llmbench.plugin.catalogue import Plugin
 from llmbench.plugin.launcher import Launcher
-from llmbench.plugin.table import Source
 from llmbench.record.events import Started
 from llmbench.record.record import Record, Shortage
 from llmbench.run import comparison as compare
@@ -124,7 +124,7 @@ def unexported(monkeypatch):
 @pytest.fixture
 def run(registry, data, tmp_path):
     """Runs a comparison with the scripted launcher; returns its store, what was heard and run."""
-    registry.launchers.add("scripted", Scripted, Source("test", "test"))
+    registry.launchers.add("scripted", Scripted, Plugin("test", "test"))
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "config.json").write_text("{}")

@@ -8,7 +8,7 @@ from test_compare import Heard, Scripted, finish, leave
 
 from llmbench.analysis.standing import stand
 from llmbench.config.setup import set_up
-from llmbench.plugin.table import Source
+from llmbench.plugin.catalogue import Plugin
 from llmbench.run import comparison
 from llmbench_models import HERE
 
@@ -32,7 +32,7 @@ def again(launcher):
 @pytest.fixture
 def run(registry, tmp_path):
     """Run two methods and the fastest once more; what is stored, what was heard, what ran."""
-    registry.launchers.add("scripted", Scripted, Source("test", "test"))
+    registry.launchers.add("scripted", Scripted, Plugin("test", "test"))
 
     def start(**values):
         Scripted.acts = dict.fromkeys(RATES, train)

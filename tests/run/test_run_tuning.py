@@ -12,7 +12,7 @@ from test_compare import Heard, Scripted, ctrl_c, finish, leave
 from llmbench.analysis.tuning import searches
 from llmbench.config.setup import set_up
 from llmbench.errors import ConfigError, DataError
-from llmbench.plugin.table import Source
+from llmbench.plugin.catalogue import Plugin
 from llmbench.record.record import Shortage, Validation
 from llmbench.run import comparison
 from llmbench.storage.store import Store
@@ -43,7 +43,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def run(registry, data):
-    registry.launchers.add("scripted", Scripted, Source("test", "test"))
+    registry.launchers.add("scripted", Scripted, Plugin("test", "test"))
 
     def start(act=train, **values):
         acts = dict.fromkeys(("full", "lora", "base", "full+gradient-checkpointing"), act)

@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-from llmbench.plugin.table import Registry
+from llmbench.plugin.catalogue import Registry
 from llmbench_models import ALIASES, INSTRUCT
 from make_dialogues import (
     DATA,

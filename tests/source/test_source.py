@@ -10,9 +10,8 @@ from huggingface_hub import constants
 
 from llmbench import plugin
 from llmbench.errors import ModelError, PluginError
+from llmbench.plugin.catalogue import Plugin, Registry
 from llmbench.plugin.model import Model
-from llmbench.plugin.table import Registry
-from llmbench.plugin.table import Source as Plugin
 from llmbench.source import hub as patience
 from llmbench.source import model as source
 

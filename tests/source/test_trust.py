@@ -14,8 +14,8 @@ from distribution import llmbench
 from records import cell, environment
 
 from llmbench.errors import ModelError
+from llmbench.plugin.catalogue import Plugin
 from llmbench.plugin.model import Model
-from llmbench.plugin.table import Source as Plugin
 from llmbench.plugin.task import Task
 from llmbench.record.record import ModelRef
 from llmbench.source import data as dataset

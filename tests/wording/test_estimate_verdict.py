@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from records import GIB, cell
 
-from llmbench.estimate.forecast import Forecast, Row
+from llmbench.estimate.forecast import Forecast, Prediction
 from llmbench.record.record import MemoryParts
 from llmbench.record.settings import Settings
 from llmbench.wording.fits import verdict
@@ -18,7 +18,7 @@ SETUP = SimpleNamespace(config=SimpleNamespace(settings=Settings()))
 def row(composition, peak_gib, memory_gib=24, most=0):
     parts = MemoryParts(weights_bytes=int(peak_gib * GIB))
     estimate = Estimate(parts=parts, largest_batch_size=most)
-    return Row(cell(composition), estimate, memory_gib * GIB)
+    return Prediction(cell(composition), estimate, memory_gib * GIB)
 
 
 def said(*rows, added=()):

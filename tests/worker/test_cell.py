@@ -367,7 +367,7 @@ def test_a_metric_that_fails_costs_no_prediction(run, plugins):
         def score(self, predictions, references):
             raise ZeroDivisionError("in the metric")
 
-    plugins.metrics.add("failing", Failing, plugin.Source("test", "test"))
+    plugins.metrics.add("failing", Failing, plugin.Plugin("test", "test"))
     record, _ = run("lora", metrics=("rouge", "failing"))
     assert (record.status, record.phase) == ("failed", "evaluate")
     assert "in the metric" in record.traceback

@@ -99,7 +99,7 @@ def test_a_strategy_that_cannot_be_simulated_has_a_reason(run: Any, plugins: Any
             raise CannotRun("It has no mind to.")
 
     for strategy in (Reading, Refusing):
-        plugins.strategies.add(strategy.id, strategy, plugin.Source("test", "test"))
+        plugins.strategies.add(strategy.id, strategy, plugin.Plugin("test", "test"))
     reading, refusing, fine = one("full+reading"), one("full+refusing"), one("full")
     found = run(reading, refusing, fine)
     assert found[reading.id].parts is None

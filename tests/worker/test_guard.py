@@ -11,10 +11,10 @@ from records import cell, environment
 
 from llmbench.errors import PluginError, Stop
 from llmbench.plugin.blame import blamed
+from llmbench.plugin.catalogue import Plugin
 from llmbench.plugin.metric import Metric, Score
 from llmbench.plugin.probe import Probe
 from llmbench.plugin.strategy import CannotRun
-from llmbench.plugin.table import Source
 from llmbench.plugin.task import Example
 from llmbench.record.record import PHASES, Member, ModelRef, Record
 from llmbench.source import data as dataset
@@ -24,7 +24,7 @@ from llmbench.worker.train import Diverged
 from llmbench.workers.job import Job
 
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
-THEIRS = Source("theirs", "theirs 1.0")
+THEIRS = Plugin("theirs", "theirs 1.0")
 SETTINGS = {
     "steps": 2,
     "burn_in_steps": 1,
@@ -220,7 +220,7 @@ def test_memory_that_runs_out_in_a_plugin_is_the_cell_s_and_not_its_fault(
 
 def test_what_our_own_plugins_raise_is_left_as_it_is(plugins, monkeypatch):
     entry = plugins.strategies.entries["lora"]
-    ours = type(entry)(entry.item, Source("strategies", "llmbench 0.1.0"))
+    ours = type(entry)(entry.item, Plugin("strategies", "llmbench 0.1.0"))
     monkeypatch.setitem(plugins.strategies.entries, "lora", ours)
     with pytest.raises(ZeroDivisionError), blamed("strategy", "lora", "prepare"):
         raise ZeroDivisionError
@@ -228,7 +228,7 @@ def test_what_our_own_plugins_raise_is_left_as_it_is(plugins, monkeypatch):
 
 def test_a_strategy_that_is_in_the_parent_alone_is_named(run, plugins):
     del plugins.strategies.entries["mine"]
-    plugins.sources.append(Source("theirs", "theirs 1.0", "ImportError: no"))
+    plugins.plugins.append(Plugin("theirs", "theirs 1.0", "ImportError: no"))
     assert run().reason == (
         "The strategy 'mine' of theirs 1.0 is not there in the worker (ImportError: no)."
     )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from llmbench.record.record import MemoryParts
-from llmbench.worker.anatomy import Event, Peak, find_peak, take_apart
+from llmbench.worker.anatomy import Event, PeakMoment, find_peak, take_apart
 
 KIB = 1024
 WEIGHTS, STATES, GRADIENT, WORK = (n * 1024 * KIB for n in range(1, 5))
@@ -32,7 +32,7 @@ HELD = {WEIGHTS: 8 * KIB, STATES: 4 * KIB, GRADIENT: 2 * KIB}
 
 
 def test_what_was_there_before_counts_from_the_first_event_on():
-    assert find_peak([], HELD) == Peak(14 * KIB, HELD)
+    assert find_peak([], HELD) == PeakMoment(14 * KIB, HELD)
     assert find_peak([took(WORK, 1), gave(WORK, 1)], HELD).size == 15 * KIB
 
 
@@ -46,7 +46,7 @@ def test_a_gradient_that_came_after_the_peak_is_no_part_of_it():
 
 def test_a_gradient_that_was_there_at_the_peak_is_part_of_it():
     found = find_peak([*step(), *step()[:3], gave(WORK, 6)], HELD)
-    assert found == Peak((8 + 4 + 2 + 6 + 3) * KIB, HELD)
+    assert found == PeakMoment((8 + 4 + 2 + 6 + 3) * KIB, HELD)
 
 
 def test_an_address_that_is_given_out_again_is_another_block():

@@ -248,7 +248,7 @@ def test_a_plugin_s_strategy_is_simulated_like_any_other(
     monkeypatch.delitem(sys.modules, "llmbench_ia3", raising=False)
     import llmbench_ia3
 
-    installed.strategies.add("ia3", llmbench_ia3.Ia3, plugin.Source("test", "test"))
+    installed.strategies.add("ia3", llmbench_ia3.Ia3, plugin.Plugin("test", "test"))
     made = simulate("ia3+gradient-checkpointing")
     parts = made.peak(made.cell.settings)
     vectors = (KEYS + KEYS + INNER) * LAYERS
@@ -264,7 +264,7 @@ def test_a_strategy_s_own_optimiser_is_the_one_that_runs(simulate: Any, installe
         def optimizer(self, parameters: Any, settings: Settings) -> Any:
             return torch.optim.SGD(parameters, lr=1e-3)
 
-    installed.strategies.add("plain-sgd", Plain, plugin.Source("test", "test"))
+    installed.strategies.add("plain-sgd", Plain, plugin.Plugin("test", "test"))
     made = simulate("full+plain-sgd")
     assert made.peak(made.cell.settings.model_copy(update=FEW)).optimizer_bytes == 0
 

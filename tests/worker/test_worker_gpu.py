@@ -94,7 +94,7 @@ def test_a_process_that_nvml_does_not_show_has_no_figure(make, processes):
 
 def test_outside_is_what_the_process_holds_beyond_the_allocator(make):
     asked = make(processes=[(os.getpid(), 700)])
-    watch = memory.Watch(asked, lambda: 500)
+    watch = memory.Readings(asked, lambda: 500)
     watch.sample()
     asked._nvml.processes[0].usedGpuMemory = 650
     watch.sample()
@@ -103,7 +103,7 @@ def test_outside_is_what_the_process_holds_beyond_the_allocator(make):
 
 def test_a_reading_during_which_the_allocator_grew_says_nothing_of_what_is_outside(make):
     growing = iter(range(100, 900, 100))
-    watch = memory.Watch(make(processes=[(os.getpid(), 700)]), lambda: next(growing))
+    watch = memory.Readings(make(processes=[(os.getpid(), 700)]), lambda: next(growing))
     watch.sample()
     assert (watch.process_bytes, watch.outside_bytes) == (700, None)
 
@@ -132,7 +132,7 @@ def test_of_a_gpu_that_says_nothing_nothing_is_said():
 
 
 def test_readings_go_into_the_conditions_of_their_phase(make):
-    watch = memory.Watch(make(processes=[(os.getpid(), 1)]), lambda: 0)
+    watch = memory.Readings(make(processes=[(os.getpid(), 1)]), lambda: 0)
     watch.sample()
     assert watch.conditions().throttle_reasons == (
         "software power cap",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from records import SHAPE
 
-from llmbench.plugin.table import CHOICE
+from llmbench.plugin.catalogue import CHOICE
 from llmbench.storage.store import Store
 
 MIB = 2**20

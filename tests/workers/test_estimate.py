@@ -21,7 +21,7 @@ from llmbench.cli import cli
 from llmbench.command.estimate import estimate as command
 from llmbench.errors import ConfigError, UserError
 from llmbench.estimate import forecast, run
-from llmbench.estimate.forecast import Row, budget_bytes
+from llmbench.estimate.forecast import Prediction, budget_bytes
 from llmbench.record.events import Started
 from llmbench.record.record import MemoryParts, Parameters
 from llmbench.workers.job import Answer, Estimate, EstimateJob
@@ -37,8 +37,8 @@ KNOWN = Estimate(
 )
 
 
-def row(memory_gib: float, estimate: Estimate = KNOWN) -> Row:
-    return Row(cell("lora"), estimate, int(memory_gib * GIB))
+def row(memory_gib: float, estimate: Estimate = KNOWN) -> Prediction:
+    return Prediction(cell("lora"), estimate, int(memory_gib * GIB))
 
 
 @pytest.mark.parametrize(

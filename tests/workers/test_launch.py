@@ -9,8 +9,8 @@ import pytest
 from records import cell, environment
 
 from llmbench.errors import ConfigError, PluginError
+from llmbench.plugin.catalogue import Plugin
 from llmbench.plugin.launcher import CannotLaunch, Launcher
-from llmbench.plugin.table import Source
 from llmbench.record.events import Notice, PhaseBegun, Ready, Started
 from llmbench.workers import launch
 from llmbench.workers.job import Job
@@ -254,7 +254,7 @@ def test_auto_takes_what_says_that_it_suits_the_machine(registry, monkeypatch, s
 
 
 def test_auto_leaves_out_who_does_not_ask_to_be_taken(registry):
-    registry.launchers.add("standing", Standing, Source("theirs", "theirs 1.0"))
+    registry.launchers.add("standing", Standing, Plugin("theirs", "theirs 1.0"))
     assert "standing" not in automatic()
     assert make_workers("standing")._name == "standing"
 

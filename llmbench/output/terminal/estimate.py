@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from llmbench.estimate.forecast import OUTSIDE_BYTES, TRAINING_BYTES, Forecast, Row
+from llmbench.estimate.forecast import OUTSIDE_BYTES, TRAINING_BYTES, Forecast, Prediction
 from llmbench.output.terminal.tables import drawn
 from llmbench.record.record import MemoryParts
 from llmbench.text import count, size
@@ -58,7 +58,7 @@ def headline(forecast: Forecast) -> str:
     )
 
 
-def parts_table(rows: Sequence[Row], width: int) -> Table:
+def parts_table(rows: Sequence[Prediction], width: int) -> Table:
     """The peak of each composition, taken apart."""
     used = [name for name in PARTS if any(getattr(r.estimate.parts, name) for r in rows)]
     cells = [
@@ -79,7 +79,7 @@ def room_line(forecast: Forecast) -> str:
     )
 
 
-def room_table(rows: Sequence[Row], width: int) -> Table:
+def room_table(rows: Sequence[Prediction], width: int) -> Table:
     """Which compositions fit, and how far."""
     cells: list[list[str | Text]] = [
         [
@@ -93,7 +93,7 @@ def room_table(rows: Sequence[Row], width: int) -> Table:
     return made(rows, ["Fits", "Needs", "Sequences", "Tokens"], cells, width)
 
 
-def rules_line(row: Row) -> str:
+def rules_line(row: Prediction) -> str:
     """What the rules are."""
     least, most = TRAINING_BYTES
     return (
@@ -103,7 +103,7 @@ def rules_line(row: Row) -> str:
     )
 
 
-def rules_table(rows: Sequence[Row], width: int) -> Table:
+def rules_table(rows: Sequence[Prediction], width: int) -> Table:
     """What a reader may have heard, beside what is predicted."""
     return made(
         rows,
@@ -113,7 +113,7 @@ def rules_table(rows: Sequence[Row], width: int) -> Table:
     )
 
 
-def rule_texts(row: Row) -> Iterator[str]:
+def rule_texts(row: Prediction) -> Iterator[str]:
     """The rules for one composition, each before what is predicted in its place."""
     parts, loading, training = row.estimate.parts, row.loading_rule_bytes, row.training_rule_bytes
     assert parts
@@ -123,7 +123,7 @@ def rule_texts(row: Row) -> Iterator[str]:
     yield f"{size(parts.total_bytes)} ({parts.total_bytes / row.base_parameters:.1f} B)"
 
 
-def unknown(rows: Sequence[Row]) -> list[str]:
+def unknown(rows: Sequence[Prediction]) -> list[str]:
     """A line for each composition of which nothing is predicted."""
     return [
         f"{r.cell.composition}: not predicted: {r.estimate.reason}"
@@ -133,7 +133,7 @@ def unknown(rows: Sequence[Row]) -> list[str]:
 
 
 def made(
-    rows: Sequence[Row],
+    rows: Sequence[Prediction],
     headings: Sequence[str],
     cells: Sequence[Sequence[str | Text]],
     width: int,

@@ -57,7 +57,7 @@ def predicted(job: EstimateJob, cell: Cell, settings: Settings) -> Estimate:
     )
     if job.budget_bytes is None or not cell.trains:
         return found
-    room = Room(simulation, settings, parts.total_bytes, job.budget_bytes)
+    room = Headroom(simulation, settings, parts.total_bytes, job.budget_bytes)
     return found.model_copy(
         update={
             "largest_batch_size": room.largest("batch_size", 1, MOST_SEQUENCES),
@@ -69,7 +69,7 @@ def predicted(job: EstimateJob, cell: Cell, settings: Settings) -> Estimate:
 
 
 @dataclass(frozen=True)
-class Room:
+class Headroom:
     """How far one size can be raised within the budget, the other staying as it is."""
 
     simulation: Simulation

@@ -18,7 +18,7 @@ from llmbench.worker import batch, load, tensor, train
 from llmbench.worker.cell import prepared
 from llmbench.worker.estimate import kernel, patch
 from llmbench.worker.estimate.kernel import as_on_gpu
-from llmbench.worker.estimate.watch import Ledger, Watch
+from llmbench.worker.estimate.watch import AllocationCount, Ledger
 from llmbench.worker.running import training_context
 from llmbench.worker.training import make_optimizer, quiet_collector
 
@@ -73,7 +73,7 @@ def pack(module: torch.nn.Module, dtype: torch.dtype) -> None:
 class Marker(train.Observer):
     """Says of gradients and states what they are, and sees what is held beside activations."""
 
-    def __init__(self, watch: Watch, model: Any, optimizer: Any) -> None:
+    def __init__(self, watch: AllocationCount, model: Any, optimizer: Any) -> None:
         self._watch = watch
         self._model = model
         self._optimizer = optimizer
@@ -100,7 +100,7 @@ class Simulation:
         self.cell = cell
         self.strategies = strategies
         self._int8 = kernel.Int8()
-        self.watch = Watch(Ledger(), kernel.instead(self._int8))
+        self.watch = AllocationCount(Ledger(), kernel.instead(self._int8))
         self._capability = environment.compute_capability
         # The main thread multiplies matrices, and the thread of the backward pass does.
         threads = 2 if cell.trains else 1

@@ -101,7 +101,7 @@ class Rules(NamedTuple):
     """Gives what it holds while it runs."""
 
 
-class Watch(TorchDispatchMode):
+class AllocationCount(TorchDispatchMode):
     """While it is entered, what is made on the meta device is in the ledger as long as it lives.
 
     Where a kernel for GPUs holds other memory than the one for meta tensors, `kernel` says so.

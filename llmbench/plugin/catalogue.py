@@ -1,4 +1,4 @@
-"""What plugins have registered: a table per kind, by id."""
+"""What plugins have registered: a catalogue of each kind, by id."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHOICE = "LLMBENCH_PLUGINS"
 
 
 @dataclass(frozen=True)
-class Source:
+class Plugin:
     """A plugin: its entry point's name and the distribution that ships it."""
 
     name: str
@@ -40,9 +40,9 @@ class Source:
         return self.distribution.startswith("llmbench ")
 
 
-def source(point: EntryPoint) -> Source:
+def plugin_of(point: EntryPoint) -> Plugin:
     """The plugin that an entry point names."""
-    return Source(point.name, describe(point.dist))
+    return Plugin(point.name, describe(point.dist))
 
 
 def describe(distribution: Distribution | None) -> str:
@@ -63,7 +63,7 @@ def chosen(points: Iterable[EntryPoint]) -> list[EntryPoint]:
 
     Our own come first, so that lists read the same whatever else is installed.
     """
-    ordered = sorted(points, key=lambda p: (not source(p).ours, p.name))
+    ordered = sorted(points, key=lambda p: (not plugin_of(p).ours, p.name))
     wanted = os.environ.get(CHOICE)
     if wanted is None:
         return ordered
@@ -86,24 +86,24 @@ class Entry(Generic[T]):
     """Something registered, and by whom."""
 
     item: T
-    source: Source
+    source: Plugin
 
 
 @dataclass
-class Table(Generic[T]):
+class Catalogue(Generic[T]):
     """Everything of one kind, by id."""
 
     kind: str
     error: type[ConfigError] = ConfigError
     entries: dict[str, Entry[T]] = field(default_factory=dict)
-    taken: dict[str, list[Source]] = field(default_factory=dict)
+    taken: dict[str, list[Plugin]] = field(default_factory=dict)
     """Ids that more than one plugin registered, and the plugins."""
 
-    def add(self, name: str, item: T, source: Source) -> None:
+    def add(self, name: str, item: T, source: Plugin) -> None:
         """Register an item; an id that is taken is noted, and is an error once it is used."""
-        held = self.entries.get(name)
-        if held:
-            self.taken.setdefault(name, [held.source]).append(source)
+        entry = self.entries.get(name)
+        if entry:
+            self.taken.setdefault(name, [entry.source]).append(source)
         else:
             self.entries[name] = Entry(item, source)
 
@@ -120,7 +120,7 @@ class Table(Generic[T]):
         return {name: entry.item for name, entry in self.entries.items()}
 
 
-def clash(kind: str, name: str, sources: list[Source]) -> str:
+def clash(kind: str, name: str, sources: list[Plugin]) -> str:
     """The sentence about an id that several plugins registered."""
     who = " and ".join(f"'{s.name}' of {s.distribution}" for s in sources)
     return (
@@ -133,27 +133,27 @@ def clash(kind: str, name: str, sources: list[Source]) -> str:
 class Registry:
     """All that the installed plugins offer."""
 
-    strategies: Table[type[Strategy]] = field(
-        default_factory=lambda: Table("strategy", CompositionError)
+    strategies: Catalogue[type[Strategy]] = field(
+        default_factory=lambda: Catalogue("strategy", CompositionError)
     )
-    models: Table[Model] = field(default_factory=lambda: Table("model"))
-    tasks: Table[Task] = field(default_factory=lambda: Table("task"))
-    metrics: Table[type[Metric]] = field(default_factory=lambda: Table("metric"))
-    probes: Table[type[Probe]] = field(default_factory=lambda: Table("probe"))
-    launchers: Table[type[Launcher]] = field(default_factory=lambda: Table("launcher"))
-    exporters: Table[Exporter] = field(default_factory=lambda: Table("exporter"))
-    files: Table[Exporter] = field(default_factory=lambda: Table("file"))
+    models: Catalogue[Model] = field(default_factory=lambda: Catalogue("model"))
+    tasks: Catalogue[Task] = field(default_factory=lambda: Catalogue("task"))
+    metrics: Catalogue[type[Metric]] = field(default_factory=lambda: Catalogue("metric"))
+    probes: Catalogue[type[Probe]] = field(default_factory=lambda: Catalogue("probe"))
+    launchers: Catalogue[type[Launcher]] = field(default_factory=lambda: Catalogue("launcher"))
+    exporters: Catalogue[Exporter] = field(default_factory=lambda: Catalogue("exporter"))
+    files: Catalogue[Exporter] = field(default_factory=lambda: Catalogue("file"))
     """The exporters by the file that each fills, in the spelling of `file_key`."""
-    sources: list[Source] = field(default_factory=list)
+    plugins: list[Plugin] = field(default_factory=list)
 
-    def add(self, hook: str, name: str, item: Any, source: Source) -> None:
+    def add(self, hook: str, name: str, item: Any, source: Plugin) -> None:
         """Register what a plugin offers through a hook."""
-        self.tables()[hook].add(name, item, source)
+        self.catalogues()[hook].add(name, item, source)
         if isinstance(item, Exporter):
             self.files.add(file_key(item.filename), item, source)
 
-    def tables(self) -> dict[str, Table[Any]]:
-        """Hook name to the table that it fills."""
+    def catalogues(self) -> dict[str, Catalogue[Any]]:
+        """Hook name to the catalogue that it fills."""
         names = ("strategies", "models", "tasks", "metrics", "probes", "launchers", "exporters")
         return {f"register_{name}": getattr(self, name) for name in names}
 
@@ -162,12 +162,12 @@ class Registry:
         left_out = [
             f"The plugin '{s.name}' of {s.distribution} is left out ({s.broken}): "
             "repair or uninstall it."
-            for s in self.sources
+            for s in self.plugins
             if s.broken
         ]
         clashes = [
-            clash(table.kind, name, sources)
-            for table in (*self.tables().values(), self.files)
-            for name, sources in table.taken.items()
+            clash(catalogue.kind, name, sources)
+            for catalogue in (*self.catalogues().values(), self.files)
+            for name, sources in catalogue.taken.items()
         ]
         return left_out + clashes
