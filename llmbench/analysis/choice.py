@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 
 from llmbench.analysis import field
 from llmbench.analysis.pick import By, Candidate, Choice, Measured, Wish, choose
-from llmbench.analysis.standing import NOT_WORSE, Pairs, Standing
+from llmbench.analysis.standing import Pairs, Standing
 from llmbench.record.arm import Arm
 
 
@@ -45,9 +45,9 @@ def choice(standing: Standing) -> Choice:
     """What to take of those competing, within the budget."""
     cells, pairs = standing.competing, {}
     if standing.best:
-        words = {i: word for i, arm in enumerate(cells) if (word := standing.word(arm))}
-        level = {i: word for i, word in words.items() if word in NOT_WORSE}
-        pairs = {cells.index(standing.best): level}
+        level = standing.level()
+        words = {i: word for i, a in enumerate(cells) if a in level and (word := standing.word(a))}
+        pairs = {cells.index(standing.best): words}
     return choose(candidates(standing, pairs), Wish(memory=standing.budget))
 
 

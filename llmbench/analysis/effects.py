@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from itertools import islice, product
 from statistics import fmean
 
+from llmbench.analysis.statistics.differences import Differences
 from llmbench.analysis.statistics.interval import Interval, few_interval
-from llmbench.analysis.statistics.quality import paired_differences, same_seeds
+from llmbench.analysis.statistics.quality import same_seeds
 from llmbench.analysis.statistics.rate import Speeds, speeds
-from llmbench.analysis.statistics.verdict import Verdict, judge, verdicts
+from llmbench.analysis.statistics.verdict import Verdict
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.arm import Arm
 from llmbench.record.figure import BY_ID, peak_memory
@@ -70,17 +71,16 @@ class Effect:
 
 def effects(
     arms: Sequence[Arm],
-    score: str | None,
+    quality: Differences | None,
     margin: float | None = None,
     sign: int = 1,
     rated: Speeds | None = None,
 ) -> list[Effect]:
     """Every part's effect wherever two of the compositions differ in it alone, part by part.
 
-    The arms must compare. `score` stands for quality, if there is any; a change of less than the
-    margin leaves it as good, and more is better where `sign` is 1. Its verdicts are corrected for
-    the number of effects, of which there are at most MOST_EFFECTS. `rated` holds speeds against
-    each other, by default those of the arms.
+    The arms must compare. `quality` has what is between them, if there is any; a change of less
+    than the margin leaves it as good, and more is better where `sign` is 1. `rated` holds speeds
+    against each other, by default those of the arms. There are at most MOST_EFFECTS.
     """
     held = {arm.cell.composition: arm for arm in reversed(arms)}
     order = list(dict.fromkeys(arm.cell.composition for arm in arms))
@@ -89,10 +89,12 @@ def effects(
         (_effect(part, held[before], held[after]) for part, before, after in pairs),
         key=lambda e: _rank(e, order),
     )
-    scored = _scored(found, held, score, margin, sign) if score else {}
     rated = rated or speeds(arms)
+    ends = [(held[e.after], held[e.before]) for e in found]
+    judged = [_quality(*pair, quality, margin, sign) for pair in ends]
     return [
-        _judged(e, rated.verdict(held[e.after], held[e.before]), scored.get(_key(e))) for e in found
+        _judged(e, rated.verdict(*pair), verdict)
+        for e, pair, verdict in zip(found, ends, judged, strict=True)
     ]
 
 
@@ -150,17 +152,12 @@ def _judged(effect: Effect, speed: Verdict | None, quality: Verdict | None) -> E
     return replace(effect, speed_share=share, speed=speed, quality=quality)
 
 
-def _scored(
-    found: Sequence[Effect],
-    held: Mapping[str, Arm],
-    score: str,
-    margin: float | None,
-    sign: int,
-) -> dict[str, Verdict]:
-    """A verdict on each effect's quality, by its key."""
-    rows = {_key(e): paired_differences(held[e.after], held[e.before], score) for e in found}
-    judged = {key: judge(values) for key, values in rows.items() if values}
-    return verdicts(judged, margin, sign)
+def _quality(
+    after: Arm, before: Arm, quality: Differences | None, margin: float | None, sign: int
+) -> Verdict | None:
+    if quality is None or not {after.id, before.id} <= quality.places.keys():
+        return None
+    return quality.verdict(after.id, before.id, margin, sign)
 
 
 def _key(effect: Effect) -> str:

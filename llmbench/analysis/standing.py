@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from llmbench import text, units
 from llmbench.analysis import learning
@@ -22,14 +23,16 @@ from llmbench.analysis.field import (
     score_value,
     speed,
 )
+from llmbench.analysis.groups import group
 from llmbench.analysis.learning import Finding
 from llmbench.analysis.names import named
+from llmbench.analysis.statistics.differences import Differences
 from llmbench.analysis.statistics.interval import Interval, few_interval
 from llmbench.analysis.statistics.need import Need, need
 from llmbench.analysis.statistics.quality import (
-    paired_differences,
+    all_differences,
+    base_verdicts,
     quality_interval,
-    quality_verdicts,
 )
 from llmbench.analysis.statistics.rate import Speeds, rate_interval, speeds
 from llmbench.analysis.statistics.verdict import Verdict, Word
@@ -40,15 +43,12 @@ from llmbench.record.figure import Figure, peak_memory
 from llmbench.record.record import Record
 
 FULL_STATISTICS = 64
-"""Beyond so many arms, intervals and verdicts are worked out for the best ones only."""
+"""Beyond so many arms, intervals, and verdicts on speed, are worked out for the best ones only."""
 PAIRWISE = 16
-"""Up to so many competing arms, every pair has its verdict, for the reader's own constraints."""
+"""Up to so many competing arms, the page has every pair, for the reader's own constraints."""
 
 MARGIN = 0.01
 """Arms whose quality differs by less are as good, where the comparison says nothing else."""
-NOT_WORSE = frozenset({"as good", "undecided"})
-"""Verdicts on those that may be picked instead of the best."""
-
 Pairs = dict[int, dict[int, Word]]
 """By the number of a competing arm, were it the best, the verdicts on those that may be picked
 instead, by their numbers."""
@@ -91,8 +91,10 @@ class Standing:
     speed: dict[str, Interval]
     best: Arm | None
     """The best quality among those competing that fit; among all if none fits."""
+    differences: Differences | None
+    """Between those competing, in quality; None where there are no scores to tell them by."""
     verdicts: dict[str, Verdict]
-    """Of every arm with quality, against the best."""
+    """Of those competing, against the best; and of the base, by a test of its own."""
     speeds: Speeds
     """Of the faster ones of those competing, against each other."""
     repeats: tuple[Record, ...]
@@ -130,8 +132,34 @@ class Standing:
 
     @property
     def one_seed(self) -> bool:
-        """Whether one training is all that there is of each: it says nothing of the methods."""
-        return self.seed_counts == [1]
+        """Whether nothing can be decided: one training of each says nothing of the methods."""
+        if self.differences is None or self.best is None:
+            return self.seed_counts == [1]
+        return len(self.lone) == len(self.differences.places) - 1
+
+    @property
+    def lone(self) -> list[Arm]:
+        """Those competing that have fewer than two seeds in common with the best."""
+        found, best = self.differences, self.best
+        if found is None or best is None or best.id not in found.places:
+            return []
+        others = (a for a in self.competing if a is not best and a.id in found.places)
+        return [a for a in others if found.shared(a.id, best.id) < 2]
+
+    @property
+    def expected(self) -> float | None:
+        """The best's quality without the luck that made it the best; None with one seed.
+
+        The estimate lies on the way from the mean of those competing to what was measured, as far
+        as the differences are more than chance.
+        """
+        share = self.differences.shrinkage if self.differences else None
+        held = [q for arm in self.competing if (q := self.quality_of(arm)) is not None]
+        top = self.quality_of(self.best) if self.best else None
+        if share is None or top is None:
+            return None
+        usual = fmean(held)
+        return usual + share * (top - usual)
 
     @property
     def tuned(self) -> bool:
@@ -165,23 +193,32 @@ class Standing:
         return score_value(self.score, arm) if self.score else None
 
     def level(self) -> tuple[Arm, ...]:
-        """Those competing that are as good as the best or undecided, itself included."""
-        return tuple(a for a in self.competing if a is self.best or self.word(a) in NOT_WORSE)
+        """Those competing that are as good as the best or may be, itself included."""
+        return tuple(a for a in self.competing if a is self.best or level(self.verdicts.get(a.id)))
 
     def word(self, arm: Arm) -> Word | None:
         """The verdict on the arm's quality, against the best; None of itself, or without one."""
         found = self.verdicts.get(arm.id)
         return found.word if found else None
 
-    def need(self, arm: Arm) -> Need | None:
-        """What it would take to tell the arm's quality from the best's.
+    def need(self, one: Arm, other: Arm) -> Need | None:
+        """What can be told of two arms' quality here, and what would tell more.
 
         None with one seed: more examples tell of its trainings, and nothing of the methods.
         """
-        if self.score is None or self.best is None or arm is self.best:
+        found = self.differences
+        if found is None or not {one.id, other.id} <= found.places.keys():
             return None
-        rows = paired_differences(arm, self.best, self.score.id)
-        return need(rows, self.margin) if len(rows) > 1 else None
+        return need(found, one.id, other.id, self.margin)
+
+    def undecided(self, arm: Arm) -> list[Arm]:
+        """Those that fit of which nobody knows whether they are better than this one or worse."""
+        found = self.differences
+        if found is None or arm.id not in found.places:
+            return []
+        others = (a for a in self.fitting if a is not arm and a.id in found.places)
+        judged = [(a, found.verdict(a.id, arm.id, self.margin)) for a in others]
+        return [a for a, verdict in judged if verdict is None or verdict.word == "undecided"]
 
     def fastest(self) -> tuple[Arm, ...]:
         """The fastest of those that fit, then those that nothing shows to be slower."""
@@ -211,6 +248,7 @@ def stand(comparison: Comparison) -> Standing:
     fitting = tuple(a for a in competing if budget is None or (memory(a) or 0.0) <= budget)
     best = _best(fitting or competing, score)
     scored = _highest((a for a in found if score_value(score, a) is not None), score)
+    between = all_differences(competing, score.id) if score else None
     goals = learning.targets(records)
     standing = Standing(
         records=records,
@@ -232,9 +270,8 @@ def stand(comparison: Comparison) -> Standing:
         memory=_intervals(found, lambda arm: few_interval(arm.values(peak_memory))),
         speed={},
         best=best,
-        verdicts=quality_verdicts(scored, best, score.id, margin, score.sign)
-        if score and best
-        else {},
+        differences=between,
+        verdicts=_verdicts(competing, found, best, score, between, margin),
         speeds=speeds(_highest(competing, SPEED), repeats),
         repeats=repeats,
     )
@@ -270,6 +307,39 @@ def _fastest(competing: Sequence[Arm]) -> Arm | None:
     return max(rated, key=lambda arm: speed(arm) or 0.0) if rated else None
 
 
+def _verdicts(
+    competing: Sequence[Arm],
+    found: Sequence[Arm],
+    best: Arm | None,
+    score: Figure | None,
+    between: Differences | None,
+    margin: float,
+) -> dict[str, Verdict]:
+    """Of those competing against the best; and of the untrained models that compare with it."""
+    if best is None or score is None:
+        return {}
+    judged: dict[str, Verdict] = {}
+    if between and best.id in between.places:
+        names = [name for name in between.places if name != best.id]
+        words = {name: between.verdict(name, best.id, margin, score.sign) for name in names}
+        judged = {name: verdict for name, verdict in words.items() if verdict}
+    for base in (arm for arm in found if not arm.cell.trains and group(arm) == group(best)):
+        gates = base_verdicts(competing, base, score.id, score.sign)
+        judged |= {base.id: gates[best.id]} if best.id in gates else {}
+    return judged
+
+
+def level(verdict: Verdict | None) -> bool:
+    """Whether one with this verdict may be picked instead of the best.
+
+    It is as good, or the interval reaches zero. With one seed an interval decides nothing, but
+    what scored lower on these examples is not what to try first.
+    """
+    if verdict is None:
+        return False
+    return verdict.word == "as good" or verdict.difference.low <= 0 <= verdict.difference.high
+
+
 def _rates(standing: Standing) -> dict[str, Interval]:
     """Intervals of the speed: of the fastest arms, and of those among which one is picked."""
     rated = [a for a in standing.arms if speed(a) is not None]
@@ -278,24 +348,25 @@ def _rates(standing: Standing) -> dict[str, Interval]:
 
 
 def quality_pairs(standing: Standing) -> Pairs:
-    """For each competing arm, were it the best, those that are as good or undecided.
+    """For each competing arm, were it the best, those that are as good or may be.
 
-    Where there are too many to judge every pair, for the best only.
+    Where there are too many for a page, for the best only.
     """
-    score, cells = standing.score, standing.competing
-    if score is None:
+    between, cells = standing.differences, standing.competing
+    if standing.score is None:
         return {}
     found: Pairs = {}
     for number, arm in enumerate(cells):
         if arm is not standing.best and len(cells) > PAIRWISE:
             continue
-        verdicts = (
-            standing.verdicts
-            if arm is standing.best
-            else quality_verdicts(standing.scored, arm, score.id, standing.margin, score.sign)
-        )
-        words_of = {i: verdicts[c.id].word for i, c in enumerate(cells) if c.id in verdicts}
-        found[number] = {i: word for i, word in words_of.items() if word in NOT_WORSE}
+        known = between is not None and arm.id in between.places
+        found[number] = {
+            i: verdict.word
+            for i, other in enumerate(cells)
+            if between and known and other is not arm and other.id in between.places
+            if (verdict := between.verdict(other.id, arm.id, standing.margin, standing.score.sign))
+            and level(verdict)
+        }
     return found
 
 

@@ -44,7 +44,8 @@ def diff(old: Path, new: Path, bounds: tuple[str, ...], form: str) -> None:
     KiB, MiB or GiB, or in the figure's own unit. Quote it, for the shell.
 
     A change counts only if it is more than chance. Scores are paired example by example, and
-    training speeds step by step, corrected for the number of cells; generation speeds must have
+    training speeds step by step, corrected for the number of cells; with one seed that is of these
+    very trainings, whose luck may differ as well. Generation speeds must have
     95 % intervals that do not overlap; parameters and sizes on disk are exact, and any change of
     them counts, as one of GPU memory does from 0.05 % on. Of host memory, phase times and losses
     one run does not tell the spread: there the bound alone decides, so leave room in it.

@@ -79,11 +79,7 @@ def leading(figure: Figure, standing: Standing) -> frozenset[str]:
         return frozenset()
     leaders: Sequence[Arm] = ()
     if standing.score and figure.id == standing.score.id:
-        leaders = [
-            arm
-            for arm in standing.competing
-            if arm is standing.best or standing.word(arm) not in (None, "worse")
-        ]
+        leaders = standing.level()
     elif figure.id == "train_tokens_per_second":
         leaders = standing.fastest()
     elif figure.id in PLAIN:

@@ -67,8 +67,9 @@ def _picked(standing: Standing, base: Arm | None) -> Answer:
     if base is not None:
         quality = phrases.quality(standing, base)
         said.append(f"The untrained {standing.name(base)} scores {quality}.")
+    name = standing.name(found.arm)
     return Answer(
-        f"Pick {standing.name(found.arm)}",
+        f"Try {name} first" if standing.one_seed else f"Pick {name}",
         tuple(said),
         phrases.rule(standing),
         found.arm,
@@ -115,7 +116,7 @@ def _nothing_better(standing: Standing, best: Arm, base: Arm) -> Answer:
             f"The {phrases.top(standing)} {phrases.label(standing)} is "
             f"{phrases.quality(standing, best)}, by {standing.name(best)}; "
             f"the untrained {standing.name(base)} has "
-            f"{phrases.quality(standing, base)} ({phrases.difference(standing, verdict)}).",
+            f"{phrases.quality(standing, base)} ({phrases.difference(verdict)}).",
             f"These {row}s trained for {steps}. {more} steps or another learning rate may tell "
             "them apart.",
             *reason.unranked(standing),

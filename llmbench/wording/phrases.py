@@ -47,11 +47,14 @@ def _who(standing: Standing) -> str:
 
 
 def _verdicts(standing: Standing) -> str:
+    best = f"The best is the {top(standing)} mean {label(standing)}."
+    if standing.one_seed:
+        return f"{best} One seed decides nothing: all others are undecided."
     return (
-        f"The best is the {top(standing)} mean {label(standing)}. Another is as good if the 90 % "
-        f"interval of the paired difference lies within {standing.margin:g} of zero over two seeds "
-        f"or more (two one-sided tests), and else worse if {_test(standing)}, corrected for the "
-        "number of comparisons (Holm), and the 95 % interval both say so. All others are undecided."
+        f"{best} Intervals of the differences, over seeds and examples, hold for all pairs of the "
+        "page together (Tukey). Another is as good if that of 90 % lies within "
+        f"{standing.margin:g} of zero, else worse if that of 95 % leaves zero out. All others are "
+        "undecided, as are those with fewer than two seeds in common."
     )
 
 
@@ -72,11 +75,6 @@ def _pick(standing: Standing) -> str:
 def row(standing: Standing) -> str:
     """What a row of the table is, to a person: a composition, with all its seeds."""
     return "method"
-
-
-def _test(standing: Standing) -> str:
-    over = "a test over the seeds and" if standing.several_seeds else "a sign-flip test on"
-    return f"{over} the same examples"
 
 
 def label(standing: Standing) -> str:
@@ -117,32 +115,27 @@ def speed(arm: Arm) -> str:
     return figures.figure_value(SPEED, field.speed(arm) or 0.0)
 
 
-def difference(standing: Standing, verdict: Verdict) -> str:
-    """How far an arm is from the best, and what the correction did to that."""
-    text = f"difference {figures.difference(verdict.difference)}"
-    if verdict.difference.beyond_zero and verdict.word == "undecided":
-        # The interval alone would say otherwise: show what the correction did.
-        count = len(standing.verdicts)
-        return f"{text}, p = {verdict.p_value:.2f} after correction for {count} comparisons"
-    return text
+def difference(verdict: Verdict) -> str:
+    """How far an arm is from the best."""
+    return f"difference {figures.difference(verdict.difference)}"
+
+
+def told(need: Need) -> str:
+    """The difference that a comparison can tell: `0.03`."""
+    return f"{need.detectable:.1g}" if need.detectable < 1 else f"{need.detectable:.2g}"
 
 
 def takes(need: Need) -> str:
-    """What it would take to tell a difference, in a sentence; seeds first, which tell most."""
-    small = f"a difference of {need.difference:g}"
+    """What can be told here, and how many seeds would tell more, in a sentence."""
+    held = f"{_held(need)} can tell a difference of {told(need)}, four times in five"
+    wanted = f"{need.difference:.2g}"
     if need.met:
-        return f"{_held(need)} mostly tell {small}: more seeds (--seeds) would decide this one."
-    ways = []
-    if need.more_seeds is not None:
-        ways.append(words.plural(need.more_seeds - need.seeds, "more seed"))
-    if need.more_examples is not None:
-        ways.append(f"about {words.rounded_up(need.more_examples)} examples")
-    if not ways:
-        return f"No sensible number of seeds or examples would tell {small}."
-    text = f"{' or '.join(ways)} would tell {small}."
-    return text[0].upper() + text[1:]
+        return f"{held}; more seeds (--seeds) would decide this one."
+    if need.wanted is None:
+        return f"{held}. No sensible number of seeds would tell {wanted} with these examples."
+    return f"{held}; {words.plural(need.wanted, 'seed')} would tell {wanted} (--seeds)."
 
 
 def _held(need: Need) -> str:
     examples, seeds = words.plural(need.examples, "example"), words.plural(need.seeds, "seed")
-    return f"The {examples} with {seeds} at hand"
+    return f"{seeds[0].upper()}{seeds[1:]} and {examples}"

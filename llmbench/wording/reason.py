@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from llmbench import text
 from llmbench.analysis.choice import Picked
 from llmbench.analysis.groups import group
 from llmbench.analysis.standing import Standing
+from llmbench.analysis.statistics.need import Need
 from llmbench.record.arm import Arm
 from llmbench.units import spoken
-from llmbench.wording import phrases
+from llmbench.wording import figures, phrases
 
 
 def limits(standing: Standing, picked: Picked) -> Iterator[str]:
     """How far the pick can be trusted, in clauses that follow the headline."""
-    rivals = _rivals(standing, picked)
+    rivals = standing.undecided(picked.arm)
     if standing.one_seed:
         yield "as far as one seed can tell"
     elif rivals:
-        yield f"undecided against {text.listed([standing.name(arm) for arm in rivals], 2)}"
+        found = _hardest(standing, picked.arm, rivals)
+        here = f" (can tell {phrases.told(found)} here)" if found else ""
+        yield f"undecided against {text.listed([standing.name(arm) for arm in rivals], 2)}{here}"
     if unlearnt(standing):
         yield "of those that learnt"
     if any(_given_rates(standing)):
@@ -30,11 +33,15 @@ def limits(standing: Standing, picked: Picked) -> Iterator[str]:
 def reasons(standing: Standing, picked: Picked) -> Iterator[str]:
     """Why this one, then what else there is to know before it is taken."""
     yield _level(standing, picked) if picked.others else _alone(standing, picked.best)
+    if standing.one_seed:
+        yield (
+            "One seed gives no verdict on methods: one training cannot tell a better method from a "
+            "luckier one. --seeds 3 can."
+        )
+    yield from _need(standing, picked)
+    yield from _expected(standing, picked)
     yield from _tight(standing, picked)
     yield from _beyond_budget(standing, picked.best)
-    if standing.one_seed:
-        yield "One training cannot tell a better method from a luckier one: --seeds 3 can."
-    yield from _need(standing, picked)
     yield from unranked(standing)
     yield from _given_rates(standing)
     yield from _on_speed(standing, picked)
@@ -67,13 +74,6 @@ def leads(standing: Standing, also: str = "") -> str:
     return f"is {also}among the fastest, at {at} (not told apart from it: {names})"
 
 
-def _rivals(standing: Standing, picked: Picked) -> list[Arm]:
-    """Those against which nothing is decided: the best or, if it is picked itself, others."""
-    if picked.arm is picked.best:
-        return [arm for arm in picked.others if standing.word(arm) == "undecided"]
-    return [picked.best] if standing.word(picked.arm) == "undecided" else []
-
-
 def _level(standing: Standing, picked: Picked) -> str:
     """Why this one of several that are as good or undecided."""
     seen = {standing.word(arm) for arm in picked.others}
@@ -90,7 +90,7 @@ def _lead(standing: Standing, picked: Picked) -> str:
     if picked.arm is best:
         return f"It has the {phrases.top(standing)} {label}, {own}"
     verdict = standing.verdicts[picked.arm.id]
-    difference = phrases.difference(standing, verdict)
+    difference = phrases.difference(verdict)
     figures = f"({own} against {phrases.quality(standing, best)}, {difference})"
     if verdict.word == "as good":
         within = f"within {standing.margin:g}"
@@ -132,12 +132,12 @@ def _alone(standing: Standing, best: Arm) -> str:
     if not rest:  # nothing was evaluated on the same examples
         return f"It has {figures}, and no other {row} can be held against it on that."
     beyond = "below" if phrases.top(standing) == "lowest" else "above"
-    than = beyond if standing.one_seed else "better than"
+    than = beyond if standing.undecided(best) else "better than"
     runner = max(rest, key=standing.merit)
     return (
         f"It has {figures}, {than} every other {row}; next is {standing.name(runner)} with "
         f"{phrases.quality(standing, runner)} "
-        f"({phrases.difference(standing, standing.verdicts[runner.id])})."
+        f"({phrases.difference(standing.verdicts[runner.id])})."
     )
 
 
@@ -164,16 +164,36 @@ def _beyond_budget(standing: Standing, best: Arm) -> Iterator[str]:
 
 def _need(standing: Standing, picked: Picked) -> Iterator[str]:
     """What would decide what the pick rests on."""
-    rivals = _rivals(standing, picked)
-    if not rivals:
-        return
-    highest = max(rivals, key=standing.merit)
-    other = highest if picked.arm is picked.best else picked.arm
-    difference, found = standing.verdicts[other.id].difference, standing.need(other)
-    if difference.low == difference.high == 0:
-        yield "Both have the same score on every example."
-    elif found:
+    rivals = standing.undecided(picked.arm)
+    found = _hardest(standing, picked.arm, rivals)
+    if found:
         yield phrases.takes(found)
+    elif picked.arm is not picked.best and picked.best in rivals:
+        difference = standing.verdicts[picked.arm.id].difference
+        if difference.low == difference.high == 0:
+            yield "Both have the same score on every example."
+
+
+def _hardest(standing: Standing, pick: Arm, rivals: Sequence[Arm]) -> Need | None:
+    """What it takes to tell the pick from the highest of those that it is undecided against."""
+    ranked = sorted(rivals, key=standing.merit, reverse=True)
+    return next((found for arm in ranked if (found := standing.need(arm, pick))), None)
+
+
+def _expected(standing: Standing, picked: Picked) -> Iterator[str]:
+    """What the best's quality is likely to be once it has not been chosen for its luck."""
+    expected, label = standing.expected, phrases.label(standing)
+    if expected is None or len(standing.competing) < 3 or standing.score is None:
+        return
+    raw, shrunk = (
+        phrases.quality(standing, picked.best),
+        figures.figure_value(standing.score, expected),
+    )
+    if raw != shrunk:
+        yield (
+            f"The {phrases.top(standing)} of {len(standing.competing)} is where it is by luck as "
+            f"well: expect {label} {shrunk} of {standing.name(picked.best)}, not {raw}."
+        )
 
 
 def _given_rates(standing: Standing) -> Iterator[str]:

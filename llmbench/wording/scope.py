@@ -21,9 +21,6 @@ WIDE = 0.05
 NEAR_ZERO = 0.05
 """A score below which predictions have next to nothing in common with the references."""
 
-LUCK = "Of 120 comparisons of a method with itself, one seed told the two apart in 20."
-"""As measured on the shipped model and data: docs/figures.md, section 1."""
-
 Said = tuple[Literal["warning", "note"], str]
 """How grave it is, and what it is; backticks stand around names."""
 
@@ -49,7 +46,7 @@ def _quality(standing: Standing) -> Iterator[Said]:
         yield (
             "warning",
             f"One seed: intervals of quality cover the choice of the {evaluated}, not the luck of "
-            f"training. {LUCK} Another seed may order the cells in another way: --seeds 3 tells.",
+            "training. Another seed may order the cells in another way: --seeds 3 tells.",
         )
     else:
         yield (
@@ -58,11 +55,25 @@ def _quality(standing: Standing) -> Iterator[Said]:
             "intervals of quality cover the luck of training together with the choice of the "
             f"{evaluated}.",
         )
+        yield from _lone(standing, best)
     if (standing.quality_of(best) or 0.0) < NEAR_ZERO:
         yield (
             "warning",
             f"{standing.score.label} is near zero in every cell: the predictions have next to "
             "nothing in common with the references, and their order means little.",
+        )
+
+
+def _lone(standing: Standing, best: Arm) -> Iterator[Said]:
+    """Who cannot be held against the best, for want of seeds that both have."""
+    names = [standing.name(arm) for arm in standing.lone]
+    if names:
+        verb = "has" if len(names) == 1 else "have"
+        yield (
+            "warning",
+            f"{words.listed(names, 4)} {verb} fewer than two seeds in common with "
+            f"{standing.name(best)}: what is between them may be the luck of one training. The "
+            "same command with the same --output runs what is missing.",
         )
 
 

@@ -6,6 +6,7 @@ from records import GIB, cell, ok
 from llmbench.analysis import effects as attribution
 from llmbench.analysis.effects import MOST_EFFECTS, Effect, Part
 from llmbench.analysis.statistics.interval import Interval
+from llmbench.analysis.statistics.quality import all_differences
 from llmbench.record.arm import arms
 from llmbench.record.record import Record
 
@@ -17,7 +18,8 @@ def run(composition: str, gib: float, rate: float, quality: float = 0.5, seed: i
 
 
 def effects(records: list[Record], score: str | None = None) -> list[Effect]:
-    return attribution.effects(arms(records), score)
+    found = arms(records)
+    return attribution.effects(found, all_differences(found, score) if score else None)
 
 
 def known(found: list[Effect]) -> dict[tuple[str, str], Effect]:
@@ -33,8 +35,15 @@ SQUARE = [
 
 
 def test_a_member_that_is_added_has_its_known_effect():
-    found = effects([run("full", 60, 10_000, 0.5), run(f"full+{FLASH}", 45, 12_000, 0.6)], "rougeL")
-    (effect,) = found
+    records = [
+        run(name, gib, rate, quality, seed)
+        for name, gib, rate, quality in (
+            ("full", 60, 10_000, 0.5),
+            (f"full+{FLASH}", 45, 12_000, 0.6),
+        )
+        for seed in range(3)
+    ]
+    (effect,) = effects(records, "rougeL")
     assert effect.part == Part(FLASH)
     assert (effect.before, effect.after) == ("full", f"full+{FLASH}")
     assert effect.memory == Interval(-15 * GIB, -15 * GIB, -15 * GIB)
@@ -121,12 +130,14 @@ def test_of_too_few_steps_there_is_a_speed_and_no_verdict_on_it():
     assert effect.speed_share == pytest.approx(1, abs=0.1)
 
 
-def test_verdicts_are_corrected_for_the_number_of_effects():
+def test_quality_is_judged_as_everywhere_on_the_page():
     names = ("full", "lora", f"full+{FLASH}", f"full+{CHECKPOINTED}")
-    records = [run(name, 30, 9_000 + 40 * n) for n, name in enumerate(names)]
-    alone, among = effects(records[:2], "rougeL"), effects(records, "rougeL")
-    assert len(among) == 3
-    assert among[0].quality.p_value >= alone[0].quality.p_value
+    records = [run(name, 30, 9_000, seed=seed) for name in names for seed in range(2)]
+    found, page = effects(records, "rougeL"), all_differences(arms(records), "rougeL")
+    assert len(found) == 3
+    for effect in found:
+        ends = (f"{effect.after}.llama.s0", f"{effect.before}.llama.s0")
+        assert effect.quality.difference == page.interval(*ends)
 
 
 def test_the_rest_of_a_composition_is_what_both_sides_share():

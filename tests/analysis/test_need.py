@@ -1,53 +1,54 @@
 from __future__ import annotations
 
-import math
-import random
-
+import numpy as np
 import pytest
 
+from llmbench.analysis.statistics.differences import differences
 from llmbench.analysis.statistics.need import need
-from llmbench.analysis.statistics.verdict import sign_flip_p
 
 
-def drawn(seeds: int, examples: int, luck: float, seed: int, mean: float = 0.0):
-    draw = random.Random(seed)
-    biases = [draw.gauss(0, luck) for _ in range(seeds)]
-    return [[mean + bias + draw.gauss(0, 0.1) for _ in range(examples)] for bias in biases]
+def drawn(seeds: int, luck: float, mean: float = 0.0, number: int = 1, examples: int = 400):
+    """Two arms, one of which is better by the mean."""
+    draw = np.random.default_rng(number)
+    made = {
+        name: {
+            s: 0.4 + off + draw.normal(0, luck) + draw.normal(0, 0.1, examples)
+            for s in range(seeds)
+        }
+        for name, off in (("a", 0.0), ("b", mean))
+    }
+    return differences(made)
 
 
-def test_the_examples_of_one_seed_are_those_of_the_textbook():
-    rows = [[0.1, -0.1] * 50]
-    found = need(rows, 0.01)
-    # (1.96 + 0.84)^2 standard deviations of 0.1 squared, over 0.01 squared
-    assert found.more_examples == pytest.approx(785, rel=0.04)
-    assert found.more_seeds is None
+def test_one_seed_needs_no_examples_as_they_would_tell_nothing():
+    assert need(drawn(1, 0.0), "a", "b", 0.01) is None
 
 
-def test_so_many_examples_tell_the_difference_with_the_power_that_was_asked_for():
-    found = need(drawn(1, 100, 0.0, 1), 0.02)
-    draws = range(100)
-    told = [sign_flip_p(drawn(1, found.more_examples, 0.0, n, 0.02)[0]) < 0.05 for n in draws]
-    assert sum(told) / 100 == pytest.approx(0.8, abs=0.12)
+def test_what_can_be_told_is_told_four_times_in_five():
+    detectable = np.mean(
+        [need(drawn(5, 0.01, 0.0, n), "a", "b", 0.01).detectable for n in range(20)]
+    )
+    pages = [drawn(5, 0.01, float(detectable), n) for n in range(200)]
+    told = sum(page.verdict("b", "a").word == "better" for page in pages)
+    assert told / 200 == pytest.approx(0.8, abs=0.12)
 
 
-def test_no_number_of_examples_sees_past_the_luck_of_training():
-    found = need(drawn(3, 200, 0.05, 2), 0.01)
-    assert found.more_examples is None
+def test_more_seeds_tell_a_smaller_difference():
+    found = need(drawn(4, 0.03, number=2), "a", "b", 0.03)
+    assert found.difference >= 0.03
+    assert found.wanted > found.seeds == 4
+    assert found.detectable > found.difference
 
 
-def test_more_seeds_see_past_it():
-    found = need(drawn(8, 300, 0.01, 3), 0.02)
-    assert 8 <= found.more_seeds < 20
-    assert found.seeds == 8
+def test_no_number_of_seeds_tells_what_is_too_small():
+    draw = np.random.default_rng(3)
+    hard = draw.normal(0, 0.3, 10)  # the arms meet ten examples each in its own way
+    rows = {s: 0.5 + draw.normal(0, 0.001, 10) for s in range(3)}
+    held = differences({"a": rows, "b": {s: row + hard for s, row in rows.items()}})
+    assert need(held, "a", "b", 0.01).wanted is None
 
 
-def test_what_is_there_is_never_more_than_it_takes():
-    found = need(drawn(1, 50, 0.0, 4), 0.5)
+def test_a_difference_that_is_large_enough_needs_no_more():
+    found = need(drawn(5, 0.001), "a", "b", 0.5)
     assert found.met
-    assert found.more_examples == found.examples == 50
-
-
-def test_differences_that_are_all_zero_need_nothing():
-    found = need([[0.0] * 10], 0.01)
-    assert found.met
-    assert math.isfinite(found.difference)
+    assert found.wanted == 5

@@ -6,13 +6,13 @@ import pytest
 from records import cell, ok
 
 from llmbench.analysis.statistics.crossed import crossed
-from llmbench.analysis.statistics.interval import mean_interval
+from llmbench.analysis.statistics.interval import few_interval
 from llmbench.analysis.statistics.quality import (
+    all_differences,
+    base_verdicts,
     paired_differences,
     quality_interval,
-    quality_verdicts,
 )
-from llmbench.analysis.statistics.verdict import sign_flip_p
 from llmbench.record.arm import Arm
 from llmbench.record.record import DataRef, Example, Record
 
@@ -36,7 +36,7 @@ def test_no_scores_have_no_interval():
 
 def test_with_one_seed_the_interval_is_over_the_examples():
     scores = {"a": 0.2, "b": 0.9, "c": 0.4}
-    assert quality_interval(scored("lora", scores), "rougeL") == mean_interval([0.2, 0.9, 0.4])
+    assert quality_interval(scored("lora", scores), "rougeL") == few_interval([0.2, 0.9, 0.4])
 
 
 def test_with_several_seeds_it_is_over_both():
@@ -58,9 +58,9 @@ def test_differences_are_taken_example_by_example_and_seed_by_seed():
     assert paired_differences(one, other, "rougeL") == [[0.25, -0.5], [0.5, 0.25]]
 
 
-def test_cells_of_other_seeds_are_left_out_or_paired_in_their_order():
+def test_cells_of_other_seeds_are_never_paired():
     one, other = (record(c, {"a": s}, n) for c, s, n in (("lora", 0.5, 3), ("full", 0.25, 4)))
-    assert paired_differences(Arm((one,)), Arm((other,)), "rougeL") == [[0.25]]
+    assert paired_differences(Arm((one,)), Arm((other,)), "rougeL") == []
     both = Arm((other, record("full", {"a": 0.0}, 3)))
     assert paired_differences(Arm((one,)), both, "rougeL") == [[0.5]]
 
@@ -71,48 +71,48 @@ def test_examples_of_other_data_are_never_paired():
     assert paired_differences(Arm((ok("lora"),)), there, "rougeL") == []
 
 
-def words_of(verdicts):
-    return {name.partition(".")[0]: v.word for name, v in verdicts.items()}
+def several(composition: str, scores: dict[str, float], off: float, spread: float) -> Arm:
+    """Three seeds of these scores, moved."""
+    draw = random.Random(composition)
+    return scored(
+        composition,
+        *({i: s + off + draw.gauss(0, spread) for i, s in scores.items()} for _ in range(3)),
+    )
 
 
-def test_verdicts_tell_better_from_worse_from_chance():
-    draw = random.Random(4)
-    full = {str(i): draw.uniform(0.3, 0.6) for i in range(60)}
+def test_all_pairs_are_judged_on_the_examples_that_all_have():
+    full = {str(i): 0.3 + 0.01 * i for i in range(60)}
     arms = [
-        scored("full", full),
-        scored("lora", {i: s + 0.1 + draw.gauss(0, 0.02) for i, s in full.items()}),
-        scored("qlora", {i: s - 0.1 + draw.gauss(0, 0.02) for i, s in full.items()}),
-        scored("base", {i: s + draw.gauss(0, 0.1) for i, s in full.items()}),
+        several("full", full, 0.0, 0.02),
+        several("lora", full, 0.1, 0.02),
+        several("qlora", {**full, "more": 0.9}, 0.0, 0.1),
     ]
-    assert words_of(quality_verdicts(arms, arms[0], "rougeL")) == {
-        "lora": "better",
-        "qlora": "worse",
-        "base": "undecided",
-    }
+    found = all_differences(arms, "rougeL")
+    first, second, third = (arm.id for arm in arms)
+    assert found.examples == 60
+    assert found.verdict(second, first).word == "better"
+    assert found.verdict(first, second).word == "worse"
+    assert found.verdict(third, first).word == "undecided"
 
 
-def test_a_verdict_carries_the_difference_and_its_corrected_p_value():
-    full = {str(i): 0.5 for i in range(30)}
-    arms = [
-        scored("full", full),
-        scored("lora", {i: s + (0.1 if int(i) % 3 else 0.2) for i, s in full.items()}),
-        scored("qlora", full),
-    ]
-    verdict = quality_verdicts(arms, arms[0], "rougeL")["lora.llama.s0"]
-    assert verdict.difference.estimate == pytest.approx(0.4 / 3)
-    assert verdict.difference.low > 0
-    assert verdict.p_value == pytest.approx(2 * sign_flip_p([0.1] * 20 + [0.2] * 10))
-
-
-def test_an_arm_without_scores_gets_no_verdict():
+def test_an_arm_without_scores_is_in_no_pair():
     reference = scored("full", {"a": 0.5, "b": 0.6})
     bare = Arm((ok("lora", quality=None),))
-    assert quality_verdicts([reference, bare], reference, "rougeL") == {}
+    assert all_differences([reference, bare], "rougeL") is None
 
 
-def test_with_few_examples_nothing_is_distinguishable():
-    reference = scored("full", {"a": 0.1, "b": 0.1, "c": 0.1})
-    other = scored("lora", {"a": 0.9, "b": 0.8, "c": 0.9})
-    assert words_of(quality_verdicts([reference, other], reference, "rougeL")) == {
-        "lora": "undecided"
-    }
+def test_of_one_example_nothing_is_told():
+    arms = [scored(name, {"a": 0.5}, {"a": 0.6}) for name in ("full", "lora")]
+    assert all_differences(arms, "rougeL") is None
+
+
+def test_the_base_is_held_against_every_arm_whatever_its_seeds():
+    full = {str(i): 0.3 + 0.01 * i for i in range(60)}
+    arms = [several(name, full, 0.1, 0.05) for name in ("full", "lora")]
+    base = scored("base", full)
+    found = base_verdicts(arms, base, "rougeL")
+    assert {found[arm.id].word for arm in arms} == {"worse"}
+    assert found[arms[0].id].difference.estimate == pytest.approx(-0.1, abs=0.02)
+    other = DataRef(name="other.jsonl", examples=24, sha256="deadbeef" * 8)
+    elsewhere = Arm((ok("base", cell=cell("base", eval_data=other)),))
+    assert base_verdicts(arms, elsewhere, "rougeL") == {}

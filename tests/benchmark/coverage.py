@@ -1,97 +1,105 @@
-"""Do intervals of quality hold the true mean as often as they say? Scores with a known truth.
+"""Do intervals of quality hold the truth as often as they say? Scores of a known truth.
 
     python tests/benchmark/coverage.py
 
-Scores are drawn from a beta distribution, skewed and between 0 and 1 as ROUGE's are, by adding
-normal effects of seed, example and the rest and taking the quantile. One seed's interval is held
-against the mean of the model that this seed made, several seeds' against the mean over all seeds.
-Prints the share of intervals, of 95 %, that hold it, and the share of comparisons between two arms
-that do not differ which are told apart all the same, of at most 5 %.
+Prints the percentage of intervals of 95 % that hold what they are of: the mean of one training over
+all examples (one seed), of a method over all trainings and examples (several), of each difference
+between two methods, and of all differences of a page together. Then by how much the best of a page
+of equal methods reads too high, as measured and as expected.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import betaincinv, ndtr
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from scores import OWN, Design, before, draw, mean, pages, say
+from verdicts import judged
 
 from llmbench.analysis.statistics.crossed import crossed
-from llmbench.analysis.statistics.interval import LEVEL, mean_interval
-from llmbench.analysis.statistics.verdict import judge, verdicts
+from llmbench.analysis.statistics.interval import LEVEL, Interval
 
-SHAPE = (1.5, 3.5)
-"""Of the beta distribution: mean 0.3, standard deviation 0.19."""
-MEAN = SHAPE[0] / sum(SHAPE)
-DEVIATION = 0.187
-SEED_EFFECTS = {"none": 0.0, "small": 0.005, "large": 0.03}
-"""Standard deviation of the mean from seed to seed."""
-RESTS = (0.1, 0.3, 0.6)
-"""How much of the variance is neither the seed's nor the example's."""
-GRID = np.linspace(-7, 7, 28001)
-SCORES = betaincinv(*SHAPE, ndtr(GRID))
+LUCKS = (0.0, 0.005, 0.02)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=2000)
     draws = parser.parse_args().draws
-    say("| seeds | examples | effect of the seed | " + " | ".join(f"rest {r:.0%}" for r in RESTS))
-    for seeds in (1, 2, 3, 5, 10):
-        for examples in (50, 100, 200):
-            for name, effect in SEED_EFFECTS.items():
-                rests = RESTS if seeds > 1 else RESTS[:1]  # one seed has no rest of its own
-                held = [100 * coverage(seeds, examples, effect, r, draws) for r in rests]
-                say(f"| {seeds} | {examples} | {name} | " + " | ".join(f"{h:.1f}" for h in held))
-    say("| seeds | examples | effect of the seed | told apart, of two that do not differ")
-    for seeds in (1, 3, 5):
-        for name, effect in SEED_EFFECTS.items():
-            share = 100 * mistaken(seeds, 100, effect, draws)
-            say(f"| {seeds} | 100 | {name} | {share:.1f}")
+    say("seeds", "examples", *(f"luck {luck:g}" for luck in LUCKS), "60 % zeros, luck 0.005")
+    for seeds, examples in product((1, 2, 3, 5), (8, 20, 50, 100, 500)):
+        designs = [Design(1, seeds, examples, luck) for luck in LUCKS]
+        designs.append(Design(1, seeds, examples, 0.005, zeros=0.6))
+        say(seeds, examples, *(of_means(design, draws) for design in designs))
+    say("seeds", "methods", "examples", "luck", "each difference", "all of a page")
+    for seeds, arms, examples in product((1, 3, 5), (2, 7), (20, 100, 500)):
+        for luck in LUCKS if seeds > 1 else LUCKS[:1]:
+            found = of_differences(Design(arms, seeds, examples, luck), draws // 2)
+            say(seeds, arms, examples, luck, *found)
+    say("methods", "luck", "too high as measured", "as expected")
+    for arms, luck in product((3, 8, 20), (0.005, 0.02)):
+        say(arms, luck, *curse(Design(arms, 3, 100, luck), draws // 4))
 
 
-def coverage(seeds: int, examples: int, effect: float, rest: float, draws: int) -> float:
-    """The share of intervals that hold the truth."""
-    random = np.random.default_rng([seeds, examples, int(1e4 * effect), int(100 * rest)])
+def of_means(design: Design, draws: int) -> str:
+    """One training's interval is held against that training's own mean."""
     held = 0
-    for _ in range(draws):
-        rows, truth = drawn(random, seeds, random.standard_normal(examples), effect, rest)
-        found = mean_interval(rows[0]) if seeds == 1 else crossed(rows).interval(LEVEL)
-        held += found.low <= truth <= found.high
-    return held / draws
+    if design.seeds > 1:
+        truth = mean(0.0, 0.0, design.zeros)
+        for page in pages(design, draws):
+            held += holds(crossed(page[0]).interval(LEVEL), truth)
+        return percent(held / draws)
+    random = np.random.default_rng(list(repr(design).encode()))
+    calm = Design(1, 1, design.examples, 0.0, zeros=design.zeros)
+    for luck in random.standard_normal(draws) * float(before(design.luck)):
+        loss = -OWN * (mean(luck, 0.0, design.zeros) - mean(0.0, 0.0, design.zeros))
+        moved = Design(1, 1, design.examples, zeros=design.zeros, losses=(round(loss, 3),))
+        page = draw(random, moved if design.luck else calm, 1)[0]
+        truth = mean(0.0, 0.0, design.zeros) - (moved.losses[0] if design.luck else 0.0)
+        held += holds(crossed(page[0]).interval(LEVEL), truth)
+    return percent(held / draws)
 
 
-def mistaken(seeds: int, examples: int, effect: float, draws: int) -> float:
-    """The share of comparisons in which two arms of one kind are told apart."""
-    random = np.random.default_rng([seeds, examples, int(1e4 * effect)])
-    told = 0
-    for _ in range(draws):
-        shared = random.standard_normal(examples)
-        one, other = (drawn(random, seeds, shared, effect, 0.3)[0] for _ in range(2))
-        (verdict,) = verdicts({"other": judge(one - other)}).values()
-        told += verdict.word != "undecided"
-    return told / draws
+def of_differences(design: Design, draws: int) -> tuple[str, str]:
+    """Arms are equal, and every true difference is zero."""
+    single = whole = 0.0
+    for page in pages(design, draws):
+        found, _ = judged(page)
+        names = list(found.places)
+        ends = [found.interval(a, b) for a in names for b in names if a < b]
+        missed = [not holds(end, 0.0) for end in ends if end]
+        single += 1 - sum(missed) / len(missed)
+        whole += not any(missed)
+    return percent(single / draws), percent(whole / draws)
 
 
-def drawn(random: Any, seeds: int, shared: Any, effect: float, rest: float) -> tuple[Any, float]:
-    """Scores, seeds x examples, and the mean that their interval should hold."""
-    luck = random.standard_normal((seeds, 1)) * effect / DEVIATION
-    own = 1 - (effect / DEVIATION) ** 2 - rest
-    left = random.standard_normal((seeds, len(shared))) * rest**0.5
-    scores = np.interp(luck + shared * own**0.5 + left, GRID, SCORES)
-    return scores, conditional(float(luck[0, 0]), (own + rest) ** 0.5) if seeds == 1 else MEAN
+def curse(design: Design, draws: int) -> tuple[str, str]:
+    """By how much the best is too high, against the mean of the page, which is nobody's luck."""
+    measured, expected = 0.0, 0.0
+    for page in pages(design, draws):
+        found, best = judged(page)
+        means = page.mean((1, 2))
+        ahead = float(means[int(best)] - means.mean())
+        measured += ahead
+        expected += ahead * (found.shrinkage or 0.0)
+    return f"{measured / draws:.3f}", f"{expected / draws:.3f}"
 
 
-def conditional(luck: float, deviation: float) -> float:
-    """The mean score of a model with this luck, over all examples."""
-    weights = np.exp(-0.5 * GRID**2)
-    return float(np.average(np.interp(luck + deviation * GRID, GRID, SCORES), weights=weights))
+def holds(interval: Interval, truth: Any) -> bool:
+    """Whether it is in there, ends included."""
+    return bool(interval.low <= truth <= interval.high)
 
 
-def say(line: str) -> None:
-    """A row of the table."""
-    print(f"{line} |", flush=True)  # noqa: T201
+def percent(share: float) -> str:
+    """Of one hundred."""
+    return f"{100 * share:.1f}"
 
 
 if __name__ == "__main__":

@@ -4,15 +4,15 @@
 
 Two strategies are LoRA; the second draws its adapters with another seed, so that it is another
 training of the same thing and not the same bits. Of 40 comparisons, at most 2 may end in a
-verdict other than "undecided", in quality and in speed alike. The cells are judged once
-more as comparisons of one seed each, which cannot see the luck of training.
+verdict other than "undecided", in quality and in speed alike. One seed decides nothing on quality;
+that its interval leaves zero out all the same is how often luck would have been taken for merit.
 """
 
 from __future__ import annotations
 
 import many
 
-from llmbench.analysis.statistics.quality import quality_verdicts
+from llmbench.analysis.statistics.quality import all_differences
 from llmbench.analysis.statistics.rate import speeds
 from llmbench.record.arm import Arm
 from llmbench.record.figure import QUALITY
@@ -40,7 +40,7 @@ def main() -> None:
 
 def report(name: str, pairs: list[tuple[Arm, Arm]]) -> None:
     """How many comparisons told the two apart."""
-    quality = [told(quality_verdicts([other], one, QUALITY)) for one, other in pairs]
+    quality = [apart(one, other) for one, other in pairs]
     speed = [told(speed(one, other)) for one, other in pairs]
     for figure, found in (("quality", quality), ("speed", speed)):
         share = 100 * sum(found) / len(found)
@@ -51,6 +51,13 @@ def report(name: str, pairs: list[tuple[Arm, Arm]]) -> None:
 def speed(one: Arm, other: Arm) -> dict:
     """The verdict on their speeds."""
     return {"other": speeds([one, other]).verdict(other, one)}
+
+
+def apart(one: Arm, other: Arm) -> bool:
+    """Whether the interval of their difference in quality leaves zero out."""
+    found = all_differences([one, other], QUALITY)
+    interval = found and found.interval(one.id, other.id)
+    return bool(interval and interval.beyond_zero)
 
 
 def told(verdicts: dict) -> bool:

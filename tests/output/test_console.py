@@ -133,7 +133,7 @@ def test_lines_end_with_the_answer_and_why_in_the_terminal_s_width():
     made = [ok("full", 0.64, 62.0), ok("lora", 0.62, 35.0)]
     Lines(screen).finish(comparison(made), ROOT / "report.html", 0)
     lines = out.getvalue().splitlines()
-    at = lines.index("Pick lora, as far as one seed can tell.")
+    at = lines.index("Try lora first, as far as one seed can tell.")
     said = " ".join(line.strip() for line in lines[at + 1 : lines.index("", at)])
     assert said.startswith("On ROUGE-L it is undecided whether it is as good as full (0.6")
     assert "difference -0." in said

@@ -121,16 +121,21 @@ def test_luck_that_is_larger_than_the_difference_leaves_it_undecided() -> None:
     assert [len(held.level()) for held in (clear, lucky)] == [1, 2]
     found = answer(lucky)
     assert found.headline == "Pick `full`"  # the faster one
-    assert found.limit == "undecided against `qlora`"
-    assert found.sentences[1].startswith("Tight on memory: `qlora` needs 5.2 GiB instead of 62.4")
+    assert found.limit == "undecided against `qlora` (can tell 0.2 here)"
+    assert any(
+        "Tight on memory: `qlora` needs 5.2 GiB instead of 62.4" in s for s in found.sentences
+    )
     slower = [
         *seeded("full", (0.63, 62.3, 8000.0), 0.0),
         *seeded("qlora", (0.59, 5.1, 9290.0), 0.06),
     ]
     other = answer(standing_of(slower))
-    assert (other.headline, other.limit) == ("Pick `qlora`", "undecided against `full`")
+    assert (other.headline, other.limit) == (
+        "Pick `qlora`",
+        "undecided against `full` (can tell 0.2 here)",
+    )
     assert re.search(r"0\.59\d \[0\.\d+, 0\.\d+\] against", other.sentences[0])
-    assert any("tell a difference of 0.01" in s for s in found.sentences)
+    assert any("can tell a difference of 0.2" in s for s in found.sentences)
 
 
 def test_a_warning_of_every_seed_is_said_once() -> None:
@@ -186,7 +191,7 @@ def test_deterministic_cells_compete_without_a_speed_and_it_is_said() -> None:
     made = [deterministic("full", 0.6, 62.0), deterministic("lora", 0.6, 30.0)]
     held = standing_of(made)
     assert len(held.competing) == 2
-    assert answer(held).headline == "Pick `lora`"
+    assert answer(held).headline == "Try `lora` first"
     assert "tok/s" not in " ".join(answer(held).sentences)
     assert any("slower on purpose" in n.text for n in notes_of(made))
     page = text_of(made)
@@ -206,12 +211,14 @@ def test_deterministic_cells_without_quality_are_told_by_memory() -> None:
 @pytest.mark.parametrize(
     ("need", "says"),
     [
-        (Need(0.01, 2, 100, 1137, None), "About 1,200 examples would tell a difference of 0.01."),
-        (Need(0.01, 3, 100, 420, 7), "4 more seeds or about 420 examples would tell"),
-        (Need(0.01, 3, 100, None, 4), "1 more seed would tell a difference of 0.01."),
-        (Need(0.02, 3, 100, None, None), "No sensible number of seeds or examples would tell"),
-        (Need(0.01, 3, 100, 100, 3), "The 100 examples with 3 seeds at hand mostly tell"),
+        (
+            Need(3, 100, 0.034, 0.01, 12),
+            "3 seeds and 100 examples can tell a difference of 0.03, four times in five; 12 seeds "
+            "would tell 0.01 (--seeds).",
+        ),
+        (Need(3, 100, 0.034, 0.005, None), "No sensible number of seeds would tell 0.005"),
+        (Need(3, 100, 0.034, 0.04, 3), "; more seeds (--seeds) would decide this one."),
     ],
 )
 def test_what_it_would_take_is_said_in_words(need: Need, says: str) -> None:
-    assert takes(need).startswith(says)
+    assert says in takes(need)

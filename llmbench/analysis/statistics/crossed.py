@@ -34,16 +34,6 @@ class Crossed:
     rest: float
     """Mean square of what is left, how a seed meets an example: the variance of the rest."""
 
-    @property
-    def seed_component(self) -> float:
-        """Variance of the seeds' effect."""
-        return self._beyond_rest(self.seed_square) / self.examples
-
-    @property
-    def example_component(self) -> float:
-        """Variance of the examples' effect."""
-        return self._beyond_rest(self.example_square) / self.seeds
-
     def interval(self, level: float) -> Interval:
         """The interval that misses the mean with this chance.
 
@@ -52,7 +42,7 @@ class Crossed:
         from the limits of its parts (Zou and Donner, 2008). With few seeds this holds where a
         bootstrap over them, BCa included, is too narrow.
         """
-        over_seeds = self._beyond_rest(self.seed_square)
+        over_seeds = self.beyond_rest(self.seed_square)
         return around(self.mean, self._margin(level, over_seeds, self.example_square))
 
     def difference(self, level: float) -> Interval:
@@ -76,7 +66,7 @@ class Crossed:
         return float(brentq(lambda p: self._difference_margin(p) - abs(self.mean), least, most))
 
     def _difference_margin(self, level: float) -> float:
-        return self._margin(level, self.seed_square, self._beyond_rest(self.example_square))
+        return self._margin(level, self.seed_square, self.beyond_rest(self.example_square))
 
     def _margin(self, level: float, over_seeds: float, over_examples: float) -> float:
         """The joined margin of two mean squares. One that is zero has none."""
@@ -84,7 +74,8 @@ class Crossed:
         squares = (v * quantile(n, level) ** 2 for v, n in parts if v > 0 and n > 0)
         return math.sqrt(sum(squares) / (self.seeds * self.examples))
 
-    def _beyond_rest(self, square: float) -> float:
+    def beyond_rest(self, square: float) -> float:
+        """What a mean square has beyond that of the rest; 0 where that is but rounding."""
         found = square - self.rest
         return found if found > ROUNDING * square else 0.0
 

@@ -1,16 +1,13 @@
-"""Intervals of a mean: by bootstrap over many values, by Student's t over few."""
+"""Intervals of a mean, by Student's t."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-RESAMPLES = 2000
 LEVEL = 0.05
 """The chance that an interval misses."""
-SEED = 20261122
 
 
 @dataclass(frozen=True)
@@ -25,29 +22,6 @@ class Interval:
     def beyond_zero(self) -> bool:
         """Whether it leaves zero out."""
         return self.low > 0 or self.high < 0
-
-
-def mean_interval(values: Sequence[float]) -> Interval:
-    """Interval of the mean of many values: the BCa bootstrap (Efron, 1987) by scipy."""
-    import numpy as np
-    from scipy.stats import bootstrap
-
-    held = np.asarray(values, dtype=float)
-    estimate = float(held.mean())
-    if len(held) < 2 or np.ptp(held) == 0:
-        return Interval(estimate, estimate, estimate)
-    with warnings.catch_warnings(action="ignore"):  # of degenerate data, which are seen to below
-        found = bootstrap(
-            (held,),
-            np.mean,
-            vectorized=True,
-            n_resamples=RESAMPLES,
-            method="BCa",
-            rng=np.random.default_rng(SEED),
-        ).confidence_interval
-    if math.isnan(found.low) or math.isnan(found.high):  # BCa has none for some degenerate data
-        return Interval(estimate, estimate, estimate)
-    return Interval(estimate, float(found.low), float(found.high))
 
 
 def few_interval(values: Sequence[float]) -> Interval | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from llmbench.analysis.statistics.crossed import crossed
-from llmbench.analysis.statistics.interval import LEVEL, Interval, mean_interval
-from llmbench.analysis.statistics.verdict import Verdict, judge, verdicts
+from llmbench.analysis.statistics.differences import Differences, Rows, differences
+from llmbench.analysis.statistics.gate import gate
+from llmbench.analysis.statistics.interval import LEVEL, Interval
+from llmbench.analysis.statistics.verdict import Verdict, word
 from llmbench.record.arm import Arm
 from llmbench.record.record import Record
 
@@ -17,37 +20,75 @@ Scores = dict[str, float]
 def quality_interval(arm: Arm, score: str) -> Interval | None:
     """Interval of the mean of a per-example score; None where there are no scores.
 
-    With one seed by the BCa bootstrap over the examples. With several over seeds and examples
+    With one seed over the examples, for this very training. With several over seeds and examples
     together, by their crossed effects: resampling a handful of seeds is too narrow by half.
     """
     rows = _rows([_scores(r, score) for r in arm.counted])
-    if not rows:
-        return None
-    return mean_interval(rows[0]) if len(rows) == 1 else crossed(rows).interval(LEVEL)
+    return crossed(rows).interval(LEVEL) if rows else None
 
 
-def quality_verdicts(
-    arms: Sequence[Arm], reference: Arm, score: str, margin: float | None = None, sign: int = 1
-) -> dict[str, Verdict]:
-    """For every other arm with scores on the reference's examples: is it better, worse, as good?
+def all_differences(arms: Sequence[Arm], score: str) -> Differences | None:
+    """Every pair of the arms, judged at once; None where fewer than two share two examples.
 
-    As good is what differs by less than the margin; without one, nothing is said to be. More is
-    better where `sign` is 1, and less where it is -1.
+    The arms must compare, so that an id means the same example in all of them.
     """
-    differences = {
-        arm.id: rows
-        for arm in arms
-        if arm.id != reference.id and (rows := paired_differences(arm, reference, score))
+    _, held = _vectors(arms, score)
+    return differences(held) if len(held) > 1 else None
+
+
+def base_verdicts(arms: Sequence[Arm], base: Arm, score: str, sign: int = 1) -> dict[str, Verdict]:
+    """Whether the untrained model is worse than each arm or better, by the arm's id.
+
+    None where it has no scores on the same examples of the same data. More is better where `sign`
+    is 1, and less where it is -1.
+    """
+    (first, *_) = arms
+    if base.cell.eval_data.sha256 != first.cell.eval_data.sha256:
+        return {}
+    untrained, held = _vectors(arms, score, base)
+    if untrained is None:
+        return {}
+    found = {name: _turned(interval) for name, interval in gate(held, untrained).items()}
+    return {name: Verdict(word(turned, None, None, sign), turned) for name, turned in found.items()}
+
+
+def _turned(interval: Interval) -> Interval:
+    return Interval(-interval.estimate, -interval.high, -interval.low)
+
+
+def _vectors(
+    arms: Sequence[Arm], score: str, base: Arm | None = None
+) -> tuple[Any, dict[str, Rows]]:
+    """The scores of each arm by its id, and of the base, as vectors of the examples that all have.
+
+    Nothing where those are fewer than two, of which no interval can be told.
+    """
+    import numpy as np
+
+    scores = {a.id: {r.cell.seed: _scores(r, score) for r in a.counted} for a in arms}
+    held = {name: {s: row for s, row in rows.items() if row} for name, rows in scores.items()}
+    held = {name: rows for name, rows in held.items() if rows}
+    untrained = _scores(base.first, score) if base else None
+    every = [row for rows in held.values() for row in rows.values()]
+    every += [untrained] if untrained is not None else []
+    shared = sorted(set(every[0]).intersection(*every[1:])) if every else []
+    if len(shared) < 2:
+        return None, {}
+
+    def vector(row: Scores) -> Any:
+        return np.array([row[i] for i in shared], dtype=float)
+
+    vectors: dict[str, Rows] = {
+        name: {seed: vector(row) for seed, row in rows.items()} for name, rows in held.items()
     }
-    return verdicts({name: judge(rows) for name, rows in differences.items()}, margin, sign)
+    return (None if untrained is None else vector(untrained)), vectors
 
 
 def paired_differences(one: Arm, other: Arm, score: str) -> list[list[float]]:
     """Score of `one` minus score of `other`: a row for each pair of cells with the same seed.
 
     In each row the examples that all have, in the same order. Of different data there are none:
-    their ids may be alike, and mean other examples. Arms without a seed in common are paired in
-    their order.
+    their ids may be alike, and mean other examples.
     """
     if one.cell.eval_data.sha256 != other.cell.eval_data.sha256:
         return []
@@ -56,10 +97,9 @@ def paired_differences(one: Arm, other: Arm, score: str) -> list[list[float]]:
 
 
 def same_seeds(one: Arm, other: Arm) -> list[tuple[Record, Record]]:
-    """The cells of both with the same seed; where there are none, in their order."""
+    """The cells of both with the same seed."""
     theirs = {r.cell.seed: r for r in other.counted}
-    shared = [(r, theirs[r.cell.seed]) for r in one.counted if r.cell.seed in theirs]
-    return shared or list(zip(one.counted, other.counted, strict=False))
+    return [(r, theirs[r.cell.seed]) for r in one.counted if r.cell.seed in theirs]
 
 
 def _scores(record: Record, score: str) -> Scores:

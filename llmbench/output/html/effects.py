@@ -150,8 +150,9 @@ class Parts:
 
 def parts(standing: Standing) -> Parts | None:
     """The parts of the competing compositions; None where no two differ in one alone."""
-    score, sign = (standing.score.id, standing.score.sign) if standing.score else (None, 1)
-    found = effects.effects(standing.competing, score, standing.margin, sign, standing.speeds)
+    sign = standing.score.sign if standing.score else 1
+    between = standing.differences
+    found = effects.effects(standing.competing, between, standing.margin, sign, standing.speeds)
     if not found:
         return None
     columns = {standing.memory_label: memory}
@@ -173,13 +174,11 @@ def parts(standing: Standing) -> Parts | None:
 
 
 def _notes(found: Sequence[Effect], standing: Standing) -> Iterator[str]:
-    judged = sum(bool(e.quality) for e in found)
-    if judged or any(e.speed for e in found):
-        rows = f"{words.plural(judged, 'row')} (Holm)"
+    if any(e.quality or e.speed for e in found):
         yield (
-            "In brackets: 95 % intervals; those of speed hold for all pairs together. Undecided is "
-            f"what chance could do as well, in quality corrected for {rows}; as good is a quality "
-            f"that changes by less than {standing.margin:g}."
+            "In brackets: 95 % intervals, which hold for all pairs together. Undecided is what "
+            "chance could do as well; as good is a quality that changes by less than "
+            f"{standing.margin:g}."
         )
     if not standing.cuda:
         yield "RAM scatters from run to run: a change of some percent of it says nothing."

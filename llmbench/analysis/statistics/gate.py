@@ -1,0 +1,40 @@
+"""Is any arm better than the untrained model? A question of its own, beside the arms' differences.
+
+The base is trained by nobody and has no luck, so that it tells nothing of the arms' and is no
+member of their family. What every seed does to all arms alike stays in the difference here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from llmbench.analysis.statistics.crossed import Crossed, crossed
+from llmbench.analysis.statistics.differences import BORROWED, Rows
+from llmbench.analysis.statistics.interval import LEVEL, Interval, around, quantile
+
+
+def gate(arms: Mapping[str, Rows], base: Any) -> dict[str, Interval]:
+    """The interval of each arm's mean minus the base's, by the arm's name.
+
+    All hold together (Bonferroni), as it is the best of the arms that is asked about. `base` is a
+    numpy vector of the examples that the arms' rows have. One seed is judged by its examples.
+    """
+    found = {name: crossed([row - base for row in rows.values()]) for name, rows in arms.items()}
+    spare = {name: f.seeds - 1 for name, f in found.items()}
+    freedom = sum(spare.values())
+    usual = sum(spare[n] * f.seed_square for n, f in found.items()) / freedom if freedom else 0.0
+    level = LEVEL / len(found)
+    return {name: around(f.mean, _margin(f, usual, freedom, level)) for name, f in found.items()}
+
+
+def _margin(found: Crossed, usual: float, freedom: int, level: float) -> float:
+    """As of a difference between arms: luck is an arm's own or the usual, whichever is larger."""
+    own = found.seeds - 1
+    over_examples = found.beyond_rest(found.example_square)
+    square = over_examples * quantile(found.examples - 1, level) ** 2
+    if own:
+        luck = max(found.seed_square, usual)
+        square += luck * quantile(min(freedom, BORROWED * own), level) ** 2
+    return math.sqrt(square / (found.seeds * found.examples))

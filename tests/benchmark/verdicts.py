@@ -1,0 +1,128 @@
+"""How often is a page wrong, and how often does it tell what is there? Scores of a known truth.
+
+    python tests/benchmark/verdicts.py
+
+Every page is judged by the functions that judge a comparison. Prints, in percent of the pages:
+those of equal arms on which the best is called better than any other, or the other way round; those
+that tell a loss of 0.05; those that call an arm as good that is worse by the whole margin; and how
+often the untrained model's gate is wrong. With one seed a page says nothing: it is not drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from scores import Design, pages, say
+
+from llmbench.analysis.statistics.differences import Differences, differences
+from llmbench.analysis.statistics.gate import gate
+
+MARGIN = 0.01
+LUCKS = (0.0, 0.005, 0.02)
+UNSTABLE = 3.0
+"""How many times as large one arm's luck is; its variance is nine times the others'."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pages", type=int, default=1000)
+    count = parser.parse_args().pages
+    for table in (false_verdicts, power, as_good_table, gates):
+        table(count)
+
+
+def false_verdicts(count: int) -> None:
+    """Equal arms; in the last column one arm's luck is three times the others'."""
+    say("seeds", "arms", "examples", "luck", "all alike", "one unstable")
+    for seeds, arms, examples, luck in product((3, 5), (2, 7, 20), (20, 100, 500), LUCKS):
+        alike = Design(arms, seeds, examples, luck)
+        designs = [alike, replace(alike, unstable=UNSTABLE)] if luck else [alike]
+        say(seeds, arms, examples, luck, *(share(d, count, wrong) for d in designs))
+
+
+def power(count: int) -> None:
+    """One arm of seven is worse."""
+    say("loss", "all alike", "one unstable")
+    for loss in (0.02, 0.03, 0.05, 0.08):
+        losing = [Design(7, 3, 100, 0.005, u, losses=(loss,)) for u in (1.0, UNSTABLE)]
+        say(loss, *(share(d, count, told) for d in losing))
+
+
+def as_good_table(count: int) -> None:
+    """All but the last arm are worse by the margin; and all are equal."""
+    say("seeds", "arms", "examples", "luck", "wrong", "right, of equal ones")
+    for seeds, arms, examples, luck in product((2, 3, 5), (2, 7), (100, 500), LUCKS):
+        equal = Design(arms, seeds, examples, luck)
+        worse = replace(equal, losses=(MARGIN,) * (arms - 1))
+        shares = share(worse, count, wrongly_as_good), share(equal, count, as_good)
+        say(seeds, arms, examples, luck, *shares)
+
+
+def gates(count: int) -> None:
+    """The first arm is the base: equal to the others, and worse; a seed moves all others alike."""
+    say("seeds", "arms", "luck", "equal to the base", "better by 0.1")
+    for seeds, arms, luck in product((1, 3), (2, 7), LUCKS[1:]):
+        none = Design(arms + 1, seeds, 100, luck, together=luck)
+        better = replace(none, losses=(0.1,))
+        say(seeds, arms, luck, share(none, count, passed), share(better, count, passed))
+
+
+def share(design: Design, count: int, of: Callable[[Any], bool]) -> str:
+    """Of so many pages, in percent."""
+    return f"{100 * sum(of(page) for page in pages(design, count)) / count:.1f}"
+
+
+def judged(page: Any) -> tuple[Differences, str]:
+    """The page's differences, and the arm that is best on it."""
+    held = {str(n): dict(enumerate(arm)) for n, arm in enumerate(page)}
+    return differences(held), str(page.mean((1, 2)).argmax())
+
+
+def words(page: Any) -> dict[str, str]:
+    """What is said of each other arm against the best."""
+    found, best = judged(page)
+    others = [name for name in found.places if name != best]
+    return {n: v.word for n in others if (v := found.verdict(n, best, MARGIN))}
+
+
+def wrong(page: Any) -> bool:
+    """Whether arms that are equal are told apart."""
+    return not {"better", "worse"}.isdisjoint(words(page).values())
+
+
+def told(page: Any) -> bool:
+    """Whether the first arm, which is worse, is said to be."""
+    return words(page).get("0") == "worse"
+
+
+def wrongly_as_good(page: Any) -> bool:
+    """Whether one that is worse by the margin is as good as the last, or that one as any."""
+    found, last = judged(page)[0], str(len(page) - 1)
+    verdicts = [found.verdict(str(n), last, MARGIN) for n in range(len(page) - 1)]
+    return any(v and v.word == "as good" for v in verdicts)
+
+
+def as_good(page: Any) -> bool:
+    """Whether the second arm is as good as the first."""
+    found = judged(page)[0].verdict("1", "0", MARGIN)
+    return found is not None and found.word == "as good"
+
+
+def passed(page: Any) -> bool:
+    """Whether the best of all but the first is called better than the first, untrained, one."""
+    base, arms = page[0, 0], page[1:]
+    found = gate({str(n): dict(enumerate(arm)) for n, arm in enumerate(arms)}, base)
+    best = str(arms.mean((1, 2)).argmax())
+    return found[best].low > 0
+
+
+if __name__ == "__main__":
+    main()
