@@ -95,6 +95,8 @@ class Standing:
     """Between those competing, in quality; None where there are no scores to tell them by."""
     verdicts: dict[str, Verdict]
     """Of those competing, against the best; and of the base, by a test of its own."""
+    against_base: dict[str, Verdict]
+    """Of those competing, against the base."""
     speeds: Speeds
     """Of the faster ones of those competing, against each other."""
     repeats: tuple[Record, ...]
@@ -249,6 +251,10 @@ def stand(comparison: Comparison) -> Standing:
     best = _best(fitting or competing, score)
     scored = _highest((a for a in found if score_value(score, a) is not None), score)
     between = all_differences(competing, score.id) if score else None
+    base = _untrained(found, best)
+    against_base = base_verdicts(competing, base, score.id, score.sign) if base and score else {}
+    ahead = against_base.get(best.id) if best else None
+    gates = {base.id: ahead.turned} if base and ahead else {}
     goals = learning.targets(records)
     standing = Standing(
         records=records,
@@ -271,7 +277,8 @@ def stand(comparison: Comparison) -> Standing:
         speed={},
         best=best,
         differences=between,
-        verdicts=_verdicts(competing, found, best, score, between, margin),
+        verdicts=_verdicts(best, score, between, margin) | gates,
+        against_base=against_base,
         speeds=speeds(_highest(competing, SPEED), repeats),
         repeats=repeats,
     )
@@ -308,25 +315,20 @@ def _fastest(competing: Sequence[Arm]) -> Arm | None:
 
 
 def _verdicts(
-    competing: Sequence[Arm],
-    found: Sequence[Arm],
-    best: Arm | None,
-    score: Figure | None,
-    between: Differences | None,
-    margin: float,
+    best: Arm | None, score: Figure | None, between: Differences | None, margin: float
 ) -> dict[str, Verdict]:
-    """Of those competing against the best; and of the untrained models that compare with it."""
-    if best is None or score is None:
+    """Of those competing, against the best."""
+    if best is None or score is None or between is None or best.id not in between.places:
         return {}
-    judged: dict[str, Verdict] = {}
-    if between and best.id in between.places:
-        names = [name for name in between.places if name != best.id]
-        words = {name: between.verdict(name, best.id, margin, score.sign) for name in names}
-        judged = {name: verdict for name, verdict in words.items() if verdict}
-    for base in (arm for arm in found if not arm.cell.trains and group(arm) == group(best)):
-        gates = base_verdicts(competing, base, score.id, score.sign)
-        judged |= {base.id: gates[best.id]} if best.id in gates else {}
-    return judged
+    names = [name for name in between.places if name != best.id]
+    words = {name: between.verdict(name, best.id, margin, score.sign) for name in names}
+    return {name: verdict for name, verdict in words.items() if verdict}
+
+
+def _untrained(found: Sequence[Arm], best: Arm | None) -> Arm | None:
+    """The base that compares with the best."""
+    bases = (arm for arm in found if not arm.cell.trains)
+    return next((arm for arm in bases if best and group(arm) == group(best)), None)
 
 
 def level(verdict: Verdict | None) -> bool:

@@ -11,13 +11,12 @@ from typing import Any
 
 from llmbench import text
 from llmbench.analysis.standing import Standing, stand
-from llmbench.analysis.statistics.quality import quality_verdicts
 from llmbench.analysis.statistics.verdict import Verdict
 from llmbench.output.csv_json import lines
 from llmbench.output.methods import table
 from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison
-from llmbench.wording.answer import answer, untrained
+from llmbench.wording.answer import answer
 
 OF_FIGURES = ("sd", "low", "high", "n")
 """Columns beside each figure's mean: standard deviation over the seeds, the 95 % interval's ends,
@@ -37,7 +36,6 @@ def json(comparison: Comparison) -> str:
 def rows(standing: Standing) -> list[dict[str, Any]]:
     """What each method is, how it stands to the best and to the untrained model, its figures."""
     whole = table(standing, answer(standing).pick, frozenset())
-    against_base = _against_base(standing)
     found = []
     for arm, shown in zip(standing.arms, whole.rows, strict=True):
         row: dict[str, Any] = {
@@ -49,7 +47,7 @@ def rows(standing: Standing) -> list[dict[str, Any]]:
             "picked": shown.picked,
             "verdict": "best" if arm is standing.best else standing.word(arm),
             **_difference("vs_best", standing.verdicts, arm),
-            **_difference("vs_base", against_base, arm),
+            **_difference("vs_base", standing.against_base, arm),
             "learning_rate": arm.cell.settings.learning_rate if arm.cell.trains else None,
         }
         for column, value in zip(whole.columns, shown.values, strict=True):
@@ -59,14 +57,6 @@ def rows(standing: Standing) -> list[dict[str, Any]]:
                 row |= {f"{column.id}_{n}": v for n, v in zip(OF_FIGURES, numbers, strict=True)}
         found.append(row)
     return found
-
-
-def _against_base(standing: Standing) -> Mapping[str, Verdict]:
-    """How each method's quality differs from the untrained model's."""
-    base = untrained(standing)
-    if base is None or standing.score is None:
-        return {}
-    return quality_verdicts(standing.scored, base, standing.score.id)
 
 
 def _difference(name: str, verdicts: Mapping[str, Verdict], arm: Arm) -> dict[str, float | None]:

@@ -111,8 +111,9 @@ def test_the_base_is_held_against_every_arm_whatever_its_seeds():
     arms = [several(name, full, 0.1, 0.05) for name in ("full", "lora")]
     base = scored("base", full)
     found = base_verdicts(arms, base, "rougeL")
-    assert {found[arm.id].word for arm in arms} == {"worse"}
-    assert found[arms[0].id].difference.estimate == pytest.approx(-0.1, abs=0.02)
+    assert {found[arm.id].word for arm in arms} == {"better"}
+    assert found[arms[0].id].difference.estimate == pytest.approx(0.1, abs=0.02)
+    assert {found[arm.id].turned.word for arm in arms} == {"worse"}
     other = DataRef(name="other.jsonl", examples=24, sha256="deadbeef" * 8)
     elsewhere = Arm((ok("base", cell=cell("base", eval_data=other)),))
     assert base_verdicts(arms, elsewhere, "rougeL") == {}

@@ -37,7 +37,7 @@ def all_differences(arms: Sequence[Arm], score: str) -> Differences | None:
 
 
 def base_verdicts(arms: Sequence[Arm], base: Arm, score: str, sign: int = 1) -> dict[str, Verdict]:
-    """Whether the untrained model is worse than each arm or better, by the arm's id.
+    """Whether each arm is better than the untrained model or worse, by the arm's id.
 
     None where it has no scores on the same examples of the same data. More is better where `sign`
     is 1, and less where it is -1.
@@ -48,12 +48,8 @@ def base_verdicts(arms: Sequence[Arm], base: Arm, score: str, sign: int = 1) -> 
     untrained, held = _vectors(arms, score, base)
     if untrained is None:
         return {}
-    found = {name: _turned(interval) for name, interval in gate(held, untrained).items()}
-    return {name: Verdict(word(turned, None, None, sign), turned) for name, turned in found.items()}
-
-
-def _turned(interval: Interval) -> Interval:
-    return Interval(-interval.estimate, -interval.high, -interval.low)
+    found = gate(held, untrained)
+    return {name: Verdict(word(end, None, None, sign), end) for name, end in found.items()}
 
 
 def _vectors(

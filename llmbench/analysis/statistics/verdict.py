@@ -31,6 +31,14 @@ class Verdict:
     p_value: float | None = None
     """Corrected for the number of comparisons (Holm, 1979); None where the interval is."""
 
+    @property
+    def turned(self) -> Verdict:
+        """What the reference is, against the arm."""
+        turns: dict[Word, Word] = {"better": "worse", "worse": "better"}
+        held = self.difference
+        back = Interval(-held.estimate, -held.high, -held.low)
+        return Verdict(turns.get(self.word, self.word), back, self.p_value)
+
 
 def judge(rows: Rows) -> Judged:
     """Judge paired differences by themselves: a row per seed, a column per example.
