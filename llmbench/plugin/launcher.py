@@ -28,8 +28,8 @@ class Launcher(ABC):
     id: ClassVar[str]
     summary: ClassVar[str]
     automatic: ClassVar[int | None] = None
-    """Its rank among those that `--launcher auto` takes, the lowest first; None for never. Where
-    one raises CannotLaunch, the next is taken; the last one starts a single worker soonest."""
+    """Its rank among those that `--launcher auto` takes, the lowest first; None for never, and not
+    inherited. Where one raises CannotLaunch, the next is taken; a single job goes to the last."""
 
     @classmethod
     def available(cls) -> bool:
@@ -42,8 +42,8 @@ class Launcher(ABC):
 
         Returns the exit status as `subprocess` gives it: negative for a signal. Calls `on_event`
         for every event: `llmbench.record.events.read` makes one of a line that the worker writes.
-        May be called again after an exception, for the rest of the events. Raises
-        CannotLaunch where it can run no worker: then none has been started.
+        May be called again after an exception, for the rest of the events. Raises CannotLaunch
+        where it can run no worker: then none has been started.
         """
 
     @abstractmethod

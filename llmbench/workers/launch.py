@@ -92,7 +92,7 @@ class Workers:
                 if not self._others:
                     raise
                 following = self._others[0][0]
-                reason = f"'{following}' starts the cells, as '{self._name}' cannot: {error.why}."
+                reason = f"Cells are started by {following}, as {self._name} cannot: {error.why}."
                 listen(Notice(reason=reason))
             self.close()  # first: what has initialised CUDA holds memory of the GPU
             self._take_next()
@@ -183,9 +183,10 @@ def automatic() -> list[str]:
     """The launchers that `auto` takes on this machine, the first choice first."""
     ranks = {}
     for name, launcher in plugin.registry().launchers.items().items():
+        rank = vars(launcher).get("automatic")  # what builds on another does not ask for its place
         with blamed("launcher", name, "available"):
-            if launcher.automatic is not None and launcher.available():
-                ranks[name] = launcher.automatic
+            if rank is not None and launcher.available():
+                ranks[name] = rank
     if not ranks:
         raise ConfigError(f"Nothing can start cells here: see what {CHOICE} leaves out.")
     return sorted(ranks, key=ranks.__getitem__)

@@ -16,7 +16,7 @@ from records import SHAPE
 from llmbench.storage.store import Store
 
 PATIENCE_SECONDS = 120
-SAID = "'spawn' starts the cells, as 'fork' cannot: importing unsloth"
+SAID = "Cells are started by spawn, as fork cannot: importing unsloth"
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Only there can cells be forked.")
 

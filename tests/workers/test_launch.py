@@ -15,6 +15,7 @@ from llmbench.record.events import Notice, PhaseBegun, Ready, Started
 from llmbench.workers import launch
 from llmbench.workers.job import Job
 from llmbench.workers.launch import Workers, automatic, make_workers
+from llmbench.workers.spawn import Spawn
 
 STARTED, LOADS = Started(), PhaseBegun(phase="load")
 WHY = "importing unsloth initialised CUDA"
@@ -220,7 +221,7 @@ def test_where_it_can_run_none_the_next_does_and_that_is_said_once(run):
     run(workers, listen=heard.append)
     run(workers, listen=heard.append)
     assert [e.reason for e in heard if isinstance(e, Notice)] == [
-        f"'number-2' starts the cells, as 'number-1' cannot: {WHY}."
+        f"Cells are started by number-2, as number-1 cannot: {WHY}."
     ]
     assert (first.told, second.told) == (["run", "close"], ["run", "run"])
 
@@ -254,8 +255,12 @@ def test_auto_takes_what_says_that_it_suits_the_machine(registry, monkeypatch, s
 
 
 def test_auto_leaves_out_who_does_not_ask_to_be_taken(registry):
-    registry.launchers.add("standing", Standing, Plugin("theirs", "theirs 1.0"))
-    assert "standing" not in automatic()
+    class Theirs(Spawn):
+        id = "theirs"
+
+    for kind in (Standing, Theirs):
+        registry.launchers.add(kind.id, kind, Plugin("theirs", "theirs 1.0"))
+    assert {"standing", "theirs"}.isdisjoint(automatic())
     assert make_workers("standing")._name == "standing"
 
 
