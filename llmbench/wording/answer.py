@@ -67,6 +67,10 @@ def _picked(standing: Standing, base: Arm | None) -> Answer:
     if base is not None:
         quality = phrases.quality(standing, base)
         said.append(f"The untrained {standing.name(base)} scores {quality}.")
+        below = [a for a in standing.competing if standing.merit(a) < standing.merit(base)]
+        if below:
+            names = text.listed([standing.name(arm) for arm in below])
+            said.append(f"{names} {'end' if len(below) > 1 else 'ends'} below that.")
     name = standing.name(found.arm)
     return Answer(
         f"Try {name} first" if standing.one_seed else f"Pick {name}",
@@ -171,11 +175,23 @@ def _speed_and_memory(standing: Standing) -> str:
 
 
 def _only(standing: Standing, arm: Arm) -> Answer:
-    return Answer(
-        f"Only {standing.name(arm)} can be judged",
-        (f"{_figures(standing, arm)} There is nothing to hold it against.", *_causes(standing)),
-        phrases.rule(standing),
+    """Of one method alone the base model tells whether it is worth anything."""
+    base = untrained(standing)
+    name, rule = standing.name(arm), phrases.rule(standing)
+    if base is None:
+        said = f"{_figures(standing, arm)} There is nothing to hold it against."
+        return Answer(f"Only {name} can be judged", (said, *_causes(standing)), rule)
+    if standing.word(base) != "worse":
+        return _nothing_better(standing, arm, base)
+    learnt = (
+        f"{_figures(standing, arm)} The untrained {standing.name(base)} has "
+        f"{phrases.label(standing)} {phrases.quality(standing, base)} "
+        f"({phrases.difference(standing.verdicts[base.id])})."
     )
+    more = "No other method can be held against it."
+    headline = f"{name} is better than the untrained model"
+    limit = "as far as one seed can tell" if standing.one_seed else ""
+    return Answer(headline, (learnt, more, *_causes(standing)), rule, limit=limit)
 
 
 def _figures(standing: Standing, arm: Arm) -> str:

@@ -178,6 +178,22 @@ def test_training_that_did_harm_is_said() -> None:
     assert "worse than the untrained model" in answered(made).headline
 
 
+def test_of_one_method_alone_the_base_tells_whether_it_is_worth_anything() -> None:
+    found = answered([records.ok("base", 0.165), records.ok("lora", 0.409)])
+    assert found.headline == "`lora` is better than the untrained model"
+    assert "The untrained `base` has ROUGE-L 0.16" in found.sentences[0]
+    assert "nothing to hold it against" not in " ".join(found.sentences)
+    worse = answered([records.ok("base", 0.5), records.ok("lora", 0.2)])
+    assert worse.headline == "Nothing to pick: every method is worse than the untrained model"
+    alike = answered([records.ok("base", 0.5), records.ok("lora", 0.5)])
+    assert alike.headline.startswith("Nothing to pick yet")
+
+
+def test_whatever_ends_below_the_untrained_model_is_said_to() -> None:
+    found = answered([records.ok("base", 0.3), records.ok("full", 0.6), records.ok("lora", 0.2)])
+    assert found.sentences[-1].endswith("`lora` ends below that.")
+
+
 def test_without_quality_the_answer_is_of_speed_and_memory() -> None:
     made = [records.ok("full", None, 62.0, 10000), records.ok("qlora", None, 5.1, 9000)]
     found = answered(made)
