@@ -90,9 +90,9 @@ class Composition:
             return Outlook(settings, broken=str(error))
 
 
-def _settings(given: Any) -> Settings:
+def _settings(adjusted: Any) -> Settings:
     """What a plugin returned, if it is settings that can be."""
-    settings: Settings = of_kind(given, Settings, "settings")
+    settings: Settings = of_kind(adjusted, Settings, "settings")
     return Settings.model_validate(settings.model_dump())
 
 
@@ -104,10 +104,10 @@ def _reason(member: Strategy, settings: Settings, environment: Environment) -> s
 def claims(member: Strategy) -> frozenset[str]:
     """The groups that a member decides."""
     with blamed("strategy", member.id, "claims"):
-        given: Any = member.claims()
-        if not isinstance(given, Set) or not all(isinstance(group, str) for group in given):
-            raise Amiss(f"it returned {type(given).__name__}, no set of words")
-        return frozenset(given)
+        groups: Any = member.claims()
+        if not isinstance(groups, Set) or not all(isinstance(group, str) for group in groups):
+            raise Amiss(f"it returned {type(groups).__name__}, no set of words")
+        return frozenset(groups)
 
 
 def label(member: Strategy) -> str:
@@ -167,10 +167,10 @@ def _scan(text: str) -> Iterator[re.Match[str]]:
 
 def _member(name: str, options: str | None) -> Strategy:
     strategy = plugin.registry().strategies.get(name)
-    given = read_options(name, options or "", CompositionError)
+    values = read_options(name, options or "", CompositionError)
     with blamed("strategy", name, "reading its options"):
         try:
-            member = strategy.model_validate(given)
+            member = strategy.model_validate(values)
         except ValidationError as error:
             raise CompositionError(option_error(strategy, error)) from None
         member.model_dump(mode="json")  # a record will have to keep them
@@ -215,9 +215,9 @@ def missing(asked: Sequence[Composition], seeds: int) -> list[Composition]:
     """
     trained = [c for c in asked if c.trains]
     reference = [Composition((_member(Strategy.stands_on, None),))] if trained else []
-    found = unique([*reference, *(part for c in trained for part in reduced(c))])
-    held = {c.id for c in asked}
-    added = [c for c in found if c.id not in held]
+    wanted = unique([*reference, *(reduction for c in trained for reduction in reduced(c))])
+    known = {c.id for c in asked}
+    added = [c for c in wanted if c.id not in known]
     if len(added) * seeds > MOST_CELLS:
         raise ConfigError(
             f"--ablate would add {len(added) * seeds} cells, and at most {MOST_CELLS} are allowed: "

@@ -30,10 +30,10 @@ def layers(chosen: Path | None, options: Mapping[str, Any]) -> list[Layer]:
 
 def file_layers(chosen: Path | None) -> list[Layer]:
     """`llmbench.toml` if it is there, and the file of `--config` over it."""
-    found = [from_file(FILE)] if FILE.is_file() else []
-    if chosen is not None and not (found and chosen.resolve() == FILE.resolve()):
-        found.append(from_file(chosen))
-    return found
+    files = [from_file(FILE)] if FILE.is_file() else []
+    if chosen is not None and not (files and chosen.resolve() == FILE.resolve()):
+        files.append(from_file(chosen))
+    return files
 
 
 def from_file(path: Path) -> Layer:
@@ -61,7 +61,7 @@ def from_file(path: Path) -> Layer:
 def variables(environment: Mapping[str, str]) -> list[Layer]:
     """A layer for each variable `LLMBENCH_STEPS` and the like; an empty one means not given."""
     known = {f"{PREFIX}{name.upper()}": name for name in [*OPTIONS, *SETTINGS]}
-    found: list[Layer] = []
+    given: list[Layer] = []
     for variable in sorted(environment):
         if not variable.startswith(PREFIX) or variable == CHOICE:
             continue
@@ -69,8 +69,8 @@ def variables(environment: Mapping[str, str]) -> list[Layer]:
             raise ConfigError(f"Unknown variable '{variable}': {nearest(variable, known)}")
         if environment[variable].strip():
             _refuse_untyped(known[variable], f"'{variable}' cannot be set as a variable")
-            found.append((variable, {known[variable]: environment[variable].strip()}))
-    return found
+            given.append((variable, {known[variable]: environment[variable].strip()}))
+    return given
 
 
 def _refuse_untyped(name: str, problem: str) -> None:

@@ -23,7 +23,7 @@ from llmbench.record.comparison import Plan, Planned
 from llmbench.record.record import Budget, Cell, DataRefs, Member, ModelRef
 from llmbench.record.settings import difference
 from llmbench.redact import records
-from llmbench.source import model as place
+from llmbench.source.model import path_of
 
 DIGITS = 12
 """Of a digest: enough that no two contents share them by accident."""
@@ -43,8 +43,8 @@ def make(
     fitted = [(c, seeds[0], budget) for c, budget in setup.fitted]
     planned = []
     for composition, seed, fit in (*equal, *fitted):
-        found = rates.of(setup, composition, tuned or {}) if composition.trains else None
-        cell = make_cell(setup, composition, seed, model, data, fit, found)
+        rate = rates.of(setup, composition, tuned or {}) if composition.trains else None
+        cell = make_cell(setup, composition, seed, model, data, fit, rate)
         planned.append(outlined(setup, composition, cell))
     return Plan(cells=tuple(planned), repeats=int(setup.repeats))
 
@@ -69,8 +69,8 @@ def once_more(planned: Planned) -> Planned:
 
 def outlined(setup: Setup, composition: Composition, cell: Cell) -> Planned:
     """The cell, with the reason why it will not run, if there is one."""
-    found = setup.outlook(composition)
-    return Planned(cell=cell, skip=found.skip, broken=found.broken)
+    outlook = setup.outlook(composition)
+    return Planned(cell=cell, skip=outlook.skip, broken=outlook.broken)
 
 
 def make_cell(
@@ -128,7 +128,7 @@ def code(config: Config) -> dict[str, str]:
     """What decides what the task and the metrics do, beyond what they are called."""
     registry = plugin.registry()
     task = registry.tasks.entries[config.task]
-    found = {
+    digests = {
         f"task {config.task}": task.source.distribution,
         "prompt": digest(task.item.template.encode()),
         f"code of task {config.task}": source.digest(task.item),
@@ -136,16 +136,16 @@ def code(config: Config) -> dict[str, str]:
     for name in config.metrics:
         asked = Named.read(name)
         entry = registry.metrics.entries[asked.id]
-        found[f"metric {asked.id}"] = entry.source.distribution
-        found[f"code of metric {asked.id}"] = source.digest(entry.item)
+        digests[f"metric {asked.id}"] = entry.source.distribution
+        digests[f"code of metric {asked.id}"] = source.digest(entry.item)
         if asked.argument and entry.item.local_code(asked.argument):
-            found[f"script of {name}"] = digest(script(asked.argument))
-    return found
+            digests[f"script of {name}"] = digest(script(asked.argument))
+    return digests
 
 
 def script(argument: str) -> bytes:
     """What a metric's script says; nothing where the metric's argument is no file's name."""
-    path = place.path_of(argument)
+    path = path_of(argument)
     if path is None or not path.is_file():
         return b""
     try:

@@ -58,9 +58,9 @@ def to_tune(setup: Setup) -> list[Composition]:
     if obstacle or (config.tune is None and (given(setup) or config.settings.deterministic)):
         return []
     trained = [c for c in setup.compositions if c.trains]
-    found = unique([c.arithmetic for c in trained if not stated(setup, c)])
+    arithmetics = unique([c.arithmetic for c in trained if not stated(setup, c)])
     known = {} if config.tune else setup.source.learning_rates
-    return [c for c in found if c.id not in known]
+    return [c for c in arithmetics if c.id not in known]
 
 
 def _obstacle(setup: Setup) -> str | None:

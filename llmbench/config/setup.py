@@ -106,17 +106,17 @@ def resolved(
     first = resolve(layers).config
     environment = environment or collect(first.device)
     trust = Trust(first.trust_remote_code, first.allow_pickles)
-    found = model.find(first.model, weights or first.weights, first.revision, trust)
-    whole = resolve([*defaults(first, environment, found), *layers])
-    return Setup(whole, environment, found, compositions(whole.config.strategies))
+    source = model.find(first.model, weights or first.weights, first.revision, trust)
+    whole = resolve([*defaults(first, environment, source), *layers])
+    return Setup(whole, environment, source, compositions(whole.config.strategies))
 
 
-def defaults(config: Config, environment: Environment, found: Source) -> list[Layer]:
+def defaults(config: Config, environment: Environment, source: Source) -> list[Layer]:
     """The defaults that depend on the device, on the weights and on the model."""
     layers: list[Layer] = []
     if environment.device == "cuda":
         layers.append((f"default on {environment.device_name}", {"precision": GPU_PRECISION}))
-    layers.append((f"default for {found.id}", found.defaults))
+    layers.append((f"default for {source.id}", source.defaults))
     task = plugin.registry().tasks.get(config.task)
     if task.metrics:
         layers.append((f"default for {task.id}", {"metrics": task.metrics}))
@@ -177,17 +177,17 @@ def check_budget(config: Config, environment: Environment) -> None:
     if config.fit_seq_len and config.fit is None:
         raise ConfigError("--fit-seq-len needs a budget: add --fit with one, such as --fit 16GiB.")
     if config.fit and config.fit > environment.device_memory_bytes:
-        held = environment.device_memory_bytes / 2**30
+        memory_gib = environment.device_memory_bytes / 2**30
         raise ConfigError(
             f"--fit {units.exact(config.fit)} is more than there is ({environment.device_name} has "
-            f"{held:.1f} GiB): give a budget that can be tried."
+            f"{memory_gib:.1f} GiB): give a budget that can be tried."
         )
 
 
 def check_precision(config: Config, environment: Environment) -> None:
     """ConfigError for a precision that the device has no arithmetic for."""
-    held = config.settings.numerics
-    if (held.tf32 or held.scales_loss) and environment.device != "cuda":
+    numerics = config.settings.numerics
+    if (numerics.tf32 or numerics.scales_loss) and environment.device != "cuda":
         raise ConfigError(
             f"--precision {config.settings.precision} needs a GPU: take fp32 or bf16-mixed."
         )
@@ -200,21 +200,21 @@ def compositions(texts: Sequence[str]) -> list[Composition]:
 
 def notices(setup: Setup) -> tuple[str, ...]:
     """What a reader has to know of how the figures came about."""
-    found = [*plugin.registry().complaints(), *left_out(setup)]
-    found += trusted(setup.config)
+    sentences = [*plugin.registry().complaints(), *left_out(setup)]
+    sentences += trusted(setup.config)
     if setup.config.weights == "random":
-        found.append(
+        sentences.append(
             "Weights are random: the speed and the memory of training are those of the real model. "
             "Those of loading are not, and quality means nothing: its columns and the load time "
             "are left empty."
         )
     if not setup.has_text:
         length = setup.config.settings.seq_len
-        found.append(
+        sentences.append(
             f"Inputs are random tokens that fill every sequence to {length}: "
             "no padding, and every token is supervised."
         )
-    return tuple(found)
+    return tuple(sentences)
 
 
 def trusted(config: Config) -> list[str]:
@@ -239,13 +239,13 @@ def of_all() -> dict[str, Composition | str]:
 
     Those with an id that two plugins claim are left out.
     """
-    table, found = plugin.registry().strategies, dict[str, Composition | str]()
-    for name in (n for n, s in table.items().items() if s.in_all and n not in table.taken):
+    known, meant = plugin.registry().strategies, dict[str, Composition | str]()
+    for name in (n for n, s in known.items().items() if s.in_all and n not in known.taken):
         try:
-            found[name] = composition.read(name)
+            meant[name] = composition.read(name)
         except UserError as error:
-            found[name] = str(error)
-    return found
+            meant[name] = str(error)
+    return meant
 
 
 def left_out(setup: Setup) -> list[str]:

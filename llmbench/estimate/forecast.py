@@ -68,8 +68,11 @@ def environment(name: str | None) -> Environment:
     if known:
         facts = {"device_name": known.name, "device_memory_bytes": known.memory_bytes}
     elif name is not None:
-        held = _size(name)
-        facts = {"device_name": f"a GPU of {units.exact(held)}", "device_memory_bytes": held}
+        memory_bytes = _size(name)
+        facts = {
+            "device_name": f"a GPU of {units.exact(memory_bytes)}",
+            "device_memory_bytes": memory_bytes,
+        }
     return here.model_copy(
         update={
             "device": "cuda",
@@ -125,9 +128,9 @@ class Prediction:
     @property
     def base_parameters(self) -> int:
         """Parameters of the base model."""
-        held = self.estimate.parameters
-        assert held
-        return held.total - (held.trainable if held.trainable < held.total else 0)
+        counts = self.estimate.parameters
+        assert counts
+        return counts.total - (counts.trainable if counts.trainable < counts.total else 0)
 
     @property
     def loading_rule_bytes(self) -> float | None:
@@ -138,11 +141,11 @@ class Prediction:
     @property
     def training_rule_bytes(self) -> tuple[int, int] | None:
         """What training takes by the rule, at least and at most; None unless all is trained."""
-        held = self.estimate.parameters
-        if held is None or held.trainable < held.total:
+        counts = self.estimate.parameters
+        if counts is None or counts.trainable < counts.total:
             return None
         least, most = TRAINING_BYTES
-        return least * held.total, most * held.total
+        return least * counts.total, most * counts.total
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,8 @@ class Foresight:
 
     def parts(self, cell: Cell) -> MemoryParts | None:
         """What the peak of a cell is predicted to be made of."""
-        found = self._estimate(cell)
-        return found.parts if found else None
+        estimate = self._estimate(cell)
+        return estimate.parts if estimate else None
 
     def instead(self, cell: Cell, phase: Phase | None, shortage: Shortage) -> str | None:
         """A composition of the plan that is predicted to fit where the cell did not, if any.
@@ -71,8 +71,8 @@ class Foresight:
         total = min(shortage.total_bytes or self.memory_bytes, self.memory_bytes)
         others = [c for c in self.cells if c.seed == cell.seed and c.id != cell.id]
         less = [c for c in others if own is None or (self.peak_bytes(c) or own) < own]
-        found = fitting(replace(self, memory_bytes=total), less)
-        return found.composition if found else None
+        other = fitting(replace(self, memory_bytes=total), less)
+        return other.composition if other else None
 
     def peak_bytes(self, cell: Cell) -> int | None:
         """The predicted peak of a cell, as far as there is one."""
@@ -91,8 +91,8 @@ class Foresight:
         """
         alike = [c for c in self.cells if c.composition == cell.composition and not cell.fit]
         same = [c for c in alike if c.seed == cell.seed]
-        found = [self.estimates.get(c.id) for c in (*same, *alike)]
-        return self.estimates.get(cell.id) or next((f for f in found if f), None)
+        estimates = [self.estimates.get(c.id) for c in (*same, *alike)]
+        return self.estimates.get(cell.id) or next((f for f in estimates if f), None)
 
     def beyond(self, peak_bytes: int) -> bool:
         """Whether a peak is so far beyond the device's memory that there is no use in trying."""
@@ -125,30 +125,34 @@ def foresee(setup: Setup, cells: Sequence[Planned], ask: Ask, listen: Say) -> Fo
 
 def _foresee(setup: Setup, cells: tuple[Cell, ...], ask: Ask) -> Foresight:
     environment = setup.environment
-    found = Foresight(environment.device_memory_bytes, environment.device_name, ask(cells), cells)
-    large = [c for c in cells if found.beyond(found.peak_bytes(c) or 0)]
+    foresight = Foresight(
+        environment.device_memory_bytes, environment.device_name, ask(cells), cells
+    )
+    large = [c for c in cells if foresight.beyond(foresight.peak_bytes(c) or 0)]
     if not large:
-        return found
-    way_out = offer(found, cells)
+        return foresight
+    way_out = offer(foresight, cells)
     if way_out is None:
         others = with_saving(setup, large)
-        way_out = offer(replace(found, estimates=ask(others)), others) if others else None
-    return replace(found, way_out=way_out or NOTHING_FITS)
+        way_out = offer(replace(foresight, estimates=ask(others)), others) if others else None
+    return replace(foresight, way_out=way_out or NOTHING_FITS)
 
 
-def offer(found: Foresight, cells: Sequence[Cell]) -> str | None:
+def offer(foresight: Foresight, cells: Sequence[Cell]) -> str | None:
     """What is said of the cell that is predicted to fit, if any."""
-    cell = fitting(found, cells)
+    cell = fitting(foresight, cells)
     if cell is None:
         return None
-    peak = size(found.peak_bytes(cell) or 0)
+    peak = size(foresight.peak_bytes(cell) or 0)
     return f"take {cell.composition}, which is predicted to fit ({peak})"
 
 
-def fitting(found: Foresight, cells: Sequence[Cell]) -> Cell | None:
+def fitting(foresight: Foresight, cells: Sequence[Cell]) -> Cell | None:
     """The trained cell that gives up least of those that are predicted to fit, if any."""
-    budget = budget_bytes(found.memory_bytes) or 0
-    peaks = {c.id: peak for c in cells if c.trains and (peak := found.peak_bytes(c)) is not None}
+    budget = budget_bytes(foresight.memory_bytes) or 0
+    peaks = {
+        c.id: peak for c in cells if c.trains and (peak := foresight.peak_bytes(c)) is not None
+    }
     fit = [c for c in cells if peaks.get(c.id, budget + 1) <= budget]
     return max(fit, key=lambda c: peaks[c.id], default=None)
 

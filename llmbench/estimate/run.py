@@ -49,40 +49,40 @@ def run(setup: Setup, listen: Say) -> Forecast:
     one_seed = setup.config.model_copy(update={"seeds": 1, "fit": None})
     setup = replace(setup, resolved=setup.resolved.model_copy(update={"config": one_seed}))
     cells = plan.make(setup, model, DataRefs(NO_DATA, NO_DATA)).cells
-    found = simulate(setup, fetched.weights_location, cells, listen)
-    rows = rows_of(setup, cells, found)
+    estimates = simulate(setup, fetched.weights_location, cells, listen)
+    rows = rows_of(setup, cells, estimates)
     added = ways_out(setup, rows)
     if added:
-        found = simulate(setup, fetched.weights_location, added, listen)
-        rows = [*rows, *rows_of(setup, added, found)]
+        estimates = simulate(setup, fetched.weights_location, added, listen)
+        rows = [*rows, *rows_of(setup, added, estimates)]
     return Forecast(setup, rows, frozenset(p.cell.composition for p in added))
 
 
 def rows_of(
-    setup: Setup, cells: Sequence[Planned], found: Mapping[str, Estimate]
+    setup: Setup, cells: Sequence[Planned], estimates: Mapping[str, Estimate]
 ) -> list[Prediction]:
     """A row for each cell."""
     memory_bytes = setup.environment.device_memory_bytes
-    return [Prediction(p.cell, found[p.cell.id], memory_bytes) for p in cells]
+    return [Prediction(p.cell, estimates[p.cell.id], memory_bytes) for p in cells]
 
 
 def ways_out(setup: Setup, rows: Sequence[Prediction]) -> list[Planned]:
     """What to predict as well where nothing fits: the same with gradient checkpointing."""
     if any(r.fits != "no" for r in rows):
         return []
-    held = {r.cell.composition for r in rows}
+    known = {r.cell.composition for r in rows}
     saved = with_saving(setup, [r.cell for r in rows])
-    return [Planned(cell=c) for c in saved if c.composition not in held]
+    return [Planned(cell=c) for c in saved if c.composition not in known]
 
 
 def simulate(
     setup: Setup, model_source: str, cells: Sequence[Planned], listen: Say
 ) -> dict[str, Estimate]:
     """Estimates by cell id; those that cannot run there have their reason."""
-    found = {p.cell.id: Estimate(reason=p.skip or p.broken) for p in cells}
+    estimates = {p.cell.id: Estimate(reason=p.skip or p.broken) for p in cells}
     able = tuple(p.cell for p in cells if not (p.skip or p.broken))
     if not able:
-        return found
+        return estimates
     count = crew_size(len(able))
     with tempfile.TemporaryDirectory(prefix="llmbench-") as name:
         jobs = [
@@ -93,7 +93,7 @@ def simulate(
             crew = [make_workers(setup.config.launcher, once=True) for _ in jobs]
             for workers in crew:
                 stack.callback(workers.close)
-            return found | answers(jobs, crew, counted(listen, len(able)))
+            return estimates | answers(jobs, crew, counted(listen, len(able)))
 
 
 def crew_size(cells: int) -> int:
@@ -122,7 +122,7 @@ def answers(
         log = job.answer_file.with_name("estimate.log")
         return answer_of(job, workers.run(job, log, listen)).cells
 
-    found: dict[str, Estimate] = {}
+    estimates: dict[str, Estimate] = {}
     with (
         Interruption() as interruption,
         interruption.reaching(*crew),
@@ -130,12 +130,12 @@ def answers(
     ):
         try:
             for answer in pool.map(asked, jobs, crew):
-                found |= answer
+                estimates |= answer
         except EstimateError:
             if interruption.asked:
                 raise KeyboardInterrupt from None
             raise
-    return found
+    return estimates
 
 
 def counted(listen: Say, total: int) -> Say:

@@ -23,11 +23,11 @@ def digest(item: Any) -> str:
     """
     kind = item if isinstance(item, type) else type(item)
     modules = {k.__module__ for k in kind.__mro__ if k.__module__.partition(".")[0] not in BASES}
-    found = hashlib.sha256()
+    total = hashlib.sha256()
     paths = sorted({path for module in modules for path in _files(module)})
     for path in paths:
-        found.update(path.name.encode() + b"\0" + _content(path) + b"\0")
-    return found.hexdigest()[:DIGITS] if paths else ""
+        total.update(path.name.encode() + b"\0" + _content(path) + b"\0")
+    return total.hexdigest()[:DIGITS] if paths else ""
 
 
 @cache

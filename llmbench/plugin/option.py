@@ -14,17 +14,17 @@ def read_options(
     name: str, text: str, error: type[ConfigError] = ConfigError, *, kept: str = ""
 ) -> dict[str, Any]:
     """The options by name, as typed; `error` for what is none, given twice, or called `kept`."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for part in split_list(text):
         key, equals, value = (p.strip() for p in part.partition("="))
         if not equals or not key or not value:
             raise error(f"'{part}' in '{name}({text})' is not an option: write key=value.")
-        if key in found:
+        if key in values:
             raise error(f"'{key}' is given twice in '{name}({text})': give it once.")
         if key == kept:
             raise error(f"'{key}' in '{name}({text})' goes behind a colon: write '{name}:{value}'.")
-        found[key] = value
-    return found
+        values[key] = value
+    return values
 
 
 def option_error(kind: type[BaseModel], error: ValidationError, *, kept: str = "") -> str:

@@ -91,9 +91,9 @@ def checked(item: Any, kind: type) -> str:
             "letters, digits, '-', '_' and '.' make one"
         )
     for attribute, wanted in {"summary": str, **DECLARED.get(kind, {})}.items():
-        held = getattr(item, attribute, None)
-        if not isinstance(held, wanted) or (wanted in LISTS and not _words(held)):
-            raise PluginError(f"it registers '{name}', whose {attribute} cannot be {_shown(held)}")
+        value = getattr(item, attribute, None)
+        if not isinstance(value, wanted) or (wanted in LISTS and not _words(value)):
+            raise PluginError(f"it registers '{name}', whose {attribute} cannot be {_shown(value)}")
     if kind in FURTHER:
         FURTHER[kind](item)
     return name
@@ -161,8 +161,8 @@ FURTHER: dict[type, Callable[[Any], None]] = {
 """What there is to check beyond the types of what is declared; each raises PluginError."""
 
 
-def _words(held: Iterable[Any]) -> bool:
-    return all(isinstance(one, str) for one in held)
+def _words(values: Iterable[Any]) -> bool:
+    return all(isinstance(one, str) for one in values)
 
 
 def _fits(item: Any, kind: type) -> bool:
@@ -181,8 +181,8 @@ def reason(error: BaseException) -> str:
     lines = [line.strip() for line in words(error).splitlines() if line.strip()]
     if isinstance(error, pluggy.PluginValidationError) and lines:
         # Of several lines the last says what is wrong, and then in which file.
-        said = redact.text(lines[-1].partition(" in plugin ")[0])
-        return f"{said}: it may be made for another version of llmbench"
+        sentence = redact.text(lines[-1].partition(" in plugin ")[0])
+        return f"{sentence}: it may be made for another version of llmbench"
     name = "" if isinstance(error, PluginError) else type(error).__name__
     return redact.text(": ".join(filter(None, [name, *lines[:1]]))).rstrip(".")
 

@@ -35,9 +35,9 @@ class Redactor:
 
     def without_secrets(self, text: str) -> str:
         """The text without secrets."""
-        held = tuple(s for s in self.secrets if s in text)
-        if held:
-            text = _known(held).sub(SECRET, text)
+        present = tuple(s for s in self.secrets if s in text)
+        if present:
+            text = _known(present).sub(SECRET, text)
         lowered = text.lower()
         for shape in SHAPES:
             text = shape.sub(SECRET, text, lowered)
@@ -67,12 +67,12 @@ class Redactor:
 
     def keyed(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The same values by names without secrets and paths; none takes the place of another."""
-        found: dict[str, Any] = {}
+        renamed: dict[str, Any] = {}
         for name, value in values.items():
             clean = name if IDENTIFIER.fullmatch(name) else _place(self, name)
             ways = chain([clean], (f"{clean} {n}" for n in count(2)))
-            found[next(way for way in ways if way not in found)] = value
-        return found
+            renamed[next(way for way in ways if way not in renamed)] = value
+        return renamed
 
     def _without_homes(self, text: str) -> str:
         return self.who.without_homes(self.without_secrets(text))

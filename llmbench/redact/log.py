@@ -18,13 +18,13 @@ TEMPORARY = ".redacted"
 
 def clean(path: Path) -> None:
     """Redact a log in place; one that holds nothing to take out is left as it is."""
-    found, changed = redactor(), False
+    by, changed = redactor(), False
     temporary = path.with_name(f".{path.name}{TEMPORARY}")
     with contextlib.suppress(OSError):
         with path.open("rb") as lines, temporary.open("wb") as copy:
             for piece in pieces(lines):
                 # Bytes that are no text stay what they are.
-                redacted = found.text(piece.decode(errors="surrogateescape"))
+                redacted = by.text(piece.decode(errors="surrogateescape"))
                 content = redacted.encode(errors="surrogateescape")
                 changed |= content != piece
                 copy.write(content)
@@ -36,14 +36,14 @@ def clean(path: Path) -> None:
 
 def pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
     """The lines of a log, those of a private key as one."""
-    held, size, inside = [], 0, False
+    piece, size, inside = [], 0, False
     for line in lines:
         marks = MARKS.findall(line)
         inside = b"BEGIN" in marks[-1] if marks else inside
-        held.append(line)
+        piece.append(line)
         size += len(line)
         if not inside or size > MOST_KEY_BYTES:
-            yield b"".join(held)
-            held, size, inside = [], 0, False
-    if held:
-        yield b"".join(held)
+            yield b"".join(piece)
+            piece, size, inside = [], 0, False
+    if piece:
+        yield b"".join(piece)

@@ -49,10 +49,10 @@ class Who:
         """The text without names anywhere, but for the owners of models on a hub."""
         if not self._named(text):
             return text
-        parts = HUB_ID.split(text)  # every other one looks like a model of a hub
+        pieces = HUB_ID.split(text)  # every other one looks like a model of a hub
         return "".join(
-            part if i % 2 and not _is_file(part) else self.anonymous(part)
-            for i, part in enumerate(parts)
+            piece if i % 2 and not _is_file(piece) else self.anonymous(piece)
+            for i, piece in enumerate(pieces)
         )
 
     def without_names_in_paths(self, text: str) -> str:

@@ -125,29 +125,29 @@ def _phase(by: Redactor, value: PhaseRecord) -> PhaseRecord:
 
 
 def _planned(by: Redactor, value: Planned) -> Planned:
-    said = _said(by, value, "skip", "broken")
-    return said.model_copy(update={"cell": _cell(by, value.cell)})
+    clean = _said(by, value, "skip", "broken")
+    return clean.model_copy(update={"cell": _cell(by, value.cell)})
 
 
 def _configuration(by: Redactor, values: Mapping[str, Any]) -> dict[str, Any]:
-    found = dict(values) | {name: by.tree(values[name]) for name in PLACES if name in values}
-    if isinstance(found.get("strategies"), list | tuple):
-        found["strategies"] = [_composition(str(s), by.place) for s in found["strategies"]]
-    if isinstance(found.get("output"), str):
-        found["output"] = by.folder(writable(found["output"]))
-    return found
+    clean = dict(values) | {name: by.tree(values[name]) for name in PLACES if name in values}
+    if isinstance(clean.get("strategies"), list | tuple):
+        clean["strategies"] = [_composition(str(s), by.place) for s in clean["strategies"]]
+    if isinstance(clean.get("output"), str):
+        clean["output"] = by.folder(writable(clean["output"]))
+    return clean
 
 
 def _composition(text: str, clean: Clean) -> str:
     """The composition with its options redacted: what its members are called is public."""
-    parts = [member.partition("(") for member in split_members(writable(text))]
-    return "+".join(name + bracket + clean(options) for name, bracket, options in parts)
+    members = [member.partition("(") for member in split_members(writable(text))]
+    return "+".join(name + bracket + clean(options) for name, bracket, options in members)
 
 
 def _said(by: Redactor, value: M, *fields: str) -> M:
     """The same with these fields, which are prose or None, redacted."""
-    said = {f: getattr(value, f) for f in fields}
-    return value.model_copy(update={f: _text(by, s) for f, s in said.items() if s is not None})
+    texts = {f: getattr(value, f) for f in fields}
+    return value.model_copy(update={f: _text(by, s) for f, s in texts.items() if s is not None})
 
 
 def _prose(by: Redactor, texts: Sequence[str]) -> tuple[str, ...]:

@@ -30,11 +30,11 @@ def from_2(content: Content) -> Content:
 def _renamed(value: Any) -> Any:
     """The value with the precision in every dictionary of settings under its new name."""
     if isinstance(value, dict):
-        found = {name: _renamed(held) for name, held in value.items()}
-        if found.get("precision") == "bf16":
-            found["precision"] = "bf16-true"
-        return found
-    return [_renamed(held) for held in value] if isinstance(value, list) else value
+        renamed = {name: _renamed(content) for name, content in value.items()}
+        if renamed.get("precision") == "bf16":
+            renamed["precision"] = "bf16-true"
+        return renamed
+    return [_renamed(content) for content in value] if isinstance(value, list) else value
 
 
 STEPS: dict[int, Callable[[Content], Content]] = {1: from_1, 2: from_2}

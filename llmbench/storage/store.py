@@ -93,9 +93,9 @@ class Store:
 
     def attempts(self, cell_id: str) -> int:
         """How often the cell was tried; counted where its record cannot be read."""
-        held = self.record(cell_id)
-        if held:
-            return held.attempt
+        record = self.record(cell_id)
+        if record:
+            return record.attempt
         earlier = len(list(self.records.glob(f"{cell_id}.attempt-*.json")))
         return earlier + (self.records / f"{cell_id}.json").exists()
 
@@ -134,8 +134,8 @@ class Store:
     def _record(self, path: Path) -> Record:
         """The record in a file, which is read again only where it is another than it was."""
         with contextlib.suppress(OSError):
-            state = path.stat()
-            version = (state.st_ino, state.st_mtime_ns, state.st_size)
+            status = path.stat()
+            version = (status.st_ino, status.st_mtime_ns, status.st_size)
             if path not in self._read or self._read[path][0] != version:
                 self._read[path] = version, read_record(path)
             return self._read[path][1]
@@ -143,31 +143,31 @@ class Store:
 
     def tried(self) -> dict[str, str]:
         """The composition that each arithmetic's learning rates were tried with, by its id."""
-        found: dict[str, str] = {}
+        compositions: dict[str, str] = {}
         with contextlib.suppress(StoreError):
             for path in self._latest():
                 record = self.record(path.stem)
                 if record and record.cell.tuning:
-                    found[record.cell.arithmetic] = record.cell.composition
-        return found
+                    compositions[record.cell.arithmetic] = record.cell.composition
+        return compositions
 
     def read(self) -> Comparison:
         """Everything in the directory. A record that cannot be read is named and left alone."""
         header = self.read_header()
-        found: list[Record] = []
+        records: list[Record] = []
         inputs: dict[str, str] = {}
         problems: list[str] = []
         with _noted(problems):
             for path in self._latest():
                 with _noted(problems):
-                    found.append(self._own_record(path))
+                    records.append(self._own_record(path))
         with _noted(problems):
             inputs = self._inputs()
         order = [p.cell.id for p in header.plan.cells]
         home = example_ids.home([p.cell for p in header.plan.cells])
         ranked = [
             example_ids.with_own_ids(r, home)
-            for r in sorted(found, key=lambda r: _rank(order, r.cell.id))
+            for r in sorted(records, key=lambda r: _rank(order, r.cell.id))
         ]
         return Comparison(header, tuple(ranked), inputs, tuple(problems))
 
@@ -235,12 +235,14 @@ def _content(path: Path) -> bytes:
         ) from error
 
 
-def _and_before(held: Record | None) -> tuple[Attempt, ...]:
+def _and_before(record: Record | None) -> tuple[Attempt, ...]:
     """The attempt that a record tells of, after those before it."""
-    if held is None:
+    if record is None:
         return ()
-    last = Attempt(attempt=held.attempt, status=held.status, phase=held.phase, reason=held.reason)
-    return (*held.earlier, last)
+    last = Attempt(
+        attempt=record.attempt, status=record.status, phase=record.phase, reason=record.reason
+    )
+    return (*record.earlier, last)
 
 
 def _rank(order: list[str], cell_id: str) -> int:
