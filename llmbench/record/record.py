@@ -285,6 +285,10 @@ class Parameters(Frozen):
 
     trainable: Count
     total: Count
+    packed: Count | None = None
+    """Those of weights that are quantised; None where nobody counted."""
+    adapted: Count | None = None
+    """Those of weights that have an adapter beside them, likewise."""
 
 
 class Example(Frozen):

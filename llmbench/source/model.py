@@ -11,7 +11,7 @@ from llmbench import plugin, redact
 from llmbench.errors import ModelError, PluginError, nearest
 from llmbench.plugin.blame import who
 from llmbench.plugin.model import Model
-from llmbench.source import hub, safety
+from llmbench.source import hub, kind, safety
 from llmbench.source.hub import Repository
 from llmbench.source.safety import LOADABLE, NOTHING, Trust, check_code, check_weights
 
@@ -126,6 +126,8 @@ def fetch(source: Source, needs_tokenizer: bool) -> Source:
     """
     random = source.weights == "random"
     has_config = source.config is not None or source.folder is not None
+    if source.folder is not None and needs_tokenizer and not source.trust.remote_code:
+        kind.check_tokenizer(source.folder, source.id)
     if source.folder is not None or (random and has_config and not needs_tokenizer):
         return source
     assert source.hub_id
@@ -186,7 +188,9 @@ def damaged_weights(source: Source, folder: Path) -> list[str]:
 
 
 def check_config(source: Source, folder: Path) -> None:
-    """ModelError where a folder is no model's, or would run code that may not run."""
+    """ModelError where a folder is no language model's, or would run code that may not run."""
+    kind.check_whole(folder, source.id)
     if not (folder / "config.json").is_file():
         raise ModelError(f"'{source.id}' has no config.json: name a folder that holds a model.")
     check_code(folder, source.id, source.trust)
+    kind.check(folder, source.id)

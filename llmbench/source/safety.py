@@ -12,8 +12,21 @@ from llmbench.errors import ModelError
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
-TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
+TOKENIZERS = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "vocab.json",
+    "vocab.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "sentencepiece.model",
+    "source.spm",
+    "tekken.json",
+    "tokenizer.tiktoken",
+)
 """Any one of them makes a tokenizer."""
+BYTES = "ByT5Tokenizer"
+"""Reads bytes, and so has no vocabulary to store."""
 
 
 def damaged_weights(folder: Path) -> list[str]:
@@ -24,7 +37,10 @@ def damaged_weights(folder: Path) -> list[str]:
 def has_tokenizer(folder: Path) -> bool:
     """Whether there is anything that a tokenizer can be made of."""
     found = (folder / name for name in TOKENIZERS)
-    return any(path.is_file() and path.stat().st_size > 0 for path in found)
+    if any(path.is_file() and path.stat().st_size > 0 for path in found):
+        return True
+    named = folder / "tokenizer_config.json"  # one that reads bytes has no vocabulary to store
+    return named.is_file() and BYTES in named.read_text("utf-8", errors="replace")
 
 
 def is_whole(path: Path) -> bool:
@@ -94,10 +110,6 @@ def check_code(folder: Path, name: str, trust: Trust) -> None:
 
 def check_weights(folder: Path, name: str, trust: Trust) -> None:
     """ModelError where there are no weights that may be loaded."""
-    if (folder / "adapter_config.json").is_file():
-        raise ModelError(
-            f"'{name}' holds an adapter: merge it into its base model (merge_and_unload) first."
-        )
     check_names(folder, name)
     if list(folder.glob("*.safetensors")) or (trust.pickles and list(folder.glob(LOADABLE))):
         return

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from llmbench.record.settings import Settings
+from llmbench.worker import architecture
 from llmbench.worker.encoding import Tokens
 
 IGNORED = -100
@@ -21,30 +23,44 @@ class Batch:
 
     `input_ids` and `labels` are int64 of shape (sequences, length). No attention mask goes with
     them: under a causal mask no real token sees padding that comes after it, and without a mask
-    every attention kernel can run.
+    every attention kernel can run. An encoder sees all of its input, and so it has a mask; the
+    labels are then what its decoder writes, with a length of their own.
     """
 
     input_ids: torch.Tensor
     labels: torch.Tensor
     nonpadding_tokens: int
+    mask: torch.Tensor | None = None
+    """1 for a token that an encoder reads, 0 for padding; int64 as `input_ids`."""
 
     @property
     def padded_tokens(self) -> int:
         """Tokens that the model computes, padding included."""
-        return self.input_ids.numel()
+        return self.input_ids.numel() + (0 if self.mask is None else self.labels.numel())
 
     @property
     def supervised_tokens(self) -> int:
-        """Tokens that the loss is taken on; the first of a sequence is never predicted."""
-        return int((self.labels[:, 1:] != IGNORED).sum())
+        """Tokens that the loss is taken on; the first of a causal sequence is never predicted."""
+        predicted = self.labels[:, 1:] if self.mask is None else self.labels
+        return int((predicted != IGNORED).sum())
+
+    @property
+    def inputs(self) -> dict[str, torch.Tensor]:
+        """What the model is called with."""
+        masked = {} if self.mask is None else {"attention_mask": self.mask}
+        return {"input_ids": self.input_ids, "labels": self.labels, **masked}
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
-        return Batch(self.input_ids.to(device), self.labels.to(device), self.nonpadding_tokens)
+        mask = None if self.mask is None else self.mask.to(device)
+        ids, labels = self.input_ids.to(device), self.labels.to(device)
+        return Batch(ids, labels, self.nonpadding_tokens, mask)
 
 
 def collate(sequences: Sequence[Tokens], pad: int) -> Batch:
     """Pad on the right; the prompt and the padding carry no loss."""
+    if sequences[0].paired:
+        return collate_pairs(sequences, pad)
     longest = max(len(s.ids) for s in sequences)
     ids = torch.full((len(sequences), longest), pad)
     labels = torch.full((len(sequences), longest), IGNORED)
@@ -54,6 +70,20 @@ def collate(sequences: Sequence[Tokens], pad: int) -> Batch:
             row, sequence.prompt : len(sequence.ids)
         ]
     return Batch(ids, labels, sum(len(s.ids) for s in sequences))
+
+
+def collate_pairs(sequences: Sequence[Tokens], pad: int) -> Batch:
+    """Prompts for the encoder, padded on the right, and what the decoder is to write."""
+    prompts = [s.ids[: s.prompt] for s in sequences]
+    ids = _padded(prompts, pad)
+    labels = _padded([s.ids[s.prompt :] for s in sequences], IGNORED)
+    mask = _padded([(1,) * len(p) for p in prompts], 0)
+    return Batch(ids, labels, sum(len(s.ids) for s in sequences), mask)
+
+
+def _padded(rows: Sequence[Sequence[int]], filler: int) -> torch.Tensor:
+    longest = max(map(len, rows))
+    return torch.tensor([[*row, *[filler] * (longest - len(row))] for row in rows])
 
 
 def steps(
@@ -71,14 +101,23 @@ def steps(
     ]
 
 
-def random_steps(vocabulary: int, settings: Settings, seed: int) -> list[list[Batch]]:
-    """Full sequences of random tokens, all supervised: the work of a step without any text."""
+def random_steps(model: Any, settings: Settings, seed: int) -> list[list[Batch]]:
+    """Full sequences of random tokens, all supervised: the work of a step without any text.
+
+    Where an encoder reads, the decoder writes the tokens that an answer may have, and both
+    together have the length of a sequence.
+    """
+    vocabulary, paired = architecture.vocabulary(model), architecture.paired(model.config)
     generator = torch.Generator().manual_seed(seed)
-    shape = (settings.batch_size, settings.seq_len)
+    size, length = settings.batch_size, settings.seq_len
+    written = min(settings.max_new_tokens, length // 2) if paired else 0
 
     def batch() -> Batch:
-        ids = torch.randint(vocabulary, shape, generator=generator)
-        return Batch(ids, ids, ids.numel())
+        ids = torch.randint(vocabulary, (size, length - written), generator=generator)
+        if not paired:
+            return Batch(ids, ids, ids.numel())
+        labels = torch.randint(vocabulary, (size, written), generator=generator)
+        return Batch(ids, labels, size * length, torch.ones_like(ids))
 
     return [[batch() for _ in range(settings.accumulation)] for _ in range(settings.steps)]
 

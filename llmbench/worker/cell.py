@@ -17,14 +17,18 @@ from llmbench.record.events import Say
 from llmbench.record.record import Cell, Member
 from llmbench.record.settings import Settings
 from llmbench.worker import (
+    architecture,
+    coverage,
     effective,
     encoding,
     guard,
     load,
     precision,
+    sound,
     start,
     template,
     tensor,
+    tokens,
 )
 from llmbench.worker.guard import Watched
 from llmbench.worker.memory import Meter
@@ -103,18 +107,25 @@ def phases(running: Running) -> None:
 
 def load_phase(running: Running) -> None:
     """Tokenizer and base model."""
-    job = running.job
+    job, recorder = running.job, running.recorder
     if job.tokenizer_source:
-        running.tokenizer = load.load_tokenizer(job.tokenizer_source, job.cell.model)
+        config = architecture.config_of(job.model_source, job.cell.model)
+        running.tokenizer = tokens.load_tokenizer(job.tokenizer_source, job.cell.model)
+        for sentence in tokens.fit(running.tokenizer, config, job.cell.model.id):
+            recorder.warn(sentence)
         task = plugin.registry().tasks.get(job.cell.task)
         settings = job.cell.settings
         written = template.choose(
-            running.tokenizer, settings.template, job.cell.model.id, settings.special_tokens
+            running.tokenizer,
+            settings.template,
+            job.cell.model.id,
+            settings.special_tokens,
+            architecture.paired(config),
         )
         running.encoder = encoding.Encoder(running.tokenizer, task, written, settings.seq_len)
-        running.recorder.observe(template=written.name)
-    running.model = load.load_model(job, running.strategies, running.device)
-    load.check_length(
+        recorder.observe(template=written.name)
+    running.model = load.load_model(job, running.strategies, running.device, recorder.warn)
+    architecture.check_length(
         running.model, job.cell.model.id, job.cell.settings.max_new_tokens, "--max-new-tokens"
     )
     precision.cast_products(running.model, job.cell.settings.numerics, running.device)
@@ -123,6 +134,7 @@ def load_phase(running: Running) -> None:
 
 def prepare_phase(running: Running) -> None:
     """What the strategies do to the model: adapters, frozen weights, checkpointing."""
+    sound.check(running.model)
     quantized = bool(getattr(running.model, "is_quantized", False))
     if running.job.cell.trains and not running.job.cell.fit:
         running.batches = training_batches(running, training_sequences(running))
@@ -130,7 +142,10 @@ def prepare_phase(running: Running) -> None:
             running.recorder.note(start=start.as_loaded(running.model, running.batches[0][0]))
     seed_everything(running.job.cell.seed)
     running.model = prepared(running.model, running.strategies, running.job.cell.settings)
-    running.recorder.note(parameters=load.count_parameters(running.model), quantized=quantized)
+    running.recorder.note(parameters=coverage.count(running.model), quantized=quantized)
+    beside = coverage.check_adapted(running.model)
+    if beside:
+        running.recorder.warn(beside)
 
 
 def prepared(model: Any, strategies: Sequence[Strategy], settings: Settings) -> Any:

@@ -20,6 +20,8 @@ class Tokens:
 
     ids: tuple[int, ...]
     prompt: int
+    paired: bool = False
+    """Whether an encoder reads the prompt, and a decoder of its own writes the rest."""
 
 
 @dataclass
@@ -95,7 +97,7 @@ class Encoder:
                 self.found.cut_targets.add(example.id)
                 target = target[:room]
         prompt = self.prompt(example, self.seq_len - len(target))
-        return Tokens(tuple(prompt + target), len(prompt))
+        return Tokens(tuple(prompt + target), len(prompt), self.template.paired)
 
     def length(self, example: Example) -> int:
         """Tokens of the whole prompt and its target, however long a sequence may be."""
@@ -139,6 +141,9 @@ class Encoder:
         return replace(example, input=self._shorten(example.input, excess))
 
     def _shorten(self, text: str, excess: int) -> str:
+        if not self.tokenizer.is_fast:  # it does not say where in a text its tokens stand
+            count = len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+            return text[: max(0, len(text) * (count - excess) // count)] if count else ""
         encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         offsets = encoded["offset_mapping"]
         keep = len(offsets) - excess

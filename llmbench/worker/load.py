@@ -1,68 +1,141 @@
-"""The load phase: model and tokenizer, pretrained or with random weights."""
+"""The model of the load phase, pretrained or with random weights."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
-from llmbench.errors import ModelError, PluginError
+from llmbench.errors import PluginError, words
 from llmbench.machine import Environment
 from llmbench.plugin.blame import blamed
-from llmbench.plugin.strategy import Strategy
-from llmbench.record.record import ModelRef, Parameters
+from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.settings import Settings
-from llmbench.worker import guard
+from llmbench.worker import architecture, checkpoint, coverage, guard
 from llmbench.worker.precision import dtype
 from llmbench.workers.job import Job
 
-MOST_TOKENS = 2**20
-"""Tokens of a sequence where the model does not say how long one may be."""
 BASE_SEED = 0
 """Seed of random base weights: the same in every cell, whatever the cell's own seed."""
+NO_KERNEL = re.compile(r"(\w+) does not support (?:an attention implementation|Flash Attention)")
+"""What transformers says where a model has its attention written out, and no kernel computes it."""
+Warn = Callable[[str], None]
+"""Is told a sentence that a reader has to know."""
 
 
 logging.disable_progress_bar()  # a log is no terminal
 
 
-def load_model(job: Job, strategies: Sequence[Strategy], device: torch.device) -> Any:
-    """The base model on the device, loaded as the strategies ask."""
+def load_model(
+    job: Job, strategies: Sequence[Strategy], device: torch.device, warn: Warn = lambda said: None
+) -> Any:
+    """The base model on the device, loaded as the strategies ask.
+
+    CannotRun where it is no model that writes text, or would not be what its files hold; `warn`
+    is told what a reader has to know of it.
+    """
     ref = job.cell.model
+    config = architecture.config_of(job.model_source, ref)
+    auto = architecture.class_of(config, ref.id)
     kwargs = load_kwargs(job.cell.settings, job.environment, strategies)
     # Said outright: where it is left open, transformers asks on a terminal that is not there.
     kwargs["trust_remote_code"] = ref.remote_code
-    if ref.weights == "random":
-        return random_model(job.model_source, kwargs, device)
-    return AutoModelForCausalLM.from_pretrained(
+    quantization = quantization_of(config, ref.id, kwargs, strategies)
+    said: list[str | None] = []
+    with refusals():
+        if ref.weights == "random":
+            model = random_model(
+                auto, config, {**kwargs, "quantization_config": quantization}, device
+            )
+        else:
+            model, loaded = pretrained_model(auto, job, kwargs, device)
+            said.append(checkpoint.check(ref.id, loaded))
+    if quantization is not None:
+        said.append(coverage.check_packed(model, architecture.kind_of(quantization)))
+    for sentence in filter(None, (*said, *architecture.neutralize(model))):
+        warn(sentence)
+    checkpoint.mend_packed(model)
+    return model
+
+
+def pretrained_model(
+    auto: Any, job: Job, kwargs: dict[str, Any], device: torch.device
+) -> tuple[Any, dict[str, Any]]:
+    """The model with the weights of its files, and what transformers says of loading them."""
+    ref = job.cell.model
+    model, loaded = auto.from_pretrained(
         job.model_source,
         revision=ref.revision,
         use_safetensors=None if ref.pickles else True,
         device_map={"": 0} if device.type == "cuda" else None,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are told, with those that are missing
         **kwargs,
     )
+    if device.type == "cpu":
+        checkpoint.take_in(model)
+    return model, loaded
 
 
-def random_model(folder: str, kwargs: dict[str, Any], device: torch.device) -> Any:
+def random_model(auto: Any, config: Any, kwargs: dict[str, Any], device: torch.device) -> Any:
     """The architecture with random weights, made on the device and then quantised if asked."""
     trusted = kwargs.pop("trust_remote_code")
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=trusted)
-    quantization = kwargs.pop("quantization_config", None)
+    quantization = kwargs.pop("quantization_config")
+    if hasattr(config, "quantization_config"):  # these weights are whole as they are made
+        del config.quantization_config
     torch.manual_seed(BASE_SEED)
     with device:
-        model = AutoModelForCausalLM.from_config(config, trust_remote_code=trusted, **kwargs)
+        model = auto.from_config(config, trust_remote_code=trusted, **kwargs)
     if quantization is None:
         return model
     return type(model).from_pretrained(
         None,
-        config=config,
+        config=model.config,
         state_dict=model.state_dict(),
         quantization_config=quantization,
         device_map={"": 0} if device.type == "cuda" else None,
         **kwargs,
     )
+
+
+def quantization_of(
+    config: Any, name: str, kwargs: Mapping[str, Any], strategies: Sequence[Strategy]
+) -> Any | None:
+    """How the weights will be quantised, by the strategies or in their files already.
+
+    CannotRun where they are stored in few bits, and the strategies ask for something else.
+    """
+    asked, stored = kwargs.get("quantization_config"), architecture.stored_quantization(config)
+    if stored is None:
+        return asked
+    kind = architecture.kind_of(stored)
+    if asked is not None:
+        raise CannotRun(
+            f"The weights of '{name}' are stored in {kind}, and cannot be quantised again: leave "
+            "the quantisation out, as in lora, or take the model as it was before."
+        )
+    if any("quantization" in s.claims() and s.trains for s in strategies):
+        raise CannotRun(
+            f"The weights of '{name}' are stored in {kind}, which cannot be trained as a whole: "
+            "take lora, or the model as it was before."
+        )
+    return stored
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what transformers will not load as asked into a reason to skip the cell."""
+    try:
+        yield
+    except (ValueError, ImportError) as error:
+        found = NO_KERNEL.search(words(error))
+        if found is None:
+            raise
+        raise CannotRun(f"{found[1]} has no attention that such a kernel could compute.") from error
 
 
 def load_kwargs(
@@ -84,43 +157,3 @@ def load_kwargs(
             )
         merged |= added
     return {"dtype": dtype(settings.numerics.frozen), **merged}
-
-
-def load_tokenizer(source: str, model: ModelRef) -> Any:
-    """The tokenizer, with a padding token if it has none of its own."""
-    tokenizer = AutoTokenizer.from_pretrained(
-        source, revision=model.revision, trust_remote_code=model.remote_code
-    )
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
-
-
-def longest(model: Any) -> int:
-    """The most tokens of a sequence that the model has positions for."""
-    config = model.config.get_text_config()
-    return int(getattr(config, "max_position_embeddings", None) or MOST_TOKENS)
-
-
-def check_length(model: Any, name: str, tokens: int, option: str) -> None:
-    """ModelError for more tokens than the model has positions for, and the option to lower."""
-    most = longest(model)
-    if tokens > most:
-        raise ModelError(
-            f"'{name}' has positions for {most:,} tokens, and {tokens:,} are more: lower {option}."
-        )
-
-
-def count_parameters(model: torch.nn.Module) -> Parameters:
-    """Elements that train, and all of them; a packed 4-bit weight as the elements it holds."""
-    parameters = list(model.parameters())
-    return Parameters(
-        trainable=sum(p.numel() for p in parameters if p.requires_grad),
-        total=sum(elements(p) for p in parameters),
-    )
-
-
-def elements(parameter: torch.nn.Parameter) -> int:
-    """Elements that a parameter stands for: bitsandbytes packs two 4-bit ones into a byte."""
-    state = getattr(parameter, "quant_state", None)
-    return int(torch.Size(state.shape).numel()) if state is not None else parameter.numel()

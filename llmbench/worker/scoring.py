@@ -18,7 +18,7 @@ from llmbench.record.events import Generated
 from llmbench.record.record import Example, Generation, GenerationBatch
 from llmbench.record.settings import Settings
 from llmbench.source import data
-from llmbench.worker import load
+from llmbench.worker import architecture
 from llmbench.worker.batch import collate
 from llmbench.worker.encoding import Found, Tokens
 from llmbench.worker.running import Running, warn_of_examples
@@ -96,13 +96,24 @@ def continued(
             )
             synchronize(device)
             seconds = time.perf_counter() - started
-            rows = [until_end(row, ends or ()) for row in new[:, ids.shape[1] :].tolist()]
+            rows = [until_end(row, ends or ()) for row in new[:, skipped(model, ids) :].tolist()]
             rows = [unpadded(row, pad) for row in rows] if stop else rows
             found |= zip(group, rows, strict=True)
             timed.append(GenerationBatch(seconds=seconds, new_tokens=sum(map(len, rows))))
             on_batch(len(found))
     ordered = tuple(found[i] for i in range(len(prompts)))
     return Output(ordered, Generation(batches=tuple(timed)))
+
+
+def skipped(model: Any, prompts: torch.Tensor) -> int:
+    """How many tokens that `generate` returns are not new: the prompt, or a decoder's first."""
+    return 1 if architecture.paired(model.config) else prompts.shape[1]
+
+
+def prompt_room(model: Any, settings: Settings) -> int:
+    """Tokens that a prompt may have: a causal model's positions are for what it writes, too."""
+    written = 0 if architecture.paired(model.config) else settings.max_new_tokens
+    return max(1, min(settings.seq_len, architecture.longest(model) - written))
 
 
 def pad_left(prompts: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -154,15 +165,15 @@ def evaluate_phase(running: Running) -> None:
     examples = [running.encoder.bare(e) for e in data.load_lines(running.job.eval_file)]
     sequences = [running.encoder.sequence(e) for e in examples]
     most = max(len(s.ids) for s in sequences)
-    load.check_length(running.model, running.job.cell.model.id, most, "--seq-len")
+    architecture.check_length(running.model, running.job.cell.model.id, most, "--seq-len")
     # The model's positions are for the prompt and what it is continued with.
-    room = max(1, min(settings.seq_len, load.longest(running.model) - settings.max_new_tokens))
+    room = prompt_room(running.model, settings)
     prompts = [running.encoder.prompt(e, room) for e in examples]
     warn_of_examples(running, len(examples), "evaluated")
     if running.encoder.found.cut and room < settings.seq_len:
         recorder.warn(
             f"Prompts have at most {room:,} tokens: the model has positions for "
-            f"{load.longest(running.model):,}, predictions included (--max-new-tokens)."
+            f"{architecture.longest(running.model):,}, predictions included (--max-new-tokens)."
         )
     loss = reference_loss(running.model, sequences, settings.eval_batch_size, running.pad)
     if running.job.cell.trains and not math.isfinite(loss):  # of the last step, nobody has seen it
@@ -186,7 +197,9 @@ def generate_without_text(running: Running) -> None:
     length = max(1, settings.seq_len - settings.max_new_tokens)
     generator = torch.Generator().manual_seed(running.job.cell.seed)
     shape = (min(RANDOM_PROMPTS, settings.eval_examples), length)
-    prompts = torch.randint(running.model.config.vocab_size, shape, generator=generator).tolist()
+    prompts = torch.randint(
+        architecture.vocabulary(running.model), shape, generator=generator
+    ).tolist()
     output = generate(running, prompts, fixed_length=True)
     running.recorder.note(generation=output.generation)
 

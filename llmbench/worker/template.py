@@ -23,6 +23,8 @@ class Template(Protocol):
     """As the record has it: `plain` or `chat`."""
     end: int | None
     """The token that ends an answer."""
+    paired: bool
+    """Whether the answer is a text of its own, which a decoder writes from what an encoder read."""
 
     special: Special
     """The special tokens of its tokenizer, and how those in data are read."""
@@ -43,13 +45,19 @@ class Template(Protocol):
 
 
 def choose(
-    tokenizer: Any, wanted: settings.Template, model: str, special: settings.Special = "text"
+    tokenizer: Any,
+    wanted: settings.Template,
+    model: str,
+    special: settings.Special = "text",
+    paired: bool = False,
 ) -> Template:
     """The template that is asked for; `auto` is chat where the tokenizer has a template for it.
 
-    ModelError where there is none, or none that works.
+    ModelError where there is none, or none that works. `paired` is for an encoder-decoder.
     """
     read = Special(tokenizer, as_text=special == "text")
+    if paired and wanted != "chat":
+        return Pair(tokenizer, read)
     if wanted == "plain" or (wanted == "auto" and not has_chat(tokenizer)):
         return Plain(tokenizer, read)
     if not has_chat(tokenizer):
@@ -77,6 +85,7 @@ class Plain:
 
     name = "plain"
     closing = ""
+    paired = False
 
     def __init__(self, tokenizer: Any, special: Special | None = None) -> None:
         self.end: int | None = tokenizer.eos_token_id
@@ -100,6 +109,41 @@ class Plain:
         return ids if self.end is None else [*ids, self.end]
 
 
+class Pair(Plain):
+    """The request as a text for the encoder, the answer as one of its own for the decoder.
+
+    Each begins and ends as the tokenizer has it.
+    """
+
+    paired = True
+
+    def __init__(self, tokenizer: Any, special: Special | None = None) -> None:
+        super().__init__(tokenizer, special)
+        self._tokenizer = tokenizer
+        bare = tokenizer(ANSWER, add_special_tokens=False)["input_ids"]
+        framed = tokenizer(ANSWER)["input_ids"]
+        first = framed.index(bare[0])
+        self._before, self._after = framed[:first], framed[first + len(bare) :]
+
+    def prompt(
+        self, request: str, earlier: Sequence[Turn] = (), covered: Covered | None = None
+    ) -> list[int]:
+        """The request between the tokens that the encoder was trained with."""
+        if covered is None:
+            request, covered = self.special.cover(request)
+        ids = self.special.encode(transcript(request, earlier), covered)
+        return [*self._before, *ids, *self._after]
+
+    def target(self, reference: str) -> list[int]:
+        """The reference and its end, in the decoder's language where the two differ."""
+        text = bool(self.special.cover(reference)[1])
+        encoded = self._tokenizer(text_target=reference, split_special_tokens=text)
+        ids = list(encoded["input_ids"])
+        if self.end is None or self.end in ids[-2:]:  # a language's token may come after it
+            return ids
+        return [*ids, self.end]
+
+
 def transcript(request: str, earlier: Sequence[Turn]) -> str:
     """A conversation as text, up to the answer to the request."""
     spoken = any(turn.role != "system" for turn in earlier)
@@ -116,6 +160,7 @@ class Chat:
     """
 
     name = "chat"
+    paired = False
 
     def __init__(self, tokenizer: Any, special: Special | None = None) -> None:
         self._tokenizer = tokenizer

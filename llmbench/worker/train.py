@@ -117,7 +117,7 @@ def forward_backward(
 
 def forward_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
     """Mean cross entropy per supervised token, a scalar."""
-    loss: torch.Tensor = model(input_ids=batch.input_ids, labels=batch.labels, use_cache=False).loss
+    loss: torch.Tensor = model(**batch.inputs, use_cache=False).loss
     return loss
 
 

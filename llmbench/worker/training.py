@@ -16,7 +16,17 @@ from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.record import Moved, Step
 from llmbench.record.settings import Settings
 from llmbench.source import data
-from llmbench.worker import anatomy, batch, effective, guard, load, precision, start, train, trial
+from llmbench.worker import (
+    anatomy,
+    architecture,
+    batch,
+    effective,
+    guard,
+    precision,
+    start,
+    train,
+    trial,
+)
 from llmbench.worker.anatomy import Anatomy
 from llmbench.worker.encoding import Tokens
 from llmbench.worker.running import Running, seed_everything, warn_of_examples
@@ -149,7 +159,7 @@ def train_phase(running: Running) -> None:
             fill_budget(running, sequences)
         batches = training_batches(running, sequences)
     most = max(b.input_ids.shape[1] for step in batches for b in step)
-    load.check_length(model, cell.model.id, most, "--seq-len")
+    architecture.check_length(model, cell.model.id, most, "--seq-len")
     first = train.first_loss(model, batches[0][0])
     recorder.note(first_loss=first if math.isfinite(first) else None)
     held_out = HeldOut(running, validation_sequences(running))
@@ -212,7 +222,7 @@ def training_batches(running: Running, sequences: list[Tokens] | None) -> list[l
     """The batches of every step, made before the clock starts."""
     settings, seed = running.job.cell.settings, running.job.cell.seed
     if sequences is None:
-        return batch.random_steps(running.model.config.vocab_size, settings, seed)
+        return batch.random_steps(running.model, settings, seed)
     return batch.steps(sequences, settings, seed, running.pad)
 
 

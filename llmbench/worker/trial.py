@@ -21,7 +21,7 @@ from llmbench.record.record import Budget, Fit
 from llmbench.record.settings import Settings
 from llmbench.text import size as bytes_text
 from llmbench.units import spoken
-from llmbench.worker import batch, load, shortage, train
+from llmbench.worker import architecture, batch, shortage, train
 from llmbench.worker.batch import Batch
 from llmbench.worker.encoding import Tokens
 from llmbench.worker.memory import Meter
@@ -76,7 +76,11 @@ def stretch(
     for group in optimizer.param_groups:
         group["lr"] = 0.0
     trial = Trial(running, sequences, optimizer, cell.fit)
-    most = MOST_SEQUENCES if cell.fit.stretched == "batch_size" else load.longest(running.model)
+    most = (
+        MOST_SEQUENCES
+        if cell.fit.stretched == "batch_size"
+        else architecture.longest(running.model)
+    )
     share = 1.0 if running.device.type == "cuda" else HOST_SHARE
     budget = int(share * cell.fit.bytes)
     found = largest(trial.peak, budget, GRAIN[cell.fit.stretched], most)
@@ -121,7 +125,7 @@ class Trial:
         """The steps of a trial, of the worst batches that there may be."""
         settings = self.settings(size).model_copy(update={"steps": STEPS})
         if self.sequences is None:
-            return batch.random_steps(self.running.model.config.vocab_size, settings, seed=0)
+            return batch.random_steps(self.running.model, settings, seed=0)
         worst = max(self.sequences, key=lambda s: len(s.ids))
         return batch.steps([worst], settings, seed=0, pad=self.running.pad)
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from llmbench.machine import Environment
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.settings import Settings
-from llmbench_strategies.quantization import keep_trainable, nf4
+from llmbench_strategies.quantization import nf4
 
 
 class FourBit(Strategy):
@@ -25,7 +25,3 @@ class FourBit(Strategy):
     def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:
         """Load in NF4."""
         return nf4(settings, self.double_quantization)
-
-    def prepare(self, model: Any, settings: Settings) -> Any:
-        """Keep the packed weights passing gradients."""
-        return keep_trainable(model)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from llmbench.plugin.strategy import Strategy
+from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.settings import Settings
 
 
@@ -16,6 +16,9 @@ class GradientCheckpointing(Strategy):
 
     def prepare(self, model: Any, settings: Settings) -> Any:
         """Have the model checkpoint every decoder layer."""
+        if not getattr(model, "supports_gradient_checkpointing", True):
+            kind = model.config.model_type
+            raise CannotRun(f"transformers cannot checkpoint models of the kind '{kind}'.")
         # The reentrant kind needs an input that requires a gradient, which frozen embeddings
         # do not give.
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})

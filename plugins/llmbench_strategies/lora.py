@@ -8,6 +8,15 @@ from llmbench.machine import Environment
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.settings import Settings
 
+PAST_ADAPTERS = {
+    "falcon_h1": ["out_proj", "conv1d"],
+    "falcon_mamba": ["out_proj", "conv1d"],
+    "mamba": ["out_proj", "conv1d"],
+    "mamba2": ["out_proj", "conv1d"],
+    "nemotron_h": ["out_proj", "conv1d"],
+}
+"""Kinds of models whose kernels read these layers' weights themselves, past any adapter."""
+
 
 class Lora(Strategy):
     """Low-rank adapters through peft.
@@ -42,7 +51,8 @@ class Lora(Strategy):
             lora_alpha=self.alpha,
             lora_dropout=self.dropout,
             target_modules=self.target_modules(),
-            task_type="CAUSAL_LM",
+            exclude_modules=PAST_ADAPTERS.get(model.config.model_type),
+            task_type="SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM",
         )
         # The harness gives trained weights their type, the same in all cells.
         return get_peft_model(model, config, autocast_adapter_dtype=False)

@@ -8,7 +8,7 @@ from pydantic import Field
 from llmbench.machine import Environment
 from llmbench.record.settings import Settings
 from llmbench_strategies.lora import Lora
-from llmbench_strategies.quantization import keep_trainable, nf4
+from llmbench_strategies.quantization import nf4
 
 PAGED = "paged-adamw-32bit"
 
@@ -42,10 +42,6 @@ class Qlora(Lora):
     def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:
         """Load in NF4, its scales quantised as well."""
         return nf4(settings, double_quantization=True)
-
-    def prepare(self, model: Any, settings: Settings) -> Any:
-        """Add the adapters to weights that pass gradients."""
-        return super().prepare(keep_trainable(model), settings)
 
     def optimizer(self, parameters: Iterable[Any], settings: Settings) -> Any | None:
         """The paged AdamW of bitsandbytes, its states in 32 bits, if it was declared."""

@@ -27,16 +27,3 @@ def int8() -> dict[str, Any]:
     from transformers import BitsAndBytesConfig
 
     return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
-
-
-def keep_trainable(model: Any) -> Any:
-    """The model, kept from packing its 4-bit weights for inference on a CPU.
-
-    The first time that a layer runs outside training, bitsandbytes (0.50) packs its weights for
-    processors with AVX-512 BF16, and from then on no gradient passes through it: training goes
-    on, silently wrong. The harness evaluates before it trains, so the packing is turned off.
-    """
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
-    return model

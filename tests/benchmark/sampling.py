@@ -96,7 +96,7 @@ def load(name: str, device: torch.device) -> torch.nn.Module:
 def run(model: torch.nn.Module, meter: Meter | None, args: argparse.Namespace) -> float:
     """Tokens per second of one training, with the meter or without."""
     settings = Settings(steps=args.steps, batch_size=args.batch_size, seq_len=args.seq_len)
-    steps = batch.random_steps(model.config.vocab_size, settings, seed=0)
+    steps = batch.random_steps(model, settings, seed=0)
     optimizer, watched = (
         train.adamw([p for p in model.parameters() if p.requires_grad], settings),
         Watched(meter),

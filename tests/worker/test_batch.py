@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tokenizers import processors
+from transformers import T5Config
 
 from llmbench.plugin.task import Example, Task, Turn
 from llmbench.record.settings import Settings
@@ -249,13 +251,32 @@ def test_every_example_comes_once_before_any_comes_again():
     assert made[:7] != made[7:]
 
 
-def test_random_steps_are_full_and_follow_the_seed():
+def test_random_steps_are_full_and_follow_the_seed(model):
     shape = settings(seq_len=16)
-    made, again, other = (batch.random_steps(50, shape, seed) for seed in (0, 0, 1))
+    made, again, other = (batch.random_steps(model, shape, seed) for seed in (0, 0, 1))
     first = made[0][0]
     assert first.input_ids.shape == (2, 16)
-    assert int(first.input_ids.max()) < 50
+    assert int(first.input_ids.max()) < model.config.vocab_size
     assert torch.equal(first.input_ids, again[0][0].input_ids)
     assert not torch.equal(first.input_ids, other[0][0].input_ids)
     assert not torch.equal(first.input_ids, made[1][0].input_ids)
     assert (first.nonpadding_tokens, first.padded_tokens, first.supervised_tokens) == (32, 32, 30)
+
+
+def test_an_encoder_reads_the_prompts_and_its_decoder_has_the_answers_for_labels():
+    made = batch.collate([Tokens((1, 2, 3, 7, 8), 3, True), Tokens((4, 9), 1, True)], PAD)
+    assert made.input_ids.tolist() == [[1, 2, 3], [4, PAD, PAD]]
+    assert made.mask.tolist() == [[1, 1, 1], [1, 0, 0]]
+    assert made.labels.tolist() == [[7, 8], [9, IGNORED]]
+    assert made.supervised_tokens == 3
+    assert (made.nonpadding_tokens, made.padded_tokens) == (7, 10)
+    assert set(made.inputs) == {"input_ids", "labels", "attention_mask"}
+
+
+def test_random_pairs_have_the_length_of_a_sequence_together():
+    model = SimpleNamespace(config=T5Config(vocab_size=50))
+    made = batch.random_steps(model, settings(seq_len=16, max_new_tokens=4), seed=0)[0][0]
+    assert made.input_ids.shape == made.mask.shape == (2, 12)
+    assert made.labels.shape == (2, 4)
+    assert made.nonpadding_tokens == made.padded_tokens == 32
+    assert made.supervised_tokens == 8

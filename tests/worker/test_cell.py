@@ -19,7 +19,7 @@ from llmbench.record.record import Budget, Member, ModelRef, Record
 from llmbench.source import data as dataset
 from llmbench.storage.read import read_record
 from llmbench.worker import cell as worker
-from llmbench.worker import load, scoring, train, trial
+from llmbench.worker import load, scoring, tokens, train, trial
 from llmbench.workers.job import Job
 
 EXAMPLES = [
@@ -87,14 +87,14 @@ def chat_template(monkeypatch):
     """Gives the tokenizer a chat template."""
 
     def give(wanted: str) -> None:
-        loaded = load.load_tokenizer
+        loaded = tokens.load_tokenizer
 
         def with_template(*args):
             tokenizer = loaded(*args)
             tokenizer.chat_template = wanted
             return tokenizer
 
-        monkeypatch.setattr(load, "load_tokenizer", with_template)
+        monkeypatch.setattr(tokens, "load_tokenizer", with_template)
 
     return give
 

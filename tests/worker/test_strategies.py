@@ -13,7 +13,7 @@ from llmbench.config import composition
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.record import ModelRef
 from llmbench.record.settings import Settings
-from llmbench.worker import batch, load, train
+from llmbench.worker import batch, coverage, load, train
 from llmbench.worker.encoding import Tokens
 from llmbench.workers.job import Job
 from llmbench_strategies import STRATEGIES, flash_attention
@@ -195,7 +195,7 @@ def test_the_right_weights_are_trained(prepare, text):
 
 @pytest.mark.parametrize("text", [t for t in WHOLE if not t.startswith("full")])
 def test_adapters_have_rank_times_all_widths_parameters(prepare, text):
-    found = load.count_parameters(prepare(text.replace("qlora", "qlora(r=4)")))
+    found = coverage.count(prepare(text.replace("qlora", "qlora(r=4)")))
     rank = 4 if "qlora" in text else 16
     assert found.trainable == rank * LINEAR_WIDTHS * LAYERS
 
@@ -203,7 +203,7 @@ def test_adapters_have_rank_times_all_widths_parameters(prepare, text):
 @pytest.mark.parametrize("text", ["lora", "lora(r=4)", "qlora", "lora+8-bit", "lora+4-bit"])
 def test_parameters_are_as_many_as_peft_counts(prepare, text):
     model = prepare(text)
-    found = load.count_parameters(model)
+    found = coverage.count(model)
     assert (found.trainable, found.total) == model.get_nb_trainable_parameters()
 
 
@@ -212,13 +212,13 @@ def test_adapters_of_a_real_shape_are_as_many_as_the_closed_form_says(alias):
     shape = AutoConfig.from_pretrained(CONFIGS / alias)
     with torch.device("meta"):
         base = AutoModelForCausalLM.from_config(shape)
-    without = load.count_parameters(base).total
+    without = coverage.count(base).total
     with torch.device("meta"):
         model = BY_ID["lora"](r=8).prepare(base, Settings())
     hidden, inner = shape.hidden_size, shape.intermediate_size
     keys = shape.num_key_value_heads * shape.head_dim
     widths = 2 * (hidden + hidden) + 2 * (hidden + keys) + 3 * (hidden + inner)
-    found = load.count_parameters(model)
+    found = coverage.count(model)
     assert found.trainable == 8 * widths * shape.num_hidden_layers
     assert found.total == without + found.trainable
     assert (found.trainable, found.total) == model.get_nb_trainable_parameters()
@@ -226,7 +226,7 @@ def test_adapters_of_a_real_shape_are_as_many_as_the_closed_form_says(alias):
 
 @pytest.mark.parametrize("text", WHOLE)
 def test_a_packed_weight_counts_as_the_elements_that_it_holds(prepare, pristine_model, text):
-    found = load.count_parameters(prepare(text))
+    found = coverage.count(prepare(text))
     base = sum(p.numel() for p in pristine_model.parameters())
     assert found.total == base + (0 if text.startswith("full") else found.trainable)
 

@@ -15,7 +15,7 @@ from llmbench.record.events import Estimated, Say
 from llmbench.record.record import Cell
 from llmbench.record.settings import Settings
 from llmbench.source import data
-from llmbench.worker import batch, encoding, load, template, trial
+from llmbench.worker import architecture, batch, encoding, template, tokens, trial
 from llmbench.worker.cell import strategies
 from llmbench.worker.estimate.largest import largest
 from llmbench.worker.estimate.simulation import Simulation
@@ -62,7 +62,7 @@ def predicted(job: EstimateJob, cell: Cell, settings: Settings) -> Estimate:
         update={
             "largest_batch_size": room.largest("batch_size", 1, MOST_SEQUENCES),
             "longest_seq_len": room.largest(
-                "seq_len", trial.GRAIN["seq_len"], load.longest(simulation.model)
+                "seq_len", trial.GRAIN["seq_len"], architecture.longest(simulation.model)
             ),
         }
     )
@@ -104,10 +104,15 @@ def lengths(job: EstimateJob) -> Callable[[Cell], int]:
     if job.tokenizer_source is None or job.train_file is None:
         return lambda cell: cell.settings.seq_len
     first = job.cells[0]  # all share model, task and data
-    tokenizer = load.load_tokenizer(job.tokenizer_source, first.model)
+    config = architecture.config_of(job.model_source, first.model)
+    tokenizer = tokens.load_tokenizer(job.tokenizer_source, first.model)
+    tokens.fit(tokenizer, config, first.model.id)
     task = plugin.registry().tasks.get(first.task)
     asked = first.settings
-    written = template.choose(tokenizer, asked.template, first.model.id, asked.special_tokens)
+    paired = architecture.paired(config)
+    written = template.choose(
+        tokenizer, asked.template, first.model.id, asked.special_tokens, paired
+    )
     encoder = encoding.Encoder(tokenizer, task, written, first.settings.seq_len)
     sequences = [encoder.sequence(encoder.bare(e)) for e in data.load_lines(job.train_file)]
 

@@ -225,6 +225,7 @@ def attention_on(capability: tuple[int, int] | None) -> Callable[..., torch.Tens
         enable_gqa: bool = False,
     ) -> Any:
         half = query.dtype in HALF and recent
+        half = half and value.shape[-1] == query.shape[-1]
         if half and attn_mask is None and query.shape[-1] <= LONGEST_HEAD:
             return torch.ops.aten._scaled_dot_product_flash_attention(
                 query, key, value, dropout_p, is_causal, False, scale=scale

@@ -8,13 +8,12 @@ from functools import partial
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from llmbench.machine import Environment
 from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.record import Cell, MemoryParts, ModelRef
 from llmbench.record.settings import Settings
-from llmbench.worker import batch, load, tensor, train
+from llmbench.worker import architecture, batch, checkpoint, coverage, load, tensor, train
 from llmbench.worker.cell import prepared
 from llmbench.worker.estimate import kernel, patch
 from llmbench.worker.estimate.kernel import as_on_gpu
@@ -27,14 +26,15 @@ META = torch.device("meta")
 
 def meta_model(source: str, ref: ModelRef, kwargs: dict[str, Any]) -> Any:
     """The architecture with the types that loading it with these arguments would give it."""
-    trusted = ref.remote_code
-    config = AutoConfig.from_pretrained(source, revision=ref.revision, trust_remote_code=trusted)
+    config = architecture.config_of(source, ref)
+    auto = architecture.class_of(config, ref.id)
     quantization = kwargs.pop("quantization_config", None)
+    quantization = quantization or architecture.stored_quantization(config)
     if kwargs.get("attn_implementation") == "flash_attention_2":
         # The package's kernels want a GPU; torch's keep the same.
         kwargs["attn_implementation"] = "sdpa"
     with META:
-        model = AutoModelForCausalLM.from_config(config, trust_remote_code=trusted, **kwargs)
+        model = auto.from_config(config, trust_remote_code=ref.remote_code, **kwargs)
     return model if quantization is None else quantized(model, quantization)
 
 
@@ -53,6 +53,7 @@ def quantized(model: Any, quantization: Any) -> Any:
     quantizer.preprocess_model(model, dtype=dtype, device_map={"": "meta"})
     for module in model.modules():
         pack(module, dtype)
+    checkpoint.mend_packed(model)
     model.hf_quantizer = quantizer
     return quantizer.postprocess_model(model)
 
@@ -111,7 +112,7 @@ class Simulation:
         """What training holds at its most at least, however small the batch; known after a peak."""
         with self._running():
             self.model = self._load(environment, source)
-        self.parameters = load.count_parameters(self.model)
+        self.parameters = coverage.count(self.model)
 
     def peak(self, settings: Settings) -> MemoryParts:
         """What the peak is made of when training on full batches with these settings."""
@@ -149,7 +150,7 @@ class Simulation:
         # From the second micro-batch of a step on there are gradients to add to: no more to see.
         accumulation = min(2, settings.accumulation)
         wanted = settings.model_copy(update={"steps": 1, "accumulation": accumulation})
-        return batch.random_steps(self.model.config.vocab_size, wanted, self.cell.seed)
+        return batch.random_steps(self.model, wanted, self.cell.seed)
 
     def _load(self, environment: Environment, source: str) -> Any:
         kwargs = load.load_kwargs(self.cell.settings, environment, self.strategies)

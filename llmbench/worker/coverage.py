@@ -1,0 +1,118 @@
+"""How many of a model's weights train, are packed, or have an adapter beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from llmbench.plugin.strategy import CannotRun
+from llmbench.record.record import Parameters
+from llmbench.text import listed
+
+NEARLY_ALL = 0.9
+"""Of the weights of the layers: where less than that is packed or adapted, it is told."""
+MOST_NAMED = 3
+"""Kinds of weights that a sentence names."""
+NUMBERS = re.compile(r"\.\d+(?=\.)")
+Named = list[tuple[str, nn.Parameter]]
+
+
+def count(model: nn.Module) -> Parameters:
+    """Elements that train, that are packed or adapted, and all of them.
+
+    A packed 4-bit weight counts as the elements that it holds.
+    """
+    parameters = list(model.parameters())
+    return Parameters(
+        trainable=sum(p.numel() for p in parameters if p.requires_grad),
+        total=_total(parameters),
+        packed=_total(p for p in parameters if is_packed(p)),
+        adapted=_total(adapted(model)),
+    )
+
+
+def elements(parameter: torch.Tensor) -> int:
+    """Elements that a parameter stands for: bitsandbytes packs two 4-bit ones into a byte."""
+    state = getattr(parameter, "quant_state", None)
+    return int(torch.Size(state.shape).numel()) if state is not None else parameter.numel()
+
+
+def is_packed(parameter: torch.Tensor) -> bool:
+    """Whether bitsandbytes stores it in fewer bits than training computes in."""
+    return getattr(parameter, "quant_state", None) is not None or parameter.dtype is torch.int8
+
+
+def adapted(model: nn.Module) -> list[nn.Parameter]:
+    """The base's weights that peft has put an adapter beside."""
+    layers = (m for m in model.modules() if getattr(m, "base_layer", None) is not None)
+    weights = (_beside(layer) for layer in layers)
+    return [w for w in weights if isinstance(w, nn.Parameter)]
+
+
+def _beside(layer: Any) -> Any:
+    """The weight that one of peft's layers adapts; of experts it names one of several."""
+    base = layer.base_layer
+    while hasattr(base, "base_layer"):
+        base = base.base_layer
+    return getattr(base, getattr(layer, "parameter_name", "weight"), None)
+
+
+def check_packed(model: Any, kind: str) -> str | None:
+    """A sentence where a part of the layers is not packed; CannotRun where nothing is."""
+    matrices = layers(model)
+    whole = [(n, p) for n, p in matrices if not is_packed(p)]
+    share = 1 - _total(p for _, p in whole) / max(1, _total(p for _, p in matrices))
+    if share == 0:
+        raise CannotRun(
+            f"Nothing of this model can be packed in {kind}: bitsandbytes takes plain linear "
+            f"layers, and {kinds(whole)} are none."
+        )
+    if share > NEARLY_ALL:
+        return None
+    return (
+        f"{share:.0%} of the weights of its layers are in {kind}: bitsandbytes packs plain linear "
+        f"layers, and leaves {kinds(whole)} as they were."
+    )
+
+
+def check_adapted(model: Any) -> str | None:
+    """A sentence where adapters stand beside a part of the layers; None where there are none."""
+    beside = {id(w) for w in adapted(model)}
+    if not beside:
+        return None
+    matrices = [(n, p) for n, p in layers(model) if not p.requires_grad]
+    without = [(n, p) for n, p in matrices if id(p) not in beside]
+    share = 1 - _total(p for _, p in without) / max(1, _total(p for _, p in matrices))
+    if share > NEARLY_ALL:
+        return None
+    return (
+        f"Adapters stand beside {share:.0%} of the weights of its layers: {kinds(without)} have "
+        "none."
+    )
+
+
+def layers(model: Any) -> Named:
+    """The matrices of a model by name, without its embeddings, of positions too, and its head."""
+    ends = [m for m in model.modules() if isinstance(m, nn.Embedding)]
+    ends += [end for end in (model.get_output_embeddings(),) if end is not None]
+    outside = {id(p) for end in ends for p in end.parameters()}
+    held = model.named_parameters()
+    return [(n, p) for n, p in held if id(p) not in outside and (p.dim() > 1 or is_packed(p))]
+
+
+def kinds(named: Sequence[tuple[str, nn.Parameter]]) -> str:
+    """What the weights are called, with the layers' numbers left out, the largest first."""
+    sizes: dict[str, int] = {}
+    for name, parameter in named:
+        name = name.replace(".base_layer", "")
+        kind = ".".join(NUMBERS.sub("", f".{name}").removesuffix(".weight").split(".")[-2:])
+        sizes[kind] = sizes.get(kind, 0) + elements(parameter)
+    return listed(sorted(sizes, key=lambda kind: -sizes[kind]), MOST_NAMED)
+
+
+def _total(parameters: Iterable[torch.Tensor]) -> int:
+    return sum(map(elements, parameters))

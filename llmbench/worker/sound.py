@@ -1,0 +1,69 @@
+"""Whether a loaded model is a language model: what comes later is hidden, and the loss is right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from llmbench.plugin.strategy import CannotRun
+from llmbench.worker import architecture
+from llmbench.worker.shortage import out_of_memory
+
+FIRST, COUNT = 10, 8
+"""The tokens of the text that is tried; low ones, since images and the like have high ones."""
+SEEN_AHEAD = 0.05
+"""Of the spread of the predictions: more than rounding, when experts or outliers change."""
+LOSS_APART = 0.01
+"""How far the model's own loss may be from the cross entropy of its predictions, as a share."""
+
+
+@torch.no_grad()
+def check(model: Any) -> None:
+    """CannotRun where the base model's own loss, or its predictions, cannot be compared.
+
+    Called before strategies change the model: one of theirs may add to the loss on purpose.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    ids = torch.arange(FIRST, FIRST + COUNT, device=device)[None] % architecture.vocabulary(model)
+    output = _forward(model, ids)
+    logits = getattr(output, "logits", None)
+    if logits is None:
+        return
+    right, own = cross_entropy(model, logits, ids), output.loss.item()
+    if abs(own - right) > LOSS_APART * right:
+        raise CannotRun(
+            f"The loss that this model computes is {own:.3f} where the cross entropy of its "
+            f"predictions is {right:.3f}: no figure of it could be compared."
+        )
+    if architecture.paired(model.config):
+        return
+    changed = ids.clone()
+    changed[0, -1] = FIRST + COUNT
+    before, after = logits[0, :-1].float(), _forward(model, changed).logits[0, :-1].float()
+    if (before - after).abs().max() > SEEN_AHEAD * before.std():
+        raise CannotRun(
+            "This model sees the tokens that come after the one that it predicts, as an encoder "
+            "does: it cannot learn to continue a text. Take a decoder."
+        )
+
+
+def cross_entropy(model: Any, logits: torch.Tensor, ids: torch.Tensor) -> float:
+    """Of the tokens given those before them; a decoder's inputs are shifted by the model itself."""
+    paired = architecture.paired(model.config)
+    predicted, right = (logits[0], ids[0]) if paired else (logits[0, :-1], ids[0, 1:])
+    return functional.cross_entropy(predicted.float(), right).item()
+
+
+def _forward(model: Any, ids: torch.Tensor) -> Any:
+    try:
+        return model(input_ids=ids, labels=ids, use_cache=False)
+    except (RuntimeError, TypeError, ValueError) as error:
+        if out_of_memory(error) or not getattr(model, "is_quantized", False):
+            raise
+        raise CannotRun(
+            "This model cannot run with its weights in few bits: its code computes with some of "
+            f"them itself, and not through their layers ({type(error).__name__})."
+        ) from error
