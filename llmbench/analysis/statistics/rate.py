@@ -31,11 +31,9 @@ LEAST_STEPS = 6
 """Of fewer measured steps, nothing is said of how sure a speed is."""
 CELL = 0.02
 """Standard deviation of the speed between cells that are the same, as a share, where nothing but
-one seed tells it. On GPUs 0.003 to 0.01 were seen; the rest is for a cell's place in the order."""
+one seed tells it. Of large models on GPUs 0.003 to 0.03 were seen."""
 MOST_ALIKE = 0.95
 """The highest correlation of successive steps that is reckoned with."""
-BLOCKS = 10
-"""Blocks that a cell is cut into, to see how its speed drifts."""
 MOST_LOG = 700.0
 """A log ratio beyond which there is no number for the ratio."""
 MOST_FREEDOM = 1e6
@@ -134,12 +132,20 @@ def speeds(arms: Sequence[Arm], repeats: Sequence[Record] = ()) -> Speeds:
     is their noise: steps that are alike, drift, the place in the order and whatever else differs
     from cell to cell (Kalibera and Jones, 2013). It is estimated over all arms together, by the
     residuals of an additive model, and for an arm that scatters more by its own. With one seed
-    nothing shows it but the steps, and CELL is added.
+    nothing shows it but the steps, and what cells differ by is taken from them.
     """
     cells = {arm: found for arm in arms if (found := _timed_seeds(arm))}
-    logs = {arm: {s: t.log_rate for s, t in held.items()} for arm, held in cells.items()}
     again = [(arm, r) for r in repeats if (arm := _repeated(r, list(cells)))]
-    extra = [(arm, r.cell.seed, t.log_rate) for arm, r in again if (t := timed_steps(r))]
+    return family(
+        cells, [(arm, r.cell.seed, t.log_rate) for arm, r in again if (t := timed_steps(r))]
+    )
+
+
+def family(
+    cells: Mapping[Arm, Mapping[int, Timed]], extra: Sequence[tuple[Arm, int, float]] = ()
+) -> Speeds:
+    """The same of the cells' steps by arm and seed; `extra` has the log rates of repeats."""
+    logs = {arm: {s: t.log_rate for s, t in held.items()} for arm, held in cells.items()}
     floor = max((abs(rate - logs[arm][seed]) for arm, seed, rate in extra), default=0.0)
     rows = [(arm, seed, rate) for arm, held in logs.items() for seed, rate in held.items()]
     several = len({seed for _, seed, _ in rows}) > 1
@@ -241,16 +247,16 @@ def _between_cells(rows: Sequence[tuple[Arm, int, float]]) -> dict[Arm, Sureness
 def _within_cells(cells: Mapping[Arm, Mapping[int, Timed]], floor: float) -> dict[Arm, Sureness]:
     """What one cell of each arm may be off by, as far as its own steps tell, and CELL with it.
 
-    What cells drift by between them is taken to be CELL at least, what a repeat differed by, and
-    what the tenths of the cell differ by: one that throttled or was held up says so itself.
+    What cells differ by is taken to be CELL at least, what a repeat differed by, and what single
+    steps scatter by: where those do, as in a small model that waits for its host, so do cells.
     """
     known = max(CELL, floor / math.sqrt(2)) ** 2
     found = {}
     for arm, left in _paired(cells):
-        steps, tenths = step_error(left), _tenths(left)
-        whole = steps.variance + max(known, tenths)
+        steps, scatter = step_error(left), variance(left)
+        whole = steps.variance + max(known, scatter)
         unsure = steps.variance**2 / steps.freedom
-        unsure += max(0.0, tenths - known) ** 2 / (BLOCKS - 1)
+        unsure += max(0.0, scatter - known) ** 2 / (len(left) - 1)
         freedom = whole**2 / unsure if unsure else MOST_FREEDOM  # Welch (1947)
         found[arm] = Sureness(whole, min(freedom, MOST_FREEDOM))
     return found
@@ -295,13 +301,6 @@ def step_error(left: Sequence[float]) -> Sureness:
     as_one -= 2 * alike * (1 - alike**count) / (count * (1 - alike) ** 2)
     sample = squares / (count - 1) / max(0.05, 1 - (as_one - 1) / (count - 1))
     return Sureness(sample * as_one / count, max(1.0, count / as_one - 1))
-
-
-def _tenths(left: Sequence[float]) -> float:
-    """Variance between the means of blocks of successive steps."""
-    count = min(BLOCKS, len(left) // 3)
-    ends = [len(left) * n // count for n in range(count + 1)]
-    return variance(fmean(left[a:b]) for a, b in pairwise(ends))
 
 
 def _cell_interval(timed: Timed) -> Interval:
