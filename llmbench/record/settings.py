@@ -75,6 +75,11 @@ class Settings(BaseModel):
         return value
 
     @property
+    def train_examples(self) -> int:
+        """How many examples the steps take."""
+        return self.steps * self.batch_size * self.accumulation
+
+    @property
     def numerics(self) -> Numerics:
         """What the precision is made of."""
         return PRECISIONS[self.precision]

@@ -15,6 +15,9 @@ from llmbench.source import leak
 from llmbench.source.data import Data
 from llmbench.storage.store import Store
 
+POOL = 10
+"""Each seed draws what it trains on from so many times as much, where there is more than it takes:
+the luck of training is also that of its data. More would fill the output directory."""
 RANDOM_TOKENS = "random tokens"
 """What is trained on where the weights are random and no data are given."""
 
@@ -35,7 +38,7 @@ class Inputs:
 def read(setup: Setup) -> Inputs:
     """Read and check the data, and choose the examples that the cells get."""
     config, settings = setup.config, setup.config.settings
-    needed = settings.steps * settings.batch_size * settings.accumulation
+    needed = settings.train_examples
     if not setup.has_text:
         ref = DataRef(name=RANDOM_TOKENS, examples=needed, sha256="")
         return Inputs(None, None, DataRefs(ref, ref.model_copy(update={"examples": 0})))
@@ -58,7 +61,7 @@ def read(setup: Setup) -> Inputs:
         )
     evaluate = dataset.sample(evaluate, settings.eval_examples)
     shared = leak.in_both(evaluate.examples, train.examples)
-    train = dataset.sample(train, needed)
+    train = dataset.sample(train, POOL * needed)
     refs = DataRefs(train.ref, evaluate.ref, validation.ref if validation else None)
     return Inputs(train, evaluate, refs, validation, shared)
 

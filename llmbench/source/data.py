@@ -82,12 +82,19 @@ def _left_out(name: str, form: Format, used: Sequence[str], left: Sequence[str])
         yield f"'{name}' is read{known} {what}; left out: {', '.join(left)}."
 
 
+def drawn(examples: Sequence[Example], count: int, seed: int) -> Sequence[Example]:
+    """At most `count` of the examples, chosen by the seed, in their original order."""
+    if len(examples) <= count:
+        return examples
+    chosen = random.Random(seed).sample(range(len(examples)), count)
+    return [examples[i] for i in sorted(chosen)]
+
+
 def sample(data: Data, count: int, seed: int = 0) -> Data:
     """At most `count` examples, chosen by the seed, in their original order."""
     if len(data.examples) <= count:
         return data
-    chosen = sorted(random.Random(seed).sample(range(len(data.examples)), count))
-    return replace(data, examples=tuple(data.examples[i] for i in chosen))
+    return replace(data, examples=tuple(drawn(data.examples, count, seed)))
 
 
 def hold_out(data: Data, evaluated: Data, most: int) -> tuple[Data, Data | None]:

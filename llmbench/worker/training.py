@@ -196,7 +196,7 @@ def fill_budget(running: Running, sequences: list[Tokens] | None) -> None:
 
 
 def training_sequences(running: Running) -> list[Tokens] | None:
-    """The training data as tokens; None where random tokens are trained on.
+    """What this seed trains on, as tokens; None where random tokens are trained on.
 
     So they are as well where the sequence length is stretched: no text is as long as asked.
     """
@@ -204,7 +204,9 @@ def training_sequences(running: Running) -> list[Tokens] | None:
     stretched = job.cell.fit.stretched if job.cell.fit else ""
     if encoder is None or job.train_file is None or stretched == "seq_len":
         return None
-    examples = [encoder.bare(e) for e in data.load_lines(job.train_file)]
+    pool = data.load_lines(job.train_file)
+    wanted = data.drawn(pool, job.cell.settings.train_examples, job.cell.seed)
+    examples = [encoder.bare(e) for e in wanted]
     sequences = [encoder.sequence(e) for e in examples]
     warn_of_examples(running, len(examples), "training")
     return sequences

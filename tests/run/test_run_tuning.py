@@ -268,3 +268,10 @@ def test_a_record_s_validations_come_back_as_they_were(run, data):
     for record in store.read().records:
         if record.cell.trains and not record.cell.tuning:
             assert [v.loss for v in record.validation] == [3.0, 2.0, 1.5]
+
+
+def test_seeds_draw_what_they_train_on_from_ten_times_as_much(run):
+    store, _, launcher = run(steps=4, batch_size=2, burn_in_steps=0, seeds=2, tune=False)
+    assert {j.cell.train_data.examples for j in launcher.jobs} == {80}
+    lines = (store.data / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 80

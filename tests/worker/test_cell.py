@@ -99,6 +99,13 @@ def chat_template(monkeypatch):
     return give
 
 
+def test_a_cell_that_is_run_once_more_trains_and_is_not_evaluated(run):
+    record, _ = run("lora", repeat=1)
+    assert record.status == "ok"
+    assert list(record.phases) == ["load", "prepare", "train"]
+    assert len(record.steps) == 4
+
+
 def test_a_cell_trained_on_text_has_all_of_its_figures(run):
     record, said = run("lora")
     assert (record.status, record.reason) == ("ok", None)

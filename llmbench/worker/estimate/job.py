@@ -114,10 +114,12 @@ def lengths(job: EstimateJob) -> Callable[[Cell], int]:
         tokenizer, asked.template, first.model.id, asked.special_tokens, paired
     )
     encoder = encoding.Encoder(tokenizer, task, written, first.settings.seq_len)
-    sequences = [encoder.sequence(encoder.bare(e)) for e in data.load_lines(job.train_file)]
+    pool = data.load_lines(job.train_file)
 
     @cache
     def longest(seed: int) -> int:
+        wanted = data.drawn(pool, asked.train_examples, seed)
+        sequences = [encoder.sequence(encoder.bare(e)) for e in wanted]
         steps = batch.steps(sequences, first.settings, seed, pad=0)
         return max(b.input_ids.shape[1] for step in steps for b in step)
 
