@@ -1,4 +1,4 @@
-"""`llmbench list`: what is installed."""
+"""`llmbench list`: what is installed, and what was compared."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ KINDS = (
     "launchers",
     "exporters",
     "plugins",
+    "runs",
 )
 
 
@@ -23,9 +24,10 @@ KINDS = (
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON, with every detail.")
 @strict_plugins
 def list_(kind: str, as_json: bool) -> None:
-    """List what is installed, with the package that each comes from.
+    """List what is installed, with the package that each comes from, or what was compared.
 
-    KIND is strategies, models, tasks, metrics, probes, launchers, exporters or plugins.
+    KIND is strategies, models, tasks, metrics, probes, launchers, exporters, plugins, or runs: the
+    comparisons in reports/ below the working directory, the newest first.
 
     --json tells more: of strategies, for instance, the options with type, default and
     description, the group that each decides, and what it stands on alone.

@@ -44,8 +44,11 @@ def formats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     metavar="FILE",
     help="Write to this file, or to standard output for -; its suffix stands in for --format.",
 )
+@click.option("--open", "opened", is_flag=True, help="Open the page in the browser.")
 @strict_plugins
-def report(directories: tuple[Path, ...], form: str | None, output: str | None) -> None:
+def report(
+    directories: tuple[Path, ...], form: str | None, output: str | None, opened: bool
+) -> None:
     """Render the comparison in DIR from its records.
 
     Without options, all its files in DIR are written again. Several directories are merged into
@@ -56,6 +59,7 @@ def report(directories: tuple[Path, ...], form: str | None, output: str | None) 
     llmbench report DIR --format markdown             a table for a pull request
     llmbench report DIR --format latex                a table for a paper
     llmbench report A B C --output merged.html        several comparisons in one report
+    llmbench report DIR --open                        and a look at the page
 
     With --format, text goes to standard output unless --output names a file; html goes to
     report.html, in DIR or for several in the current directory.
@@ -72,6 +76,8 @@ def report(directories: tuple[Path, ...], form: str | None, output: str | None) 
         written = export(comparison, directories[0])
         for path in written.paths:
             click.echo(path)
+        if opened:
+            click.launch(str(directories[0] / "report.html"))
         sys.exit(complain(written))
     else:
         write(comparison, chosen(form, output), output, directories)

@@ -60,6 +60,7 @@ def _rule(outcome: Outcome) -> dict[str, Any]:
     return {
         "rule": outcome.rule.text,
         "figure": outcome.rule.figure_id,
+        "verdict": "broken" if outcome.broken_by else "held" if outcome.judged else "not judged",
         "broken_by": [c.name for c, _ in outcome.broken_by],
         "not_judged": outcome.unjudged,
     }

@@ -14,9 +14,9 @@ from llmbench.output.diff_text import (
     broken_rules,
     growth,
     label,
+    others,
     shown,
     summary,
-    unjudged,
     values,
 )
 from llmbench.wording import figures
@@ -59,7 +59,8 @@ def _lines(diff: Diff, outcomes: Sequence[Outcome]) -> Iterator[str]:
     for rule, how in broken_rules(outcomes):
         yield f"**fails** {md.code(rule)}: {md.escape(how)}"
     yield from (f"{md.code(name)} {md.escape(how)}" for name, how in broken_cells(diff))
-    yield from map(md.escape, unjudged(outcomes))
+    for verdict, rule, why in others(outcomes):
+        yield f"**{verdict}** {md.code(rule)}" + (f": {md.escape(why)}" if why else "")
     for side, names in (("old", diff.missing), ("new", diff.added)):
         if names:
             yield f"only in {side}: {text.listed([md.code(n) for n in names], 20)}"

@@ -80,13 +80,23 @@ def broken_cells(diff: Diff) -> list[tuple[str, str]]:
     return [(c.name, f"is no longer well. {c.broken}") for c in diff.cells if c.broken]
 
 
-def unjudged(outcomes: Sequence[Outcome]) -> list[str]:
-    """A line for each rule that could not be held against some cell."""
+def others(outcomes: Sequence[Outcome]) -> list[tuple[str, str, str]]:
+    """Each rule that nothing breaks: its verdict, the rule, and of what it was not judged."""
     return [
-        f"{o.rule.text} could not be judged of {words.listed(o.unjudged)}."
+        (
+            "holds" if o.judged else "not judged",
+            o.rule.text,
+            _unjudged(o),
+        )
         for o in outcomes
-        if o.unjudged
+        if not o.broken_by
     ]
+
+
+def _unjudged(outcome: Outcome) -> str:
+    if outcome.unjudged:
+        return f"could not be judged of {words.listed(outcome.unjudged)}."
+    return "" if outcome.judged else "it was measured in neither comparison."
 
 
 def summary(diff: Diff) -> str:
@@ -148,12 +158,12 @@ def _end(diff: Diff, outcomes: Sequence[Outcome]) -> Iterator[str]:
     if diff.added:
         yield from _wrapped("Only in new: ", words.listed(diff.added, 20))
     yield from _wrapped("", summary(diff))
-    for sentence in unjudged(outcomes):
-        yield from _wrapped("Note: ", sentence)
     for name, how in broken_cells(diff):
         yield from _wrapped("FAILS " if outcomes else "", f"{name} {how}")
     for rule, how in broken_rules(outcomes):
         yield from _wrapped("FAILS ", f"{rule}: {how}")
+    for verdict, rule, why in others(outcomes):
+        yield from _wrapped(f"{verdict.upper()} ", f"{rule}: {why}" if why else rule)
 
 
 def _wrapped(start: str, content: str) -> list[str]:

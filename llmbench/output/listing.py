@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic_core import to_jsonable_python
 
 from llmbench import plugin
+from llmbench.errors import StoreError
 from llmbench.plugin.catalogue import Entry, Plugin
 from llmbench.plugin.exporter import Exporter
 from llmbench.plugin.model import Model
 from llmbench.plugin.strategy import Strategy
 from llmbench.plugin.task import Task
-from llmbench.text import aligned
+from llmbench.storage.store import Store
+from llmbench.text import aligned, clean
+
+REPORTS = Path("reports")
+"""Where comparisons land by default."""
 
 
 def listing(kind: str) -> str:
-    """Everything of one kind, with the package that it comes from."""
+    """Everything of one kind, with the package that it comes from; or what was compared."""
+    if kind == "runs":
+        return saved(REPORTS)
     if kind == "plugins":
         rows = [(s.name, s.distribution, s.broken or "works") for s in plugin.registry().plugins]
         return aligned(("PLUGIN", "PACKAGE", "STATE"), rows)
@@ -28,8 +38,37 @@ def listing(kind: str) -> str:
     return aligned(("ID", "SUMMARY", "PACKAGE"), rows)
 
 
+def saved(folder: Path) -> str:
+    """The comparisons below a folder, the newest first."""
+    rows = [(str(r["directory"]), r["created"], r["model"], r["ended"]) for r in runs(folder)]
+    return aligned(("DIRECTORY", "CREATED", "MODEL", "RUNS"), rows)
+
+
+def runs(folder: Path) -> list[dict[str, str]]:
+    """The same as values; directories without a comparison that can be read are left out."""
+    found = []
+    for header in folder.glob("**/comparison.json"):
+        with suppress(StoreError):
+            found.append(_run(header.parent))
+    return sorted(found, key=lambda run: run["created"], reverse=True)
+
+
+def _run(directory: Path) -> dict[str, str]:
+    comparison = Store(directory).read()
+    counts = Counter(record.status for record in comparison.reported.planned)
+    models = dict.fromkeys(p.cell.model.id for p in comparison.header.plan.cells)
+    return {
+        "directory": str(directory),
+        "created": comparison.header.created_at,
+        "model": clean(", ".join(models)),
+        "ended": ", ".join(f"{count} {status}" for status, count in counts.items()) or "none",
+    }
+
+
 def items(kind: str) -> list[dict[str, Any]]:
     """The same as values, with all that is declared of each."""
+    if kind == "runs":
+        return runs(REPORTS)
     if kind == "plugins":
         return [_plugin(source) for source in plugin.registry().plugins]
     entries: dict[str, Entry[Any]] = plugin.registry().catalogues()[f"register_{kind}"].entries

@@ -341,6 +341,7 @@ def test_the_json_has_every_figure_and_what_broke_each_rule():
     assert figures["rougeL"]["interval"][1] < 0
     assert figures["peak_memory_bytes"]["change"] == 6 * 2**30
     assert content["rules"][0]["broken_by"] == ["lora"]
+    assert content["rules"][0]["verdict"] == "broken"
     assert {f for f, c in figures.items() if c["verdict"] in SIGNIFICANT} >= {"rougeL", "rouge1"}
 
 
@@ -380,6 +381,16 @@ def test_the_command_ends_with_one_when_something_got_worse_and_names_it(run):
     ended_with, said = run(comparison([lora()]), worse, "--fail-if", "peak_memory>+5%")
     assert ended_with == 1
     assert "FAILS peak_memory>+5%: lora went from 30.0 GiB to 36.0 GiB (+20.0 %)" in said
+
+
+def test_each_bound_is_said_to_be_broken_or_to_hold_or_not_to_be_judged(run):
+    old, new = comparison([lora()]), comparison([lora(memory=36.0)])
+    bounds = ("peak_memory>+5%", "rougeL<-0.5", "fit_size<-1%")
+    _, said = run(old, new, *(a for b in bounds for a in ("--fail-if", b)))
+    assert "FAILS peak_memory>+5%" in said
+    assert "\nHOLDS rougeL<-0.5\n" in said
+    _, marked = run(old, new, *(a for b in bounds for a in ("--fail-if", b)), "--format=markdown")
+    assert "**holds** `rougeL<-0.5`" in marked
 
 
 def test_the_command_ends_with_nothing_where_nothing_changed(run):

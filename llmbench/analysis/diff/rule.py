@@ -59,6 +59,8 @@ class Outcome:
     broken_by: tuple[tuple[CellDiff, Change], ...]
     unjudged: tuple[str, ...]
     """Cells whose figure could not be held against the old one."""
+    judged: int
+    """In how many cells it could."""
     blind: bool
     """Whether the old comparison has the figure, and it could be judged nowhere."""
 
@@ -107,5 +109,6 @@ def _outcome(rule: Rule, diff: Diff) -> Outcome:
         rule=rule,
         broken_by=tuple((c, h) for c, h in found if rule.breaks(h)),
         unjudged=tuple(unjudged),
+        judged=len(well) - len(unjudged),
         blind=measured and len(unjudged) == len(well),
     )

@@ -81,7 +81,8 @@ class Lines:
     def cell(self, cell: Cell) -> None:
         """Say which cell runs."""
         self.progress.cell(cell)
-        self.say(f"{self.progress.number(self.progress.done + 1)} {cell.name} ...")
+        name = f"{cell.name}{self.progress.seed(cell)}"
+        self.say(f"{self.progress.number(self.progress.done + 1)} {name} ...")
 
     def event(self, event: Event) -> None:
         """If verbose, a line for the phase that has ended; and what there is to wait for."""
@@ -99,7 +100,7 @@ class Lines:
         taken = None if kept or record.status == "skipped" else self.progress.pace.spent()
         self.progress.record(record, kept)
         line = Text(f"{self.progress.number(self.progress.done)} ")
-        line.append(ended(record, taken, self.progress.longest), style(record.status))
+        line.append(ended(record, taken, self.progress), style(record.status))
         if kept and record.status != "ok":
             line.append("  kept")
         self.say(line)
@@ -174,6 +175,7 @@ class Quiet(Lines):
     def start(self, plan: Plan, root: Path) -> None:
         """Say nothing."""
         self.progress.start(plan)
+        self.progress.longest = 0  # alone, a line has no columns to stand in
 
     def cell(self, cell: Cell) -> None:
         """Say nothing."""
@@ -183,7 +185,7 @@ class Quiet(Lines):
         """A line for a cell that did not end well."""
         self.progress.record(record, kept)
         if record.status not in ("ok", "skipped"):
-            self.err.print(ended(record, None, 0), soft_wrap=True, markup=False)
+            self.err.print(ended(record, None, self.progress), soft_wrap=True, markup=False)
 
     def notice(self, sentence: str) -> None:
         """On standard error: the path stays alone on standard output."""
@@ -194,15 +196,16 @@ class Quiet(Lines):
         self.say(str(report))
 
 
-def ended(record: Record, seconds: float | None, longest: int) -> str:
+def ended(record: Record, seconds: float | None, progress: Progress) -> str:
     """A cell's end in one line; None for the seconds of one that was measured before."""
-    name = record.cell.name.ljust(longest)
+    seed = progress.seed(record.cell)
+    name = record.cell.name.ljust(progress.longest) + seed
     if record.cell.tuning and record.status in ("ok", "diverged"):
         return f"{name}  {tried(record)}"
     if record.status != "ok":
         where = f" in {record.phase}" if record.phase else ""
         return f"{name}  {record.status}{where}: {record.reason}"
-    figures = [_quality(record)] if record.cell.eval_data.examples else []
+    figures = [_quality(record, not seed)] if record.cell.eval_data.examples else []
     figures += [figure_text(BY_ID[name], record).rjust(width) for name, width in WIDTHS.items()]
     time = "kept" if seconds is None else clock(seconds)
     return "  ".join([name, *figures, time])
@@ -235,7 +238,8 @@ def cells(count: int) -> str:
     return f"{count} cell{'s' if count != 1 else ''}"
 
 
-def _quality(record: Record) -> str:
+def _quality(record: Record, named: bool) -> str:
+    """The score, with its label where the line has room for one."""
     score = ranking([record])
-    text = f"{score.label} {figure_text(score, record)}" if score else ""
-    return text.rjust(QUALITY_WIDTH)
+    text = figure_text(score, record) if score else ""
+    return f"{score.label} {text}".rjust(QUALITY_WIDTH) if score and named else text.rjust(5)

@@ -75,7 +75,9 @@ class LiveView(Lines):
     def _head(self, cell: Cell) -> Text:
         progress = self.progress
         count = f" {progress.count[0]}/{progress.count[1]}" if progress.count else ""
-        head = Text(cell.name, style="bold", no_wrap=True, overflow="ellipsis")
+        head = Text(
+            cell.name + progress.seed(cell), style="bold", no_wrap=True, overflow="ellipsis"
+        )
         if progress.interrupted:
             return head.append(ENDS, "not bold red")
         return head.append(f"  {progress.phase}{count}  {progress.figures}", style="not bold")

@@ -166,6 +166,8 @@ class Progress:
         self.pace = Pace()
         self.total = 0
         self.done = 0
+        self.seeds = 1
+        """How many seeds the results have: if several, each line names its own."""
         self.longest = 0
         """Characters of the longest composition up to a bound, so that lines stand in columns."""
         self.running: Cell | None = None
@@ -182,6 +184,7 @@ class Progress:
     def start(self, plan: Plan) -> None:
         """The plan is made."""
         self.replan(plan)
+        self.seeds = len({p.cell.seed for p in plan.cells if not p.cell.tuning})
         names = [len(p.cell.name) for p in plan.cells]
         self.longest = min(NAME_WIDTH, max(names, default=0))
 
@@ -223,6 +226,10 @@ class Progress:
             self.kept[record.status] += 1
         self.running = None
         self.pace.record(record)
+
+    def seed(self, cell: Cell) -> str:
+        """`  seed 1`, where results have several."""
+        return f"  seed {cell.seed}" if self.seeds > 1 and not cell.tuning else ""
 
     def number(self, number: int) -> str:
         """`[ 3/12]`."""
