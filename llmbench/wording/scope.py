@@ -122,7 +122,8 @@ def _speed(standing: Standing) -> Iterator[Said]:
         steps = standing.competing[0].cell.settings.steps
         covers = (
             "is rough: it covers the scatter of the steps that count, not what drifts from cell to "
-            f"cell. That is taken for {CELL:.0%}, and so no small difference is told (--seeds)"
+            f"cell. That is taken for what steps scatter by, {100 * CELL:.0f} % at least: no small "
+            "difference is told (--seeds)"
             if standing.one_seed
             else "covers the spread between the cells of the seeds, which ran in turn"
         )
