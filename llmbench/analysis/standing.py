@@ -222,6 +222,11 @@ class Standing:
         judged = [(a, found.verdict(a.id, arm.id, self.margin)) for a in others]
         return [a for a, verdict in judged if verdict is None or verdict.word == "undecided"]
 
+    def power(self, pick: Arm) -> Need | None:
+        """What it takes to tell the pick from the best of those that it is undecided against."""
+        ranked = sorted(self.undecided(pick), key=self.merit, reverse=True)
+        return next((found for arm in ranked if (found := self.need(arm, pick))), None)
+
     def fastest(self) -> tuple[Arm, ...]:
         """The fastest of those that fit, then those that nothing shows to be slower."""
         running = self.fitting or self.competing

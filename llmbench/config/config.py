@@ -128,7 +128,9 @@ class Config(BaseModel):
     )
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of data order, adapters and dropout.")
     seeds: Seeds = Field(
-        1, description="How many seeds, counted from --seed; or which ones, with commas."
+        1,
+        description="How many seeds, counted from --seed; or which ones, with commas. By default 3 "
+        "where quality is judged, but for the model that ships.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to run.")
     launcher: str = Field("auto", description="How a cell's process is started.")

@@ -25,6 +25,9 @@ ALL = "all"
 """Every strategy that is not for reference only."""
 GPU_PRECISION = LIGHTEST
 """What cells train in on a GPU unless it is said: docs/figures.md, section 11, has the reason."""
+SEEDS = 3
+"""Trainings of each method where quality is judged, unless it is said or the model has its own: one
+gives no verdict."""
 BASE = "base"
 """The composition that trains nothing: what the others are held against."""
 
@@ -116,6 +119,8 @@ def defaults(config: Config, environment: Environment, source: Source) -> list[L
     layers: list[Layer] = []
     if environment.device == "cuda":
         layers.append((f"default on {environment.device_name}", {"precision": GPU_PRECISION}))
+    if config.weights == "pretrained":
+        layers.append(("default where quality is judged", {"seeds": SEEDS}))
     layers.append((f"default for {source.id}", source.defaults))
     task = plugin.registry().tasks.get(config.task)
     if task.metrics:

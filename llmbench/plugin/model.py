@@ -23,6 +23,8 @@ class Model:
     """A `config.json` of the architecture, for `--weights random` without a download."""
     defaults: Mapping[str, object] = field(default_factory=dict)
     """Settings that suit this model better than llmbench's own defaults."""
+    seeds: int | None = None
+    """How many seeds it is compared with unless it is said; None for llmbench's own default."""
     learning_rates: Mapping[str, float] = field(default_factory=dict)
     """The best learning rates on the data that it ships with, by composition without the parts
     that change memory or kernels alone: `{"full": 1e-3, "lora": 1e-2}`. Such compositions are not

@@ -95,7 +95,7 @@ def find(name: str, weights: str, revision: str | None, trust: Trust = NOTHING) 
             model.hub_id,
             model.folder,
             model.config,
-            model.defaults,
+            {**model.defaults, **({"seeds": model.seeds} if model.seeds else {})},
             model.learning_rates,
             trust,
         )

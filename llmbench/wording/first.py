@@ -9,6 +9,7 @@ from llmbench.analysis.tuning import searches
 from llmbench.plugin import registry
 from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison
+from llmbench.wording import phrases
 
 LEAST_SURE = 3
 """Seeds from which the luck of training can be told from the method."""
@@ -48,14 +49,16 @@ def trust(standing: Standing, pick: Arm | None) -> str:
             f"method from a luckier one. {_more(standing)}"
         )
     others = [arm for arm in standing.fitting if arm is not pick]
-    level = [arm for arm in (*standing.level(), best) if arm is not pick and arm in others]
-    undecided = [arm for arm in dict.fromkeys(level) if "undecided" in _words(standing, arm, pick)]
+    undecided = standing.undecided(pick)
+    level = [arm for arm in standing.level() if arm in others]
     label = standing.score.label
     if undecided:
-        which = "none" if len(undecided) == len(others) else f"{len(others) - len(undecided)}"
+        told = len(others) - len(undecided)
+        found = standing.power(pick)
         return (
-            f"Not sure: {label} tells {which} of the {text.plural(len(others), 'other method')} "
-            f"apart from it. {_more(standing)}"
+            f"Not sure: {label} tells {told or 'none'} of the "
+            f"{text.plural(len(others), 'other method')} apart from it. "
+            f"{phrases.takes(found) if found else _more(standing)}"
         )
     if level:
         return (
@@ -65,15 +68,9 @@ def trust(standing: Standing, pick: Arm | None) -> str:
     return "Sure: no other method reaches its quality, with the error of the whole page at 5 %."
 
 
-def _words(standing: Standing, arm: Arm, pick: Arm) -> set[str | None]:
-    """The verdicts that stand between the two: each is judged against the best."""
-    return {standing.word(one) for one in (arm, pick) if one is not standing.best}
-
-
 def _more(standing: Standing) -> str:
     """What would make it surer, unless that was done already."""
-    seeds = max(standing.seed_counts)
-    return f"More seeds tell (--seeds {LEAST_SURE if seeds < LEAST_SURE else 2 * seeds})."
+    return f"More seeds tell (--seeds {max(LEAST_SURE, *standing.seed_counts)})."
 
 
 def meanings(standing: Standing) -> tuple[tuple[str, str], ...]:

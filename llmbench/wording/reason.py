@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from statistics import fmean
 
 from llmbench import text
 from llmbench.analysis.choice import Picked
 from llmbench.analysis.groups import group
 from llmbench.analysis.standing import Standing
-from llmbench.analysis.statistics.need import Need
 from llmbench.record.arm import Arm
 from llmbench.units import spoken
 from llmbench.wording import figures, phrases
@@ -21,7 +20,7 @@ def limits(standing: Standing, picked: Picked) -> Iterator[str]:
     if standing.one_seed:
         yield "as far as one seed can tell"
     elif rivals:
-        found = _hardest(standing, picked.arm, rivals)
+        found = standing.power(picked.arm)
         here = f" (can tell {phrases.told(found)} here)" if found else ""
         yield f"undecided against {text.listed([standing.name(arm) for arm in rivals], 2)}{here}"
     if unlearnt(standing):
@@ -165,19 +164,13 @@ def _beyond_budget(standing: Standing, best: Arm) -> Iterator[str]:
 def _need(standing: Standing, picked: Picked) -> Iterator[str]:
     """What would decide what the pick rests on."""
     rivals = standing.undecided(picked.arm)
-    found = _hardest(standing, picked.arm, rivals)
+    found = standing.power(picked.arm)
     if found:
         yield phrases.takes(found)
     elif picked.arm is not picked.best and picked.best in rivals:
         difference = standing.verdicts[picked.arm.id].difference
         if difference.low == difference.high == 0:
             yield "Both have the same score on every example."
-
-
-def _hardest(standing: Standing, pick: Arm, rivals: Sequence[Arm]) -> Need | None:
-    """What it takes to tell the pick from the highest of those that it is undecided against."""
-    ranked = sorted(rivals, key=standing.merit, reverse=True)
-    return next((found for arm in ranked if (found := standing.need(arm, pick))), None)
 
 
 def _expected(standing: Standing, picked: Picked) -> Iterator[str]:

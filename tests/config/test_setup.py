@@ -28,6 +28,14 @@ def test_what_is_asked_for_lies_over_the_models_own_defaults(registry):
     assert resolved.config.settings.learning_rate == expected
 
 
+def test_where_quality_is_judged_three_seeds_are_the_default_but_for_the_model_that_ships(settle):
+    assert len(settle().config.every_seed) == 3
+    assert len(settle(weights="random").config.every_seed) == 1
+    assert len(settle(model="llmbench-tiny").config.every_seed) == 1
+    assert settle(seeds=2).resolved.origins["seeds"] == "command line"
+    assert settle().resolved.origins["seeds"] == "default where quality is judged"
+
+
 def test_random_weights_evaluate_less(settle):
     found = settle(weights="random")
     assert found.resolved.origins["eval_examples"] == "default for random weights"

@@ -134,6 +134,7 @@ def run(registry, data, tmp_path):
         Scripted.acts = acts or {}
         asked = {
             "model": str(folder),
+            "seeds": 1,
             "device": "cpu",
             "launcher": "scripted",
             "strategies": "full,lora",

@@ -50,6 +50,7 @@ def run(registry, data):
         Scripted.acts = acts
         asked = {
             "model": str(HERE / "tiny"),
+            "seeds": 1,
             "device": "cpu",
             "launcher": "scripted",
             "strategies": "full,lora",

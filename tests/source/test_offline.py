@@ -12,7 +12,7 @@ from llmbench.storage.store import Store
 from make_tiny import FOLDER
 
 SMALL = "--steps 2 --burn-in-steps 1 --batch-size 1 --eval-examples 2 --max-new-tokens 2"
-BASE = ("compare", "--strategies", "base", *SMALL.split())
+BASE = ("compare", "--strategies", "base", "--seeds", "1", *SMALL.split())
 
 
 @pytest.fixture(scope="module")

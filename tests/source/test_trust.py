@@ -273,7 +273,9 @@ def test_the_command_refuses_in_one_sentence_before_anything_runs(request, tmp_p
 
 
 def test_what_was_allowed_is_recorded_and_shown(with_code, tmp_path):
-    small = "--steps 2 --burn-in-steps 1 --batch-size 1 --eval-examples 2 --max-new-tokens 2"
+    small = (
+        "--seeds 1 --steps 2 --burn-in-steps 1 --batch-size 1 --eval-examples 2 --max-new-tokens 2"
+    )
     done = llmbench(
         tmp_path, "compare", "--model", str(with_code), "--strategies", "base",
         *small.split(), "--trust-remote-code", "--output", "out",

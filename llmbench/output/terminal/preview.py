@@ -25,6 +25,7 @@ def preview(setup: Setup, inputs: Inputs) -> str:
         [
             aligned(("CELL", "WILL", "DECLARES"), list(cells(setup))),
             "",
+            *seeds(setup),
             *tuning(setup),
             *([f"{REPEAT}.", ""] if setup.repeats else []),
             *survey(setup, inputs),
@@ -33,6 +34,19 @@ def preview(setup: Setup, inputs: Inputs) -> str:
             device,
         ]
     )
+
+
+def seeds(setup: Setup) -> Iterator[str]:
+    """What several seeds cost, and what one would not tell."""
+    count, steps = len(setup.config.every_seed), setup.config.settings.steps
+    if count == 1:
+        return
+    trained = count * sum(c.trains for c in setup.compositions)
+    yield (
+        f"Each trains with {count} seeds: {trained} trainings, {trained * steps:,} steps, {count} "
+        "times what one seed costs. One (--seeds 1) gives no verdict on methods."
+    )
+    yield ""
 
 
 def tuning(setup: Setup) -> Iterator[str]:

@@ -1,0 +1,60 @@
+"""What is missing of a comparison makes its answer more careful, never less."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import records
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmbench.analysis.standing import stand
+from llmbench.record.record import Record
+from llmbench.wording.answer import answer
+from llmbench.wording.notes import notes
+
+METHODS = {"full": 0.60, "lora": 0.58, "qlora": 0.45}
+KEPT = st.fixed_dictionaries(
+    {name: st.sets(st.sampled_from((0, 1, 2)), min_size=1) for name in METHODS}
+)
+
+
+@cache
+def made(name: str, seed: int) -> Record:
+    return records.ok(name, METHODS[name] + 0.004 * seed, cell=records.cell(name, seed))
+
+
+def cautious(kept: dict[str, set[int]]) -> tuple[bool, bool]:
+    """Whether a warning says that seeds are too few, and whether the headline has a limit."""
+    found = records.comparison([made(n, s) for n, held in kept.items() for s in sorted(held)])
+    standing = stand(found)
+    said = answer(standing)
+    warned = any(
+        n.kind == "warning"
+        and (n.text.startswith("One seed") or "fewer than two seeds in common" in n.text)
+        for n in notes(found, standing)
+    )
+    return warned, bool(said.limit) or not said.headline.startswith("Pick")
+
+
+@settings(max_examples=60, deadline=None)
+@given(KEPT, KEPT)
+def test_removing_records_never_removes_a_caution(kept, others):
+    fewer = {name: held & others[name] or held for name, held in kept.items()}
+    before, after = cautious(kept), cautious(fewer)
+    assert after[0] or not before[0]
+    assert all(after) or not after[0]
+
+
+def test_an_interruption_after_the_second_method_leaves_the_others_undecided():
+    """Seed 0 of all and seed 1 of two: nothing is known of the third but one training."""
+    kept = {"full": {0, 1}, "lora": {0, 1}, "qlora": {0}}
+    assert cautious(kept) == (True, True)
+    found = stand(records.comparison([made(n, s) for n, held in kept.items() for s in held]))
+    assert [arm.cell.composition for arm in found.lone] == ["qlora"]
+    assert found.word(found.lone[0]) == "undecided"
+    assert "`qlora`" in answer(found).limit
+
+
+def test_a_whole_comparison_has_no_such_caution():
+    assert cautious({key: {0, 1, 2} for key in METHODS})[0] is False
