@@ -138,3 +138,14 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
     lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in table)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def split_list(text: str) -> list[str]:
+    """Split at the commas that are not inside brackets; empty parts are dropped."""
+    parts = re.split(r",(?![^()]*\))", text)
+    return [p.strip() for p in parts if p.strip()]
+
+
+def split_members(text: str) -> list[str]:
+    """The labels of a composition's members: `lora(r=64)` and `4-bit` of `lora(r=64)+4-bit`."""
+    return re.split(r"\+(?![^()]*\))", text)

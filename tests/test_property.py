@@ -23,10 +23,10 @@ from llmbench.errors import ConfigError, DataError, StoreError, UserError
 from llmbench.output import csv_json
 from llmbench.plugin import registry
 from llmbench.plugin.task import Task
-from llmbench.record import labels
 from llmbench.source import data
 from llmbench.storage.read import read_record
 from llmbench.storage.store import Store
+from llmbench.text import split_list
 
 IDS = sorted(registry().strategies.entries)
 TASK = Task("summarization", "", "{input}")
@@ -79,8 +79,8 @@ def test_a_composition_is_one_or_a_sentence_says_why_not(text):
 
 @given(st.lists(composed, max_size=4).map(",".join))
 def test_a_list_is_split_into_what_can_be_joined_again(text):
-    parts = labels.split_list(text)
-    assert labels.split_list(",".join(parts)) == parts
+    parts = split_list(text)
+    assert split_list(",".join(parts)) == parts
 
 
 # The layers of the configuration.

@@ -21,8 +21,8 @@ from llmbench.analysis.statistics.verdict import Verdict
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.arm import Arm
 from llmbench.record.figure import BY_ID, peak_memory
-from llmbench.record.labels import split_members
 from llmbench.record.record import Cell, Record
+from llmbench.text import split_members
 
 train_speed = BY_ID["train_tokens_per_second"].of
 MOST_EFFECTS = 60

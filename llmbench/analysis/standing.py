@@ -54,7 +54,7 @@ Pairs = dict[int, dict[int, Word]]
 instead, by their numbers."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Standing:
     """The arms in their order, and what the statistics say of them."""
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from llmbench import errors
-from llmbench.command.options import ConfiguredCommand
-from llmbench.command.strict import strict_plugins
+from llmbench.command.options import ConfiguredCommand, strict_plugins
 
 if TYPE_CHECKING:
     from llmbench.config.setup import Setup

@@ -12,8 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from llmbench import errors
-from llmbench.command.options import ConfiguredCommand
-from llmbench.command.strict import strict_plugins
+from llmbench.command.options import ConfiguredCommand, strict_plugins
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llmbench.command.strict import strict_plugins
+from llmbench.command.options import strict_plugins
 
 KINDS = (
     "strategies",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from llmbench.plugin.strategy import Strategy
 
 
+Function = Callable[..., Any]
 Complete = Callable[[Context, Parameter, str], list[CompletionItem]]
 
 NO_COMMAS_IN_BRACKETS = r"(?![^()]*\))"
@@ -286,3 +287,25 @@ def _default(field: FieldInfo) -> str:
     if value in (None, ()):
         return ""
     return f"  [default: {','.join(value) if isinstance(value, tuple) else value}]"
+
+
+def strict_plugins(function: Function) -> Function:
+    """Give a command the option; it is checked before the command does anything."""
+    return click.option(
+        "--strict-plugins",
+        is_flag=True,
+        expose_value=False,
+        callback=_insist,
+        help="Fail where a plugin is broken, instead of leaving it out.",
+    )(function)
+
+
+def _insist(context: Context, parameter: Parameter, strict: bool) -> None:
+    if not strict or context.resilient_parsing:
+        return
+    from llmbench import plugin
+    from llmbench.errors import PluginError
+
+    found = plugin.registry().complaints()
+    if found:
+        raise PluginError(found[0])

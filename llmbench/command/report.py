@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from llmbench import errors
-from llmbench.command.strict import strict_plugins
+from llmbench.command.options import strict_plugins
 
 if TYPE_CHECKING:
     from llmbench.plugin.exporter import Exporter

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from llmbench.command.options import strict_plugins
 from llmbench.command.report import complain
-from llmbench.command.strict import strict_plugins
 
 
 @click.command()
@@ -34,9 +34,9 @@ def score(directory: Path, metrics: str, trust_remote_code: bool) -> None:
     llmbench score DIR --metrics chrf
     llmbench score DIR --metrics 'rouge(tokenizer=character),bleu(tokenize=zh)'
     """
-    from llmbench.record.labels import split_list
     from llmbench.run.rescore import rescore
     from llmbench.source.safety import Trust
+    from llmbench.text import split_list
 
     written = rescore(
         directory, split_list(metrics), Trust(trust_remote_code, False), lambda event: None

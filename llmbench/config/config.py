@@ -16,9 +16,9 @@ from pydantic import (
 
 from llmbench import units
 from llmbench.errors import ConfigError, nearest, wrong
-from llmbench.record.labels import split_list
 from llmbench.record.record import Budget, Stretched
 from llmbench.record.settings import Settings
+from llmbench.text import split_list
 
 Weights = Literal["pretrained", "random"]
 Retry = Literal["failed", "oom", "diverged", "timeout", "skipped", "all"]

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from llmbench.errors import ConfigError, nearest, wrong
-from llmbench.record.labels import split_list
+from llmbench.text import split_list
 
 
 def read_options(

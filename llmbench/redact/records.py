@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
-from llmbench.record.labels import split_members
 from llmbench.record.record import Cell, Member, PhaseRecord, Record
 from llmbench.redact import Redactor, redactor, writable
+from llmbench.text import split_members
 
 if TYPE_CHECKING:
     from llmbench.record.comparison import Header, Planned

@@ -163,10 +163,12 @@ class Course:
         declared = self._lay_out({})
         self._write(declared)
         self.bench.listener.start(self.header.plan, self.bench.store.root)
-        if self.tuning.arithmetics and not self._tune(declared):
-            return
-        cells = self._lay_out(self.tuning.chosen())
-        self._write(cells)
+        cells = declared
+        if self.tuning.arithmetics:
+            if not self._tune(declared):
+                return
+            cells = self._lay_out(self.tuning.chosen())
+            self._write(cells)
         if self._run(cells, cells.cells) and cells.repeats:
             self._repeat(cells)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from llmbench import text
 from llmbench.analysis.choice import picked
@@ -33,8 +34,9 @@ class Answer:
         return ", ".join(filter(None, [self.headline, self.limit]))
 
 
+@lru_cache(maxsize=4)
 def answer(standing: Standing) -> Answer:
-    """Answer as far as the records allow."""
+    """Answer as far as the records allow; worked out once for a page and its notes."""
     competing = standing.competing
     if len(competing) < 2 and reason.unlearnt(standing):
         return _no_verdict(standing)

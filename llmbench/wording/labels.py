@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from llmbench import text
 from llmbench.analysis.standing import Standing
-from llmbench.record.labels import split_members
+from llmbench.text import split_members
 
 LONG = 14
 """Characters up to which a name is its own label."""

@@ -10,8 +10,8 @@ from llmbench.config.composition import Composition
 from llmbench.errors import CompositionError, ConfigError, PluginError
 from llmbench.plugin.catalogue import Plugin
 from llmbench.plugin.strategy import Strategy
-from llmbench.record import labels
 from llmbench.record.settings import Settings
+from llmbench.text import split_list
 from llmbench_strategies import STRATEGIES
 
 BY_ID = {s.id: s for s in STRATEGIES}
@@ -138,7 +138,7 @@ def test_a_refusal_is_a_config_error():
 
 def test_a_list_is_split_at_commas_outside_brackets_only():
     text = "lora(r=4,alpha=8), full,,8-bit+gradient-checkpointing,"
-    assert labels.split_list(text) == [
+    assert split_list(text) == [
         "lora(r=4,alpha=8)",
         "full",
         "8-bit+gradient-checkpointing",
