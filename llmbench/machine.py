@@ -25,8 +25,6 @@ PACKAGES = (
     "bitsandbytes",
     "accelerate",
     "tokenizers",
-    "rouge_score",
-    "nltk",
     "flash_attn",
 )
 Device = Literal["cpu", "cuda"]

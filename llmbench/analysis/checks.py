@@ -14,6 +14,11 @@ In bf16, another attention kernel moved it by 0.02 % on Llama-2-7B's shape."""
 UNKNOWN_TOLERANCE = 0.15
 """The same where the weights are quantised and nobody took the loss of the quantised base, as in
 older records."""
+TRAINING_TOLERANCE = 0.05
+"""How far the loss in training mode may be from that in evaluation where weights are quantised.
+
+On a CPU bitsandbytes trains through 8-bit layers with activations as they are, and evaluates with
+activations in 8 bits: 2.942 against 2.893 on SmolLM2-135M, 1.7 %."""
 DROPOUT_TOLERANCE = 0.25
 """How far the first step's loss may be where dropout is part of it."""
 LEAST_NATS = 1.0
@@ -91,7 +96,8 @@ def _training(record: Record) -> str | None:
     first, start = record.first_loss, record.start
     if first is None or start is None:
         return None
-    if start.training is not None and not _near(start.training, first, TOLERANCE):
+    share = TRAINING_TOLERANCE if record.quantized else TOLERANCE
+    if start.training is not None and not _near(start.training, first, share):
         return (
             f"In training mode its first loss is {start.training:.3f}, without dropout, and "
             f"{first:.3f} in evaluation: it does not train the model that it is evaluated as"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from llmbench import plugin
@@ -18,7 +20,7 @@ from llmbench.errors import ConfigError
 from llmbench.machine import Environment
 from llmbench.plugin import code as source
 from llmbench.plugin.blame import blamed, sentence
-from llmbench.plugin.metric import Named
+from llmbench.plugin.metric import Metric, Named
 from llmbench.record.comparison import Plan, Planned
 from llmbench.record.record import Budget, Cell, DataRefs, Member, ModelRef
 from llmbench.record.settings import difference
@@ -138,9 +140,17 @@ def code(config: Config) -> dict[str, str]:
         entry = registry.metrics.entries[asked.id]
         digests[f"metric {asked.id}"] = entry.source.distribution
         digests[f"code of metric {asked.id}"] = source.digest(entry.item)
+        digests |= {f"version of {package}": number for package, number in versions(entry.item)}
         if asked.argument and entry.item.local_code(asked.argument):
             digests[f"script of {name}"] = digest(script(asked.argument))
     return digests
+
+
+def versions(kind: type[Metric]) -> Iterator[tuple[str, str]]:
+    """The packages that a metric scores with, as far as they are distributions of that name."""
+    for package in dict.fromkeys(module.partition(".")[0] for module in kind.modules):
+        with contextlib.suppress(PackageNotFoundError):
+            yield package, version(package)
 
 
 def script(argument: str) -> bytes:

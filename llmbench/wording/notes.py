@@ -83,8 +83,8 @@ def _blind(standing: Standing) -> Iterator[Note]:
         instead = f" (--metrics {found[0].instead})" if found[0].instead else ""
         yield Note(
             "wrong",
-            f"{labels} cannot see {share} of the letters and digits in these texts, and {verb} not "
-            f"rank. Score them with another metric{instead}.",
+            f"{labels} cannot see {share} of the letters and digits in the references, and {verb} "
+            f"not rank. Score them with another metric{instead}.",
         )
 
 

@@ -37,7 +37,7 @@ class Rouge(Metric):
 
     id = "rouge"
     summary = "ROUGE-L, Lsum, 1 and 2; rouge(tokenizer=unicode) or (tokenizer=character)"
-    modules = ("rouge_score.rouge_scorer",)
+    modules = ("rouge_score.rouge_scorer", "nltk")
 
     tokenizer: Literal["latin", "unicode", "character"] = "latin"
 
@@ -48,8 +48,7 @@ class Rouge(Metric):
             id=self._name("rouge_unseen"),
             label=f"Unseen by ROUGE{how}",
             better="neither",
-            meaning="share of the letters and digits in references and predictions that are no "
-            "part of any token",
+            meaning="share of the letters and digits of the references that are part of no token",
         )
         return [
             *(
@@ -75,7 +74,7 @@ class Rouge(Metric):
             scorer.score_multi(list(wanted), text)
             for text, wanted in zip(predictions, references, strict=True)
         ]
-        texts = [*predictions, *(text for wanted in references for text in wanted)]
+        texts = [text for wanted in references for text in wanted]
         return Score(
             examples={self._name(kind): [row[kind].fmeasure for row in rows] for kind in TYPES},
             corpus={self._name("rouge_unseen"): self._unseen(texts)},
@@ -86,7 +85,10 @@ class Rouge(Metric):
         return kind if self.tokenizer == "latin" else f"{kind}_{self.tokenizer}"
 
     def _unseen(self, texts: Iterable[str]) -> float:
-        """The share of letters, marks and digits that the tokenizer leaves out."""
+        """The share of letters, marks and digits that the tokenizer leaves out.
+
+        Of the references alone: a prediction in a script that they are not in is rightly worth 0.
+        """
         if self.tokenizer != "latin":
             return 0.0
         held = [c for text in texts for c in text if unicodedata.category(c)[0] in "LMN"]

@@ -91,6 +91,15 @@ def test_a_cell_that_computes_something_else_in_training_mode_alone_is_flagged()
 
 
 @pytest.mark.parametrize(
+    ("composition", "share", "names"),
+    [("lora", 1.02, ["lora"]), ("qlora", 1.02, []), ("qlora", 1.08, ["qlora"])],
+)
+def test_quantised_layers_may_train_with_kernels_of_their_own(composition, share, names):
+    moved = share * FIRST_LOSS
+    assert flagged(ok("base"), begun(composition, training=moved, step=moved)) == names
+
+
+@pytest.mark.parametrize(
     ("own", "dropout", "names"),
     [
         (FIRST_LOSS, False, []),

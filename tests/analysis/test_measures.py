@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from records import cell, comparison, ok
 
+from llmbench.analysis.diff import rule
+from llmbench.analysis.diff.compare import diff
 from llmbench.analysis.standing import stand
 from llmbench.config.setup import check_metrics
 from llmbench.errors import ConfigError
+from llmbench.output.diff_text import text
 from llmbench.output.methods import table
 from llmbench.output.terminal.lines import ended
 from llmbench.record import figure
@@ -114,3 +117,14 @@ def test_metrics_that_cannot_be_are_refused_before_anything_runs(names, said):
 
 def test_the_same_metric_with_another_tokenizer_stands_beside_it():
     check_metrics(("rouge", "rouge(tokenizer=character)"))
+
+
+def test_diff_shows_the_score_that_ranks_and_knows_that_less_is_better():
+    old, new = (comparison([scored("lora", [LOSS], v)]) for v in (2.0, 1.5))
+    found = diff(old, new)
+    [change] = [c for c in found.cells[0].changes if c.figure.id == "loss"]
+    assert change.word == "better"
+    assert "Loss" in text(found, [])
+    assert rule.judge([rule.read("loss>+0.1", rule.known_figures(found))], found)[0].broken_by == ()
+    back = diff(new, old)
+    assert [c.word for c in back.cells[0].changes if c.figure.id == "loss"] == ["worse"]

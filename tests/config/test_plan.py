@@ -222,6 +222,30 @@ def test_what_another_distribution_ships_is_another_cell_under_the_same_name(mak
     assert ids(setup)["lora"] != before
 
 
+@pytest.mark.parametrize("kind", ["strategies", "metrics", "tasks"])
+def test_a_plugin_that_is_edited_is_another_cell_under_the_same_version(
+    make_setup, monkeypatch, kind
+):
+    before = ids(make_setup("lora"))
+    item = {"strategies": "lora", "metrics": "rouge", "tasks": "summarization"}[kind]
+    entry = getattr(plugin.registry(), kind).entries[item].item
+    edited = entry if isinstance(entry, type) else type(entry)
+    own = plan.source.digest
+
+    def digest(asked):
+        found = asked if isinstance(asked, type) else type(asked)
+        return "edited" if issubclass(found, edited) else own(asked)
+
+    monkeypatch.setattr(plan.source, "digest", digest)
+    assert ids(make_setup("lora"))["lora"] != before["lora"]
+
+
+def test_another_version_of_what_a_metric_scores_with_is_another_cell(make_setup, monkeypatch):
+    before = ids(make_setup("lora"))
+    monkeypatch.setattr(plan, "version", lambda package: f"{package} 99")
+    assert ids(make_setup("lora"))["lora"] != before["lora"]
+
+
 def test_an_argument_that_is_no_file_is_part_of_a_metric_s_name_alone(make_setup, monkeypatch):
     setup = make_setup("lora", metrics="evaluate:bleu")
     kind = plugin.registry().metrics.get("evaluate")
