@@ -18,6 +18,9 @@ MOST_GROUPS = 4
 """Groups of cells with the same predictions that are named."""
 WIDE = 0.05
 """A loss of quality that a reader would mind, and that an interval should rule out."""
+FEW, FEW_ZEROS = 20, 50
+"""Examples from which intervals of quality hold what they say, the latter where most scores are
+zero: docs/figures.md, section 2."""
 NEAR_ZERO = 0.05
 """A score below which predictions have next to nothing in common with the references."""
 
@@ -56,11 +59,26 @@ def _quality(standing: Standing) -> Iterator[Said]:
             f"{evaluated}.",
         )
         yield from _lone(standing, best)
+    yield from _few(standing, best)
     if (standing.quality_of(best) or 0.0) < NEAR_ZERO:
         yield (
             "warning",
             f"{standing.score.label} is near zero in every cell: the predictions have next to "
             "nothing in common with the references, and their order means little.",
+        )
+
+
+def _few(standing: Standing, best: Arm) -> Iterator[Said]:
+    """That there are too few examples for what intervals say of themselves."""
+    held = [e.scores.get(standing.score.id) for e in best.first.examples] if standing.score else []
+    zeros = sum(value == 0 for value in held) > len(held) / 2
+    least = FEW_ZEROS if zeros else FEW
+    if 0 < len(held) < least:
+        yield (
+            "warning",
+            f"With {words.plural(len(held), 'evaluated example')}"
+            f"{', most of which score zero' if zeros else ''}, intervals of quality are narrower "
+            f"than they say: they hold from {least} on (--eval-examples).",
         )
 
 

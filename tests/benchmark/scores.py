@@ -1,7 +1,7 @@
 """Scores of a known truth for the simulations: pages of arms, seeds and examples.
 
 They are as ROUGE's are: skewed (a beta distribution), 15 % of them zero, far less certain on some
-examples than on others; on 44 % of the examples two arms write the same. Luck is the standard
+examples than on others; on 45 % of the examples two arms score the same. Luck is the standard
 deviation of a training's mean from seed to seed, of each arm by itself.
 """
 
@@ -18,7 +18,7 @@ from scipy.special import betaincinv, ndtr
 SHAPE = (1.5, 3.5)
 """Of the beta distribution of the scores that are not zero."""
 TIES = 0.41
-"""Share of the examples on which two arms follow a common text; with zeros in both, 44 % tie."""
+"""Share of the examples on which two arms follow a common text; with zeros in both, 45 % tie."""
 SHARED = 0.7**0.5
 """Standard deviation of what an example does to all arms and seeds alike, before the quantile."""
 RESTS = (0.3, 0.75)

@@ -78,3 +78,23 @@ def test_an_interval_ends_where_the_figure_can_go_no_further() -> None:
     standing.quality[standing.arms[0].id] = wide
     assert quality_side(standing, standing.score).bounds(standing.arms[0]) == (0.0, 1.0)
     assert list(scatters(standing, None))
+
+
+def test_it_is_said_where_examples_are_too_few_for_an_interval() -> None:
+    many = [of("full", 0.6, 62.0), of("lora", 0.55, 35.0)]
+    few = [r.model_copy(update={"examples": r.examples[:12]}) for r in many]
+    zero = {"scores": {"rougeL": 0.0}}
+    bare = [
+        r.model_copy(
+            update={
+                "examples": (
+                    *r.examples[13:],
+                    *(e.model_copy(update=zero) for e in r.examples[:13]),
+                )
+            }
+        )
+        for r in many
+    ]
+    assert not any("narrower than they say" in t for t in said(many))
+    assert any(t.startswith("With 12 evaluated examples, intervals") for t in said(few))
+    assert any("most of which score zero" in t and "from 50 on" in t for t in said(bare))
