@@ -67,6 +67,7 @@ def _header(held: Mapping[str, Comparison], attempts: Mapping[str, Sequence[Atte
             "command": "\n".join(dict.fromkeys(h.command for h in headers)),
             "plan": Plan(cells=tuple(planned[cell_id] for cell_id in order)),
             "notices": tuple(dict.fromkeys(words.clean(n) for n in notices)),
+            "warnings": tuple(dict.fromkeys(w for h in headers for w in h.warnings)),
         }
     )
 

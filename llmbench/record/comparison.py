@@ -51,6 +51,8 @@ class Header(BaseModel):
     """Which fields of the data were read as input and target."""
     notices: tuple[str, ...] = ()
     """What the reader should know of how the comparison was set up."""
+    warnings: tuple[str, ...] = ()
+    """What bears on every figure: how the data were read, and what they share."""
 
 
 @dataclass(frozen=True)

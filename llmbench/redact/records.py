@@ -76,6 +76,7 @@ def header(value: Header) -> Header:
         update={
             "name": by.folder(writable(value.name)),
             "notices": _prose(by, value.notices),
+            "warnings": _prose(by, value.warnings),
             "origins": {name: by.tree(origin) for name, origin in value.origins.items()},
             "configuration": _configuration(by, value.configuration),
             "plan": value.plan.model_copy(update={"cells": cells}),

@@ -140,7 +140,8 @@ def header(bench: Bench, command: str, seen: tuple[str, ...]) -> Header:
         environment=setup.environment,
         plan=Plan(cells=()),
         data_fields=inputs.train.fields if inputs.train else {},
-        notices=(*notices(setup), *feed.notices(inputs), *seen),
+        notices=(*notices(setup), *seen),
+        warnings=feed.notices(inputs),
     )
 
 

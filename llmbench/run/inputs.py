@@ -100,10 +100,9 @@ def notices(inputs: Inputs) -> tuple[str, ...]:
         "their scores say what was memorised, not what was learnt.",
     )
     return (
-        *unlike(train, evaluate),
-        *train.notices,
-        *evaluate.notices,
         *(both if inputs.shared else ()),
+        *unlike(train, evaluate),
+        *dict.fromkeys((*train.notices, *evaluate.notices)),
     )
 
 

@@ -137,7 +137,9 @@ def asked(
 
 
 def _said(row: Row, field: str, role: str) -> list[Turn]:
-    """The messages in a field, or its text as one of them."""
+    """The messages in a field, or what it has as one of them."""
+    if isinstance(row.get(field), Mapping):
+        return [_turn(row[field], field)]
     return _messages(row, field) if _is_said(row.get(field)) else [Turn(role, words(row, field))]
 
 
@@ -286,6 +288,7 @@ ORCA = replace(
 )
 
 FORMATS = (
+    asked("conversations", "chosen", "preference pairs"),
     conversation("messages", "messages"),
     conversation("ShareGPT", "conversations"),
     conversation("ShareGPT", "conversation"),

@@ -35,6 +35,7 @@ def notes(comparison: Comparison, standing: Standing) -> tuple[Note, ...]:
     found = [
         *_wrong(standing),
         *_blind(standing),
+        *(Note("warning", words.clean(w)) for w in comparison.header.warnings),
         *_unlearnt(standing),
         *(Note("warning", words.clean(p)) for p in comparison.problems),
         *_unchecked(standing),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +13,9 @@ from llmbench.record.settings import Settings
 from llmbench.text import listed
 from llmbench.worker.special import without_end
 from llmbench.worker.template import Template
+
+FOREIGN = re.compile(r"<\|\w+\|>|<(?:start|end)_of_turn>|^<s>|</s>$", re.MULTILINE)
+"""How templates of models in use write their special tokens."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Found:
     """Special tokens stand in them; and which."""
     framed: set[str] = field(default_factory=set)
     """They brought the token that starts or ends a text, which is not written twice."""
+    foreign: dict[str, list[str]] = field(default_factory=dict)
+    """Tokens of other models' templates stand in them; and which."""
     formatted: set[str] = field(default_factory=set)
     """Their prompt is in the chat template already, which is put around it once more."""
 
@@ -128,6 +134,10 @@ class Encoder:
         found = self.template.special.within("\n".join([example.content, *example.references]))
         if found:
             self.found.special[example.id] = found
+        said = "\n".join([example.content, *example.references])
+        foreign = [t for t in FOREIGN.findall(said) if t not in self.template.special.known]
+        if foreign:
+            self.found.foreign[example.id] = foreign
         closing = self.template.closing
         if closing and example.content.rstrip().endswith(closing):
             self.found.formatted.add(example.id)
@@ -177,9 +187,17 @@ def told(found: Found, settings: Settings, examples: int, role: str) -> Iterator
             "around them once more: --template plain --special-tokens tokens takes them as they "
             "are."
         )
-    if found.special and settings.special_tokens == "text":
-        names = listed(list(dict.fromkeys(t for held in found.special.values() for t in held)))
+    if found.foreign:
         yield (
-            f"{len(found.special)} {of} hold special tokens ({names}), which are read as text: "
-            "--special-tokens tokens has them read as tokens."
+            f"{len(found.foreign)} {of} hold tokens of another model's template "
+            f"({_named(found.foreign)}), which are text to this one: take them out of the data."
         )
+    if found.special and settings.special_tokens == "text":
+        yield (
+            f"{len(found.special)} {of} hold special tokens ({_named(found.special)}), which are "
+            "read as text: --special-tokens tokens has them read as tokens."
+        )
+
+
+def _named(tokens: Mapping[str, Sequence[str]]) -> str:
+    return listed(list(dict.fromkeys(t for held in tokens.values() for t in held)))

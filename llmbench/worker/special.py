@@ -20,6 +20,7 @@ class Special:
         self._as_text = as_text
         added = tokenizer.added_tokens_decoder.items()
         self.written = {number: token.content for number, token in added if token.special}
+        self.known = frozenset(self.written.values())
         longest_first = sorted(self.written.values(), key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
 

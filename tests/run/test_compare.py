@@ -495,3 +495,13 @@ def test_cells_of_an_earlier_configuration_do_not_decide_the_exit_status():
     now = replace(held, header=held.header.model_copy(update={"plan": planned}))
     assert errors.exit_status([r.status for r in held.planned]) == errors.SOME_FAILED
     assert errors.exit_status([r.status for r in now.planned]) == errors.OK
+
+
+def test_what_the_data_share_and_leave_out_is_a_warning(run, data):
+    train, evaluated = data
+    rows = [json.loads(line) | {"mood": "x"} for line in evaluated.read_text().splitlines()]
+    train.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    store, _, _ = run(strategies="base")
+    said = store.read().header.warnings
+    assert "5 of 5 evaluated examples are in the training data" in said[0]
+    assert said[1] == "'train.jsonl' is read from text to summary; left out: mood."

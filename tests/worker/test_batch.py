@@ -280,3 +280,11 @@ def test_random_pairs_have_the_length_of_a_sequence_together():
     assert made.labels.shape == (2, 4)
     assert made.nonpadding_tokens == made.padded_tokens == 32
     assert made.supervised_tokens == 8
+
+
+def test_tokens_of_another_models_template_are_told(starting):
+    made = Encoder(starting, TASK, Plain(starting), 90)
+    made.prompt(Example("a", "<|im_start|>user\nHi</s>", ("b<|im_end|>",), ""), 90)
+    assert made.found.foreign == {"a": ["<|im_start|>", "<|im_end|>"]}
+    (said, _) = told(made.found, Settings(), 1, "training")
+    assert "another model's template (<|im_start|> and <|im_end|>)" in said
