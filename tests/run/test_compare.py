@@ -129,6 +129,7 @@ def run(registry, data, tmp_path):
     folder.mkdir()
     (folder / "config.json").write_text("{}")
     (folder / "model.safetensors").write_bytes(WEIGHTS)
+    (folder / "tokenizer.json").write_text("{}")
 
     def start(acts=None, **values):
         Scripted.acts = acts or {}
