@@ -173,9 +173,12 @@ def train_rate(tokens: str) -> Callable[[Record], float | None]:
 
 
 def generate_rate(record: Record) -> float | None:
-    """New tokens over the synchronised seconds of generation; None of deterministic cells."""
+    """Decoded tokens over the synchronised seconds of generation; None of deterministic cells.
+
+    Those to each text's end alone would make a cell slow whose texts end at different times.
+    """
     made = record.generation if timed(record) else None
-    return made.new_tokens / made.seconds if made and made.seconds else None
+    return made.decoded_tokens / made.seconds if made and made.seconds else None
 
 
 RATES = frozenset(
@@ -218,7 +221,7 @@ FIGURES = (
         "tokens/s",
         "higher",
         generate_rate,
-        "new tokens per second, greedy, in batches",
+        "tokens decoded per second, greedy, in batches that go on until all of their texts end",
     ),
     Figure(
         "trainable_parameters",

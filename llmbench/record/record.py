@@ -316,6 +316,15 @@ class GenerationBatch(Frozen):
 
     seconds: Seconds
     new_tokens: Count
+    """Up to the end of each text."""
+    decoded_tokens: Count | None = None
+    """Those that were made, with what came after a text's end: a batch goes on until its longest
+    text has ended. None where that is not known."""
+
+
+def decoded(batch: GenerationBatch) -> int:
+    """The tokens that the batch's time was for, as far as is known."""
+    return batch.new_tokens if batch.decoded_tokens is None else batch.decoded_tokens
 
 
 class Generation(Frozen):
@@ -332,6 +341,11 @@ class Generation(Frozen):
     def new_tokens(self) -> int:
         """All batches together."""
         return sum(b.new_tokens for b in self.batches)
+
+    @property
+    def decoded_tokens(self) -> int:
+        """All batches together; the new tokens where no more is known."""
+        return sum(map(decoded, self.batches))
 
 
 class Fit(Frozen):

@@ -16,7 +16,7 @@ from llmbench.config.setup import Setup, notices
 from llmbench.errors import StoreError
 from llmbench.estimate.foresight import UNSEEN, Foresight
 from llmbench.record.comparison import Comparison, Header, Plan, Planned
-from llmbench.record.events import Listener, Stopped
+from llmbench.record.events import Listener, Notice, Stopped
 from llmbench.record.record import Record
 from llmbench.redact import log
 from llmbench.run import inputs as feed
@@ -54,6 +54,8 @@ def run(setup: Setup, command: str, listener: Listener) -> Finished:
         interruption = held.enter_context(Interruption(listener.event))
         held.enter_context(lock.device(setup, listener.event))
         seen = lock.check(setup)
+        for sentence in seen:
+            listener.event(Notice(reason=sentence))
         with closing(make_workers(setup.config.launcher)) as workers:
             bench = prepared(setup, workers, listener, held)
             with interruption.reaching(workers), cleared(bench.store):

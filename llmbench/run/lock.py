@@ -125,6 +125,8 @@ def _holder(file: int) -> str:
         return "another llmbench"
 
 
+AT_REST = 1.5
+"""The load up to which no machine counts as busy: this program makes some of it."""
 ALLOWANCE_BYTES = 2**30
 """What a driver and a desktop take of a GPU on which nobody computes."""
 WAYS_OUT = (
@@ -134,6 +136,30 @@ WAYS_OUT = (
 
 
 def check(setup: Setup) -> tuple[str, ...]:
+    """Notices of who else uses the machine; BusyError if somebody does the GPU, unless allowed."""
+    return (*busy(), *neighbours(setup))
+
+
+def busy() -> tuple[str, ...]:
+    """A notice if other programs keep the processor busy.
+
+    Threads that wait for a core make a step longer by far more than the share of the cores that is
+    taken, and those of a small model on a GPU as well.
+    """
+    try:
+        load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    except (AttributeError, OSError):
+        return ()
+    if load <= max(AT_REST, cores / 2):
+        return ()
+    return (
+        f"The machine was busy before the first cell: a load of {load:.1f} on {cores} "
+        f"core{'' if cores == 1 else 's'}. Steps take longer then, and scatter: wait until other "
+        "programs have ended for speeds that can be told apart.",
+    )
+
+
+def neighbours(setup: Setup) -> tuple[str, ...]:
     """Notices of who else is on the GPU; BusyError if somebody computes there, unless allowed.
 
     Where NVML does not show who is there, as in many containers, nobody is refused.

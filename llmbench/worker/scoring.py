@@ -99,7 +99,14 @@ def continued(
             rows = [until_end(row, ends or ()) for row in new[:, skipped(model, ids) :].tolist()]
             rows = [unpadded(row, pad) for row in rows] if stop else rows
             found |= zip(group, rows, strict=True)
-            timed.append(GenerationBatch(seconds=seconds, new_tokens=sum(map(len, rows))))
+            length = new.shape[1] - ids.shape[1]
+            timed.append(
+                GenerationBatch(
+                    seconds=seconds,
+                    new_tokens=sum(map(len, rows)),
+                    decoded_tokens=length * len(rows),
+                )
+            )
             on_batch(len(found))
     ordered = tuple(found[i] for i in range(len(prompts)))
     return Output(ordered, Generation(batches=tuple(timed)))

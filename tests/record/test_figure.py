@@ -158,6 +158,9 @@ def test_the_generation_rate_is_new_tokens_over_the_seconds_of_all_batches():
     )
     made = ok("lora", generation=Generation(batches=batches))
     assert BY_ID["generate_tokens_per_second"].of(made) == 25
+    ended_early = tuple(b.model_copy(update={"decoded_tokens": 100}) for b in batches)
+    made = ok("lora", generation=Generation(batches=ended_early))
+    assert BY_ID["generate_tokens_per_second"].of(made) == 50
     none = ok("lora", generation=Generation(batches=()))
     assert BY_ID["generate_tokens_per_second"].of(none) is None
 

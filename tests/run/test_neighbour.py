@@ -139,3 +139,14 @@ def test_an_older_driver_does_not_tell_what_it_keeps(nvml):
     nvml.nvmlDeviceGetMemoryInfo = memory_of_an_older_driver
     (gpu,) = machine.visible_gpus()
     assert (gpu.memory_bytes, gpu.free_bytes) == (12, 4)
+
+
+@pytest.mark.parametrize(("load", "cores", "said"), [(5, 2, True), (1.2, 2, 0), (3, 16, 0)])
+def test_a_processor_that_others_keep_busy_is_said_before_the_first_cell(
+    check, monkeypatch, load, cores, said
+):
+    monkeypatch.setattr("os.getloadavg", lambda: (load, load, load))
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    notices = check(device="cpu")
+    assert bool(notices) == said
+    assert all("a load of 5.0 on 2 cores" in n for n in notices)

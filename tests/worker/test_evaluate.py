@@ -86,6 +86,7 @@ def test_new_tokens_are_those_of_the_predictions(eager_to_end):
     found = generate(eager_to_end, PROMPTS)
     assert found.generation.new_tokens == sum(map(len, found.ids))
     assert len(found.generation.batches) == 3
+    assert found.generation.decoded_tokens >= found.generation.new_tokens
     assert all(b.seconds > 0 for b in found.generation.batches)
 
 

@@ -159,9 +159,17 @@ def _comparable(figure: Figure, pair: Pair) -> bool:
     if figure.id == VALIDATION_LOSS.id:
         held = [arm.cell.validation_data for arm in (pair.old, pair.new)]
         return len({data and data.sha256 for data in held}) == 1
+    if figure.id == "generate_tokens_per_second":
+        return _counts_decoded(pair.old) == _counts_decoded(pair.new)
     if figure.id == "peak_memory_bytes":
         return peak_memory_kind(pair.old.first) == peak_memory_kind(pair.new.first)
     return True
+
+
+def _counts_decoded(arm: Arm) -> bool:
+    """Whether it is known how many tokens were decoded; older records have texts' own alone."""
+    made = arm.first.generation
+    return made is not None and all(b.decoded_tokens is not None for b in made.batches)
 
 
 def _of_verdict(figure: Figure, verdict: Verdict) -> Word:

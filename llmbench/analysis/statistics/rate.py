@@ -25,7 +25,7 @@ from llmbench.analysis.statistics.interval import (
 from llmbench.analysis.statistics.verdict import Judged, Verdict, Word
 from llmbench.record.arm import Arm
 from llmbench.record.figure import generate_rate, measured_steps, train_rate
-from llmbench.record.record import Record
+from llmbench.record.record import Record, decoded
 
 LEAST_STEPS = 6
 """Of fewer measured steps, nothing is said of how sure a speed is."""
@@ -181,7 +181,7 @@ def generation_interval(arm: Arm) -> Interval | None:
     made = arm.counted[0].generation
     if made is None or generate_rate(arm.counted[0]) is None or len(made.batches) < LEAST_STEPS:
         return None
-    return _cell_interval(_timed([(b.new_tokens, b.seconds) for b in made.batches]))
+    return _cell_interval(_timed([(decoded(b), b.seconds) for b in made.batches]))
 
 
 def few_ratio_interval(values: Sequence[float]) -> Interval | None:
