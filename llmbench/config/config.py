@@ -22,7 +22,7 @@ from llmbench.text import split_list
 
 Weights = Literal["pretrained", "random"]
 Retry = Literal["failed", "oom", "diverged", "timeout", "skipped", "all"]
-"""Which cells are run again that a run before this one has a result of."""
+"""Which cells that have a result are run again, by how they ended."""
 
 
 def _listed(value: object) -> object:
@@ -39,7 +39,7 @@ MOST_SEEDS = 1000
 
 
 def _seeds(value: object) -> object:
-    """A number says how many seeds; anything with a comma, and a list, which ones."""
+    """A single number is a count of seeds; with commas, or in a list, it is the seeds."""
     if isinstance(value, str):
         parts = [p.strip() for p in value.split(",")]
         return parts[0] if len(parts) == 1 else [p for p in parts if p]
@@ -57,7 +57,7 @@ Seeds = Annotated[
 
 
 def _size(value: object) -> object:
-    """A size as people write it; a bare number says no unit, and so is refused as text is."""
+    """A size with its unit, `16GiB`; a number without a unit is refused."""
     return value if value is None else units.read(str(value))
 
 
@@ -177,7 +177,7 @@ class Config(BaseModel):
 Layer = tuple[str, Mapping[str, Any]]
 """Where values come from, in words, and the values by option name."""
 COMMAND_LINE = "command line"
-"""Where what was typed comes from."""
+"""The origin of values that were typed."""
 
 
 class Resolved(BaseModel):
@@ -210,7 +210,7 @@ def resolve(layers: Sequence[Layer]) -> Resolved:
 
 
 def unknown(name: str, origin: str) -> str:
-    """The sentence about a name that no option has, names as they are typed after `--`."""
+    """The message about an option that does not exist."""
     known = [n.replace("_", "-") for n in [*OPTIONS, *SETTINGS]]
     typed = name.replace("_", "-")
     return f"Unknown option '{typed}' ({origin}): {nearest(typed, known)}"

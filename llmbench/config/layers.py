@@ -14,13 +14,13 @@ from llmbench.errors import ConfigError, nearest
 from llmbench.plugin.catalogue import CHOICE
 
 FILE = Path("llmbench.toml")
-"""Read where it is in the working directory, without being asked for."""
+"""Read from the working directory if it is there."""
 PREFIX = "LLMBENCH_"
 FLAGS = frozenset(n for n, f in {**OPTIONS, **SETTINGS}.items() if f.annotation is bool)
 """Options that are on or off."""
 ONLY_TYPED = frozenset({"trust_remote_code", "allow_pickles"})
-"""What lets others' code run is the user's to say each time: a file may have come with that code,
-and a variable is set once and forgotten."""
+"""Options that let other people's code run must be typed each time: a file may have come with that
+code, and a variable is set once and forgotten."""
 
 
 def layers(chosen: Path | None, options: Mapping[str, Any]) -> list[Layer]:

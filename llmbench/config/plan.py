@@ -28,7 +28,7 @@ from llmbench.redact import records
 from llmbench.source.model import path_of
 
 DIGITS = 12
-"""Of a digest: enough that no two contents share them by accident."""
+"""Hexadecimal digits that are kept of a digest."""
 
 
 def make(

@@ -39,7 +39,7 @@ def of(setup: Setup, wanted: Composition, tuned: Mapping[str, float]) -> Rate:
 
 
 def declared_rate(setup: Setup, wanted: Composition) -> float:
-    """What the strategies make of the learning rate that all are given."""
+    """The shared learning rate as the strategies adjust it."""
     return setup.outlook(wanted).settings.learning_rate
 
 
@@ -64,7 +64,7 @@ def to_tune(setup: Setup) -> list[Composition]:
 
 
 def _obstacle(setup: Setup) -> str | None:
-    """Why no rate can be searched for, to follow `--tune`."""
+    """Why rates cannot be searched for, to follow `--tune`; None if they can."""
     config = setup.config
     if config.weights == "random":
         return "needs real weights: random ones learn nothing that could be compared."

@@ -1,4 +1,4 @@
-"""What is decided of a comparison before anything is read or loaded."""
+"""Setting up a comparison: all that is decided before data or weights are read."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from llmbench.source.model import Source
 from llmbench.source.safety import NOTHING, Trust
 
 ALL = "all"
-"""Every strategy that is not for reference only."""
+"""The word for every strategy that is not for reference only."""
 GPU_PRECISION = LIGHTEST
-"""What cells train in on a GPU unless it is said: docs/figures.md, section 11, has the reason."""
+"""The default precision on a GPU; docs/figures.md, section 11, has the reason."""
 SEEDS = 3
 """Trainings of each method where quality is judged, unless it is said or the model has its own: one
 gives no verdict."""
@@ -178,7 +178,7 @@ def check_name(score: str, metric: str, taken: dict[str, str]) -> None:
 
 
 def check_budget(config: Config, environment: Environment) -> None:
-    """ConfigError for a budget that the device has not got, or that is missing."""
+    """Raise ConfigError if the budget is missing, or is more than the device has."""
     if config.fit_seq_len and config.fit is None:
         raise ConfigError("--fit-seq-len needs a budget: add --fit with one, such as --fit 16GiB.")
     if config.fit and config.fit > environment.device_memory_bytes:
@@ -190,7 +190,7 @@ def check_budget(config: Config, environment: Environment) -> None:
 
 
 def check_precision(config: Config, environment: Environment) -> None:
-    """ConfigError for a precision that the device has no arithmetic for."""
+    """Raise ConfigError if the device cannot compute in the precision."""
     numerics = config.settings.numerics
     if (numerics.tf32 or numerics.scales_loss) and environment.device != "cuda":
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What this machine can run, and why not: findings, each of a room of its own.
+"""What this machine can run, and why not: findings on machine, libraries, hub and installation.
 
 Nothing heavy is imported in this process: what torch and its kin say of themselves is asked in
 others (`llmbench.doctor.probe`), which may crash without taking the answer with it.

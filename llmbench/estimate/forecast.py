@@ -25,14 +25,14 @@ class Gpu:
 
     name: str
     nominal: str
-    """What it is sold as."""
+    """The memory that it is sold with."""
     usable_gib: float
-    """What CUDA gives out of it: a part is kept by the driver, and by error correction."""
+    """Memory that CUDA can use; the driver and error correction take the rest."""
     capability: tuple[int, int]
 
     @property
     def memory_bytes(self) -> int:
-        """What CUDA gives out of it."""
+        """Memory that CUDA can use."""
         return int(self.usable_gib * GIB)
 
 
@@ -55,7 +55,7 @@ where they differ (drivers, error correction), the least."""
 
 
 def environment(name: str | None) -> Environment:
-    """Where to predict for: a GPU by its name or its memory, else the one that is here.
+    """The machine to predict for: a GPU by its name or memory, or the one that is here.
 
     Where there is none, a GPU of unknown memory (0 bytes). Raises ConfigError for a name that is
     neither a GPU nor a size.
@@ -114,7 +114,7 @@ class Prediction:
 
     @property
     def peak_bytes(self) -> int | None:
-        """What torch's allocator will hold at its most."""
+        """The predicted peak of torch's allocator."""
         return self.estimate.parts.total_bytes if self.estimate.parts else None
 
     @property
@@ -171,7 +171,7 @@ class Forecast:
 
 
 def budget_bytes(memory_bytes: int) -> int | None:
-    """What torch's allocator may hold at its most; None where the GPU's memory is not known."""
+    """How high torch's allocator may go; None where the GPU's memory is not known."""
     return max(0, memory_bytes - OUTSIDE_BYTES) if memory_bytes else None
 
 

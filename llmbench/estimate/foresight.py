@@ -19,13 +19,13 @@ from llmbench.text import size
 from llmbench.workers.job import Estimate
 
 TOO_LARGE = 1.1
-"""How much more than a GPU has a cell must be predicted to need for it not to be tried."""
+"""A cell is skipped if its predicted peak is more than so many times the memory of the GPU."""
 NOTHING_FITS = (
     f"nothing of this plan is predicted to fit, nor with {SAVING} added: try a smaller model, "
     "--batch-size or --seq-len"
 )
 Ask = Callable[[tuple[Cell, ...]], Mapping[str, Estimate]]
-"""Has a worker predict cells; gives estimates by cell id."""
+"""Asks a worker to predict cells, and returns estimates by cell id."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Foresight:
     cells: tuple[Cell, ...] = ()
     """Those that were predicted."""
     way_out: str = ""
-    """What a cell that cannot fit is told to do instead."""
+    """What the reason of a skipped cell advises instead."""
     notices: tuple[str, ...] = ()
     """What a reader has to know of why nothing is predicted."""
 

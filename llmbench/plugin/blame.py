@@ -35,8 +35,8 @@ def sentence(value: Any) -> str | None:
 def blamed(kind: str, name: str, doing: str) -> Iterator[None]:
     """Turn what the block raises into a PluginError that names the plugin.
 
-    A user's error passes, what ends a cell for a reason of its own, and Ctrl-C. SystemExit and a
-    KeyboardInterrupt of the plugin's own do not.
+    User errors, `CellEnded` and Ctrl-C pass unchanged. A SystemExit or KeyboardInterrupt that the
+    plugin raised itself does not.
     """
     try:
         yield

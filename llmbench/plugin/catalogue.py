@@ -46,7 +46,7 @@ def plugin_of(point: EntryPoint) -> Plugin:
 
 
 def describe(distribution: Distribution | None) -> str:
-    """`llmbench 0.1.0`, also where a distribution does not say what it is."""
+    """`llmbench 0.1.0`, or `an unknown package` where the metadata lack a name."""
     with contextlib.suppress(Exception):
         if distribution is not None and distribution.name:
             return _named(distribution)
@@ -59,7 +59,7 @@ def _named(distribution: Distribution) -> str:
 
 
 def chosen(points: Iterable[EntryPoint]) -> list[EntryPoint]:
-    """The entry points that are to be loaded; PluginError where one is named and not there.
+    """The entry points to load. Raises PluginError if CHOICE names one that is not installed.
 
     Our own come first, so that lists read the same whatever else is installed.
     """
@@ -108,7 +108,7 @@ class Catalogue(Generic[T]):
             self.entries[name] = Entry(item, source)
 
     def get(self, name: str) -> T:
-        """The item of that id; an error with the nearest names, or with both who claim it."""
+        """The item with that id. Raises an error with the nearest names, or with both claimants."""
         if name in self.taken:
             raise PluginError(clash(self.kind, name, self.taken[name]))
         if name not in self.entries:

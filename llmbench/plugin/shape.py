@@ -41,11 +41,11 @@ KINDS: dict[str, type] = {
 CLASSES: frozenset[type] = frozenset({Strategy, Metric, Probe, Launcher})
 """Kinds that are registered as classes; the others are registered as instances."""
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-"""An id can stand in a composition, in a list with commas, and in a file's name."""
+"""Ids can be used in compositions, in lists with commas, and in file names."""
 FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-"""A file's name, in whatever file system; a dot in front is for llmbench's own."""
+"""File names that every file system takes; a leading dot is reserved for llmbench."""
 TAKEN = frozenset({"all", "auto"})
-"""Words that mean something else where an id can stand."""
+"""Reserved words, which cannot be ids."""
 DECLARED: dict[type, dict[str, Any]] = {
     Strategy: {
         "group": str,
@@ -75,13 +75,13 @@ DECLARED: dict[type, dict[str, Any]] = {
 }
 """What each kind declares beyond id and summary, and of which type."""
 LISTS = (tuple, Set)
-"""Of these, each holds words alone."""
+"""Declared collections, which may hold strings only."""
 MOST = 80
-"""Characters shown of what is registered."""
+"""Longest repr that a message shows, in characters."""
 
 
 def checked(item: Any, kind: type) -> str:
-    """The item's id; PluginError, saying what is wrong, where it is no such thing."""
+    """Check an item and return its id. Raises PluginError, which says what is wrong."""
     if not _fits(item, kind) or not isinstance(getattr(item, "id", None), str):
         raise PluginError(f"it registers {_shown(item)}, which is no {kind.__name__} with an id")
     name = str(item.id)

@@ -1,4 +1,4 @@
-"""What must not be written down is taken out: secrets, and who and where the user is.
+"""Redaction: secrets, home directories, and names of user and host are removed from texts.
 
 Data and predictions are the user's own, and are not touched; nor is a figure, nor what llmbench
 itself or a plugin calls things.
@@ -19,15 +19,15 @@ from llmbench.redact.secret import SHAPES, START
 
 SECRET = "[secret]"
 LONG = 16
-"""Characters of a secret that is no accident wherever it stands; a shorter one may be part of a
-word."""
+"""Secrets of so many characters are replaced even inside words; a shorter one could be part of a
+word by chance."""
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,23}")
-"""What figures and options are called as a rule: to find them again, their names must stay."""
+"""Ordinary names of figures and options, which are kept so that they can be looked up."""
 
 
 @dataclass(frozen=True, eq=False)
 class Redactor:
-    """What is to be taken out, as of one moment."""
+    """What to redact, as it was known when this was made."""
 
     secrets: tuple[str, ...]
     """Those that are known, the longest first, in every form that they may have."""
@@ -44,15 +44,15 @@ class Redactor:
         return text
 
     def place(self, text: str) -> str:
-        """The same without the user's home directory, and without names in paths."""
+        """The text without secrets and home directories, and without names in paths."""
         return self.who.without_names_in_paths(self._without_homes(text))
 
     def text(self, text: str) -> str:
-        """The same without names anywhere, but for those of a hub's models."""
+        """The same, without names anywhere except in ids of a hub's models."""
         return self.who.without_names(self._without_homes(text))
 
     def folder(self, text: str) -> str:
-        """The same of a directory of the user's, which is no model of a hub."""
+        """The same of a directory, whose `owner/name` is no id of a model."""
         return self.who.anonymous(self._without_homes(text))
 
     def tree(self, value: Any) -> Any:
@@ -66,7 +66,7 @@ class Redactor:
         return value
 
     def keyed(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The same values by names without secrets and paths; none takes the place of another."""
+        """The values under redacted names; names that become equal are numbered."""
         renamed: dict[str, Any] = {}
         for name, value in values.items():
             clean = name if IDENTIFIER.fullmatch(name) else _place(self, name)
@@ -92,7 +92,7 @@ def _known(texts: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def writable(text: str) -> str:
-    """The text without halves of characters, as a file's name that is no UTF-8 has them."""
+    """The text without lone surrogates, which file names that are not UTF-8 have."""
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 

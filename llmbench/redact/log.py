@@ -12,7 +12,7 @@ from llmbench.redact.secret import BEGIN, END
 
 MARKS = re.compile(f"{BEGIN}|{END}".encode())
 MOST_KEY_BYTES = 2**16
-"""What begins as a private key and has not ended by then is none."""
+"""A private key that has not ended after so many bytes is not taken for one."""
 TEMPORARY = ".redacted"
 
 
@@ -23,7 +23,7 @@ def clean(path: Path) -> None:
     with contextlib.suppress(OSError):
         with path.open("rb") as lines, temporary.open("wb") as copy:
             for piece in pieces(lines):
-                # Bytes that are no text stay what they are.
+                # Bytes that are not UTF-8 are kept.
                 redacted = by.text(piece.decode(errors="surrogateescape"))
                 content = redacted.encode(errors="surrogateescape")
                 changed |= content != piece

@@ -21,9 +21,9 @@ PLAIN = frozenset(
         *("cpu", "cuda", "gpu", "llmbench", "python", "torch", "transformers", "work", "worker"),
     }
 )
-"""Names of users and hosts that tell nothing, and may be words of a text."""
+"""Names of users and hosts that identify nobody and are ordinary words."""
 LEAST = 3
-"""Letters of a name that is worth hiding."""
+"""Length of the shortest name that is hidden."""
 HUB_ID = re.compile(
     r"(?<![\w./\\~@:%$-])(?<!--output[ =])((?!(?:data|home|mnt|reports|scratch|tmp|users?|work)/)"
     r"\w[\w.-]*+/\w[\w.-]*+)(?![\w/\\])"
@@ -56,7 +56,7 @@ class Who:
         )
 
     def without_names_in_paths(self, text: str) -> str:
-        """The same, words that are no paths left alone."""
+        """The text without names in paths; other words are left alone."""
         if not self._named(text):
             return text
         return WORD.sub(
@@ -74,7 +74,7 @@ class Who:
 
 
 def patterns(homes: Iterable[str], users: frozenset[str], hosts: frozenset[str]) -> Who:
-    """What hides these."""
+    """The patterns for these homes and names."""
     names = [(_words(users), USER), (_words(hosts - users), HOST)]
     return Who(
         homes=any_of((f for h in homes for f in forms(h)), before=rf"{START}(?<![.~-])"),
@@ -93,7 +93,7 @@ def any_of(
 
 
 def homes() -> list[str]:
-    """The home directory as it may be written; none where it is the root of everything."""
+    """The spellings of the home directory; none if it is `/`."""
     with contextlib.suppress(RuntimeError, OSError):
         home = Path.home()
         return [h for h in {str(home), str(home.resolve())} if len(Path(h).parts) > 1]
@@ -101,7 +101,7 @@ def homes() -> list[str]:
 
 
 def users() -> list[str]:
-    """What the user may be called."""
+    """Possible names of the user."""
     names = [os.environ.get(n, "") for n in ("USER", "LOGNAME", "USERNAME")]
     with contextlib.suppress(KeyError, OSError, ImportError):
         names.append(getpass.getuser())
@@ -111,7 +111,7 @@ def users() -> list[str]:
 
 
 def hosts() -> list[str]:
-    """What the machine is called, with and without its domain."""
+    """The name of the machine, with and without its domain."""
     with contextlib.suppress(OSError):
         whole = socket.gethostname()
         return [whole, whole.partition(".")[0]]

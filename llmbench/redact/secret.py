@@ -37,16 +37,16 @@ NO_CODE = (
     r"(?!(?:none|null|true|false|self|token|secret|password|passwd)(?![\w-]))"
     r"(?!(?-i:[a-z_]{1,60}(?:\.[a-z0-9_]{1,60}){1,9})(?![\w.+/=-]))"
 )
-"""No placeholder, no special token of a text, and no expression of a program."""
+"""Rules out placeholders, special tokens, and expressions of Python."""
 VALUE = r"[^\s'\",;&)}]"
 WITH_DIGIT = rf"(?={VALUE}{{0,200}}\d){VALUE}"
 
 
 class Shape(NamedTuple):
-    """A shape, of whose first group all is kept."""
+    """What a kind of secret looks like. The first group stands before the secret and is kept."""
 
     hints: tuple[str, ...]
-    """One of these is in every text that holds such a secret, which is quickly seen."""
+    """Every text with such a secret has one of these: a quick test before the pattern."""
     pattern: re.Pattern[str]
 
     def sub(self, by: str, text: str, lowered: str) -> str:
@@ -120,7 +120,7 @@ NAMES = re.compile(
 """Names of variables whose values are secret. Settings of llmbench's own are none."""
 OURS = "LLMBENCH_"
 LEAST = 6
-"""Characters of a value that is taken for a secret: a shorter one is part of any text."""
+"""Length of the shortest value that is taken for a secret: shorter ones are in any text."""
 NEVER = re.compile(r"(?i:true|false)|[\d.]+|[a-z]{1,11}")
 """Values of such variables that are no secrets: what is on or off, numbers, and words."""
 PASSWORD = re.compile(rf":/{{1,2}}[^/\s@:]*:{PORT}([^\s,]+)@")
@@ -130,7 +130,7 @@ _ids: set[str] = set()
 
 
 def leave(ids: Iterable[str]) -> None:
-    """Take no id of a plugin, nor a part of one, for a secret, whichever variable holds it."""
+    """Never redact these ids of plugins or parts of them, even if a secret variable holds one."""
     for name in ids:
         _ids.update((name, *re.split(r"[-_.]", name)))
 

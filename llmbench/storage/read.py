@@ -52,11 +52,11 @@ FILE_NAME = re.compile(r"[^/\\\0]+")
 T = TypeVar("T", bound=BaseModel)
 
 MOST_BYTES = 2**28
-"""A larger file is none that llmbench wrote: a record of 10,000 steps has about 2 MB."""
+"""Size of the largest file that is read; a record of 10,000 steps has about 2 MB."""
 
 
 def read_record(path: Path) -> Record:
-    """Read and validate one record; StoreError, naming the file, where it is not one."""
+    """Read and validate one record. Raises StoreError, which names the file."""
     record = with_measures(validated(Record, path, "a record"))
     if not FILE_NAME.fullmatch(record.cell.id):
         raise StoreError(f"{path.name!r} is not a record (its cell's id cannot be a file's name).")
@@ -64,7 +64,7 @@ def read_record(path: Path) -> Record:
 
 
 def validated(kind: type[T], path: Path, what: str) -> T:
-    """The file's content as that model; StoreError, naming the file, where it is none."""
+    """Read a file as that model. Raises StoreError, which names the file."""
     try:
         return kind.model_validate(_content(path))
     except ValidationError as error:

@@ -73,7 +73,7 @@ def simulate(installed: Any, model_folder: Path) -> Make:
         common = Settings(precision="bf16-true").model_copy(update=changes)
         made = cell(
             text,
-            members=tuple(member(m, installed) for m in wanted.members),
+            members=tuple(member(m) for m in wanted.members),
             trains=wanted.trains,
             model=ModelRef.model_validate({"id": "tiny", "weights": weights}),
             settings=wanted.adjust(common, where).model_dump(),
@@ -136,7 +136,10 @@ def test_lora_adds_its_matrices_and_trains_nothing_else(simulate: Any) -> None:
     parts = made.peak(made.cell.settings.model_copy(update=FEW))
     pairs = [size * 4 for shape in LINEAR for size in shape]
     assert made.parameters == Parameters(
-        trainable=sum(pairs), total=sum(pairs) + sum(MATRICES + REST)
+        trainable=sum(pairs),
+        total=sum(pairs) + sum(MATRICES + REST),
+        packed=0,
+        adapted=sum(rows * columns for rows, columns in LINEAR),
     )
     assert parts.weights_bytes == halves(MATRICES + REST) + BUFFERS
     assert parts.adapter_bytes == halves(pairs)
