@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 from llmbench.plugin.strategy import CannotRun
 from llmbench.text import listed
 
+MAPS = Path("/proc/self/maps")
 MOST_NAMED = 3
 """Weights that a sentence names."""
 
@@ -50,9 +52,20 @@ def take_in(model: nn.Module) -> None:
     On a host, safetensors maps a file whose type is asked for, and converts another. What is
     mapped counts as the file's until it is written to, and frozen weights never are.
     """
+    files = mapped_files()
     for tensor in chain(model.parameters(), model.buffers()):
-        if type(tensor) in (nn.Parameter, torch.Tensor):
+        if any(tensor.data_ptr() in span for span in files):
             tensor.data = tensor.data.clone()
+
+
+def mapped_files() -> list[range]:
+    """The addresses at which files are mapped; all addresses where the system does not say."""
+    try:
+        lines = MAPS.read_text("utf-8", errors="replace").splitlines()
+    except OSError:  # only Linux has it
+        return [range(2**64)]
+    spans = (line.split()[0].split("-") for line in lines if "/" in line)
+    return [range(int(first, 16), int(end, 16)) for first, end in spans]
 
 
 def mend_packed(model: nn.Module) -> None:

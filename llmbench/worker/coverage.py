@@ -11,7 +11,7 @@ from torch import nn
 
 from llmbench.plugin.strategy import CannotRun
 from llmbench.record.record import Parameters
-from llmbench.text import listed
+from llmbench.text import listed, percent
 
 NEARLY_ALL = 0.9
 """Of the weights of the layers: where less than that is packed or adapted, it is told."""
@@ -65,17 +65,17 @@ def check_packed(model: Any, kind: str) -> str | None:
     """A sentence where a part of the layers is not packed; CannotRun where nothing is."""
     matrices = layers(model)
     whole = [(n, p) for n, p in matrices if not is_packed(p)]
-    share = 1 - _total(p for _, p in whole) / max(1, _total(p for _, p in matrices))
-    if share == 0:
+    total, packed = _total(p for _, p in matrices), _total(p for _, p in matrices if is_packed(p))
+    if not packed:
         raise CannotRun(
             f"Nothing of this model can be packed in {kind}: bitsandbytes takes plain linear "
             f"layers, and {kinds(whole)} are none."
         )
-    if share > NEARLY_ALL:
+    if packed > NEARLY_ALL * total:
         return None
     return (
-        f"{share:.0%} of the weights of its layers are in {kind}: bitsandbytes packs plain linear "
-        f"layers, and leaves {kinds(whole)} as they were."
+        f"{percent(packed, total)} of the weights of its layers are in {kind}: bitsandbytes packs "
+        f"plain linear layers, and leaves {kinds(whole)} as they were."
     )
 
 
@@ -86,12 +86,13 @@ def check_adapted(model: Any) -> str | None:
         return None
     matrices = [(n, p) for n, p in layers(model) if not p.requires_grad]
     without = [(n, p) for n, p in matrices if id(p) not in beside]
-    share = 1 - _total(p for _, p in without) / max(1, _total(p for _, p in matrices))
-    if share > NEARLY_ALL:
+    total = _total(p for _, p in matrices)
+    with_one = total - _total(p for _, p in without)
+    if with_one > NEARLY_ALL * total:
         return None
     return (
-        f"Adapters stand beside {share:.0%} of the weights of its layers: {kinds(without)} have "
-        "none."
+        f"Adapters stand beside {percent(with_one, total)} of the weights of its layers: "
+        f"{kinds(without)} have none."
     )
 
 

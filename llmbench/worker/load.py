@@ -21,6 +21,7 @@ from llmbench.workers.job import Job
 
 BASE_SEED = 0
 """Seed of random base weights: the same in every cell, whatever the cell's own seed."""
+QUANTIZATION = "quantization_config"
 NO_KERNEL = re.compile(r"(\w+) does not support (?:an attention implementation|Flash Attention)")
 """What transformers says where a model has its attention written out, and no kernel computes it."""
 Warn = Callable[[str], None]
@@ -45,17 +46,18 @@ def load_model(
     # Said outright: where it is left open, transformers asks on a terminal that is not there.
     kwargs["trust_remote_code"] = ref.remote_code
     quantization = quantization_of(config, ref.id, kwargs, strategies)
-    said: list[str | None] = []
+    loaded: Mapping[str, Any] = {}
     with refusals():
         if ref.weights == "random":
-            model = random_model(
-                auto, config, {**kwargs, "quantization_config": quantization}, device
-            )
+            model = random_model(auto, config, kwargs, quantization, device)
         else:
             model, loaded = pretrained_model(auto, job, kwargs, device)
-            said.append(checkpoint.check(ref.id, loaded))
+    said = [checkpoint.check(ref.id, loaded) if loaded else None]
     if quantization is not None:
-        said.append(coverage.check_packed(model, architecture.kind_of(quantization)))
+        kind = architecture.kind_of(quantization)
+        if QUANTIZATION not in kwargs:
+            said.append(f"The weights are stored in {kind}, and no cell has the whole ones.")
+        said.append(coverage.check_packed(model, kind))
     for sentence in filter(None, (*said, *architecture.neutralize(model))):
         warn(sentence)
     checkpoint.mend_packed(model)
@@ -81,15 +83,17 @@ def pretrained_model(
     return model, loaded
 
 
-def random_model(auto: Any, config: Any, kwargs: dict[str, Any], device: torch.device) -> Any:
+def random_model(
+    auto: Any, config: Any, kwargs: Mapping[str, Any], quantization: Any, device: torch.device
+) -> Any:
     """The architecture with random weights, made on the device and then quantised if asked."""
-    trusted = kwargs.pop("trust_remote_code")
-    quantization = kwargs.pop("quantization_config")
-    if hasattr(config, "quantization_config"):  # these weights are whole as they are made
+    trusted = kwargs["trust_remote_code"]
+    others = {k: v for k, v in kwargs.items() if k not in ("trust_remote_code", QUANTIZATION)}
+    if hasattr(config, QUANTIZATION):  # these weights are whole as they are made
         del config.quantization_config
     torch.manual_seed(BASE_SEED)
     with device:
-        model = auto.from_config(config, trust_remote_code=trusted, **kwargs)
+        model = auto.from_config(config, trust_remote_code=trusted, **others)
     if quantization is None:
         return model
     return type(model).from_pretrained(
@@ -98,7 +102,7 @@ def random_model(auto: Any, config: Any, kwargs: dict[str, Any], device: torch.d
         state_dict=model.state_dict(),
         quantization_config=quantization,
         device_map={"": 0} if device.type == "cuda" else None,
-        **kwargs,
+        **others,
     )
 
 
@@ -109,7 +113,7 @@ def quantization_of(
 
     CannotRun where they are stored in few bits, and the strategies ask for something else.
     """
-    asked, stored = kwargs.get("quantization_config"), architecture.stored_quantization(config)
+    asked, stored = kwargs.get(QUANTIZATION), architecture.stored_quantization(config)
     if stored is None:
         return asked
     kind = architecture.kind_of(stored)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,7 +13,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig, LlamaForSeque
 from llmbench.config.composition import read
 from llmbench.plugin.strategy import CannotRun
 from llmbench.record.record import ModelRef
-from llmbench.worker import coverage, load
+from llmbench.worker import checkpoint, coverage, load
 from llmbench.worker.cell import prepared
 from llmbench.workers.job import Job
 
@@ -110,6 +109,7 @@ def packed(folder):
 @pytest.mark.usefixtures("packed")
 def test_lora_on_weights_that_are_stored_in_nf4_passes_gradients(loaded):
     model = loaded("lora")
+    assert loaded.said == ["The weights are stored in NF4, and no cell has the whole ones."]
     found = coverage.count(model)
     assert found.packed == found.adapted > 0
     ids = torch.arange(8)[None]
@@ -143,22 +143,9 @@ def test_random_weights_are_packed_as_the_files_would_be(loaded):
 def test_weights_are_memory_of_the_process_however_they_are_stored(folder, loaded, stored):
     rewrite(folder, lambda held: {name: w.to(stored) for name, w in held.items()})
     configure(folder, dtype=str(stored).removeprefix("torch."))
-    files = memory_mapped(loaded())
-    assert not files
-
-
-def memory_mapped(model):
-    """Names of weights that lie in a mapped file."""
-    spans = []
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        fields = line.split()
-        if fields[-1].endswith(".safetensors"):
-            spans.append([int(end, 16) for end in fields[0].split("-")])
-    return [
-        name
-        for name, weight in model.named_parameters()
-        if any(low <= weight.data_ptr() < high for low, high in spans)
-    ]
+    weights = list(loaded().parameters())
+    files = checkpoint.mapped_files()
+    assert not [w for w in weights if any(w.data_ptr() in span for span in files)]
 
 
 def test_a_model_asks_for_nothing_but_greedy_decoding(folder, loaded):

@@ -65,13 +65,13 @@ def test_it_is_skipped_with_the_reason(tried, family, composition, reason):
 def test_how_much_of_a_mixture_of_experts_is_packed_is_counted_and_named(tried):
     found = tried("Mixtral", "lora+4-bit")
     assert found.status == "ok"
-    assert found.said[0].startswith("11% of the weights of its layers are in NF4")
+    assert found.said[0].startswith("11 % of the weights of its layers are in NF4")
     assert "experts.gate_up_proj" in found.said[0]
 
 
 def test_layers_without_an_adapter_are_named(tried):
     said = tried("gpt-oss", "lora").said
-    assert said[-1].startswith("Adapters stand beside 11% of the weights of its layers")
+    assert said[-1].startswith("Adapters stand beside 11 % of the weights of its layers")
 
 
 def test_an_encoder_is_refused_before_anything_is_loaded(tried):
@@ -80,7 +80,7 @@ def test_an_encoder_is_refused_before_anything_is_loaded(tried):
     assert "is a BertForMaskedLM, whose head does not say which token comes next" in found.said[0]
 
 
-@pytest.mark.parametrize("family", ["FLAN-T5", "Gemma 3, multimodal"])
+@pytest.mark.parametrize("family", ["Qwen 3 MoE", "DeepSeek V3", "FLAN-T5", "Gemma 3, multimodal"])
 def test_memory_is_predicted(folder, family):
     tiny_families.save(BY_NAME[family], folder)
     assert make_compatibility.estimated(folder) == make_compatibility.Trial("ok")

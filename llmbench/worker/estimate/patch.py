@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -21,7 +21,14 @@ DEVICE_LISTS = (
 
 @contextmanager
 def kernels_on_meta() -> Iterator[None]:
-    """Optimisers and clipping take the fused and the foreach kernels, as they do on a GPU."""
+    """Optimisers and clipping take the fused and the foreach kernels, as they do on a GPU.
+
+    And autocast, which knows no such device, is left out: adapters of experts switch it off.
+    """
+    autocast = torch.autocast
+
+    def without_meta(device_type: str, *args: Any, **kwargs: Any) -> Any:
+        return nullcontext() if device_type == "meta" else autocast(device_type, *args, **kwargs)
 
     def with_meta(devices: Callable[[], list[str]]) -> Callable[[], list[str]]:
         return lambda: [*devices(), "meta"]
@@ -34,6 +41,7 @@ def kernels_on_meta() -> Iterator[None]:
         replaced(optimizer, fused, with_meta(getattr(optimizer, fused))),
         replaced(optimizer, foreach, with_meta(getattr(optimizer, foreach))),
         replaced(_foreach_utils, foreach, with_meta(getattr(_foreach_utils, foreach))),
+        replaced(torch, "autocast", without_meta),
     ):
         yield
 
