@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from llmbench import text as words
-from llmbench.output.brief import INTERVALS, MARKED, SPREADS, Brief, Line, brief
+from llmbench.output.brief import INTERVALS, MARKED, SPREADS, VERSIONS, Brief, Line, brief
 from llmbench.output.table import Value
 from llmbench.record.comparison import Comparison
 
@@ -59,6 +59,23 @@ def latex(comparison: Comparison) -> str:
         columns="l" + "r" * (len(found.header) - 2) + "l",
         header=" & ".join(map(escape, found.header)),
         rows="\n".join(map(_row, found.lines)),
+    )
+
+
+def citation(comparison: Comparison) -> str:
+    """The comparison as an entry for BibTeX: what was run on what, with which versions."""
+    header = comparison.header
+    models = dict.fromkeys(p.cell.model.id for p in header.plan.cells)
+    held = header.environment
+    versions = ", ".join(f"{p} {held.versions[p]}" for p in VERSIONS if p in held.versions)
+    key = re.sub("[^A-Za-z0-9]+", "-", header.name).strip("-") or "comparison"
+    return (
+        f"@misc{{{key},\n"
+        f"  title = {{Ways of fine-tuning {escape(', '.join(models))}, compared}},\n"
+        f"  year = {{{escape(header.created_at[:4])}}},\n"
+        f"  howpublished = {{{escape(f'{versions}; {held.device_name}')}}},\n"
+        f"  note = {{{escape(header.command)}}}\n"
+        "}"
     )
 
 

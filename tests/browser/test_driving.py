@@ -10,6 +10,7 @@ from typing import Any
 import pages
 import pytest
 
+from llmbench.output import summary
 from llmbench.output.csv_json import csv as exported_csv
 from llmbench.output.csv_json import json as exported_json
 
@@ -221,19 +222,63 @@ def test_a_link_to_a_cell_opens_its_details(window: Any, report: Any) -> None:
 def test_downloads_hold_the_rows_of_the_exporters(window: Any, report: Any, name: str) -> None:
     comparison = getattr(pages, name)()
     window.open(report(name))
-    window.find("[data-format=json]").click()
+    window.find("[data-format=json][data-of=results]").click()
     found = json.loads(window.downloaded("results.json"))
     assert plain(found) == plain(json.loads(exported_json(comparison)))
-    window.find("[data-format=csv]").click()
+    window.find("[data-format=csv][data-of=results]").click()
     rows = list(csv.DictReader(io.StringIO(window.downloaded("results.csv"), newline="")))
     wanted = list(csv.DictReader(io.StringIO(exported_csv(comparison), newline="")))
     assert [*rows[0]] == [*wanted[0]]
     assert plain(rows) == plain(wanted)
 
 
+@pytest.mark.parametrize("name", ["all_well", "failed"])
+def test_a_row_per_method_is_downloaded_as_the_exporter_writes_it(
+    window: Any, report: Any, name: str
+) -> None:
+    wanted = summary.csv(getattr(pages, name)())
+    window.open(report(name))
+    window.find("[data-format=csv][data-of=summary]").click()
+    found = window.downloaded("summary.csv")
+    for own, theirs in zip(*(csv.reader(io.StringIO(t)) for t in (found, wanted)), strict=True):
+        assert [short(v) for v in own] == [short(v) for v in theirs]
+
+
+def test_what_is_copied_is_a_table_of_plain_numbers(page: Any) -> None:
+    page.run("navigator.clipboard.writeText = (text) => { window.copied = text; }")
+    page.find("#copy").click()
+    heads, *rows = csv.reader(io.StringIO(page.run("return window.copied")), delimiter="\t")
+    assert heads[:5] == ["Method", "Status", "ROUGE-L", "ROUGE-L, low", "ROUGE-L, high"]
+    assert len(rows) == 8
+    for row in rows:
+        assert len(row) == len(heads)
+        assert all(value == "" or float(value) >= 0 for value in row[2:])
+    low, middle, high = (
+        float(rows[1][heads.index(f"ROUGE-L{e}")]) for e in (", low", "", ", high")
+    )
+    assert low < middle < high
+
+
+def test_any_two_figures_are_drawn_and_the_choice_is_in_the_address(page: Any) -> None:
+    before = page.find("#any").get_attribute("aria-label")
+    page.run(
+        "const one = document.getElementById('across'); one.value = 'trainable_parameters';"
+        "one.dispatchEvent(new Event('change'))"
+    )
+    assert page.find("#any").get_attribute("aria-label") != before
+    assert "across=trainable_parameters" in page.run("return location.hash")
+    assert page.run("return document.querySelectorAll('#any [data-cell]').length") == 7
+
+
 def plain(rows: list[dict[str, Any]]) -> list[list[Any]]:
     """Numbers as such, whichever way they were written, and text as a page can hold it."""
     return [[number(value) for value in row.values()] for row in rows]
+
+
+def short(value: str) -> Any:
+    """A number to the digits that a page keeps, or a text."""
+    found = number(value)
+    return f"{found:.5g}" if isinstance(found, float) else found
 
 
 def number(value: Any) -> Any:
@@ -248,7 +293,7 @@ def number(value: Any) -> Any:
 def test_charts_tell_their_figures_on_hover_and_on_focus(page: Any) -> None:
     tip = page.find("#tip")
     assert not tip.is_displayed()
-    mark = page.find(".chart svg [data-cell][tabindex='0']")
+    mark = page.find("#chart-quality-memory svg [data-cell][tabindex='0']")
     page.run("arguments[0].focus()", mark)
     assert tip.is_displayed()
     first = tip.text

@@ -106,7 +106,7 @@ def test_a_budget_is_the_reader_s_limit_until_it_is_changed(window: Any, write: 
 
 def test_where_nothing_fits_the_budget_both_say_so(window: Any, write: Any) -> None:
     window.open(write(three(memory_budget="900MiB")))
-    assert window.text("h1") == "Nothing fits: every composition needs more than 900 MiB"
+    assert window.text("h1") == "Nothing fits: every method needs more than 900 MiB"
     assert window.text("#chosen").startswith("No cell fits. The least memory is 8-bit")
     put(window, "63")
     assert window.text("#chosen code") == "lora"

@@ -8,17 +8,19 @@ import pytest
 
 TEXT = """
 for (const one of document.querySelectorAll("details")) one.open = true;
-for (const one of document.querySelectorAll("#choose, .tools, noscript, #tip")) one.remove();
+for (const one of document.querySelectorAll("#choose, .tools, noscript, #tip, #chart-any"))
+  one.remove();
 for (const one of document.querySelectorAll("th button")) one.replaceWith(...one.childNodes);
 const plain = (text) => text.split("\\n").map((l) => l.trim()).filter(Boolean);
 return {
   text: plain(document.body.innerText),
-  marks: [...document.querySelectorAll(".chart [data-cell]")].map((m) => m.ariaLabel),
+  marks: [...document.querySelectorAll(".chart [data-cell]")]
+    .map((m) => m.ariaLabel ?? m.querySelector("title").textContent),
   drawn: [...document.querySelectorAll(".chart svg text")].map((t) => t.textContent),
   shown: [...document.querySelectorAll("svg")].map((s) => s.getBoundingClientRect().width > 300),
 };
 """
-CONTROLS = "#choose, #filter, #downloads, th button"
+CONTROLS = "#choose, #filter, #downloads, #chart-any, th button"
 VISIBLE = """return [...document.querySelectorAll(arguments[0])]
   .filter((one) => one.checkVisibility()).map((one) => one.outerHTML.slice(0, 80))"""
 

@@ -22,6 +22,7 @@ from llmbench.output.html.effects import Parts, parts
 from llmbench.output.html.fit import Fitting, fits
 from llmbench.output.html.predictions import Shown
 from llmbench.output.html.state import memory_unit, state
+from llmbench.output.latex import citation
 from llmbench.output.methods import table
 from llmbench.output.table import Table
 from llmbench.record.arm import Arm
@@ -79,6 +80,7 @@ class View:
     several_seeds: bool
     """Whether rows are of several cells."""
     command: str
+    citation: str
     choosable: bool
     """Whether there is more than one cell to choose among."""
     judged: bool
@@ -135,6 +137,7 @@ def view(comparison: Comparison) -> View:
         details_left_out=len(standing.records) - len(linked),
         several_seeds=standing.several_seeds,
         command=text.clean(header.command),
+        citation=citation(comparison),
         judged=judged,
         quality_bound="most" if standing.score and standing.score.sign < 0 else "least",
         choosable=len(standing.competing) > 1,
