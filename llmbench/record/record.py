@@ -425,6 +425,8 @@ class Record(Frozen):
     """The train phase's peak as it was predicted from shapes alone before the cell ran."""
     fit: Fit | None = None
     eval_loss: Amount | None = None
+    evaluated_in: str | None = None
+    """The cell whose evaluation this is: one of the same untrained model, with another seed."""
     generation: Generation | None = None
     examples: Examples = ()
     corpus_scores: Scores = {}

@@ -42,6 +42,21 @@ def is_result(record: Record, skip: str | None, retry: Sequence[str]) -> bool:
     return record.status not in FROM_OUTSIDE
 
 
+def evaluated_as(record: Record, other: Record) -> Record:
+    """The record with the other's evaluation, but for its speed, which was measured once."""
+    taken = {
+        "eval_loss": other.eval_loss,
+        "examples": other.examples,
+        "corpus_scores": other.corpus_scores,
+        "evaluated_in": other.cell.id,
+    }
+    return record.model_copy(update=taken)
+
+
+def _without_seed(cell: Cell) -> Cell:
+    return records.cell(cell).model_copy(update={"id": "", "seed": 0})
+
+
 @dataclass(frozen=True)
 class Bench:
     """What every cell of a comparison shares."""
@@ -101,13 +116,33 @@ class Bench:
 
     def _launched(self, cell: Cell, foresight: Foresight) -> Record:
         """Run the cell's worker and make its record, also where none could be started."""
-        job = self._job(cell)
+        alike = self._evaluated(cell)
+        job = self._job(cell).model_copy(update={"evaluates": alike is None})
         try:
             outcome = self.workers.run(job, self.store.log(cell.id), self._hear)
         except CannotLaunch as error:
             return self._unrun(cell, foresight, "failed", str(error))
         instead = partial(foresight.instead, cell)
-        return record_of(job, outcome, foresight.parts(cell), instead)
+        record = record_of(job, outcome, foresight.parts(cell), instead)
+        return evaluated_as(record, alike) if alike and record.status == "ok" else record
+
+    def _evaluated(self, cell: Cell) -> Record | None:
+        """The same untrained model with another seed, evaluated; None where there is none.
+
+        It predicts the same whatever the seed, which only says what it would have trained on.
+        """
+        if cell.trains or cell.model.weights == "random":
+            return None
+        same = _without_seed(cell)
+        return next(
+            (
+                r
+                for r in self.store.read().planned
+                if r.status == "ok" and r.examples and not r.cell.trains
+                if _without_seed(r.cell) == same
+            ),
+            None,
+        )
 
     def _job(self, cell: Cell) -> Job:
         """What the cell's worker has to know."""

@@ -96,7 +96,7 @@ def phases(running: Running) -> None:
     with recorder.phase("train"):
         train_phase(running)
     cell = running.job.cell
-    if cell.fit or cell.tuning or cell.repeat:
+    if cell.fit or cell.tuning or cell.repeat or not running.job.evaluates:
         return  # quality is that of the cell that is reported
     with recorder.phase("evaluate"):
         evaluate_phase(running)

@@ -26,6 +26,8 @@ class Job(Frozen):
     train_file: Path | None = None
     """Examples as `llmbench.source.data.lines` writes them; None for random tokens."""
     eval_file: Path | None = None
+    evaluates: bool = True
+    """Whether it goes on to be evaluated; the untrained model was, if it was with another seed."""
     validation_file: Path | None = None
     """Examples on which the loss is taken while training; None where there are none."""
     record_file: Path

@@ -85,3 +85,14 @@ def test_a_second_run_keeps_it(run):
 def test_where_one_alone_competes_nothing_is_run_again(run):
     _, _, launcher = run(strategies="lora")
     assert again(launcher) == []
+
+
+def test_the_base_is_evaluated_once_and_stands_beside_every_seed(run):
+    read, _, launcher = run(seeds=3, repeat=False)
+    bases = [j for j in launcher.jobs if not j.cell.trains]
+    assert [j.evaluates for j in bases] == [True, False, False]
+    assert all(j.evaluates for j in launcher.jobs if j.cell.trains)
+    first, *others = [r for r in read.records if not r.cell.trains]
+    assert first.examples
+    assert [r.examples for r in others] == [first.examples] * 2
+    assert [r.evaluated_in for r in others] == [first.cell.id] * 2

@@ -288,6 +288,8 @@ def _facts(record: Record) -> Iterator[Fact]:
     yield from _learnt(record)
     if predicted_memory(record):
         yield Fact("Peak memory predicted", predicted.predicted(record))
+    if record.evaluated_in:
+        yield Fact("Evaluated", "with another seed: untrained, it predicts the same with each")
     if record.generation:
         made = record.generation
         text = f"{made.new_tokens:,} new tokens in {words.seconds(made.seconds)}"
