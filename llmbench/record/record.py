@@ -299,6 +299,8 @@ class Example(Frozen):
     prediction: str
     new_tokens: Count
     scores: Scores = {}
+    loss: Amount | None = None
+    """Mean cross entropy per token of its first reference, in nats; None where nobody took it."""
 
 
 def _distinct(examples: tuple[Example, ...]) -> tuple[Example, ...]:

@@ -53,6 +53,21 @@ def reference_loss(
     return float(total.item() / tokens)
 
 
+def reference_losses(
+    model: torch.nn.Module, sequences: Sequence[Tokens], pad: int
+) -> list[tuple[float, int]]:
+    """Mean cross entropy and tokens of each reference, given its prompt.
+
+    One at a time, without padding: a model's own loss is a mean over the batch. It is a forward
+    pass, small beside generating.
+    """
+    device = next(model.parameters()).device
+    model.eval()
+    with torch.no_grad():
+        batches = (collate([sequence], pad) for sequence in sequences)
+        return [(forward_loss(model, b.to(device)).item(), b.supervised_tokens) for b in batches]
+
+
 def continued(
     model: Any,
     prompts: Sequence[Sequence[int]],
@@ -182,15 +197,22 @@ def evaluate_phase(running: Running) -> None:
             f"Prompts have at most {room:,} tokens: the model has positions for "
             f"{architecture.longest(running.model):,}, predictions included (--max-new-tokens)."
         )
-    loss = reference_loss(running.model, sequences, settings.eval_batch_size, running.pad)
+    losses = reference_losses(running.model, sequences, running.pad)
+    loss = sum(nats * count for nats, count in losses) / sum(count for _, count in losses)
     if running.job.cell.trains and not math.isfinite(loss):  # of the last step, nobody has seen it
         raise Diverged(f"The loss of evaluation is {loss}: try a lower learning rate.")
     output = generate(running, prompts, fixed_length=False)
     decoded = running.tokenizer.batch_decode(output.ids, skip_special_tokens=True)
     texts = [before_stop(text, running.encoder.task.stop) for text in decoded]
     predicted = [
-        Example(id=e.id, references=e.references, prediction=text.strip(), new_tokens=len(ids))
-        for e, text, ids in zip(examples, texts, output.ids, strict=True)
+        Example(
+            id=e.id,
+            references=e.references,
+            prediction=text.strip(),
+            new_tokens=len(ids),
+            loss=nats if math.isfinite(nats) else None,
+        )
+        for e, text, ids, (nats, _) in zip(examples, texts, output.ids, losses, strict=True)
     ]
     # Noted before they are scored: a metric that fails costs no prediction.
     known = loss if math.isfinite(loss) else None

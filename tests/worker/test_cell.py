@@ -115,6 +115,7 @@ def test_a_cell_trained_on_text_has_all_of_its_figures(run):
     assert record.optimizer == "AdamW"
     assert record.artifact_bytes > 0
     assert record.eval_loss > 0
+    assert all(e.loss > 0 for e in record.examples)
     assert [e.id for e in record.examples] == [e.id for e in EXAMPLES]
     assert all(
         set(e.scores) == {"rouge1", "rouge2", "rougeL", "rougeLsum"} for e in record.examples
@@ -166,7 +167,9 @@ def test_weights_that_the_last_step_spoilt_are_no_result(run, monkeypatch):
 
 
 def test_a_base_model_whose_loss_is_no_number_goes_on_without_one(run, monkeypatch):
-    monkeypatch.setattr(scoring, "reference_loss", lambda *_: float("nan"))
+    monkeypatch.setattr(
+        scoring, "reference_losses", lambda _, sequences, __: [(float("nan"), 1)] * len(sequences)
+    )
     record, _ = run("base")
     assert (record.status, record.eval_loss) == ("ok", None)
     assert len(record.examples) == len(EXAMPLES)

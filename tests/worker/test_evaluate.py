@@ -105,6 +105,9 @@ def test_the_reference_loss_is_the_mean_over_all_supervised_tokens(model):
         counts.append(one.supervised_tokens)
     found = scoring.reference_loss(model, sequences, 3, PAD)
     assert found == pytest.approx(sum(losses) / sum(counts), rel=1e-5)
+    each = scoring.reference_losses(model, sequences, PAD)
+    assert [count for _, count in each] == counts
+    assert [nats * count for nats, count in each] == pytest.approx(losses, rel=1e-5)
 
 
 def test_evaluating_leaves_no_gradient_and_dropout_off(model):

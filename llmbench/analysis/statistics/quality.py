@@ -13,6 +13,10 @@ from llmbench.analysis.statistics.verdict import Verdict, word
 from llmbench.record.arm import Arm
 from llmbench.record.record import Record
 
+LOSS = "reference loss"
+"""Stands for a score where the loss per token of the references is meant: less is better, and it
+tells far smaller differences than a score of predictions. No score can have a name with a space."""
+
 Scores = dict[str, float]
 """A score by example id."""
 
@@ -99,6 +103,8 @@ def same_seeds(one: Arm, other: Arm) -> list[tuple[Record, Record]]:
 
 
 def _scores(record: Record, score: str) -> Scores:
+    if score == LOSS:
+        return {e.id: e.loss for e in record.examples if e.loss is not None}
     return {e.id: e.scores[score] for e in record.examples if score in e.scores}
 
 

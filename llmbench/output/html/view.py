@@ -10,6 +10,7 @@ from markupsafe import Markup
 from llmbench import text
 from llmbench.analysis.field import score_value
 from llmbench.analysis.standing import Standing, stand
+from llmbench.output import against
 from llmbench.output.html import details as contrast
 from llmbench.output.html import predictions as prediction
 from llmbench.output.html.charts.bars import memory_per_phase, peak_stacks, step_times
@@ -73,6 +74,8 @@ class View:
     setting_up: tuple[Fact, ...]
     configuration: Table
     differing: Table
+    against: Table | None
+    """Every other method against the best, example by example."""
     in_force: tuple[Fact, ...]
     """The same in all cells."""
     details: tuple[Detail, ...]
@@ -133,6 +136,7 @@ def view(comparison: Comparison) -> View:
         configuration=contrast.configuration(header),
         in_force=contrast.in_force(standing),
         differing=contrast.differing(standing),
+        against=against.table(standing) if judged else None,
         details=details(standing, linked),
         details_left_out=len(standing.records) - len(linked),
         several_seeds=standing.several_seeds,
