@@ -18,6 +18,7 @@ from typing import Any
 import torch
 import transformers
 
+import data_formats
 import tiny_families
 import tiny_tokenizers
 from llmbench.config import composition, plan
@@ -246,6 +247,7 @@ def page(names: list[str] | None) -> str:
         introduction,
         "## Architectures\n\n" + table(("family", *columns), rows),
         "## Tokenizers\n\nLoRA on a tiny Llama.\n\n" + table(("kind", "comes to"), kinds),
+        data_formats.section(),
         "## What is said\n\n" + notes.text(),
     )
     return "\n".join(parts)

@@ -63,6 +63,7 @@ def read(
         raise DataError(f"'{name}' holds no examples: give a file with at least one.")
     columns = list(dict.fromkeys(str(column) for row in rows for column in row))
     form = fields.choose(name, columns, rows, task, (input_field, target_field))
+    _refuse_marked(name, form, rows)
     ids = _ids(rows)
     examples = tuple(_example(name, i, ids[i], row, form) for i, row in enumerate(rows))
     used = form.used(columns)
@@ -192,6 +193,18 @@ def _hub_rows(source: str) -> list[dict[str, Any]]:
             f"The dataset '{name}' cannot be loaded ({first_line(error)}): "
             "give a file, or check the name and the connection."
         ) from None
+
+
+def _refuse_marked(name: str, form: Format, rows: Sequence[Row]) -> None:
+    """DataError where answers are marked as bad, as KTO has them: they are not to be learnt."""
+    marks = [row.get("label") for row in rows]
+    if form.name and form.target != "label" and all(isinstance(m, bool) for m in marks):
+        bad = marks.count(False)
+        if bad:
+            raise DataError(
+                f"'{name}' marks {bad} of {len(rows)} answers as bad (label false, as for KTO), "
+                "and all would be learnt: leave those rows out."
+            )
 
 
 def _ids(rows: Sequence[dict[str, Any]]) -> list[str]:

@@ -230,3 +230,23 @@ def test_what_is_written_for_workers_reads_back(read, tmp_path):
 def test_plain_pairs_are_written_as_they_always_were(read):
     found = read({"text": "t", "summary": "s"})
     assert dataset.lines(found.examples) == '{"id": "0", "input": "t", "references": ["s"]}\n'
+
+
+def test_answers_that_are_marked_as_bad_are_not_learnt(read):
+    good, bad = ({"prompt": "Hi?", "completion": c, "label": c == "Hi."} for c in ("Hi.", "No."))
+    assert len(read(good, good).examples) == 2
+    with pytest.raises(DataError, match="marks 1 of 2 answers as bad"):
+        read(good, bad)
+
+
+def test_every_kind_of_file_comes_to_what_the_documents_say():
+    import data_formats
+
+    found = dict(data_formats.trials())
+    refused = {name for name, said in found.items() if said.startswith("refused: ")}
+    assert {said for said in found.values() if not said.startswith("refused: ")} == {"ok"}
+    assert refused == {
+        "JSON, splits", "CSV, a field too many", "CSV, Windows-1252", "a spreadsheet",
+        "plain text", "Zstandard", "a pickle",
+    }  # fmt: skip
+    assert "| Alpaca | instruction" in data_formats.section()
