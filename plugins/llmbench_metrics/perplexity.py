@@ -5,22 +5,35 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from llmbench.plugin.metric import ModelMetric, Score, Subject, jackknife
+from llmbench.plugin.metric import ModelMetric, Score, Subject
 from llmbench.record.measure import Measure
+
+MOST_NATS = 100.0
+"""Of a token, on average: beyond it the exponential is no figure that anybody reads."""
 
 
 class Perplexity(ModelMetric):
-    """The exponential of the mean cross entropy per token, over all first references.
+    """Cross entropy per token of the first references, and its exponential over all of them.
 
-    Tokens are the model's own: models with other tokenizers do not compare.
+    The cross entropy ranks: of its exponential, a few unlikely references make up nearly all, and
+    no number of examples that people have would tell two methods apart. Tokens are the model's
+    own: models with other tokenizers do not compare.
     """
 
     id = "perplexity"
-    summary = "perplexity of the references, less is better; looks at the model"
+    summary = "log-perplexity and perplexity of the references; looks at the model"
 
     def measures(self) -> Sequence[Measure]:
-        """The perplexity, and the mean cross entropy of each example."""
+        """The mean cross entropy of each example, and the perplexity of the whole set."""
         return [
+            Measure(
+                id="log_perplexity",
+                label="Log-perplexity",
+                better="lower",
+                unit="nats",
+                most=None,
+                meaning="cross entropy per token of each reference in nats, the mean over examples",
+            ),
             Measure(
                 id="perplexity",
                 label="Perplexity",
@@ -29,31 +42,15 @@ class Perplexity(ModelMetric):
                 least=1.0,
                 most=None,
                 margin=0.1,
-                meaning="exponential of the mean cross entropy per token of the references",
-            ),
-            Measure(
-                id="reference_nats",
-                label="Nats per token",
-                better="lower",
-                unit="nats",
-                most=None,
-                meaning="mean cross entropy per token of each reference, averaged over examples",
+                meaning="exponential of the mean cross entropy over all tokens of the references",
             ),
         ]
 
     def look(self, subject: Subject) -> Score:
-        """A figure of the whole set, with pseudo-values, and one for each example."""
+        """A figure for each example, and one of the whole set."""
         found = subject.losses([wanted[0] for wanted in subject.references])
-        nats, tokens = math.fsum(n for n, _ in found), sum(t for _, t in found)
-        whole = math.exp(nats / tokens)
-        without = [
-            math.exp((nats - own) / (tokens - count)) if tokens > count else whole
-            for own, count in found
-        ]
+        mean = math.fsum(nats for nats, _ in found) / sum(tokens for _, tokens in found)
         return Score(
-            corpus={"perplexity": whole},
-            examples={
-                "perplexity": jackknife(whole, without),
-                "reference_nats": [own / count for own, count in found],
-            },
+            examples={"log_perplexity": [own / count for own, count in found]},
+            corpus={"perplexity": math.exp(mean)} if mean < MOST_NATS else {},
         )

@@ -13,6 +13,7 @@ from llmbench.errors import ConfigError
 from llmbench.output.diff_text import text
 from llmbench.output.methods import table
 from llmbench.output.terminal.lines import ended
+from llmbench.output.terminal.progress import Progress
 from llmbench.record import figure
 from llmbench.record.measure import Measure
 from llmbench.wording.answer import answer
@@ -59,7 +60,7 @@ def test_the_first_metric_that_has_a_direction_ranks_and_heads_the_table():
 
 
 def test_the_line_of_a_cell_names_the_score_that_ranks():
-    assert "Loss 1.510" in ended(scored("lora", [LOSS], 1.5), 3.0, 4)
+    assert "Loss 1.510" in ended(scored("lora", [LOSS], 1.5), 3.0, Progress())
 
 
 def test_a_score_that_cannot_see_the_texts_does_not_rank_and_says_so_wherever_it_stands():

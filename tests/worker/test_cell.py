@@ -390,8 +390,8 @@ def test_metrics_that_look_at_the_model_see_it_and_the_references_behind_their_p
     assert record.status == "ok", record.reason
     assert record.corpus_scores["perplexity"] == pytest.approx(math.exp(record.eval_loss), rel=1e-4)
     assert {e.scores["label_accuracy"] for e in record.examples} <= {0.0, 1.0}
-    assert [m.id for m in record.measures][:3] == ["perplexity", "reference_nats", "label_accuracy"]
-    assert ranking([record]).id == "perplexity"
+    assert [m.id for m in record.measures][:3] == ["log_perplexity", "perplexity", "label_accuracy"]
+    assert ranking([record]).id == "log_perplexity"
 
 
 def test_a_strategy_whose_kernel_does_not_run_is_skipped_with_the_reason(run, plugins, monkeypatch):

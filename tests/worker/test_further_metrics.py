@@ -99,7 +99,7 @@ def test_perplexity_is_over_all_tokens_and_less_is_better():
     subject = Told([["one two"], ["three"]])
     found = metric("perplexity").look(subject)
     assert found.corpus["perplexity"] == pytest.approx(math.exp((7 + 5) / 3))
-    assert found.examples["reference_nats"] == [3.5, 5.0]
+    assert found.examples["log_perplexity"] == [3.5, 5.0]
     assert {m.better for m in metric("perplexity").measures()} == {"lower"}
 
 

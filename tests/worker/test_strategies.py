@@ -23,7 +23,7 @@ BY_ID = {s.id: s for s in STRATEGIES}
 CLAIMS = {
     "full": {"adaptation", "quantization"},
     "lora": {"adaptation"},
-    "qlora": {"adaptation", "quantization"},
+    "qlora": {"adaptation", "optimizer", "quantization"},
     "8-bit": {"quantization"},
     "4-bit": {"quantization"},
     "flash-attention": {"attention"},
