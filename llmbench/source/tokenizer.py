@@ -17,6 +17,8 @@ from llmbench.source.model import Source
 class Tokenizer:
     """What `tokenizer.json` and the files beside it say."""
 
+    is_fast = True
+
     def __init__(self, folder: Path) -> None:
         """FileNotFoundError where there is no `tokenizer.json`."""
         import tokenizers
@@ -33,17 +35,20 @@ class Tokenizer:
         own = folder / "chat_template.jinja"
         self.chat_template = own.read_text("utf-8") if own.is_file() else self._template()
         self.added_tokens_decoder = self._backend.get_added_tokens_decoder()
+        self.paired = bool(_content(folder / "config.json").get("is_encoder_decoder"))
         self.bos_token, self.eos_token = self._named("bos_token"), self._named("eos_token")
         self.bos_token_id, self.eos_token_id = map(self._number, (self.bos_token, self.eos_token))
 
     def __call__(
         self,
-        text: str,
+        text: str = "",
         add_special_tokens: bool = True,
         split_special_tokens: bool = False,
         return_offsets_mapping: bool = False,
+        text_target: str | None = None,
     ) -> dict[str, Any]:
-        """Token ids, and where in the text each is from."""
+        """Token ids, and where in the text each is from; a target is written as any text."""
+        text = text if text_target is None else text_target
         self._backend.encode_special_tokens = split_special_tokens
         found = self._backend.encode(text, add_special_tokens=add_special_tokens)
         return {"input_ids": found.ids, "offset_mapping": found.offsets}

@@ -11,11 +11,13 @@ from llmbench.plugin.task import Example
 from llmbench.run import inputs as feed
 from llmbench.run.inputs import Inputs
 from llmbench.source import tokenizer
-from llmbench.source.data import Data
+from llmbench.source.data import Data, sample
 from llmbench.text import aligned, cut, plural
 from llmbench.worker import template
 from llmbench.worker.encoding import Encoder, Found, told
 
+MOST_EXAMPLES = 5000
+"""Of one role whose lengths are looked at: some seconds' work."""
 MOST_CHARACTERS = 1500
 """Of a prompt that are shown."""
 
@@ -27,6 +29,8 @@ class Length:
     tokens: int
     example: str
     found: Found
+    examples: int
+    """How many were looked at."""
 
 
 def survey(setup: Setup, inputs: Inputs) -> Iterator[str]:
@@ -54,17 +58,18 @@ def _encoder(setup: Setup) -> Encoder | None:
     if held is None:
         return None
     task, settings = plugin.registry().tasks.get(setup.config.task), setup.config.settings
-    written = template.choose(held, settings.template, setup.source.id, settings.special_tokens)
+    asked = (settings.template, setup.source.id, settings.special_tokens)
+    written = template.choose(held, *asked, held.paired)
     return Encoder(held, task, written, settings.seq_len)
 
 
 def _measured(encoder: Encoder, data: Data) -> Length:
     encoder.found = Found()
-    examples = [encoder.bare(e) for e in data.examples]
+    examples = [encoder.bare(e) for e in sample(data, MOST_EXAMPLES).examples]
     longest = max(examples, key=encoder.length)
     for example in examples:
         encoder.sequence(example)
-    return Length(encoder.length(longest), longest.id, encoder.found)
+    return Length(encoder.length(longest), longest.id, encoder.found, len(examples))
 
 
 def _row(role: str, data: Data, length: Length | None) -> tuple[str, ...]:
@@ -81,7 +86,9 @@ def _said(setup: Setup, roles: Mapping[str, Data], lengths: Mapping[str, Length]
             "known, and the prompt is shown without its template."
         )
     for role, length in lengths.items():
-        yield from told(length.found, setup.config.settings, len(roles[role].examples), role)
+        yield from told(length.found, setup.config.settings, length.examples, role)
+        if length.examples < len(roles[role].examples):
+            yield f"Of {role} examples, {length.examples:,} were looked at, chosen at random."
 
 
 def _prompt(example: Example, encoder: Encoder | None) -> Iterator[str]:
