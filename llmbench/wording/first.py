@@ -53,11 +53,11 @@ def trust(standing: Standing, pick: Arm | None) -> str:
     level = [arm for arm in standing.level() if arm in others]
     label = standing.score.label
     if undecided:
-        told = len(others) - len(undecided)
+        some = f"{len(undecided)} of " if len(undecided) < len(others) else ""
         found = standing.power(pick)
         return (
-            f"Not sure: {label} tells {told or 'none'} of the "
-            f"{text.plural(len(others), 'other method')} apart from it. "
+            f"Not sure: it is undecided whether {some}the "
+            f"{text.plural(len(others), 'other method')} have a better or a worse {label}. "
             f"{phrases.takes(found) if found else _more(standing)}"
         )
     if level:

@@ -114,7 +114,7 @@ def test_the_filter_takes_names_statuses_and_causes(window: Any, report: Any) ->
     ):
         put(window, "filter", wanted)
         assert sorted(window.run(NAMES)) == sorted(left)
-        assert window.text("#count") == f"{len(left)} of 10 cells"
+        assert window.text("#count") == f"{len(left)} of 10 methods"
     put(window, "filter", "x\b")
     assert len(window.run(NAMES)) == 10
     assert window.text("#count") == ""
@@ -196,7 +196,7 @@ def test_a_link_restores_what_the_reader_set(page: Any, report: Any) -> None:
 
 def test_a_link_pasted_over_the_address_is_followed(page: Any) -> None:
     page.run("location.hash = '#filter=qlora&sort=cell.descending'")
-    page.wait(lambda: page.text("#count") == "1 of 8 cells", "what the link asks for")
+    page.wait(lambda: page.text("#count") == "1 of 8 methods", "what the link asks for")
     assert head(page, "cell").get_attribute("aria-sort") == "descending"
 
 
@@ -348,7 +348,7 @@ def test_a_thousand_cells_stay_usable(window: Any, report: Any) -> None:
           return performance.now() - start;
         });"""
     )
-    assert window.text("#count") == "11 of 1000 cells"
+    assert window.text("#count") == "11 of 1000 methods"
     assert sorting < 3000
     assert filtering < 2000
     assert hovering < 1000

@@ -61,7 +61,7 @@ def test_print_has_no_controls_and_leaves_closed_appendices_out(window: Any, rep
     window.emulate("print")
     for selector in ("#choose", ".tools", ".skip", "details.cell"):
         assert not window.find(selector).is_displayed()
-    for selector in ("h1", "#table", ".chart svg", ".example", "#command"):
+    for selector in ("h1", "#table", "#chart-quality-memory svg", ".example", "#command"):
         assert window.find(selector).is_displayed()
     page = 718  # pixels of an A4 page between margins of a centimetre
     window.size(page)

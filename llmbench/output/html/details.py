@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from llmbench import text as words
@@ -77,12 +78,16 @@ def _gpu(record: Record) -> Table:
         "Other processes",
         "Samples",
     )
-    rows = (
-        (name, *_conditions(phase.conditions))
+    seen = [
+        (name, tuple(_conditions(phase.conditions)))
         for name, phase in record.phases.items()
         if phase.conditions
-    )
-    return plain("The GPU", header, list(rows))
+    ]
+    rows = [
+        (", ".join(name for name, _ in alike), *conditions)
+        for conditions, alike in groupby(seen, key=lambda pair: pair[1])
+    ]
+    return plain("The GPU", header, rows)
 
 
 def _conditions(seen: Conditions) -> Iterator[str]:
@@ -252,6 +257,8 @@ def details(standing: Standing, linked: frozenset[str]) -> tuple[Detail, ...]:
 
 
 def _detail(number: int, record: Record, standing: Standing, shared: frozenset[Fact]) -> Detail:
+    # What was warned of in every run stands among the first things to know.
+    of_all = set.intersection(*(set(r.warnings) for r in standing.records))
     wrong, finding = (
         standing.problems.get(record.cell.id, ""),
         standing.unlearnt.get(record.cell.id),
@@ -268,7 +275,7 @@ def _detail(number: int, record: Record, standing: Standing, shared: frozenset[F
         settings=tuple(_changes(record)),
         in_force=tuple(fact for fact in _in_force(record) if fact not in shared),
         grids=grids(record),
-        warnings=tuple(words.cut(w, 500) for w in record.warnings),
+        warnings=tuple(words.cut(w, 500) for w in record.warnings if w not in of_all),
     )
 
 

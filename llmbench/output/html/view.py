@@ -188,7 +188,7 @@ def _few(standing: Standing, found: Answer, whole: Table) -> Table:
             replace(
                 row,
                 number=0,
-                cause=_role(arm, found),
+                cause=_role(arm, found, standing),
                 values=tuple(replace(row.values[n], beside="") for n in kept),
                 details=(),
             )
@@ -198,11 +198,13 @@ def _few(standing: Standing, found: Answer, whole: Table) -> Table:
     )
 
 
-def _role(arm: Arm, found: Answer) -> str:
+def _role(arm: Arm, found: Answer, standing: Standing) -> str:
     """What a row of the first screen is there for."""
     if not arm.cell.trains:
         return "without training"
-    return "the pick" if arm is found.pick else "next to it" if found.pick else ""
+    if arm is found.pick:
+        return "the pick"
+    return "the highest quality" if arm is standing.best else "the runner-up" if found.pick else ""
 
 
 def _charts(standing: Standing, found: Answer) -> tuple[Chart, ...]:

@@ -78,7 +78,7 @@ function applyFilter() {
     row.hidden = !text.includes(wanted);
     shown += !row.hidden;
   }
-  byId("count").textContent = wanted ? `${shown} of ${rows.length} cells` : "";
+  byId("count").textContent = wanted ? `${shown} of ${rows.length} methods` : "";
   remember("filter", filter.value.trim());
 }
 
