@@ -1,6 +1,6 @@
 """Try every family of models with every strategy, and write what came of it to the docs.
 
-`python scripts/make_compatibility.py` takes some minutes on one core. Each cell is a whole one,
+`python scripts/make_compatibility.py` takes some minutes on two cores. Each cell is a whole one,
 with training and generation, in a process of its own; neither a network nor a GPU is needed.
 """
 
@@ -10,7 +10,8 @@ import argparse
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ import transformers
 
 import data_formats
 import tiny_families
-import tiny_tokenizers
 from llmbench.config import composition, plan
 from llmbench.config.setup import Setup, set_up
 from llmbench.errors import UserError
@@ -35,6 +35,7 @@ from llmbench.worker.estimate import job as estimates
 from llmbench.worker.preload import preload
 from llmbench.workers.job import Answer, EstimateJob, Job
 from tiny_families import Family
+from tiny_tokenizers import KINDS
 
 OUT = Path(__file__).parents[1] / "docs" / "compatibility.md"
 NAME = "my-model"
@@ -60,6 +61,7 @@ OPTIONS: dict[str, Any] = {
 }
 GPU = {"device": "cuda", "device_memory_bytes": 80 * 2**30, "compute_capability": (9, 0)}
 """What memory is predicted for."""
+AT_A_TIME = 2
 SECONDS = 120
 """After which a cell is taken for one that never ends."""
 FORK = multiprocessing.get_context("fork")
@@ -67,7 +69,7 @@ INTRODUCTION = """\
 # Compatibility
 
 Made by `python scripts/make_compatibility.py`: torch {torch}, transformers {transformers}, in
-{minutes:.0f} minutes on one core. Every model is a tiny one of two layers with random weights, and
+{minutes:.0f} minutes on two cores. Every model is a tiny one of two layers with random weights, and
 every cell a whole one, with training, loss and generation, on a CPU. Kernels for GPUs may take
 other shapes: flash attention there computes in half precision.
 
@@ -204,18 +206,24 @@ def estimated(folder: Path) -> Trial:
     return Trial("none", (found.reason,)) if found.reason else Trial("ok")
 
 
-def tokenizer_trials() -> Iterator[tuple[str, Trial]]:
-    """Every kind of tokenizer, and how LoRA on a tiny Llama with it went."""
-    for kind in tiny_tokenizers.KINDS:
-        with tempfile.TemporaryDirectory() as place:
-            folder = Path(place) / NAME
+def tried_all(family: Family) -> Mapping[str, Trial]:
+    """The same in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as place:
+        return trials(family, Path(place) / NAME)
 
-            def made(kind: tiny_tokenizers.Kind = kind, folder: Path = folder) -> Trial:
-                saved(tiny_families.FAMILIES[0], folder)
-                kind.spoil(folder)
-                return tried(folder, "lora")
 
-            yield kind.name, apart(made)
+def fitted(number: int) -> Trial:
+    """How LoRA went on a tiny Llama with a tokenizer of the kind that has this number."""
+    kind = KINDS[number]
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / NAME
+
+        def run() -> Trial:
+            saved(tiny_families.FAMILIES[0], folder)
+            kind.spoil(folder)
+            return tried(folder, "lora")
+
+        return apart(run)
 
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -229,15 +237,15 @@ def page(names: list[str] | None) -> str:
     """The whole document, of the families that are named or of all."""
     began, notes, rows = time.monotonic(), Notes(), []
     columns = (*COMPOSITIONS, "random weights", "estimate")
-    for family in tiny_families.FAMILIES:
-        if names and family.name not in names:
-            continue
-        with tempfile.TemporaryDirectory() as place:
-            found = trials(family, Path(place) / NAME)
-        print(family.name, {c: t.status for c, t in found.items()}, flush=True)
-        cells = [notes.shown(found[c]) if c in found else "" for c in columns]
-        rows.append((family.name, *cells))
-    kinds = [(name, notes.shown(trial)) for name, trial in tokenizer_trials()]
+    families = [f for f in tiny_families.FAMILIES if not names or f.name in names]
+    # Processes of a pool of multiprocessing's own may have none themselves.
+    with ProcessPoolExecutor(AT_A_TIME, mp_context=FORK) as pool:
+        for family, found in zip(families, pool.map(tried_all, families), strict=True):
+            print(family.name, {c: t.status for c, t in found.items()}, flush=True)
+            cells = [notes.shown(found[c]) if c in found else "" for c in columns]
+            rows.append((family.name, *cells))
+        found = pool.map(fitted, range(len(KINDS)))
+        kinds = [(k.name, notes.shown(trial)) for k, trial in zip(KINDS, found, strict=True)]
     introduction = INTRODUCTION.format(
         torch=torch.__version__,
         transformers=transformers.__version__,

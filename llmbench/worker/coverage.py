@@ -41,9 +41,12 @@ def elements(parameter: torch.Tensor) -> int:
     return int(torch.Size(state.shape).numel()) if state is not None else parameter.numel()
 
 
-def is_packed(parameter: torch.Tensor) -> bool:
+def is_packed(parameter: Any) -> bool:
     """Whether bitsandbytes stores it in fewer bits than training computes in."""
-    return getattr(parameter, "quant_state", None) is not None or parameter.dtype is torch.int8
+    return (
+        getattr(parameter, "quant_state", None) is not None
+        or getattr(parameter, "dtype", None) is torch.int8
+    )
 
 
 def adapted(model: nn.Module) -> list[nn.Parameter]:

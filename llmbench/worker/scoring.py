@@ -84,6 +84,7 @@ def continued(
     the tokenizer to find them with, as `generate` takes them.
     """
     device = next(model.parameters()).device
+    paired = architecture.paired(model.config)
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
     options: dict[str, Any] = {
         "do_sample": False,
@@ -99,7 +100,7 @@ def continued(
     model.eval()
     with torch.no_grad():
         for group in _groups(order, settings.eval_batch_size):
-            ids, mask = pad_left([prompts[i] for i in group], pad)
+            ids, mask = padded([prompts[i] for i in group], pad, left=not paired)
             batch = {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
             if not found:
                 few = min(WARM_UP_TOKENS, settings.max_new_tokens)
@@ -111,25 +112,21 @@ def continued(
             )
             synchronize(device)
             seconds = time.perf_counter() - started
-            rows = [until_end(row, ends or ()) for row in new[:, skipped(model, ids) :].tolist()]
+            # A decoder of its own starts with one token, and a causal model with the prompt.
+            new = new[:, 1 if paired else ids.shape[1] :]
+            rows = [until_end(row, ends or ()) for row in new.tolist()]
             rows = [unpadded(row, pad) for row in rows] if stop else rows
             found |= zip(group, rows, strict=True)
-            length = new.shape[1] - ids.shape[1]
             timed.append(
                 GenerationBatch(
                     seconds=seconds,
                     new_tokens=sum(map(len, rows)),
-                    decoded_tokens=length * len(rows),
+                    decoded_tokens=new.numel(),
                 )
             )
             on_batch(len(found))
     ordered = tuple(found[i] for i in range(len(prompts)))
     return Output(ordered, Generation(batches=tuple(timed)))
-
-
-def skipped(model: Any, prompts: torch.Tensor) -> int:
-    """How many tokens that `generate` returns are not new: the prompt, or a decoder's first."""
-    return 1 if architecture.paired(model.config) else prompts.shape[1]
 
 
 def prompt_room(model: Any, settings: Settings) -> int:
@@ -138,14 +135,21 @@ def prompt_room(model: Any, settings: Settings) -> int:
     return max(1, min(settings.seq_len, architecture.longest(model) - written))
 
 
-def pad_left(prompts: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and attention mask, int64 of shape (prompts, longest)."""
+def padded(
+    prompts: Sequence[Sequence[int]], pad: int, left: bool = True
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and attention mask, int64 of shape (prompts, longest).
+
+    Padding comes before what a causal model continues. An encoder counts its positions from the
+    first token, and so padding comes behind.
+    """
     longest = max(map(len, prompts))
     ids = torch.full((len(prompts), longest), pad)
     mask = torch.zeros_like(ids)
     for row, prompt in enumerate(prompts):
-        ids[row, longest - len(prompt) :] = torch.tensor(prompt)
-        mask[row, longest - len(prompt) :] = 1
+        first = longest - len(prompt) if left else 0
+        ids[row, first : first + len(prompt)] = torch.tensor(prompt)
+        mask[row, first : first + len(prompt)] = 1
     return ids, mask
 
 

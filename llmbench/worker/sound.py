@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from llmbench.plugin.strategy import CannotRun
-from llmbench.worker import architecture
+from llmbench.worker import architecture, coverage
 from llmbench.worker.shortage import out_of_memory
 
 FIRST, COUNT = 10, 8
@@ -29,6 +29,9 @@ def check(model: Any) -> None:
     device = next(model.parameters()).device
     ids = torch.arange(FIRST, FIRST + COUNT, device=device)[None] % architecture.vocabulary(model)
     output = _forward(model, ids)
+    if getattr(model, "is_quantized", False):
+        for training in (True, False):  # RWKV changes its weights on the way, if they are whole
+            _forward(model.train(training), ids)
     logits = getattr(output, "logits", None)
     if logits is None:
         return
@@ -58,12 +61,27 @@ def cross_entropy(model: Any, logits: torch.Tensor, ids: torch.Tensor) -> float:
 
 
 def _forward(model: Any, ids: torch.Tensor) -> Any:
+    """The model's output; CannotRun where its code handles packed weights itself.
+
+    Some models cast what they compute to the type of a weight, which makes bytes of it in silence.
+    """
+    few_bits = getattr(model, "is_quantized", False)
+    packed = [m for m in model.modules() if coverage.is_packed(getattr(m, "weight", ids))]
+    hooks = [module.register_forward_pre_hook(_numbers_only) for module in packed]
     try:
         return model(input_ids=ids, labels=ids, use_cache=False)
-    except (RuntimeError, TypeError, ValueError) as error:
-        if out_of_memory(error) or not getattr(model, "is_quantized", False):
+    except Exception as error:
+        if out_of_memory(error) or not few_bits:
             raise
         raise CannotRun(
             "This model cannot run with its weights in few bits: its code computes with some of "
             f"them itself, and not through their layers ({type(error).__name__})."
         ) from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _numbers_only(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+    if not inputs[0].is_floating_point():
+        raise TypeError(f"{inputs[0].dtype} for a layer that takes floating point numbers")

@@ -12,10 +12,12 @@ from transformers import AutoTokenizer
 import tiny_families
 from llmbench.plugin.task import Example
 from llmbench.record.record import Member, ModelRef
+from llmbench.record.settings import Settings
 from llmbench.source import data
 from llmbench.storage.read import read_record
 from llmbench.worker import architecture
 from llmbench.worker import cell as worker
+from llmbench.worker.scoring import continued, padded
 from llmbench.worker.template import Pair, choose
 from llmbench.workers.job import Job
 
@@ -113,3 +115,23 @@ def test_letters_of_a_special_token_in_an_answer_are_letters(tmp_path):
     template = Pair(tokenizer)
     assert template.target("a </s> b").count(tokenizer.eos_token_id) == 1
     assert tokenizer.eos_token_id not in template.prompt("a </s> b")
+
+
+def test_an_encoders_prompts_are_padded_behind_so_that_positions_are_those_it_learnt():
+    ids, mask = padded([[5, 6, 7], [8]], pad=0, left=False)
+    assert ids.tolist() == [[5, 6, 7], [8, 0, 0]]
+    assert mask.tolist() == [[1, 1, 1], [1, 0, 0]]
+
+
+@pytest.mark.parametrize("name", ["BART", "FLAN-T5"])
+def test_a_prediction_is_the_same_alone_and_beside_a_longer_one(name, tmp_path):
+    torch.manual_seed(0)
+    config = BY_NAME[name].made()
+    model = tiny_families.model_class(config)(config)
+    settings = Settings(max_new_tokens=6, eval_batch_size=2)
+
+    def predicted(*prompts):
+        return continued(model, prompts, settings, 2, (1,), lambda done: None).ids
+
+    short, long = list(range(20, 26)), list(range(30, 50))
+    assert predicted(short, long) == (*predicted(short), *predicted(long))

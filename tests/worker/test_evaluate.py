@@ -6,7 +6,7 @@ import torch
 from llmbench.record.settings import Settings
 from llmbench.worker import batch, scoring, train
 from llmbench.worker.encoding import Tokens
-from llmbench.worker.scoring import pad_left, until_end
+from llmbench.worker.scoring import padded, until_end
 
 PAD = 0
 PROMPTS = [[5, 6, 7, 8, 9, 10, 11], [12, 13], [14], [15, 16, 17, 18], [19, 20, 21]]
@@ -28,7 +28,7 @@ def eager_to_end(model):
 
 
 def test_prompts_are_padded_on_the_left():
-    ids, mask = pad_left([[1, 2, 3], [4]], PAD)
+    ids, mask = padded([[1, 2, 3], [4]], PAD)
     assert ids.tolist() == [[1, 2, 3], [0, 0, 4]]
     assert mask.tolist() == [[1, 1, 1], [0, 0, 1]]
 
