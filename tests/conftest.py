@@ -36,7 +36,17 @@ settings.register_profile("default", max_examples=25, deadline=None, suppress_he
 settings.register_profile("long", max_examples=10_000, deadline=None, suppress_health_check=SLOW)
 settings.load_profile("default")
 
-KINDS = ("exporters", "launchers", "metrics", "models", "strategies", "tasks")
+KINDS = (
+    "exporters",
+    "freezing",
+    "launchers",
+    "metrics",
+    "models",
+    "optimizers",
+    "peft",
+    "strategies",
+    "tasks",
+)
 TEXTS = (
     "Summarize the dialogue.\n\n\n\nSummary:",
     "Anna: Will you come to the party on Sunday? Tom: Yes, with a cake.",

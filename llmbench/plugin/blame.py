@@ -6,7 +6,8 @@ as it is: it is a bug, and shows its traceback.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,6 +30,11 @@ def of_kind(value: Any, kind: type, words: str) -> Any:
 def sentence(value: Any) -> str | None:
     """A plugin's answer, if it is a sentence or None; Amiss otherwise."""
     return None if value is None else of_kind(value, str, "a sentence")
+
+
+def wanted(method: Callable[..., Any], **offered: Any) -> dict[str, Any]:
+    """Of the arguments offered, those that a plugin's method names: so a method can gain some."""
+    return {name: offered[name] for name in inspect.signature(method).parameters if name in offered}
 
 
 @contextmanager

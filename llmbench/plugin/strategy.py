@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
@@ -82,9 +82,22 @@ class Strategy(BaseModel):
         """The loaded model, made ready to train: adapters added, weights frozen. Worker."""
         return model
 
-    def optimizer(self, parameters: Iterable[Any], settings: Settings) -> Any | None:
-        """An optimiser of the strategy's own; None for the harness's AdamW. Worker."""
+    def optimizer(
+        self, parameters: Iterable[Any], settings: Settings, named: Mapping[str, Any]
+    ) -> Any | None:
+        """An optimiser of the strategy's own; None for the harness's AdamW. Worker.
+
+        `parameters` are what it steps: the model's trained weights or, as the precision has it,
+        copies of them in fp32. `named` has the same by their names in the model.
+        """
         return None
+
+    def after_step(self, model: Any, number: int) -> None:
+        """Something to do after optimiser step `number`, counted from 1. Worker.
+
+        The weights have been stepped, their gradients are still there, and the clock runs: what
+        is done here is part of the method.
+        """
 
     def training(self) -> AbstractContextManager[Any]:
         """A context around every training step's forward and backward pass. Worker."""

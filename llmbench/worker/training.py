@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from llmbench.plugin.blame import blamed, sentence
+from llmbench.plugin.blame import blamed, sentence, wanted
 from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.record import Moved, Step
 from llmbench.record.settings import Settings
@@ -47,6 +47,7 @@ class Witness(Observer):
         self._recorder = running.recorder
         self._meter = running.recorder.meter
         self._optimizer = optimizer
+        self._model, self._strategies = running.model, running.strategies
         self._anatomy = Anatomy(running.model, running.base, optimizer)
         self._recorded = recorded if self._meter.cuda else None
         self._held_out = held_out
@@ -69,9 +70,12 @@ class Witness(Observer):
         self._meter.sample()
 
     def before_clearing(self) -> None:
-        """Take the step's peak apart while all that it is made of is there."""
+        """Take the step's peak apart while all that it is made of is there; let strategies act."""
         if self._number == self._recorded:
             self._meter.parts = self._anatomy.end()
+        for strategy in self._strategies:
+            with blamed("strategy", strategy.id, "after_step"):
+                strategy.after_step(self._model, self._number + 1)
 
     def after_step(self, step: Step) -> None:
         """Write the step down; after the first, the optimiser has its states."""
@@ -236,25 +240,28 @@ def make_optimizer(
     It steps the model's own weights or, as the precision has it, copies of them in fp32. One that
     a strategy brings gets copies with stochastic rounding, too: by itself it rounds to the nearest.
     """
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    update = settings.numerics.update
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    parameters, update = list(trained.values()), settings.numerics.update
     if update == "nearest":
-        return brought(strategies, parameters, settings) or train.adamw(parameters, settings)
-    if update == "stochastic" and brought(strategies, parameters, settings) is None:
+        return brought(strategies, trained, settings) or train.adamw(parameters, settings)
+    if update == "stochastic" and brought(strategies, trained, settings) is None:
         return train.adamw(parameters, settings)
     masters = precision.copies(parameters)
-    optimizer = brought(strategies, masters, settings) or train.adamw(masters, settings)
+    copied = dict(zip(trained, masters, strict=True))
+    optimizer = brought(strategies, copied, settings) or train.adamw(masters, settings)
     precision.follow(optimizer, parameters, masters)
     return optimizer
 
 
 def brought(
-    strategies: Sequence[Strategy], weights: Sequence[torch.nn.Parameter], settings: Settings
+    strategies: Sequence[Strategy], named: Mapping[str, torch.nn.Parameter], settings: Settings
 ) -> torch.optim.Optimizer | None:
     """The optimiser that a strategy brings, if one does."""
     for strategy in strategies:
         with blamed("strategy", strategy.id, "optimizer"):
-            own = guard.optimizer(strategy.optimizer(weights, settings))
+            further = wanted(strategy.optimizer, named=named)
+            made = strategy.optimizer(list(named.values()), settings, **further)
+            own = guard.optimizer(made)
         if own is not None:
             return own
     return None

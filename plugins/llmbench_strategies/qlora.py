@@ -1,6 +1,6 @@
 """QLoRA as its paper has it (Dettmers et al., 2023)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import Field
@@ -43,7 +43,9 @@ class Qlora(Lora):
         """Load in NF4, its scales quantised as well."""
         return nf4(settings, double_quantization=True)
 
-    def optimizer(self, parameters: Iterable[Any], settings: Settings) -> Any | None:
+    def optimizer(
+        self, parameters: Iterable[Any], settings: Settings, named: Mapping[str, Any]
+    ) -> Any | None:
         """The paged AdamW of bitsandbytes, its states in 32 bits, if it was declared."""
         if settings.optimizer != PAGED:
             return None
