@@ -11,7 +11,7 @@ import pytest
 
 from llmbench.storage.store import Store
 
-EXAMPLE = Path(__file__).parents[2] / "plugins" / "examples" / "llmbench-ia3"
+EXAMPLE = Path(__file__).parents[2] / "plugins" / "examples" / "llmbench-hra"
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,8 @@ def llmbench(site: Path, cwd: Path, *args: str) -> subprocess.CompletedProcess[s
 
 def test_it_is_listed_with_its_package(site: Path, tmp_path: Path) -> None:
     done = llmbench(site, tmp_path, "list", "strategies")
-    row = next(line for line in done.stdout.splitlines() if line.startswith("ia3"))
-    assert "llmbench-ia3 0.1.0" in row
+    row = next(line for line in done.stdout.splitlines() if line.startswith("hra"))
+    assert "llmbench-hra 0.1.0" in row
 
 
 def test_it_composes_and_is_compared_with_the_built_in_ones(site: Path, tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_it_composes_and_is_compared_with_the_built_in_ones(site: Path, tmp_path
         *(
             "compare",
             "--strategies",
-            "lora,ia3,ia3+gradient-checkpointing",
+            "lora,hra,hra+gradient-checkpointing",
             "--steps",
             "6",
             "--no-tune",
@@ -54,17 +54,17 @@ def test_it_composes_and_is_compared_with_the_built_in_ones(site: Path, tmp_path
     )
     assert done.returncode == 0, done.stdout + done.stderr
     records = {r.cell.composition: r for r in Store(tmp_path / "out").read().records}
-    assert list(records) == ["base", "lora", "ia3", "ia3+gradient-checkpointing"]
-    ia3, lora = records["ia3"], records["lora"]
-    assert ia3.status == "ok"
-    assert ia3.parameters
+    assert list(records) == ["base", "lora", "hra", "hra+gradient-checkpointing"]
+    hra, lora = records["hra"], records["lora"]
+    assert hra.status == "ok"
+    assert hra.parameters
     assert lora.parameters
-    assert 0 < ia3.parameters.trainable < lora.parameters.trainable / 10
-    assert ia3.cell.members[0].distribution == "llmbench-ia3 0.1.0"
-    assert ia3.cell.declared == {"learning_rate": pytest.approx(30 * 0.001)}
+    assert 0 < hra.parameters.trainable < lora.parameters.trainable / 2
+    assert hra.cell.members[0].distribution == "llmbench-hra 0.1.0"
+    assert hra.cell.declared == {"learning_rate": pytest.approx(30 * 0.001)}
 
 
 def test_without_it_the_name_is_unknown(tmp_path: Path) -> None:
-    done = llmbench(tmp_path, tmp_path, "compare", "--strategies", "ia3", "--dry-run")
+    done = llmbench(tmp_path, tmp_path, "compare", "--strategies", "hra", "--dry-run")
     assert done.returncode == 2
-    assert "Unknown strategy 'ia3'" in done.stderr
+    assert "Unknown strategy 'hra'" in done.stderr

@@ -25,7 +25,7 @@ from llmbench.worker.cell import strategies
 from llmbench.worker.estimate import kernel
 from llmbench.worker.estimate.simulation import Simulation
 
-EXAMPLE = Path(__file__).parents[2] / "plugins" / "examples" / "llmbench-ia3"
+EXAMPLE = Path(__file__).parents[2] / "plugins" / "examples" / "llmbench-hra"
 VOCABULARY, HIDDEN, INNER, KEYS, LAYERS, HEADS = 320, 64, 128, 32, 2, 4
 LINEAR = [
     *((HIDDEN, HIDDEN), (KEYS, HIDDEN), (KEYS, HIDDEN), (HIDDEN, HIDDEN)),
@@ -248,11 +248,11 @@ def test_a_plugin_s_strategy_is_simulated_like_any_other(
     simulate: Any, installed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLE))
-    monkeypatch.delitem(sys.modules, "llmbench_ia3", raising=False)
-    import llmbench_ia3
+    monkeypatch.delitem(sys.modules, "llmbench_hra", raising=False)
+    import llmbench_hra
 
-    installed.strategies.add("ia3", llmbench_ia3.Ia3, plugin.Plugin("test", "test"))
-    made = simulate("ia3+gradient-checkpointing")
+    installed.strategies.add("hra", llmbench_hra.Hra, plugin.Plugin("test", "test"))
+    made = simulate("hra+gradient-checkpointing")
     parts = made.peak(made.cell.settings)
     vectors = (KEYS + KEYS + INNER) * LAYERS
     assert made.parameters.trainable == vectors

@@ -1,4 +1,4 @@
-"""(IA)3 (Liu et al., 2022): frozen weights, and trained vectors that scale what passes them."""
+"""Householder reflections (Yuan et al., 2024): frozen weights, turned by what trains."""
 
 from __future__ import annotations
 
@@ -13,15 +13,11 @@ from llmbench.plugin.strategy import Strategy
 from llmbench.record.settings import Settings
 
 
-class Ia3(Strategy):
-    """Scales keys, values and the feed-forward's inner activations, through peft.
+class Hra(Strategy):
+    """Turns the weights of linear layers by a chain of trained reflections, through peft."""
 
-    It trains a few thousand numbers, which take far larger steps than weights do: the paper's
-    learning rate is 3e-3 where full fine-tuning takes 1e-5 to 3e-4.
-    """
-
-    id = "ia3"
-    summary = "frozen weights, trained vectors that scale activations"
+    id = "hra"
+    summary = "frozen weights, turned by trained reflections"
     group = "adaptation"
 
     learning_rate_factor: float = Field(
@@ -34,13 +30,14 @@ class Ia3(Strategy):
         return settings.model_copy(update={"learning_rate": rate})
 
     def prepare(self, model: Any, settings: Settings) -> Any:
-        """Freeze the model and add the vectors, where peft knows the architecture's modules."""
-        from peft import IA3Config, get_peft_model
+        """Freeze the model and add the reflections."""
+        from peft import HRAConfig, get_peft_model
 
-        return get_peft_model(model, IA3Config(task_type="CAUSAL_LM"), autocast_adapter_dtype=False)
+        config = HRAConfig(r=8, target_modules="all-linear", task_type="CAUSAL_LM")
+        return get_peft_model(model, config, autocast_adapter_dtype=False)
 
 
 @hookimpl
 def register_strategies(register: Callable[[type[Strategy]], None]) -> None:
-    """Offer `ia3`."""
-    register(Ia3)
+    """Offer `hra`."""
+    register(Hra)
