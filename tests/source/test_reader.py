@@ -48,7 +48,7 @@ def csv(delimiter: str = ",", end: str = "\n", tail: str = "") -> str:
         ("a.ndjson", LINES),
         ("a.jsonl", "\ufeff" + LINES.replace("\n", "  \r\n\r\n")),
         ("a.jsonl", LINES.encode("utf-16")),
-        ("a.jsonl.gz", gzip.compress(LINES.encode())),
+        ("a.jsonl.gz", gzip.compress(LINES.encode(), mtime=0)),
         ("a.jsonl.bz2", bz2.compress(LINES.encode())),
         ("a.jsonl.xz", lzma.compress(LINES.encode())),
         ("a.json", json.dumps(ROWS)),
