@@ -69,6 +69,12 @@ T5 = {
     "decoder_start_token_id": PAD,
 }
 UNBOUNDED = {k: v for k, v in COMMON.items() if k != "max_position_embeddings"}
+SPARSE = {
+    "num_experts": 4,
+    "num_decoder_layers": 2,
+    "num_sparse_encoder_layers": 1,
+    "num_sparse_decoder_layers": 1,
+}
 ENCODER = {**COMMON, "intermediate_size": 128, "embedding_size": 64}
 VISION = {
     "hidden_size": 64,
@@ -190,7 +196,7 @@ PAIRS = (
     Family("Marian", "marian", PAIR, {"decoder_start_token_id": PAD}),
     Family("Blenderbot", "blenderbot", PAIR),
     Family("LED", "led", PAIR, {"attention_window": 32, "max_encoder_position_embeddings": 256}),
-    Family("Switch Transformers", "switch_transformers", T5, {"num_experts": 4}),
+    Family("Switch Transformers", "switch_transformers", T5, SPARSE),
 )
 ENCODERS = (
     Family("BERT", "bert", ENCODER),

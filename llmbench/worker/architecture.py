@@ -25,6 +25,8 @@ KNOWN = {
     AutoModelForSeq2SeqLM: known.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
 }
 """The configurations that each class has a model for."""
+REWRITES_WEIGHTS = frozenset({"rwkv"})
+"""Models whose own code rescales their weights between training and evaluation."""
 BOTH_WAYS = frozenset({"xlnet"})
 """Models that are listed as causal, and see the whole text all the same."""
 TOKENS = (

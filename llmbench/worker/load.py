@@ -114,6 +114,11 @@ def quantization_of(
     CannotRun where they are stored in few bits, and the strategies ask for something else.
     """
     asked, stored = kwargs.get(QUANTIZATION), architecture.stored_quantization(config)
+    if (asked or stored) and config.model_type in architecture.REWRITES_WEIGHTS:
+        raise CannotRun(
+            f"'{name}' ({config.model_type}) changes its weights as it goes from training to use, "
+            "which it cannot do where they are packed and have adapters beside them."
+        )
     if stored is None:
         return asked
     kind = architecture.kind_of(stored)

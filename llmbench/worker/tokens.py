@@ -37,8 +37,11 @@ def fit(tokenizer: Any, config: Any, name: str) -> list[str]:
     pad = tokenizer.pad_token_id
     if pad is None or pad >= size:
         tokenizer.pad_token = tokenizer.eos_token
-    used = {number for number in tokenizer.get_vocab().values() if number != pad}
-    highest = max(used, default=0)
+    # No text becomes a special token by itself: Gemma's has one for images, which small ones lack.
+    special = {n for n, token in tokenizer.added_tokens_decoder.items() if token.special}
+    written = {*tokenizer.get_vocab().values()} - special
+    ends = {tokenizer.bos_token_id, tokenizer.eos_token_id} - {None}
+    highest = max(written | ends, default=0)
     if highest >= size:
         token = tokenizer.convert_ids_to_tokens(highest)
         raise CannotRun(

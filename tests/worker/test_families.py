@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from transformers import AutoTokenizer
 
 import make_compatibility
 import tiny_families
@@ -78,6 +79,14 @@ def test_an_encoder_is_refused_before_anything_is_loaded(tried):
     found = tried("BERT", "lora")
     assert found.status == "refused"
     assert "is a BertForMaskedLM, whose head does not say which token comes next" in found.said[0]
+
+
+def test_special_tokens_that_no_text_becomes_may_lie_beyond_the_embeddings(folder):
+    tiny_families.save(BY_NAME["Llama"], folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["<image>"], special_tokens=True)
+    tokenizer.save_pretrained(folder)
+    assert make_compatibility.tried(folder, "lora") == make_compatibility.Trial("ok")
 
 
 @pytest.mark.parametrize("family", ["Qwen 3 MoE", "DeepSeek V3", "FLAN-T5", "Gemma 3, multimodal"])
