@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from llmbench import errors
-from llmbench.command.options import ConfiguredCommand, strict_plugins
+from llmbench.command.options import ConfiguredCommand, plugin_files, strict_plugins
 
 if TYPE_CHECKING:
     from llmbench.config.setup import Setup
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--quiet", "-q", is_flag=True, help="Only the report's path, and failures.")
 @click.option("--verbose", "-v", is_flag=True, help="A plain line for each phase of each cell.")
 @click.option("--jsonl", is_flag=True, help="Every event as a line of JSON, for machines.")
+@plugin_files
 @strict_plugins
 def compare(
     config: Path | None,

@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from llmbench import errors
-from llmbench.command.options import ConfiguredCommand, strict_plugins
+from llmbench.command.options import ConfiguredCommand, plugin_files, strict_plugins
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,6 +53,7 @@ def gpus(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Co
     help="TOML file of options, over llmbench.toml.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Every figure as JSON.")
+@plugin_files
 @strict_plugins
 def estimate(gpu: str | None, config: Path | None, as_json: bool, **options: Any) -> None:
     """Predict the GPU memory that strategies will need, before anything is run.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from llmbench.command.options import strict_plugins
+from llmbench.command.options import plugin_files, strict_plugins
 
 KINDS = (
     "strategies",
@@ -22,6 +22,7 @@ KINDS = (
 @click.command("list")
 @click.argument("kind", metavar="KIND", type=click.Choice(KINDS))
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON, with every detail.")
+@plugin_files
 @strict_plugins
 def list_(kind: str, as_json: bool) -> None:
     """List what is installed, with the package that each comes from, or what was compared.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import click
@@ -287,6 +288,29 @@ def _default(field: FieldInfo) -> str:
     if value in (None, ()):
         return ""
     return f"  [default: {','.join(value) if isinstance(value, tuple) else value}]"
+
+
+def plugin_files(function: Function) -> Function:
+    """Give a command the option; the modules are there before any other option is read."""
+    return click.option(
+        "--plugin",
+        multiple=True,
+        metavar="FILE.py",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        is_eager=True,
+        expose_value=False,
+        callback=_include,
+        help="A module to load as a plugin for this run. On the command line only.",
+    )(function)
+
+
+def _include(context: Context, parameter: Parameter, paths: Sequence[Path]) -> None:
+    if context.resilient_parsing or not paths:
+        return
+    from llmbench import plugin
+
+    for path in paths:
+        plugin.include(path)
 
 
 def strict_plugins(function: Function) -> Function:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from llmbench.command.options import strict_plugins
+from llmbench.command.options import plugin_files, strict_plugins
 from llmbench.command.report import complain
 
 
@@ -22,6 +22,7 @@ from llmbench.command.report import complain
 @click.option(
     "--trust-remote-code", is_flag=True, help="Run the code of a metric that comes from a hub."
 )
+@plugin_files
 @strict_plugins
 def score(directory: Path, metrics: str, trust_remote_code: bool) -> None:
     """Score the predictions that the comparison in DIR kept, and write its report again.

@@ -18,7 +18,7 @@ FILE = Path("llmbench.toml")
 PREFIX = "LLMBENCH_"
 FLAGS = frozenset(n for n, f in {**OPTIONS, **SETTINGS}.items() if f.annotation is bool)
 """Options that are on or off."""
-ONLY_TYPED = frozenset({"trust_remote_code", "allow_pickles"})
+ONLY_TYPED = frozenset({"trust_remote_code", "allow_pickles", "plugin"})
 """Options that let other people's code run must be typed each time: a file may have come with that
 code, and a variable is set once and forgotten."""
 
@@ -60,7 +60,7 @@ def from_file(path: Path) -> Layer:
 
 def variables(environment: Mapping[str, str]) -> list[Layer]:
     """A layer for each variable `LLMBENCH_STEPS` and the like; an empty one means not given."""
-    known = {f"{PREFIX}{name.upper()}": name for name in [*OPTIONS, *SETTINGS]}
+    known = {f"{PREFIX}{name.upper()}": name for name in [*OPTIONS, *SETTINGS, *ONLY_TYPED]}
     given: list[Layer] = []
     for variable in sorted(environment):
         if not variable.startswith(PREFIX) or variable == CHOICE:

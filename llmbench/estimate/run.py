@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from llmbench import plugin
 from llmbench.config import plan
 from llmbench.config.config import Layer
 from llmbench.config.setup import Setup, resolved
@@ -109,6 +110,7 @@ def make_job(setup: Setup, model_source: str, cells: tuple[Cell, ...], folder: P
         environment=setup.environment,
         model_source=model_source,
         answer_file=folder / "answer.json",
+        plugin_files=plugin.files(),
         budget_bytes=budget_bytes(setup.environment.device_memory_bytes),
     )
 

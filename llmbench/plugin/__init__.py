@@ -6,9 +6,13 @@ and everything else works.
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Callable
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -24,12 +28,24 @@ from llmbench.plugin.catalogue import (
     chosen,
     clash,
     plugin_of,
+    plugin_of_file,
 )
 from llmbench.plugin.exporter import OURS, Exporter, file_key
 from llmbench.plugin.shape import contained, reason
 from llmbench.redact import secret
 
-__all__ = ["Entry", "Registry", "Source", "Table", "clash", "load", "reason", "registry"]
+__all__ = [
+    "Entry",
+    "Registry",
+    "Source",
+    "Table",
+    "clash",
+    "files",
+    "include",
+    "load",
+    "reason",
+    "registry",
+]
 
 Offers = dict[str, list[tuple[str, Any]]]
 """What one plugin wants to register: items with their ids, by hook."""
@@ -46,25 +62,50 @@ def registry() -> Registry:
 
 def load(points: list[EntryPoint]) -> Registry:
     """Import each plugin and let it register; a broken one is noted in `plugins`."""
-    manager = pluggy.PluginManager("llmbench")
-    manager.add_hookspecs(hookspecs)
     loaded = Registry()
     for point in points:
-        loaded.plugins.append(_load_one(manager, point, loaded))
+        _load_one(plugin_of(point), partial(_imported, point), loaded)
     return loaded
 
 
-def _load_one(manager: pluggy.PluginManager, point: EntryPoint, loaded: Registry) -> Plugin:
-    plugin = plugin_of(point)
+def include(file: Path) -> Plugin:
+    """Load a module that no distribution ships, as `--plugin` does, beside what is installed.
+
+    It counts for this process alone: a job tells its worker to do the same. PluginError where it
+    cannot be used. A file that has been included is left alone.
+    """
+    path, found = file.resolve(), registry()
+    known = next((p for p in found.plugins if p.file == path), None)
+    plugin = known or _load_one(plugin_of_file(path), partial(_executed, path), found)
+    if plugin.broken:
+        raise PluginError(
+            f"The plugin '{file}' cannot be used ({plugin.broken}): "
+            "repair it, or leave --plugin out."
+        )
+    for catalogue in found.catalogues().values():
+        secret.leave(catalogue.entries)
+    return plugin
+
+
+def files() -> tuple[Path, ...]:
+    """The modules that were included; a job names them to its worker."""
+    return tuple(p.file for p in registry().plugins if p.file)
+
+
+def _load_one(plugin: Plugin, module: Callable[[], object], loaded: Registry) -> Plugin:
+    """Have one plugin register what it offers, or note what is wrong with it."""
+    manager = pluggy.PluginManager("llmbench")
+    manager.add_hookspecs(hookspecs)
     try:
         with contained():
-            offers = _ask(manager, _imported(point))
+            offers = _ask(manager, module())
         _refuse_shared(offers)
         _refuse_ours(offers, loaded, plugin)
     except Stop:
         raise
     except BaseException as error:  # a plugin may do anything; it must not take us down
-        return Plugin(plugin.name, plugin.distribution, reason(error))
+        plugin, offers = replace(plugin, broken=reason(error)), {}
+    loaded.plugins.append(plugin)
     for hook, items in offers.items():
         for name, item in items:
             loaded.add(hook, name, item, plugin)
@@ -75,6 +116,18 @@ def _imported(point: EntryPoint) -> object:
     if not point.pattern.match(point.value):
         raise PluginError(f"its entry point is '{point.value}', which names no module")
     return point.load()
+
+
+def _executed(path: Path) -> object:
+    """The module of a file, under a name that no installed one has."""
+    name = f"plugin_file_{path.stem}_{len(registry().plugins)}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PluginError("it is no Python file: its name ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where pydantic looks up the types of options
+    spec.loader.exec_module(module)
+    return module
 
 
 def _ask(manager: pluggy.PluginManager, module: object) -> Offers:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from llmbench.errors import CompositionError, ConfigError, PluginError, nearest
@@ -33,6 +34,8 @@ class Plugin:
     distribution: str
     broken: str | None = None
     """Why it could not be used, in one line; None for a plugin that works."""
+    file: Path | None = None
+    """The module of `--plugin`, which no distribution ships."""
 
     @property
     def ours(self) -> bool:
@@ -43,6 +46,11 @@ class Plugin:
 def plugin_of(point: EntryPoint) -> Plugin:
     """The plugin that an entry point names."""
     return Plugin(point.name, describe(point.dist))
+
+
+def plugin_of_file(file: Path) -> Plugin:
+    """The plugin that is a module on its own, whatever its version."""
+    return Plugin(file.stem, f"{file.name} (no distribution)", file=file)
 
 
 def describe(distribution: Distribution | None) -> str:

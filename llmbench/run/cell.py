@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from llmbench import plugin
 from llmbench.config.setup import Setup
 from llmbench.estimate.foresight import UNSEEN, Foresight, foresee
 from llmbench.plugin.launcher import CannotLaunch
@@ -159,6 +160,7 @@ class Bench:
             ),
             record_file=folder / "record.json",
             work_folder=folder,
+            plugin_files=plugin.files(),
             attempt=self.store.attempts(cell.id) + 1,
             limit_seconds=self.setup.config.cell_timeout,
             started_at=time.time(),
@@ -173,6 +175,7 @@ class Bench:
             tokenizer_source=self._tokenizer,
             train_file=self._train_file,
             answer_file=self.store.work_folder("estimate") / "answer.json",
+            plugin_files=plugin.files(),
         )
         log = self.store.logs.resolve() / "estimate.log"
         return answer_of(job, self.workers.run(job, log, self._hear_estimate)).cells

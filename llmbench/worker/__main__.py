@@ -12,7 +12,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from llmbench import errors, process
+from llmbench import errors, plugin, process
 from llmbench.errors import StoreError
 from llmbench.record import events
 from llmbench.record.events import Event, Say, Started
@@ -60,6 +60,8 @@ def run(job: Job | EstimateJob, say: Say) -> None:
     if isinstance(job, EstimateJob) or job.environment.device == "cpu":
         # No use is made of a GPU: let no import put a context on it, which others would see.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    for file in job.plugin_files:
+        plugin.include(file)
     if isinstance(job, EstimateJob):
         say(Started())
         from llmbench.worker.estimate import job as estimate

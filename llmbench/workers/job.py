@@ -34,6 +34,8 @@ class Job(Frozen):
     """Where the record goes; written after every phase, so that a kill loses none before it."""
     work_folder: Path
     """The worker's own folder, to write artifacts into; the parent removes it."""
+    plugin_files: tuple[Path, ...] = ()
+    """Modules of `--plugin`, which the worker includes."""
     attempt: int = 1
     """How often the cell is tried, this time included."""
     limit_seconds: float | None = None
@@ -66,6 +68,8 @@ class EstimateJob(Frozen):
     where every sequence is full."""
     answer_file: Path
     """Where the `llmbench.workers.job.Answer` goes."""
+    plugin_files: tuple[Path, ...] = ()
+    """Modules of `--plugin`, which the worker includes."""
     budget_bytes: int | None = None
     """If given, the largest micro-batch and the longest sequence that stay within it are sought."""
     limit_seconds: ClassVar[None] = None
