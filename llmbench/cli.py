@@ -15,6 +15,7 @@ from llmbench.command.diff import diff
 from llmbench.command.doctor import doctor
 from llmbench.command.estimate import estimate
 from llmbench.command.list import list_
+from llmbench.command.plugins import plugins
 from llmbench.command.report import report
 from llmbench.command.score import score
 from llmbench.errors import UserError
@@ -70,7 +71,7 @@ def cli() -> None:
     """
 
 
-for command in (compare, estimate, report, score, diff, list_, doctor):
+for command in (compare, estimate, report, score, diff, list_, doctor, plugins):
     cli.add_command(command)
 
 

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "llmbench"
 GROUND = ("errors", "units", "text", "files", "machine", "process")
 ROOMS = (
     *("record", "redact", "plugin", "source", "config", "storage", "analysis", "workers"),
-    *("estimate", "wording", "worker", "run", "output", "doctor", "command"),
+    *("estimate", "wording", "worker", "run", "output", "doctor", "testing", "command"),
 )
 """The lowest first: a room imports itself, those before it, and the ground."""
 ABOVE = ("cli", "__main__")
@@ -79,7 +79,17 @@ print(sorted({m.split(".")[1] for m in sys.modules if m.startswith("llmbench.")}
     loaded = set(ast.literal_eval(done.stdout.splitlines()[-1]))
     assert "worker" in loaded
     assert loaded.isdisjoint(
-        {"config", "storage", "analysis", "estimate", "wording", "run", "output", "command"}
+        {
+            "config",
+            "storage",
+            "analysis",
+            "estimate",
+            "wording",
+            "run",
+            "output",
+            "testing",
+            "command",
+        }
     )
 
 

@@ -1,0 +1,1 @@
+"""For authors of plugins: whether a plugin does what llmbench expects of it."""

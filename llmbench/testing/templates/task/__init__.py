@@ -1,0 +1,28 @@
+"""The task `placeholder` for llmbench, with data of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from llmbench import hookimpl
+from llmbench.plugin.task import Task
+
+HERE = Path(__file__).parent
+
+PLACEHOLDER_TASK = Task(
+    id="placeholder",
+    summary="a list of words to the last of them",
+    template="Name the last of these words: {words}\n\nLast word:",
+    target_fields=("last",),
+    train_file=HERE / "train.jsonl",
+    eval_file=HERE / "eval.jsonl",
+    metrics=("exact-match",),
+)
+"""Fields of the data stand in braces. Put your prompt and your data in place of these."""
+
+
+@hookimpl
+def register_tasks(register: Callable[[Task], None]) -> None:
+    """Offer `placeholder`."""
+    register(PLACEHOLDER_TASK)
