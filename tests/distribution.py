@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 IMPORTS = """
@@ -35,6 +37,22 @@ def install(folder: Path, name: str, code: str, value: str = "") -> None:
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(f"[llmbench]\n{name} = {value or module}\n")
+
+
+def install_project(site: Path, project: Path) -> None:
+    """Put a project's package and its metadata into a folder, as its pyproject.toml has them."""
+    declared = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
+    told, wheel = declared["project"], declared["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for package in wheel["packages"]:
+        shutil.copytree(project / package, site / package)
+    info = site / f"{told['name'].replace('-', '_')}-{told['version']}.dist-info"
+    info.mkdir()
+    metadata = f"Metadata-Version: 2.1\nName: {told['name']}\nVersion: {told['version']}\n"
+    (info / "METADATA").write_text(metadata)
+    points = told["entry-points"]["llmbench"].items()
+    (info / "entry_points.txt").write_text(
+        "[llmbench]\n" + "".join(f"{name} = {value}\n" for name, value in points)
+    )
 
 
 def llmbench(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
+
+from llmbench import errors
 
 KINDS = ("strategy", "metric", "task", "model", "exporter", "probe")
 
@@ -32,3 +35,28 @@ def new(name: str, kind: str) -> None:
 
     for path in create(name, kind, Path()):
         click.echo(path)
+
+
+@plugins.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where the comparisons that it runs are kept; by default nowhere.",
+)
+def check(names: tuple[str, ...], output: Path | None) -> None:
+    """Say whether plugins behave, and what to do where they do not.
+
+    NAME is a plugin as 'llmbench list plugins' has it, or a module: mine.py. All that it registers
+    is compared briefly, on the model that ships. The exit status is 1 if something is wrong.
+    """
+    from llmbench.testing import check as checked
+
+    findings = checked(names, output)
+    for finding in findings:
+        state = "problem" if finding.problem else "ok"
+        click.echo(f"{state:<7}  {finding.plugin}: {finding.about}")
+        if finding.problem:
+            click.echo(f"         {finding.problem}")
+    sys.exit(errors.SOME_FAILED if any(f.problem for f in findings) else errors.OK)

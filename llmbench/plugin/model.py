@@ -20,7 +20,7 @@ class Model:
     folder: Path | None = None
     """A folder with config, weights and tokenizer, for a model that ships as files."""
     config: Path | None = None
-    """A `config.json` of the architecture, for `--weights random` without a download."""
+    """A folder with the architecture's `config.json`, for `--weights random` without a download."""
     defaults: Mapping[str, object] = field(default_factory=dict)
     """Settings that suit this model better than llmbench's own defaults."""
     seeds: int | None = None

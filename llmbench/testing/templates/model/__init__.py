@@ -11,7 +11,7 @@ from llmbench.plugin.model import Model
 PLACEHOLDER_MODEL = Model(
     id="placeholder",
     summary="a small Llama, the shape alone",
-    config=Path(__file__).parent / "config.json",
+    config=Path(__file__).parent,
     defaults={"seq_len": 128},
 )
 """With `hub_id="organisation/name"` its weights are found, with `folder=` they come with it."""

@@ -12,9 +12,9 @@ HERE = Path(__file__).parent
 
 PLACEHOLDER_TASK = Task(
     id="placeholder",
-    summary="a list of words to the last of them",
-    template="Name the last of these words: {words}\n\nLast word:",
-    target_fields=("last",),
+    summary="a list of words to the longest of them",
+    template="Name the longest of these words.\n\n{words}\n\nLongest word:",
+    target_fields=("longest",),
     train_file=HERE / "train.jsonl",
     eval_file=HERE / "eval.jsonl",
     metrics=("exact-match",),

@@ -1,0 +1,274 @@
+"""Whether plugins behave: what they declare holds in a comparison that is over in seconds.
+
+All plugins that are named are checked in one comparison, and in one more for each task after the
+first and each model, so that several kinds in one distribution cost little more than one.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llmbench import plugin
+from llmbench.analysis.checks import elsewhere, first_loss_problems
+from llmbench.config import composition
+from llmbench.errors import CompositionError, PluginError, UserError, nearest
+from llmbench.plugin.catalogue import Plugin
+from llmbench.plugin.metric import Metric
+from llmbench.plugin.strategy import Strategy
+from llmbench.record.comparison import Comparison
+from llmbench.record.record import Record
+from llmbench.storage.export import rendered
+from llmbench.testing import module
+from llmbench.testing.bench import run
+from llmbench.testing.data import Unfit, model_options, task_options
+from llmbench.testing.finding import Finding
+
+PARTNER = "gradient-checkpointing"
+"""What every strategy is composed with, unless it decides the same itself."""
+
+
+def check(names: Sequence[str], folder: Path | None = None) -> list[Finding]:
+    """Check plugins, named by their entry points or as files; comparisons land in the folder.
+
+    PluginError for one that is not installed.
+    """
+    sources = [found(name) for name in names]
+    suite = Suite()
+    for source in sources:
+        items = module.items_of(source)
+        suite.findings += module.findings(source, items)
+        for hook, registered in items.items():
+            suite.offers += [Offer(source.name, hook, id, item) for id, item in registered.items()]
+    with ExitStack() as held:
+        root = folder or Path(held.enter_context(tempfile.TemporaryDirectory(prefix="llmbench-")))
+        suite.run(root)
+    order = [source.name for source in sources]
+    # A probe, say, is in several comparisons, and found well in each.
+    return sorted(dict.fromkeys(suite.findings), key=lambda found: order.index(found.plugin))
+
+
+def found(name: str) -> Plugin:
+    """The plugin of that name, installed or in a file."""
+    if name.endswith(".py"):
+        return plugin.include(Path(name))
+    plugins = {source.name: source for source in plugin.registry().plugins}
+    if name not in plugins:
+        raise PluginError(f"The plugin '{name}' is not installed: {nearest(name, plugins)}")
+    return plugins[name]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Something that a plugin registers."""
+
+    plugin: str
+    hook: str
+    id: str
+    item: Any
+
+    def finding(self, about: str, problem: str | None = None) -> Finding:
+        """What was found of it."""
+        return Finding(self.plugin, f"'{self.id}' {about}", problem)
+
+
+@dataclass
+class Suite:
+    """What is to be checked together, and what has been found."""
+
+    offers: list[Offer] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def of(self, hook: str) -> list[Offer]:
+        """What is registered through a hook."""
+        return [offer for offer in self.offers if offer.hook == hook]
+
+    def run(self, root: Path) -> None:
+        """Compare all that can be compared, and look at what came of it."""
+        strategies = [offer for offer in self.of("register_strategies") if self._declares(offer)]
+        metrics = [offer for offer in self.of("register_metrics") if self._scores(offer)]
+        tasks = self.of("register_tasks")
+        models = self.of("register_models")
+        if not (strategies or metrics or tasks or models or self.watched):
+            return
+        asked = {
+            "strategies": ",".join(c for s in strategies for c in compositions(s.item)) or "lora",
+            "metrics": ",".join([m.id for m in metrics] or ["rouge"]),
+        }
+        alone = not models or strategies or metrics
+        for number, task in enumerate(tasks or ([None] if alone else [])):
+            where = root / f"tasks-{number}"
+            self._compare(where, strategies, metrics, task, asked)
+        for number, model in enumerate(models):
+            self._compare(root / f"models-{number}", [], [], model, {"strategies": "lora"})
+
+    @property
+    def watched(self) -> list[Offer]:
+        """Probes and exporters, which every comparison takes along."""
+        return [*self.of("register_probes"), *self.of("register_exporters")]
+
+    def _compare(
+        self,
+        where: Path,
+        strategies: Sequence[Offer],
+        metrics: Sequence[Offer],
+        subject: Offer | None,
+        asked: dict[str, str],
+    ) -> None:
+        about = "runs in a comparison"
+        taking = [*strategies, *metrics, *([subject] if subject else []), *self.watched]
+        try:
+            options = {**asked, **_options(subject, where)}
+            comparison = run(where / "report", **options)
+        except Unfit as error:
+            assert subject
+            self.findings.append(subject.finding(f"is not run, {error}"))
+            return
+        except UserError as error:
+            self.findings += [offer.finding(about, str(error)) for offer in taking]
+            return
+        records = comparison.reported.planned
+        if subject:
+            failed = next((r for r in records if r.status != "ok"), None)
+            self.findings.append(subject.finding(about, _failure(failed) if failed else None))
+        for offer in strategies:
+            self.findings += trained(offer, records)
+        for offer in metrics:
+            self.findings.append(
+                offer.finding("gives the scores that it declares", scored(offer, records))
+            )
+        for offer in self.of("register_probes"):
+            self.findings.append(
+                offer.finding("has figures in every phase", probed(offer, records))
+            )
+        for offer in self.of("register_exporters"):
+            self.findings.append(offer.finding("writes its file", exported(offer, comparison)))
+
+    def _declares(self, offer: Offer) -> bool:
+        """Look at a strategy's options and compositions; whether it can be run."""
+        kind: type[Strategy] = offer.item
+        needed = [name for name, option in kind.model_fields.items() if option.is_required()]
+        if needed:
+            self.findings.append(offer.finding(f"is not run, since it needs '{needed[0]}'"))
+            return False
+        about = "can be made, and its options read again from a record"
+        try:
+            made = kind()
+            same = kind.model_validate_json(made.model_dump_json()) == made
+        except Exception as error:  # a plugin may do anything
+            self.findings.append(offer.finding(about, f"It fails ({plugin.reason(error)})."))
+            return False
+        wrong = None if same else "What is read is not what was written: use plain types."
+        self.findings.append(offer.finding(about, wrong))
+        self.findings.append(offer.finding("refuses another of its group", refuses(kind)))
+        try:
+            for text in compositions(kind):
+                composition.read(text)
+        except UserError as error:
+            self.findings.append(offer.finding("composes", str(error)))
+            return False
+        return True
+
+    def _scores(self, offer: Offer) -> bool:
+        """Whether a metric can be run without being told anything."""
+        kind: type[Metric] = offer.item
+        needed = [name for name, option in kind.model_fields.items() if option.is_required()]
+        said = f"It needs '{needed[0]}'." if needed else kind.check(None)
+        if said:
+            self.findings.append(offer.finding(f"is not run: {said}"))
+        return not said
+
+
+def compositions(kind: type[Strategy]) -> list[str]:
+    """A strategy alone, and with a partner where that decides nothing that it does."""
+    partner = plugin.registry().strategies.items().get(PARTNER)
+    if partner is None or partner is kind or not kind.trains:
+        return [kind.id]
+    shared = composition.claims(kind()) & composition.claims(partner())
+    return [kind.id] if shared else [kind.id, f"{kind.id}+{PARTNER}"]
+
+
+def refuses(kind: type[Strategy]) -> str | None:
+    """A sentence where a composition takes another built-in strategy of the same group."""
+    for name, entry in plugin.registry().strategies.entries.items():
+        needy = any(option.is_required() for option in entry.item.model_fields.values())
+        if needy or not entry.source.ours or entry.item is kind or entry.item.group != kind.group:
+            continue
+        try:
+            composition.read(f"{kind.id}+{name}")
+        except CompositionError:
+            return None
+        return f"'{kind.id}+{name}' is taken, though both decide '{kind.group}'."
+    return None
+
+
+def trained(offer: Offer, records: Sequence[Record]) -> Iterator[Finding]:
+    """What became of a strategy's cells."""
+    problems = first_loss_problems(records)
+    for text in compositions(offer.item):
+        wanted = composition.read(text).id
+        record = next(r for r in records if r.cell.composition == wanted)
+        as_typed = f"as {text}"
+        if record.status != "ok":
+            yield offer.finding(f"runs {as_typed}", _failure(record))
+            continue
+        yield offer.finding(f"runs {as_typed}")
+        if not record.cell.trains:
+            continue
+        told = elsewhere(record)
+        start = "starts elsewhere, as it says" if told else "starts from the base model's loss"
+        yield offer.finding(f"{start} {as_typed}", problems.get(record.cell.id))
+        yield offer.finding(f"trains weights and saves them {as_typed}", _kept(record))
+
+
+def _kept(record: Record) -> str | None:
+    if record.parameters is None or not record.parameters.trainable:
+        return "No weight is trained: leave requires_grad on for those that are to be."
+    if record.moved is not None and not record.moved.share:
+        return "A step changes none of the trained weights: see whether the loss depends on them."
+    if not record.artifact_bytes:
+        return "save_pretrained writes nothing: return a model from prepare that can be saved."
+    return None
+
+
+def _failure(record: Record) -> str:
+    return f"It ends as {record.status} in {record.phase} ({record.reason})."
+
+
+def scored(offer: Offer, records: Sequence[Record]) -> str | None:
+    """A sentence where a metric's declared scores are not there."""
+    record = next((r for r in records if r.phases.get("evaluate")), records[0])
+    if record.status != "ok":
+        return _failure(record)
+    given = {*record.corpus_scores, *(name for e in record.examples for name in e.scores)}
+    missing = [m.id for m in offer.item().measures() if m.id not in given]
+    return f"It declares '{missing[0]}' and gives no such score: return it." if missing else None
+
+
+def probed(offer: Offer, records: Sequence[Record]) -> str | None:
+    """A sentence where a probe has no figure of some phase."""
+    for record in records:
+        for name, phase in record.phases.items():
+            if not phase.probes.get(offer.id):
+                return f"It has no figure of the phase '{name}': return one from leave."
+    return None
+
+
+def exported(offer: Offer, comparison: Comparison) -> str | None:
+    """A sentence where an exporter gives no text."""
+    try:
+        return None if rendered(offer.item, comparison) else "Its file is empty: return its text."
+    except PluginError as error:
+        return str(error)
+
+
+def _options(subject: Offer | None, where: Path) -> dict[str, Any]:
+    if subject is None:
+        return {}
+    if subject.hook == "register_tasks":
+        return task_options(subject.item, where)
+    return model_options(subject.item)

@@ -1,0 +1,110 @@
+"""`llmbench plugins check`: what it says of plugins that behave, and of one that does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from distribution import IMPORTS, install, install_project, llmbench
+
+from llmbench.command.plugins import KINDS
+from llmbench.storage.store import Store
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A new plugin of each kind, from an empty folder, installed and checked: folder and output."""
+    folder = tmp_path_factory.mktemp("empty")
+    site = folder / "site"
+    site.mkdir()
+    for kind in KINDS:
+        done = llmbench(folder, "plugins", "new", f"my-{kind}", "--kind", kind)
+        assert done.returncode == 0, done.stderr
+        install_project(site, folder / f"llmbench-my-{kind}")
+    names = [f"my-{kind}" for kind in KINDS]
+    done = llmbench(site, "plugins", "check", *names, "--output", "kept", cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done.stdout
+
+
+def test_a_new_plugin_of_each_kind_passes_as_it_is(checked: tuple[Path, str]) -> None:
+    lines = checked[1].splitlines()
+    assert lines
+    assert all(line.startswith("ok ") for line in lines)
+    for said in (
+        "'my-strategy' starts from the base model's loss as my-strategy+gradient-checkpointing",
+        "'my-strategy' refuses another of its group",
+        "'my-metric' gives the scores that it declares",
+        "'my-task' runs in a comparison",
+        "'my-model' runs in a comparison",
+        "'my-exporter' writes its file",
+        "'my-probe' has figures in every phase",
+    ):
+        assert any(said in line for line in lines), said
+
+
+def test_each_kind_is_a_row_a_column_or_a_file_of_the_report(checked: tuple[Path, str]) -> None:
+    of_task, of_model = (checked[0] / "kept" / name / "report" for name in ("tasks-0", "models-0"))
+    records = {r.cell.composition: r for r in Store(of_task).read().records}
+    mine = records["my-strategy"]
+    assert mine.cell.task == "my-task"
+    assert [m.id for m in mine.measures] == ["my_metric_share"]
+    assert mine.phases["train"].probes["my-probe"]["processor_seconds"] > 0
+    page = (of_task / "report.html").read_text("utf-8")
+    assert "my-strategy" in page
+    assert "Share of words" in page
+    assert "my-strategy" in (of_task / "my-exporter.txt").read_text("utf-8")
+    assert "my-model" in (of_model / "report.html").read_text("utf-8")
+
+
+WRONG = (
+    "import peft\n"
+    + IMPORTS
+    + """
+class Mine(Strategy):
+    id, summary, group = "mine", "another model than it says", "adaptation"
+
+    def prepair(self, model, settings):
+        return model
+
+    def prepare(self, model, settings):
+        model.lm_head.weight.data.mul_(3)
+        return model
+
+@hookimpl
+def register_strategies(register):
+    register(Mine)
+
+def register_metrics(register):
+    pass
+"""
+)
+
+
+def test_what_is_wrong_is_said_with_a_way_out(tmp_path: Path) -> None:
+    install(tmp_path, "wrong", WRONG)
+    done = llmbench(tmp_path, "plugins", "check", "wrong")
+    assert done.returncode == 1, done.stdout + done.stderr
+    for said in (
+        "'register_metrics' is never called: put @hookimpl above it.",
+        "'mine' has 'prepair', which nothing calls: call it 'prepare'",
+        "It imports torch, transformers, peft",
+        "import it inside the methods that a worker calls",
+        "and its figures are not to be used",
+    ):
+        assert said in done.stdout, (said, done.stdout)
+
+
+def test_a_plugin_that_is_left_out_says_why(tmp_path: Path) -> None:
+    install(tmp_path, "wrong", "import nothing")
+    done = llmbench(tmp_path, "plugins", "check", "wrong")
+    assert done.returncode == 1
+    assert (
+        "It is left out (ModuleNotFoundError: No module named 'nothing'): repair it." in done.stdout
+    )
+
+
+def test_one_that_is_not_installed_is_a_mistake_with_the_nearest(tmp_path: Path) -> None:
+    done = llmbench(tmp_path, "plugins", "check", "strategie")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "The plugin 'strategie' is not installed: did you mean 'strategies'?" in done.stderr
