@@ -98,12 +98,6 @@ def span(least: str, most: str) -> str:
     return f"{value if most.endswith(f' {unit}') else least} to {most}"
 
 
-def rounded_up(count: int) -> str:
-    """A count to two digits, never less than it is: `1,200` for 1,137."""
-    step = 10 ** max(0, len(str(count)) - 2)
-    return f"{-(-count // step) * step:,}"
-
-
 def seconds(value: float) -> str:
     """Seconds from milliseconds to hours."""
     if value < 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llmbench import units
+from llmbench import plugin, units
 from llmbench.config.setup import Setup
 from llmbench.errors import ConfigError, nearest
 from llmbench.machine import Environment, collect
@@ -175,5 +175,6 @@ def budget_bytes(memory_bytes: int) -> int | None:
     return max(0, memory_bytes - OUTSIDE_BYTES) if memory_bytes else None
 
 
-SAVING = "gradient-checkpointing"
-"""What is tried as a way out where nothing of the plan fits."""
+def saving() -> str | None:
+    """The strategy that is tried as a way out where nothing of the plan fits, if there is one."""
+    return next(iter(plugin.registry().savers("activations")), None)

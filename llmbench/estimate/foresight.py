@@ -10,7 +10,7 @@ from llmbench import plugin
 from llmbench.config import composition, plan
 from llmbench.config.setup import Setup
 from llmbench.errors import CompositionError, UserError
-from llmbench.estimate.forecast import SAVING, budget_bytes
+from llmbench.estimate.forecast import budget_bytes, saving
 from llmbench.record.comparison import Planned
 from llmbench.record.events import Predicting, Say, Unpredicted
 from llmbench.record.precision import LIGHTEST, PRECISIONS
@@ -20,10 +20,6 @@ from llmbench.workers.job import Estimate
 
 TOO_LARGE = 1.1
 """A cell is skipped if its predicted peak is more than so many times the memory of the GPU."""
-NOTHING_FITS = (
-    f"nothing of this plan is predicted to fit, nor with {SAVING} added: try a smaller model, "
-    "--batch-size or --seq-len"
-)
 Ask = Callable[[tuple[Cell, ...]], Mapping[str, Estimate]]
 """Asks a worker to predict cells, and returns estimates by cell id."""
 
@@ -135,7 +131,7 @@ def _foresee(setup: Setup, cells: tuple[Cell, ...], ask: Ask) -> Foresight:
     if way_out is None:
         others = with_saving(setup, large)
         way_out = offer(replace(foresight, estimates=ask(others)), others) if others else None
-    return replace(foresight, way_out=way_out or NOTHING_FITS)
+    return replace(foresight, way_out=way_out or nothing_fits())
 
 
 def offer(foresight: Foresight, cells: Sequence[Cell]) -> str | None:
@@ -157,14 +153,27 @@ def fitting(foresight: Foresight, cells: Sequence[Cell]) -> Cell | None:
     return max(fit, key=lambda c: peaks[c.id], default=None)
 
 
+def nothing_fits() -> str:
+    """What is said where no cell is predicted to fit, and none would."""
+    name = saving()
+    tried = f", nor with {name} added" if name else ""
+    return (
+        f"nothing of this plan is predicted to fit{tried}: try a smaller model, --batch-size "
+        "or --seq-len"
+    )
+
+
 def with_saving(setup: Setup, cells: Sequence[Cell]) -> tuple[Cell, ...]:
-    """The cells with gradient checkpointing added, of those that can take it."""
+    """The cells with what saves activations added, of those that can take it."""
+    name = saving()
+    if name is None:
+        return ()
     members = {c.id: c.members for c in setup.compositions}
     added = []
     for cell in cells:
         with contextlib.suppress(CompositionError):
-            saving = plugin.registry().strategies.get(SAVING)()
-            wanted = composition.complete([*members[cell.composition], saving])
+            added_member = plugin.registry().strategies.get(name)()
+            wanted = composition.complete([*members[cell.composition], added_member])
             data = DataRefs(cell.train_data, cell.eval_data, cell.validation_data)
             added.append(plan.make_cell(setup, wanted, cell.seed, cell.model, data))
     return tuple(added)

@@ -165,6 +165,15 @@ class Registry:
         names = ("strategies", "models", "tasks", "metrics", "probes", "launchers", "exporters")
         return {f"register_{name}": getattr(self, name) for name in names}
 
+    def savers(self, what: str) -> tuple[str, ...]:
+        """The strategies that have `weights`, or `activations`, take less memory."""
+        known = self.strategies
+        return tuple(
+            name
+            for name, strategy in known.items().items()
+            if strategy.saves_memory == what and name not in known.taken
+        )
+
     def complaints(self) -> list[str]:
         """A sentence for each plugin that is left out, and each id or file that several claim."""
         left_out = [

@@ -53,6 +53,7 @@ DECLARED: dict[type, dict[str, Any]] = {
         "stands_on": str,
         "bundle": tuple,
         "in_all": bool,
+        "saves_memory": str,
         "trains": bool,
     },
     Model: {
@@ -74,6 +75,8 @@ DECLARED: dict[type, dict[str, Any]] = {
     Exporter: {"filename": str, "render": Callable, "always": bool, "printed": bool},
 }
 """What each kind declares beyond id and summary, and of which type."""
+SAVINGS = ("", "weights", "activations")
+"""What a strategy may say that it has take less memory."""
 LISTS = (tuple, Set)
 """Declared collections, which may hold strings only."""
 MOST = 80
@@ -100,6 +103,11 @@ def checked(item: Any, kind: type) -> str:
 
 
 def _strategy(item: type[Strategy]) -> None:
+    if item.saves_memory not in SAVINGS:
+        raise PluginError(
+            f"it registers '{item.id}', whose saves_memory cannot be "
+            f"{_shown(item.saves_memory)}: 'weights' and 'activations' can be"
+        )
     for name, option in item.model_fields.items():
         default = None if option.is_required() else option.get_default()
         try:

@@ -46,6 +46,9 @@ class Strategy(BaseModel):
     without it."""
     sets_learning_rate: ClassVar[bool] = False
     """True for what gives the learning rate outright, which is then not searched for."""
+    saves_memory: ClassVar[str] = ""
+    """`weights` or `activations`, whichever it has take less memory. A cell that runs out of it
+    is told of this strategy; empty for one that is to be named to nobody."""
     trains: ClassVar[bool] = True
     """False for a baseline that is evaluated as it is."""
 

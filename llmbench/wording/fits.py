@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from llmbench.estimate.forecast import OUTSIDE_BYTES, SAVING, Forecast, Prediction
+from llmbench.estimate.forecast import OUTSIDE_BYTES, Forecast, Prediction, saving
 from llmbench.text import size
 
 MOST_NAMED = 4
@@ -29,7 +29,7 @@ def _sentences(forecast: Forecast, judged: Sequence[Prediction], batch: str) -> 
         yield f"Nothing that was asked for fits with {batch}."
         added = [r for r in judged if r.cell.composition in forecast.added and r.fits != "no"]
         if added:
-            yield f"With {SAVING} added, these do: {_named(added, _need)}."
+            yield f"With {saving()} added, these do: {_named(added, _need)}."
     smaller = [r for r in asked if r.fits == "no" and r.estimate.largest_batch_size]
     if smaller:
         yield f"With a smaller --batch-size: {_named(smaller, _most)}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -22,7 +22,6 @@ from llmbench.worker import architecture
 from llmbench.worker.batch import collate
 from llmbench.worker.encoding import Found, Tokens
 from llmbench.worker.running import Running, warn_of_examples
-from llmbench.worker.subject import Evaluated
 from llmbench.worker.train import Diverged, forward_loss, synchronize
 
 WARM_UP_TOKENS = 8
@@ -249,6 +248,24 @@ def generate(running: Running, prompts: Sequence[Sequence[int]], fixed_length: b
     texts = running.encoder.task.stop if running.encoder and not fixed_length else ()
     stop = {"stop_strings": list(texts), "tokenizer": running.tokenizer} if texts else None
     return continued(running.model, prompts, settings, running.pad, ends, done, stop)
+
+
+class Evaluated(Subject):
+    """A cell's model and its evaluated examples, as a metric that looks at the model sees them."""
+
+    def __init__(self, running: Running, examples: Sequence[task.Example], known: Scored) -> None:
+        self.model, self.tokenizer = running.model, running.tokenizer
+        self.predictions, self.references = known.predictions, known.references
+        self._running, self._examples = running, examples
+
+    def losses(self, answers: Sequence[str]) -> list[tuple[float, int]]:
+        """Summed cross entropy in nats and tokens of each example's answer, its end included."""
+        encoder = self._running.encoder
+        assert encoder
+        pairs = zip(self._examples, answers, strict=True)
+        sequences = [encoder.sequence(replace(e, references=(text,))) for e, text in pairs]
+        means = reference_losses(self.model, sequences, self._running.pad)
+        return [(mean * tokens, tokens) for mean, tokens in means]
 
 
 def score(running: Running, predicted: Sequence[Example], examples: Sequence[task.Example]) -> None:

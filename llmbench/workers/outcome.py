@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from llmbench import errors, machine, redact
+from llmbench import errors, machine, plugin, redact
 from llmbench.errors import StoreError, UserError
 from llmbench.record.record import MemoryParts, Phase, Record, Shortage, Status
 from llmbench.storage.read import read_record
@@ -32,17 +32,6 @@ CRASHES = frozenset(
 )
 """Signals that a process brings on itself: such an end is a failure of its cell."""
 MEMORIES = {"cuda": "The GPU's memory", "host": "The host's memory"}
-WEIGHTS = "the weights alone are too much: try qlora, or a smaller model"
-TRAINING = (
-    "try a smaller --batch-size or --seq-len for all cells, or compose it with "
-    "gradient-checkpointing or 4-bit"
-)
-WAYS_OUT: dict[Phase | None, str] = {
-    "load": WEIGHTS,
-    "prepare": WEIGHTS,
-    "train": TRAINING,
-    "evaluate": "try a smaller --eval-batch-size or --max-new-tokens",
-}
 
 
 @dataclass(frozen=True)
@@ -206,10 +195,24 @@ def _read(log: Path) -> str | None:
 
 def advice(phase: Phase | None, shortage: Shortage) -> str:
     """What a cell that ran out of memory is told: what there was, and what would do with less."""
-    way_out = WAYS_OUT.get(phase, TRAINING)
+    way_out = less_memory(phase)
     if shortage.instead:
         way_out = f"take {shortage.instead}, which is predicted to fit, or {way_out}"
     return f"{what_ran_out(shortage)}: {way_out}."
+
+
+def less_memory(phase: Phase | None) -> str:
+    """What to try where the memory ran out in that phase; strategies declare what they save."""
+    if phase == "evaluate":
+        return "try a smaller --eval-batch-size or --max-new-tokens"
+    installed = plugin.registry()
+    lighter = installed.savers("weights")
+    if phase in ("load", "prepare"):
+        tries = f"one of {', '.join(lighter)}, or a smaller model" if lighter else "a smaller model"
+        return f"the weights alone are too much: try {tries}"
+    methods = ", ".join([*installed.savers("activations"), *lighter])
+    others = f", or one of {methods}" if methods else ""
+    return f"try a smaller --batch-size or --seq-len for all cells{others}"
 
 
 def what_ran_out(shortage: Shortage) -> str:

@@ -14,6 +14,7 @@ class EightBit(Strategy):
     id = "8-bit"
     summary = "LoRA on a model held in 8 bits a weight, which halves its memory"
     group = "quantization"
+    saves_memory = "weights"
     stands_on = "lora"
 
     def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:

@@ -16,6 +16,7 @@ class FourBit(Strategy):
     id = "4-bit"
     summary = "LoRA on a model held in 4 bits a weight (NF4), a quarter of its memory"
     group = "quantization"
+    saves_memory = "weights"
     stands_on = "lora"
 
     double_quantization: bool = Field(

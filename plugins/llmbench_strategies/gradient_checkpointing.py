@@ -12,6 +12,7 @@ class GradientCheckpointing(Strategy):
     id = "gradient-checkpointing"
     summary = "intermediate results are computed again instead of kept: less memory, more time"
     group = "memory"
+    saves_memory = "activations"
     arithmetic = False
 
     def prepare(self, model: Any, settings: Settings) -> Any:

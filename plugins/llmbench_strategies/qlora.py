@@ -24,6 +24,7 @@ class Qlora(Lora):
     id = "qlora"
     summary = "LoRA on a model held in 4 bits (NF4, quantised twice), with a paged optimiser"
     also_claims = frozenset({"quantization"})
+    saves_memory = "weights"
     bundle = ("LoRA", "NF4 weights", "double quantisation", "on a GPU a paged optimiser")
 
     paged: bool = Field(True, description="Page the optimiser's states, where there is a GPU.")

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from llmbench import plugin
+from llmbench.plugin.catalogue import Plugin, Registry
+from llmbench.plugin.strategy import Strategy
 from llmbench.record.record import Shortage
 from llmbench.workers import outcome
 
@@ -45,3 +48,19 @@ def test_what_is_predicted_to_fit_comes_first():
 )
 def test_the_way_out_is_that_of_the_phase(phase, way_out):
     assert way_out in told(phase)
+
+
+class Thin(Strategy):
+    id = "thin"
+    summary = "weights that take less memory"
+    group = "adaptation"
+    saves_memory = "weights"
+
+
+def test_the_strategies_that_save_memory_say_so_themselves(monkeypatch):
+    installed = Registry()
+    monkeypatch.setattr(plugin, "registry", lambda: installed)
+    assert told("load").endswith("too much: try a smaller model.")
+    installed.add("register_strategies", "thin", Thin, Plugin("thin", "thin 1"))
+    assert told("load").endswith("too much: try one of thin, or a smaller model.")
+    assert told("train").endswith("for all cells, or one of thin.")
