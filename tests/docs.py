@@ -10,6 +10,7 @@ import json
 import re
 from pathlib import Path
 
+import plugin_pages
 from click.testing import CliRunner
 
 from llmbench.cli import cli
@@ -85,3 +86,4 @@ def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 if __name__ == "__main__":
     for document in GENERATED:
         document.write_text(updated(document.read_text("utf-8"), registry()), "utf-8")
+    plugin_pages.write()

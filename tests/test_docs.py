@@ -45,7 +45,9 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "plugins" / "READ
 
 
 @pytest.mark.parametrize(
-    "document", [*DOCUMENTS, *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name
+    "document",
+    [*DOCUMENTS, *sorted((ROOT / "docs").rglob("*.md"))],
+    ids=lambda p: str(p.relative_to(ROOT)),
 )
 def test_links_to_files_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", document.read_text("utf-8")):

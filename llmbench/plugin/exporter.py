@@ -24,8 +24,11 @@ class Exporter:
     """A format, the file that it fills in the output directory, and the function that renders."""
 
     id: str
+    """As typed after `llmbench report --format`."""
     summary: str
+    """One line for `llmbench list exporters`."""
     filename: str
+    """The file that it fills, a name without a folder."""
     render: Callable[[Comparison], str]
     """The file's text, a pure function of the comparison."""
     always: bool = True

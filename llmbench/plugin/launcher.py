@@ -26,7 +26,9 @@ class Launcher(ABC):
     """Base class of every launcher. Lives in the parent, as long as the comparison runs."""
 
     id: ClassVar[str]
+    """As typed after `--launcher`."""
     summary: ClassVar[str]
+    """One line for `llmbench list launchers`."""
     automatic: ClassVar[int | None] = None
     """Its rank among those that `--launcher auto` takes, the lowest first; None for never, and not
     inherited. Where one raises CannotLaunch, the next is taken; a single job goes to the last."""

@@ -10,7 +10,9 @@ class Probe(ABC):
     """Base class of every probe. Created in the worker, entered and left around each phase."""
 
     id: ClassVar[str]
+    """As it stands in records."""
     summary: ClassVar[str]
+    """One line for `llmbench list probes`."""
 
     @abstractmethod
     def enter(self, phase: str) -> None:

@@ -66,7 +66,9 @@ class Task:
     """
 
     id: str
+    """As typed after `--task`."""
     summary: str
+    """One line for `llmbench list tasks`."""
     template: str
     """The prompt: what a chat model's user says, or what a text starts with that goes on with a
     space, the target and end-of-text."""
@@ -74,8 +76,11 @@ class Task:
     """Field names that are recognised as the input, the first that is there wins. A task that
     names its own has them read before any known format of data is looked for."""
     target_fields: tuple[str, ...] = TARGET_FIELDS
+    """Field names that are recognised as the target, likewise."""
     train_file: Path | None = None
+    """Training data that ship with it; None where `--data` is to name some."""
     eval_file: Path | None = None
+    """Evaluation data that ship with it, likewise."""
     metrics: tuple[str, ...] = ()
     """What `--metrics` is by default."""
     stop: tuple[str, ...] = ()

@@ -1,0 +1,158 @@
+"""Writes docs/plugins/, a page for each hook, from docstrings and examples that tests run.
+
+`python tests/docs.py` calls it. `tests/test_plugin_pages.py` fails where a page is not what the
+code says, and where a hook or something that a plugin declares has no word of explanation.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmbench.plugin import hookspecs
+from llmbench.plugin.shape import CLASSES, KINDS
+from llmbench.testing.new import HOOKS, TRIES, files, renamed
+
+ROOT = Path(__file__).parents[1]
+PAGES = ROOT / "docs" / "plugins"
+MADE = "<!-- generated from docstrings and examples: python tests/docs.py -->\n"
+SHIPPED = {"register_launchers": "llmbench/workers/spawn.py"}
+"""An example of a hook that there is no template for."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """An attribute or a method of a base class, as its source has it."""
+
+    text: str
+    explained: str
+    required: bool = False
+
+
+def pages() -> dict[str, str]:
+    """Every page by its file's name."""
+    made = {f"{short(hook)}.md": page(hook) for hook in KINDS}
+    rows = [
+        f"| [`{hook}`]({short(hook)}.md) | {first(document(hook))} |\n"
+        for hook in KINDS
+    ]  # fmt: skip
+    index = (
+        "# The hooks of plugins\n\n"
+        "How to start one: [plugins/README.md](../../plugins/README.md).\n\n"
+        "| hook | what it is for |\n| --- | --- |\n" + "".join(rows)
+    )
+    return {"README.md": MADE + index, **made}
+
+
+def page(hook: str) -> str:
+    """One hook: what it registers, what that declares, what it does, and an example."""
+    base = KINDS[hook]
+    how = "a class" if base in CLASSES else "an instance"
+    attributes, methods = parts(base)
+    blocks = [
+        f"{MADE}# `{hook}`\n",
+        plain(document(hook)),
+        f"It takes {how} of `{base.__module__}.{base.__name__}`:",
+        plain(inspect.getdoc(base) or ""),
+        listed("What it declares", attributes),
+        listed("What it does", methods),
+        example(hook),
+    ]
+    return "\n\n".join(block.strip() for block in blocks if block) + "\n"
+
+
+def document(hook: str) -> str:
+    """What the list of hooks says of one."""
+    return inspect.getdoc(getattr(hookspecs, hook)) or ""
+
+
+def short(hook: str) -> str:
+    """`strategies` of `register_strategies`."""
+    return hook.removeprefix("register_")
+
+
+def plain(text: str) -> str:
+    """A docstring as Markdown, its lines joined within paragraphs."""
+    return "\n\n".join(" ".join(block.split()) for block in re.split(r"\n\s*\n", text.strip()))
+
+
+def first(text: str) -> str:
+    """Its first sentence, up to its example."""
+    return plain(text).partition(": `")[0].rstrip(".") + "."
+
+
+def listed(title: str, found: list[Part]) -> str:
+    """A heading with every part below it."""
+    if not found:
+        return ""
+    items = [
+        f"- `{part.text}`{' (required)' if part.required else ''}: "
+        + plain(part.explained).replace("\n\n", "\n\n  ")
+        for part in found
+    ]
+    return f"## {title}\n\n" + "\n".join(items)
+
+
+def example(hook: str) -> str:
+    """A plugin that works, and the command that shows it."""
+    kind = next((kind for kind, named in HOOKS.items() if named == hook), None)
+    if kind is None:
+        return f"## Example\n\n[{SHIPPED[hook]}](../../{SHIPPED[hook]}) is the shortest one."
+    code = renamed(files(kind)["llmbench_placeholder/__init__.py"], "mine")
+    return (
+        f"## Example\n\n`llmbench plugins new mine --kind {kind}` writes this one, and\n"
+        f"`{renamed(TRIES[kind], 'mine')}` shows it:\n\n```python\n{code}```"
+    )
+
+
+def parts(base: type) -> tuple[list[Part], list[Part]]:
+    """The public attributes and methods of a base class, in the order of its source."""
+    tree = ast.parse(Path(inspect.getsourcefile(base) or "").read_text("utf-8"))
+    body = next(
+        node.body
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node.name == base.__name__
+    )
+    return list(_attributes(body)), list(_methods(body))
+
+
+def _attributes(body: list[ast.stmt]) -> Iterator[Part]:
+    for node, after in zip(body, [*body[1:], ast.Pass()], strict=True):
+        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
+            continue
+        said = after.value.value if _is_text(after) else ""  # type: ignore[attr-defined]
+        yield Part(ast.unparse(node), str(said), required=node.value is None)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _methods(body: list[ast.stmt]) -> Iterator[Part]:
+    for node in body:
+        if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
+            continue
+        marks = {ast.unparse(mark) for mark in node.decorator_list}
+        given = f"({ast.unparse(node.args)})" if "property" not in marks else ""
+        result = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+        text = f"{node.name}{given}{result}"
+        yield Part(text, ast.get_docstring(node) or "", required="abstractmethod" in marks)
+
+
+def write() -> None:
+    """Write every page, and remove those of hooks that are gone."""
+    PAGES.mkdir(exist_ok=True)
+    made = pages()
+    for path in PAGES.glob("*.md"):
+        if path.name not in made:
+            path.unlink()
+    for name, text in made.items():
+        (PAGES / name).write_text(text, "utf-8")
