@@ -128,9 +128,8 @@ class Prediction:
     @property
     def base_parameters(self) -> int:
         """Parameters of the base model."""
-        counts = self.estimate.parameters
-        assert counts
-        return counts.total - (counts.trainable if counts.trainable < counts.total else 0)
+        assert self.estimate.base_parameters
+        return self.estimate.base_parameters
 
     @property
     def loading_rule_bytes(self) -> float | None:

@@ -31,13 +31,16 @@ def preload() -> None:
     """Import it all, and the plugins; a cell that needs what is not there will say so."""
     from llmbench import plugin
 
-    for module in ALWAYS:
-        _import(module)
-    for module in () if has_gpu() else ON_CPU:
-        _import(module)
+    libraries()
     for metric in plugin.registry().metrics.items().values():
         for module in metric.modules:
             _import(module)
+
+
+def libraries() -> None:
+    """Import what loads and trains models."""
+    for module in (*ALWAYS, *(() if has_gpu() else ON_CPU)):
+        _import(module)
 
 
 def has_gpu() -> bool:

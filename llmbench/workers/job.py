@@ -95,6 +95,8 @@ class Estimate(Frozen):
     reason: str | None = None
     """Why nothing is predicted, if so."""
     parameters: Parameters | None = None
+    base_parameters: int | None = None
+    """Elements of the base model, without what the strategies add."""
     loaded_bytes: float | None = None
     """Bytes of a parameter in the type that it is loaded in: 2 for bf16, 0.5 for 4 bits."""
     largest_batch_size: int | None = None

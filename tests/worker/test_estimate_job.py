@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from records import cell, environment
 
 from llmbench import plugin
@@ -30,6 +31,14 @@ Run = Callable[..., dict[str, Estimate]]
 def plugins(registry: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The built-in plugins, whatever else is installed."""
     return registry
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Any:
+    """Give other tests their threads back."""
+    count = torch.get_num_threads()
+    yield
+    torch.set_num_threads(count)
 
 
 @pytest.fixture
@@ -68,6 +77,12 @@ def test_every_cell_has_its_estimate(run: Any) -> None:
     assert lora.parameters.trainable < full.parameters.trainable
     assert [e.done for e in run.said] == [1, 2, 3]
     assert {(type(e), e.total) for e in run.said} == {(events.Estimated, 3)}
+
+
+def test_it_computes_nothing_and_so_takes_one_thread(run: Any) -> None:
+    torch.set_num_threads(2)
+    run(one("full"))
+    assert torch.get_num_threads() == 1
 
 
 def test_seeds_are_simulated_once(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

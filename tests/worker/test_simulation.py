@@ -141,9 +141,16 @@ def test_lora_adds_its_matrices_and_trains_nothing_else(simulate: Any) -> None:
         packed=0,
         adapted=sum(rows * columns for rows, columns in LINEAR),
     )
+    assert made.base_parameters == sum(MATRICES + REST)
     assert parts.weights_bytes == halves(MATRICES + REST) + BUFFERS
     assert parts.adapter_bytes == halves(pairs)
     assert parts.optimizer_bytes == 2 * halves(pairs) + 512 * len(pairs)
+
+
+def test_weights_of_its_own_that_a_strategy_freezes_are_the_base_s(simulate: Any) -> None:
+    made = simulate("full+freeze-embeddings")
+    assert made.parameters.trainable < made.parameters.total
+    assert made.base_parameters == sum(MATRICES + REST)
 
 
 def test_4_bit_weights_are_packed_and_have_a_scale_for_64(peak: Any) -> None:
@@ -254,9 +261,9 @@ def test_a_plugin_s_strategy_is_simulated_like_any_other(
     installed.strategies.add("hra", llmbench_hra.Hra, plugin.Plugin("test", "test"))
     made = simulate("hra+gradient-checkpointing")
     parts = made.peak(made.cell.settings)
-    vectors = (KEYS + KEYS + INNER) * LAYERS
-    assert made.parameters.trainable == vectors
-    assert parts.adapter_bytes == 6 * 512
+    reflections = [8 * columns for _, columns in LINEAR]
+    assert made.parameters.trainable == sum(reflections)
+    assert parts.adapter_bytes == halves(reflections)
     assert parts.weights_bytes == halves(MATRICES + REST) + BUFFERS
 
 

@@ -31,6 +31,7 @@ PARTS = MemoryParts(weights_bytes=13 * GIB, optimizer_bytes=GIB, activations_byt
 KNOWN = Estimate(
     parts=PARTS,
     parameters=Parameters(trainable=40_000_000, total=6_778_000_000),
+    base_parameters=6_738_000_000,
     loaded_bytes=2.0,
     largest_batch_size=5,
     longest_seq_len=1304,
@@ -59,7 +60,10 @@ def test_rules_of_thumb_count_the_base_and_training_only_where_all_is_trained() 
     assert row(0).loading_rule_bytes == 2 * 6_738_000_000
     assert row(0).training_rule_bytes is None
     full = KNOWN.model_copy(
-        update={"parameters": Parameters(trainable=7_000_000_000, total=7_000_000_000)}
+        update={
+            "parameters": Parameters(trainable=7_000_000_000, total=7_000_000_000),
+            "base_parameters": 7_000_000_000,
+        }
     )
     assert row(0, full).loading_rule_bytes == 14_000_000_000
     assert row(0, full).training_rule_bytes == (112_000_000_000, 140_000_000_000)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+import torch
+
 from llmbench import plugin
 from llmbench.errors import UserError, words
 from llmbench.files import write_text
@@ -15,7 +17,7 @@ from llmbench.record.events import Estimated, Say
 from llmbench.record.record import Cell
 from llmbench.record.settings import Settings
 from llmbench.source import data
-from llmbench.worker import architecture, batch, encoding, template, tokens, trial
+from llmbench.worker import architecture, batch, encoding, preload, template, tokens, trial
 from llmbench.worker.cell import strategies
 from llmbench.worker.estimate.largest import largest
 from llmbench.worker.estimate.simulation import Simulation
@@ -24,7 +26,7 @@ from llmbench.workers.job import MOST_SEQUENCES, Answer, Estimate, EstimateJob
 
 def run(job: EstimateJob, say: Say) -> None:
     """Predict every cell, and write the answer. Cells that differ in nothing are simulated once."""
-    gc.freeze()
+    settle()
     length = lengths(job)
     known: dict[str, Estimate] = {}
     found = {}
@@ -36,6 +38,18 @@ def run(job: EstimateJob, say: Say) -> None:
         found[cell.id] = known[same]
         say(Estimated(done=number + 1, total=len(job.cells)))
     write_text(job.answer_file, Answer(cells=found).model_dump_json())
+
+
+def settle() -> None:
+    """Spare a process that computes nothing what is for those that do.
+
+    Adapters are made with values on the host before they move: two threads for a thousand small
+    tensors wait for each other most of the time. And what is imported by now is left out of
+    collections, of which there are two for every peak.
+    """
+    torch.set_num_threads(1)
+    preload.libraries()
+    gc.freeze()
 
 
 def estimate(job: EstimateJob, cell: Cell, settings: Settings) -> Estimate:
@@ -53,7 +67,10 @@ def predicted(job: EstimateJob, cell: Cell, settings: Settings) -> Estimate:
     simulation = Simulation(cell, strategies(cell), job.environment, job.model_source)
     parts = simulation.peak(settings)
     found = Estimate(
-        parts=parts, parameters=simulation.parameters, loaded_bytes=simulation.loaded_bytes
+        parts=parts,
+        parameters=simulation.parameters,
+        base_parameters=simulation.base_parameters,
+        loaded_bytes=simulation.loaded_bytes,
     )
     if job.budget_bytes is None or not cell.trains:
         return found
@@ -96,7 +113,9 @@ def why(error: Exception) -> str:
     """The error in a line; one that is written for people as it is."""
     text = (words(error).strip() or type(error).__name__).splitlines()[0]
     written = isinstance(error, UserError | CannotRun)
-    return text if written else f"{type(error).__name__}: {text}"
+    if written:
+        return text
+    return f"It does not run on tensors without values ({type(error).__name__}: {text})."
 
 
 def lengths(job: EstimateJob) -> Callable[[Cell], int]:

@@ -161,7 +161,9 @@ class Simulation:
         base = tensor.base_of(model)
         model = prepared(model, self.strategies, self.cell.settings)
         self.watch.mark_all("weights")
-        self.watch.mark(tensor.split(model, base)[1], "adapter")
+        ours, added = tensor.split(model, base)
+        self.watch.mark(added, "adapter")
+        self.base_parameters = sum(map(coverage.elements, ours))
         return model
 
     @contextmanager
