@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from llmbench import text as words
 from llmbench.analysis import facts
 from llmbench.record import example_ids
 from llmbench.record.comparison import Comparison, Header, Plan
 from llmbench.record.record import Record
+from llmbench.text import clean, code, listed
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def _header(held: Mapping[str, Comparison], attempts: Mapping[str, Sequence[Atte
     order = dict.fromkeys(p.cell.id for h in headers for p in h.plan.cells)
     found = facts.differences({label: c.reported.records for label, c in held.items()})
     notices = [
-        f"Merged from {words.listed(list(held))}.",
+        f"Merged from {listed(list(held))}.",
         *map(str, found),
         *facts.consequences(found),
         *_superseded(attempts),
@@ -66,7 +66,7 @@ def _header(held: Mapping[str, Comparison], attempts: Mapping[str, Sequence[Atte
             "name": " + ".join(held),
             "command": "\n".join(dict.fromkeys(h.command for h in headers)),
             "plan": Plan(cells=tuple(planned[cell_id] for cell_id in order)),
-            "notices": tuple(dict.fromkeys(words.clean(n) for n in notices)),
+            "notices": tuple(dict.fromkeys(clean(n) for n in notices)),
             "warnings": tuple(dict.fromkeys(w for h in headers for w in h.warnings)),
         }
     )
@@ -92,10 +92,10 @@ def _superseded(attempts: Mapping[str, Sequence[Attempt]]) -> Iterator[str]:
     for found in attempts.values():
         if any(a.record != found[0].record for a in found):
             newest = _newest(found)
-            shown.setdefault(newest.label, []).append(words.code(newest.record.cell.name))
+            shown.setdefault(newest.label, []).append(code(newest.record.cell.name))
     for label, names in shown.items():
         yield (
-            f"Run in more than one of them: {words.listed(names)}. "
+            f"Run in more than one of them: {listed(names)}. "
             f"Only the newest attempt is shown, that of {label}."
         )
 

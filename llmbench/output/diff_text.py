@@ -7,11 +7,11 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from llmbench import text as words
 from llmbench.analysis.diff.change import SIGNIFICANT, Change
 from llmbench.analysis.diff.compare import CellDiff, Diff
 from llmbench.analysis.diff.rule import Outcome
 from llmbench.record.figure import peak_memory_kind, ranking
+from llmbench.text import DASH, clean, listed, plural, short, signed
 from llmbench.wording import figures
 
 SHOWN = (
@@ -45,13 +45,13 @@ def label(cell: CellDiff, change: Change) -> str:
         "cuda-allocated"
     ):
         return "RAM"
-    return words.clean(change.figure.label)
+    return clean(change.figure.label)
 
 
 def values(change: Change) -> tuple[str, str]:
     """Both values with their units."""
     old, new = (
-        words.DASH if v is None else figures.figure_value(change.figure, v)
+        DASH if v is None else figures.figure_value(change.figure, v)
         for v in (change.old, change.new)
     )
     return old, new
@@ -95,7 +95,7 @@ def others(outcomes: Sequence[Outcome]) -> list[tuple[str, str, str]]:
 
 def _unjudged(outcome: Outcome) -> str:
     if outcome.unjudged:
-        return f"could not be judged of {words.listed(outcome.unjudged)}."
+        return f"could not be judged of {listed(outcome.unjudged)}."
     return "" if outcome.judged else "it was measured in neither comparison."
 
 
@@ -105,19 +105,19 @@ def summary(diff: Diff) -> str:
         return "No cell is in both comparisons."
     counts = Counter(h.word for c in diff.cells for h in c.changes if h.figure.id in _main(c))
     moved = [f"{counts[word]} {word}" for word in sorted(SIGNIFICANT) if counts[word]]
-    of = f"Of {words.plural(len(diff.cells), 'cell')} in both"
+    of = f"Of {plural(len(diff.cells), 'cell')} in both"
     broken = sum(bool(c.broken) for c in diff.cells)
     if broken:
-        moved.append(f"{words.plural(broken, 'cell')} no longer well")
+        moved.append(f"{plural(broken, 'cell')} no longer well")
     if not moved:
         return f"{of}, none changed beyond chance in quality, memory or speed."
-    return f"{of}, in quality, memory and speed: {words.listed(moved)}."
+    return f"{of}, in quality, memory and speed: {listed(moved)}."
 
 
 def _from_to(change: Change) -> str:
     old, new = values(change)
     score = change.figure.scored
-    return f"from {old} to {new} ({words.signed(change.absolute) if score else growth(change)})"
+    return f"from {old} to {new} ({signed(change.absolute) if score else growth(change)})"
 
 
 WIDTH = 80
@@ -138,7 +138,7 @@ def text(diff: Diff, outcomes: Sequence[Outcome]) -> str:
 
 def _cell(cell: CellDiff, outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield ""
-    yield words.short(_line(cell.name), WIDTH)
+    yield short(_line(cell.name), WIDTH)
     old, new = cell.pair.old.ending(), cell.pair.new.ending()
     if {old.partition(",")[0], new.partition(",")[0]} != {"ok"}:
         yield f"  {new}, as before" if old == new else f"  {old} before, {new} now"
@@ -148,15 +148,15 @@ def _cell(cell: CellDiff, outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 def _row(cell: CellDiff, change: Change) -> str:
     old, new = values(change)
-    name = words.short(_line(label(cell, change)), 18)
+    name = short(_line(label(cell, change)), 18)
     return f"  {name:18} {old:>13} {new:>13} {growth(change):>9}  {change.word}".rstrip()
 
 
 def _end(diff: Diff, outcomes: Sequence[Outcome]) -> Iterator[str]:
     if diff.missing:
-        yield from _wrapped("Only in old: ", words.listed(diff.missing, 20))
+        yield from _wrapped("Only in old: ", listed(diff.missing, 20))
     if diff.added:
-        yield from _wrapped("Only in new: ", words.listed(diff.added, 20))
+        yield from _wrapped("Only in new: ", listed(diff.added, 20))
     yield from _wrapped("", summary(diff))
     for name, how in broken_cells(diff):
         yield from _wrapped("FAILS " if outcomes else "", f"{name} {how}")
@@ -173,4 +173,4 @@ def _wrapped(start: str, content: str) -> list[str]:
 
 def _line(content: str) -> str:
     """The text in one line, without what a terminal would obey."""
-    return " ".join(words.clean(content).split())
+    return " ".join(clean(content).split())

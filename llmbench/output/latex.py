@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from llmbench import text as words
 from llmbench.output.brief import INTERVALS, MARKED, SPREADS, VERSIONS, Brief, Line, brief
 from llmbench.output.table import Value
 from llmbench.record.comparison import Comparison
+from llmbench.text import DASH, MINUS, clean
 
 COMMANDS = {
     "\\": r"\textbackslash{}",
@@ -29,8 +29,8 @@ COMMANDS = {
     "`": r"\textasciigrave{}",
     "[": "{[}",  # behind a line break it would start that command's argument
     "]": "{]}",
-    words.MINUS: "$-$",
-    words.DASH: "--",
+    MINUS: "$-$",
+    DASH: "--",
     "…": r"\ldots{}",
     "·": r"\textperiodcentered{}",
 }
@@ -81,7 +81,7 @@ def citation(comparison: Comparison) -> str:
 
 def escape(text: str) -> str:
     """Text in one line, with nothing in it that LaTeX takes for a command."""
-    line = " ".join(words.clean(text).split())
+    line = " ".join(clean(text).split())
     return SPECIAL.sub(lambda found: COMMANDS[found[0]], line)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from llmbench import text as words
+from llmbench.text import clean
 
 SPECIAL = re.compile(r"([\\`*_\[\]~#|])")
 ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"})
@@ -61,4 +61,4 @@ def _unlisted(line: str) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(words.clean(text).split())
+    return " ".join(clean(text).split())

@@ -8,7 +8,7 @@ from dataclasses import replace
 from statistics import stdev
 from typing import Literal
 
-from llmbench import text as words
+from llmbench import text
 from llmbench.analysis import field
 from llmbench.analysis.field import score_value
 from llmbench.analysis.learning import DID_NOT_LEARN
@@ -137,7 +137,7 @@ def table(standing: Standing, pick: Arm | None, linked: frozenset[str]) -> Table
     asked = {f.id for f in found if f.lead}
     shown = {standing.score.id if standing.score else "", *SHOWN, *asked, TIME_TO_QUALITY}
     columns = (
-        Column(words.clean(f.label), "figure", f.id, f.meaning, f.better, f.id in shown)
+        Column(text.clean(f.label), "figure", f.id, f.meaning, f.better, f.id in shown)
         for f in found
     )
     return Table("All methods", (Column("Status", "words"), *columns), tuple(rows), style="cells")
@@ -159,10 +159,10 @@ def _cause(arm: Arm, standing: Standing) -> str:
     """Why the arm is not well, or its cells, each that has a cause of its own."""
     wrong = standing.problem(arm)
     if wrong:
-        return words.cut(wrong, REASON_LENGTH)
+        return text.cut(wrong, REASON_LENGTH)
     finding = standing.finding(arm)
     if finding:
-        return words.cut(finding.sentences, REASON_LENGTH)
+        return text.cut(finding.sentences, REASON_LENGTH)
     return " ".join(filter(None, (_reasons(arm), predicted.shortage(arm))))
 
 
@@ -172,15 +172,15 @@ def _reasons(arm: Arm) -> str:
         if record.status != "ok":
             causes.setdefault(record.reason or "", []).append(record)
     if len(causes) == 1 and not arm.well:
-        return words.cut(next(iter(causes)), REASON_LENGTH)
+        return text.cut(next(iter(causes)), REASON_LENGTH)
     return " ".join(_of_seeds(held, reason) for reason, held in causes.items())
 
 
 def _of_seeds(records: Sequence[Record], reason: str) -> str:
     """`Seed 2, oom in train: CUDA out of memory.`"""
-    seeds = words.listed([str(r.cell.seed) for r in records])
+    seeds = text.listed([str(r.cell.seed) for r in records])
     which = f"Seed{'s' if len(records) > 1 else ''} {seeds}, {record_status(records[0])}"
-    return words.cut(f"{which}: {reason}" if reason else f"{which}.", REASON_LENGTH)
+    return text.cut(f"{which}: {reason}" if reason else f"{which}.", REASON_LENGTH)
 
 
 def _value(figure: Figure, arm: Arm, standing: Standing, best: frozenset[str]) -> Value:
@@ -224,10 +224,10 @@ def _detail(figure: Figure, arm: Arm, standing: Standing) -> str:
         return wording.bounds(figure, interval)
     parameters = arm.first.parameters
     if figure.id == "trainable_parameters" and parameters and parameters.total:
-        return words.percent(parameters.trainable, parameters.total)
+        return text.percent(parameters.trainable, parameters.total)
     if figure.id == PREDICTED.id:
         error = predicted.error(arm)
-        return "" if error is None else words.share(error)
+        return "" if error is None else text.share(error)
     return ""
 
 

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from llmbench.errors import StoreError
+from llmbench.plugin.scoring import meaning
 from llmbench.record.record import SCHEMA_VERSION, Record
-from llmbench.storage.declared import with_measures
 
 Content = dict[str, Any]
 
@@ -115,3 +115,15 @@ def _content(path: Path) -> dict[str, Any]:
             f"this one reads {SCHEMA_VERSION}): upgrade llmbench."
         )
     return migrate(content)
+
+
+def with_measures(record: Record) -> Record:
+    """The record with its scores' meaning, where that is not in it and the metrics tell it.
+
+    Records had none before metrics declared their scores.
+    """
+    names = set(record.corpus_scores).union(*(e.scores for e in record.examples[:1]))
+    if record.measures or not names:
+        return record
+    known = [m for text in record.cell.metrics for m in meaning(text) if m.id in names]
+    return record.model_copy(update={"measures": tuple(known)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmbench import text as words
+from llmbench import text
 from llmbench.analysis import field
 from llmbench.analysis.checks import unchecked
 from llmbench.analysis.choice import choice
@@ -41,9 +41,9 @@ def _who(standing: Standing) -> str:
         *(["learnt"] if any(r.validation for r in standing.records) else []),
         "has every figure that counts",
     ]
-    count = f"{len(standing.competing)} of {words.plural(len(standing.arms), row(standing))}"
+    count = f"{len(standing.competing)} of {text.plural(len(standing.arms), row(standing))}"
     verb = "does" if len(standing.competing) == 1 else "do"
-    return f"A {row(standing)} competes if it {words.listed(wanted)}; {count} {verb}."
+    return f"A {row(standing)} competes if it {text.listed(wanted)}; {count} {verb}."
 
 
 def _verdicts(standing: Standing) -> str:
@@ -91,7 +91,7 @@ def quality(standing: Standing, arm: Arm) -> str:
     """An arm's quality."""
     value = standing.quality_of(arm)
     return (
-        words.DASH
+        text.DASH
         if value is None or not standing.score
         else figures.figure_value(standing.score, value)
     )
@@ -133,9 +133,9 @@ def takes(need: Need) -> str:
         return f"{held}; more seeds (--seeds) would decide this one."
     if need.wanted is None:
         return f"{held}. No sensible number of seeds would tell {wanted} with these examples."
-    return f"{held}; {words.plural(need.wanted, 'seed')} would tell {wanted} (--seeds)."
+    return f"{held}; {text.plural(need.wanted, 'seed')} would tell {wanted} (--seeds)."
 
 
 def _held(need: Need) -> str:
-    examples, seeds = words.plural(need.examples, "example"), words.plural(need.seeds, "seed")
+    examples, seeds = text.plural(need.examples, "example"), text.plural(need.seeds, "seed")
     return f"{seeds[0].upper()}{seeds[1:]} and {examples}"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import fmean, median
 
-from llmbench import text as words
 from llmbench.analysis.standing import Standing
 from llmbench.record.arm import Arm
 from llmbench.record.figure import peak_memory, peak_memory_kind, predicted_memory
 from llmbench.record.record import Record
-from llmbench.text import size
+from llmbench.text import code, plural, share, size
 
 NOTHING = 0.0005
 """An error that rounds to nothing."""
@@ -24,13 +23,13 @@ def error(arm: Arm) -> float | None:
 def beside(arm: Arm) -> str:
     """`predicted 34.9 GiB, -0.6 %`; empty where nothing was predicted or measured."""
     off, held = error(arm), arm.mean(predicted_memory)
-    return "" if off is None or held is None else f"predicted {size(held)}, {words.share(off)}"
+    return "" if off is None or held is None else f"predicted {size(held)}, {share(off)}"
 
 
 def predicted(record: Record) -> str:
     """What was predicted of one cell, and by how much it was wrong, as far as that is known."""
     off, held = _error([record]), size(predicted_memory(record) or 0)
-    return held if off is None else f"{held}, {words.share(off)} against the measured"
+    return held if off is None else f"{held}, {share(off)} against the measured"
 
 
 def shortage(arm: Arm) -> str:
@@ -50,8 +49,8 @@ def quality(standing: Standing) -> Iterator[str]:
     if not errors:
         return
     worst = max(errors, key=lambda cell: errors[cell])
-    text, name = _share(errors[worst]), words.code(standing.cell_names[worst])
-    count = words.plural(len(errors), "cell")
+    text, name = _share(errors[worst]), code(standing.cell_names[worst])
+    count = plural(len(errors), "cell")
     if errors[worst] < NOTHING:
         found = f"over {count} it was {text} off"
     elif len(errors) == 1:
@@ -84,4 +83,4 @@ def _short(record: Record) -> bool:
 
 
 def _share(value: float) -> str:
-    return "less than 0.1 %" if value < NOTHING else words.share(value).removeprefix("+")
+    return "less than 0.1 %" if value < NOTHING else share(value).removeprefix("+")

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Literal
 
-from llmbench import text as words
 from llmbench.analysis.standing import FULL_STATISTICS, Standing
 from llmbench.analysis.statistics.rate import CELL
 from llmbench.record.arm import Arm
+from llmbench.text import code, extent, listed, percent, plural
 from llmbench.wording import phrases, predicted
 from llmbench.wording.answer import answer
 
@@ -44,7 +44,7 @@ def _quality(standing: Standing) -> Iterator[Said]:
     if standing.score is None or standing.best is None:
         return
     best = standing.best
-    evaluated = words.plural(len(best.first.examples), "evaluated example")
+    evaluated = plural(len(best.first.examples), "evaluated example")
     if standing.one_seed:
         yield (
             "warning",
@@ -54,7 +54,7 @@ def _quality(standing: Standing) -> Iterator[Said]:
     else:
         yield (
             "note",
-            f"{words.extent(standing.seed_counts)} seeds: figures are means over them, and "
+            f"{extent(standing.seed_counts)} seeds: figures are means over them, and "
             "intervals of quality cover the luck of training together with the choice of the "
             f"{evaluated}.",
         )
@@ -76,7 +76,7 @@ def _few(standing: Standing, best: Arm) -> Iterator[Said]:
     if 0 < len(held) < least:
         yield (
             "warning",
-            f"With {words.plural(len(held), 'evaluated example')}"
+            f"With {plural(len(held), 'evaluated example')}"
             f"{', most of which score zero' if zeros else ''}, intervals of quality are narrower "
             f"than they say: they hold from {least} on (--eval-examples).",
         )
@@ -89,7 +89,7 @@ def _lone(standing: Standing, best: Arm) -> Iterator[Said]:
         verb = "has" if len(names) == 1 else "have"
         yield (
             "warning",
-            f"{words.listed(names, 4)} {verb} fewer than two seeds in common with "
+            f"{listed(names, 4)} {verb} fewer than two seeds in common with "
             f"{standing.name(best)}: what is between them may be the luck of one training. The "
             "same command with the same --output runs what is missing.",
         )
@@ -111,8 +111,8 @@ def _power(standing: Standing) -> Iterator[Said]:
 
 
 def _held(arm: Arm) -> str:
-    examples = words.plural(len(arm.first.examples), "example")
-    return f"{words.plural(len(arm.seeds), 'seed')} and {examples}"
+    examples = plural(len(arm.first.examples), "example")
+    return f"{plural(len(arm.seeds), 'seed')} and {examples}"
 
 
 def _same_predictions(standing: Standing) -> Iterator[Said]:
@@ -121,7 +121,7 @@ def _same_predictions(standing: Standing) -> Iterator[Said]:
         said = tuple(e.prediction for r in arm.counted for e in r.examples)
         if said:
             alike[said].append(standing.name(arm))
-    same = [words.listed(names, 4) for names in alike.values() if len(names) > 1]
+    same = [listed(names, 4) for names in alike.values() if len(names) > 1]
     if same:
         text = "; ".join(same[:MOST_GROUPS]) + ("; and more" if len(same) > MOST_GROUPS else "")
         yield ("note", f"Word for word the same predictions: {text}.")
@@ -147,7 +147,7 @@ def _speed(standing: Standing) -> Iterator[Said]:
         )
         yield (
             "note",
-            f"The first {words.plural(burn_in, 'step')} of {steps} train but are left out of "
+            f"The first {plural(burn_in, 'step')} of {steps} train but are left out of "
             f"the speed; its interval {covers}.",
         )
     yield from _repeats(standing)
@@ -157,8 +157,8 @@ def _repeats(standing: Standing) -> Iterator[Said]:
     """By how much a cell differed from itself, and what follows."""
     again = standing.repeats
     if again and standing.speeds.floor:
-        names = words.listed(list(dict.fromkeys(words.code(r.cell.composition) for r in again)))
-        share = words.percent(math.expm1(standing.speeds.floor), 1)
+        names = listed(list(dict.fromkeys(code(r.cell.composition) for r in again)))
+        share = percent(math.expm1(standing.speeds.floor), 1)
         yield (
             "note",
             f"Once more at the end, {names} trained at a speed that differed from its first by "
@@ -186,7 +186,7 @@ def _kernels(standing: Standing) -> Iterator[Said]:
     if plain and flash:
         yield (
             "note",
-            f"The default attention of {words.listed([standing.name(a) for a in plain], 3)} ran on "
+            f"The default attention of {listed([standing.name(a) for a in plain], 3)} ran on "
             "a flash kernel too: `flash-attention` differs from it only in insisting on one.",
         )
 
@@ -195,7 +195,7 @@ def _many(standing: Standing) -> Iterator[Said]:
     if len(standing.arms) > FULL_STATISTICS:
         yield (
             "note",
-            f"Of {words.plural(len(standing.arms), phrases.row(standing))}, intervals and verdicts "
+            f"Of {plural(len(standing.arms), phrases.row(standing))}, intervals and verdicts "
             f"are worked out for the {FULL_STATISTICS} highest in quality and the "
             f"{FULL_STATISTICS} fastest only.",
         )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from llmbench import text as words
 from llmbench.analysis import fairness
 from llmbench.analysis.learning import DID_NOT_LEARN
 from llmbench.analysis.standing import Standing
@@ -18,7 +17,7 @@ from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison, Header
 from llmbench.record.figure import after, before, predicted_memory
 from llmbench.record.record import Conditions, DataRef, Record
-from llmbench.text import count, size
+from llmbench.text import DASH, clean, count, cut, percent, plural, seconds, size
 from llmbench.wording import peak, predicted
 from llmbench.wording.precision import precision
 
@@ -47,10 +46,10 @@ def _phases(record: Record) -> Table:
     rows = []
     for name, phase in record.phases.items():
         figures = (getattr(phase.memory, k) for k in held)
-        memory = (words.DASH if f is None else size(f) for f in figures)
+        memory = (DASH if f is None else size(f) for f in figures)
         probes = (f"{k} {show(v)}" for p in phase.probes.values() for k, v in p.items())
         shown = "train (first loss only)" if name == "train" and not record.cell.trains else name
-        rows.append((shown, words.seconds(phase.seconds), *memory, words.clean(", ".join(probes))))
+        rows.append((shown, seconds(phase.seconds), *memory, clean(", ".join(probes))))
     header = ("Phase", "Time", *(KINDS[k] for k in held))
     if any(row[-1] for row in rows):
         return plain("Phases", (*header, "Probes"), rows)
@@ -95,7 +94,7 @@ def _conditions(seen: Conditions) -> Iterator[str]:
     yield _with(seen.clock_limit_mhz, "MHz")
     yield _with(seen.temperature_celsius, "°C")
     yield _with(seen.power_watts, "W")
-    yield words.cut(", ".join(seen.throttle_reasons), 300) or "nothing"
+    yield cut(", ".join(seen.throttle_reasons), 300) or "nothing"
     yield str(seen.other_processes)
     yield str(seen.samples)
 
@@ -103,7 +102,7 @@ def _conditions(seen: Conditions) -> Iterator[str]:
 def _clock(seen: Conditions) -> str:
     """`1,560 to 1,980 MHz, median 1,665`."""
     if seen.clock_mhz is None:
-        return words.DASH
+        return DASH
     low, middle, high = seen.clock_mhz
     if low == high:
         return f"{low:,} MHz"
@@ -111,7 +110,7 @@ def _clock(seen: Conditions) -> str:
 
 
 def _with(value: float | None, unit: str) -> str:
-    return words.DASH if value is None else f"{value:,.0f} {unit}"
+    return DASH if value is None else f"{value:,.0f} {unit}"
 
 
 DIGEST = 12
@@ -137,8 +136,8 @@ def setting_up(comparison: Comparison) -> tuple[Fact, ...]:
         if cell.model.digest:
             revision += f", digest {cell.model.digest[:DIGEST]}…"
         found += [
-            Fact("Model", words.clean(f"{cell.model.id} ({cell.model.weights} weights{revision})")),
-            Fact("Task", words.clean(cell.task)),
+            Fact("Model", clean(f"{cell.model.id} ({cell.model.weights} weights{revision})")),
+            Fact("Task", clean(cell.task)),
             Fact("Trained on", _data(cell.train_data)),
             Fact("Evaluated on", _data(cell.eval_data) if cell.eval_data.examples else "nothing"),
         ]
@@ -148,11 +147,11 @@ def setting_up(comparison: Comparison) -> tuple[Fact, ...]:
         fields = dict(header.data_fields)
         known = f" ({fields.pop('format')})" if "format" in fields else ""
         read = ", ".join(f"{role} from {name}" for role, name in fields.items())
-        found.append(Fact("Fields read", words.clean(read + known)))
+        found.append(Fact("Fields read", clean(read + known)))
     types = precision(comparison.records)
     if types:
         found.append(Fact("Precision", types))
-    return (*found, *_machine(header.environment), Fact("Run at", words.clean(header.created_at)))
+    return (*found, *_machine(header.environment), Fact("Run at", clean(header.created_at)))
 
 
 def configuration(header: Header) -> Table:
@@ -161,7 +160,7 @@ def configuration(header: Header) -> Table:
     for name, value in header.configuration.items():
         values |= value if name == "settings" and isinstance(value, dict) else {name: value}
     rows = [
-        (words.clean(name), show(value), words.clean(header.origins.get(name, "")) or words.DASH)
+        (clean(name), show(value), clean(header.origins.get(name, "")) or DASH)
         for name, value in values.items()
     ]
     return plain("The whole configuration", ("Option", "Value", "From"), rows, words=[1, 2])
@@ -172,39 +171,39 @@ def _machine(environment: Environment) -> Iterator[Fact]:
     driver = f", driver {environment.driver}" if environment.driver else ""
     number = f"{environment.device_count} of " if environment.device_count > 1 else ""
     device = f"{number}{environment.device_name}, {memory}{driver}"
-    yield Fact("Device", words.clean(device))
+    yield Fact("Device", clean(device))
     if environment.device == "cuda":
-        cores = words.plural(environment.cpu_count, "core")
+        cores = plural(environment.cpu_count, "core")
         host = f"{environment.cpu_name}, {cores}, {size(environment.memory_bytes)}"
-        yield Fact("Host", words.clean(host))
-    yield Fact("System", words.clean(f"{environment.system}, Python {environment.python}"))
+        yield Fact("Host", clean(host))
+    yield Fact("System", clean(f"{environment.system}, Python {environment.python}"))
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions.items())
-    yield Fact("Versions", words.clean(versions))
+    yield Fact("Versions", clean(versions))
 
 
 def _data(data: DataRef) -> str:
     digest = f", SHA-256 {data.sha256[:DIGEST]}…" if data.sha256 else ""
-    return words.clean(f"{data.name}, {words.plural(data.examples, 'example')}{digest}")
+    return clean(f"{data.name}, {plural(data.examples, 'example')}{digest}")
 
 
 def label(name: str) -> str:
     """A name of a setting or an option for a person."""
-    return words.clean(name).replace("_", " ")
+    return clean(name).replace("_", " ")
 
 
 def show(value: Any) -> str:
     """A configured value for a person."""
     if value is None:
-        return words.DASH
+        return DASH
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{words.clean(str(k))} {show(v)}" for k, v in value.items())
+        return ", ".join(f"{clean(str(k))} {show(v)}" for k, v in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(show(v) for v in value)
-    return words.cut(str(value), 500)
+    return cut(str(value), 500)
 
 
 MOST_DETAILS = 40
@@ -269,27 +268,27 @@ def _detail(number: int, record: Record, standing: Standing, shared: frozenset[F
         name=standing.cell_names[record.cell.id],
         status=(record.status == "ok" and status) or record_status(record),
         good=record.status == "ok" and not status,
-        reason=words.cut(wrong or (finding.sentences if finding else record.reason or ""), 2000),
+        reason=cut(wrong or (finding.sentences if finding else record.reason or ""), 2000),
         traceback=_end(record.traceback or ""),
         facts=tuple(_facts(record)),
         settings=tuple(_changes(record)),
         in_force=tuple(fact for fact in _in_force(record) if fact not in shared),
         grids=grids(record),
-        warnings=tuple(words.cut(w, 500) for w in record.warnings if w not in of_all),
+        warnings=tuple(cut(w, 500) for w in record.warnings if w not in of_all),
     )
 
 
 def _facts(record: Record) -> Iterator[Fact]:
-    yield Fact("Cell", words.clean(record.cell.id))
+    yield Fact("Cell", clean(record.cell.id))
     packages = dict.fromkeys(m.distribution for m in record.cell.members)
-    yield Fact("Strategies from", words.clean(", ".join(packages)))
+    yield Fact("Strategies from", clean(", ".join(packages)))
     for member in record.cell.members:
         if member.options:
             options = ", ".join(f"{label(k)} {show(v)}" for k, v in member.options.items())
-            yield Fact(f"Options of {words.clean(member.id)}", options)
+            yield Fact(f"Options of {clean(member.id)}", options)
     if record.parameters:
         trainable, total = record.parameters.trainable, record.parameters.total
-        share = f" ({words.percent(trainable, total)})" if total else ""
+        share = f" ({percent(trainable, total)})" if total else ""
         text = f"{count(trainable)} of {count(total)} trained{share}"
         yield Fact("Parameters", text if record.cell.trains else f"{count(total)}, none trained")
     yield from _learnt(record)
@@ -299,7 +298,7 @@ def _facts(record: Record) -> Iterator[Fact]:
         yield Fact("Evaluated", "with another seed: untrained, it predicts the same with each")
     if record.generation:
         made = record.generation
-        text = f"{made.new_tokens:,} new tokens in {words.seconds(made.seconds)}"
+        text = f"{made.new_tokens:,} new tokens in {seconds(made.seconds)}"
         yield Fact("Generated", text)
     yield from _times(record)
 
@@ -310,19 +309,19 @@ def _learnt(record: Record) -> Iterator[Fact]:
     if start is not None:
         yield Fact("Validation loss", f"{start:.3f}" + (f", at the end {end:.3f}" if end else ""))
     if record.moved:
-        share = words.percent(record.moved.share, 1)
-        meant = words.percent(record.moved.meant, 1) if record.moved.meant is not None else ""
+        share = percent(record.moved.share, 1)
+        meant = percent(record.moved.meant, 1) if record.moved.meant is not None else ""
         text = f"{share} of them" + (f", of {meant} that were meant to change" if meant else "")
         yield Fact(f"Weights changed by step {record.moved.step}", text)
 
 
 def _times(record: Record) -> Iterator[Fact]:
     if record.started_at:
-        yield Fact("Started", words.clean(record.started_at))
+        yield Fact("Started", clean(record.started_at))
     if record.start_seconds is not None:
-        yield Fact("Process started in", words.seconds(record.start_seconds))
+        yield Fact("Process started in", seconds(record.start_seconds))
     if record.seconds is not None:
-        yield Fact("Took", words.seconds(record.seconds))
+        yield Fact("Took", seconds(record.seconds))
     if record.attempt > 1:
         yield Fact("Attempt", _attempts(record))
 
@@ -345,11 +344,11 @@ def _in_force(record: Record) -> Iterator[Fact]:
     """What the worker saw, whatever was asked for."""
     for name, value in fairness.traits(record).items():
         seen = fairness.trait(name).label.removeprefix("the ")
-        yield Fact(words.clean(seen[:1].upper() + seen[1:]), words.cut(value, 500))
+        yield Fact(clean(seen[:1].upper() + seen[1:]), cut(value, 500))
 
 
 def _end(text: str) -> str:
-    text = words.clean(text)
+    text = clean(text)
     return text if len(text) <= TRACEBACK else f"…{text[-TRACEBACK:]}"
 
 
@@ -365,7 +364,7 @@ def differing(standing: Standing) -> Table:
     # What a cell never got to say is no difference.
     found = [n for n in names if len({v[n] for _, v in rows if v.get(n)}) > 1]
     cells = [
-        (standing.names[arm.id], *(values.get(n) or words.DASH for n in found))
+        (standing.names[arm.id], *(values.get(n) or DASH for n in found))
         for arm, values in rows[:MOST_ROWS]
     ]
     declared = _declared(standing.records)
@@ -381,7 +380,7 @@ def settings(record: Record) -> dict[str, str]:
 
 def traits(record: Record) -> dict[str, str]:
     """What was in force, likewise."""
-    return {_title(name): words.clean(v) for name, v in fairness.traits(record).items()}
+    return {_title(name): clean(v) for name, v in fairness.traits(record).items()}
 
 
 def _declared(records: Sequence[Record]) -> Mapping[str, str]:
@@ -393,4 +392,4 @@ def _declared(records: Sequence[Record]) -> Mapping[str, str]:
 
 
 def _title(name: str) -> str:
-    return words.clean(fairness.trait(name).label.removeprefix("the "))
+    return clean(fairness.trait(name).label.removeprefix("the "))

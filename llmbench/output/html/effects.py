@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llmbench import text as words
 from llmbench.analysis import effects
 from llmbench.analysis.effects import MOST_EFFECTS, Effect, Interaction, Part
 from llmbench.analysis.standing import Standing
@@ -16,28 +15,28 @@ from llmbench.output.html.charts.chart import MOST_ROWS, Chart, chart
 from llmbench.output.html.charts.plot import Plot, Says, Scale
 from llmbench.output.html.prose import prose
 from llmbench.output.table import Column, Row, Table, Value, plain
-from llmbench.text import size
+from llmbench.text import MINUS, clean, code, listed, plural, share, size
 from llmbench.wording import figures
 
 
 def name(part: Part) -> str:
     """`` `lora` instead of `full` ``, set as code."""
     if part.instead_of:
-        return f"{words.code(part.added)} instead of {words.code(part.instead_of)}"
-    return words.code(part.added)
+        return f"{code(part.added)} instead of {code(part.instead_of)}"
+    return code(part.added)
 
 
 def where(effect: Effect) -> str:
     """`` on `lora` ``, or what stands beside an exchange."""
     if not effect.part.instead_of:
-        return f"on {words.code(effect.before)}"
-    return f"with {words.code(effect.rest)}" if effect.rest else "by itself"
+        return f"on {code(effect.before)}"
+    return f"with {code(effect.rest)}" if effect.rest else "by itself"
 
 
 def memory(effect: Effect) -> Value:
     """How much the peak grows, and by what share."""
     change = effect.memory
-    details = [words.share(effect.memory_share), _sizes(change) if change.low < change.high else ""]
+    details = [share(effect.memory_share), _sizes(change) if change.low < change.high else ""]
     return Value(signed_size(change.estimate), detail=" ".join(d for d in details if d))
 
 
@@ -46,7 +45,7 @@ def speed(effect: Effect) -> Value:
     if effect.speed_share is None:
         return Value("", absent="not measured")
     spread = _shares(effect.speed) if effect.speed else ""
-    return Value(words.share(effect.speed_share), detail=spread)
+    return Value(share(effect.speed_share), detail=spread)
 
 
 def quality(effect: Effect) -> Value:
@@ -68,7 +67,7 @@ def _sizes(interval: Interval) -> str:
 
 
 def _shares(verdict: Verdict) -> str:
-    low, high = words.share(verdict.difference.low), words.share(verdict.difference.high)
+    low, high = share(verdict.difference.low), share(verdict.difference.high)
     return _judged(f"[{low.removesuffix(' %')}, {high}]" if low != high else "", verdict)
 
 
@@ -79,7 +78,7 @@ def _judged(bounds: str, verdict: Verdict) -> str:
 
 
 def _sign(value: float) -> str:
-    return "+" if value > 0 else words.MINUS
+    return "+" if value > 0 else MINUS
 
 
 MOST_SENTENCES = 12
@@ -131,7 +130,7 @@ def _apart(found: Interaction, least: float) -> str:
 
 def _speeds(alone: Effect, joined: Effect) -> str:
     shares = (alone.speed_share, joined.speed_share)
-    first, second = (None if s is None else words.share(s) for s in shares)
+    first, second = (None if s is None else share(s) for s in shares)
     if first is None or second is None:
         return ""
     both = f"{first} both times" if first == second else f"{first} and by {second}"
@@ -184,7 +183,7 @@ def _notes(found: Sequence[Effect], standing: Standing) -> Iterator[str]:
         yield "RAM scatters from run to run: a change of some percent of it says nothing."
     bundles = {m.id: m.bundle for arm in standing.competing for m in arm.cell.members if m.bundle}
     for member, joined in bundles.items():
-        yield f"{words.code(member)} counts as one part, and joins {words.listed(joined)}."
+        yield f"{code(member)} counts as one part, and joins {listed(joined)}."
     if len(found) == MOST_EFFECTS:
         yield f"Only the first {MOST_EFFECTS} are shown."
 
@@ -194,7 +193,7 @@ def _chart(found: Sequence[Effect], standing: Standing) -> Chart:
     return chart(
         "parts",
         "What each part changes",
-        f"Bars of the changes by {words.plural(len(shown), 'part')}.",
+        f"Bars of the changes by {plural(len(shown), 'part')}.",
         f"Change in percent of what it is without the part: {standing.memory_word} above, training "
         "speed below. The accent is for the better."
         + (f" {len(found) - len(shown)} more are in the table only." if found[MOST_ROWS:] else ""),
@@ -216,7 +215,7 @@ def _bars(shown: Sequence[Effect], standing: Standing) -> Plot:
         y = heading(plot, number, name)
         for place, (what, change, good) in enumerate(_changes(effect, standing)):
             x = plot.x(100 * change)
-            says = Says(numbers[effect.after], f"{name}, {what}: {words.share(change)}")
+            says = Says(numbers[effect.after], f"{name}, {what}: {share(change)}")
             colour = "accent" if good else "soft"
             plot.bar((min(x, zero), y + 6 * place), abs(x - zero), 5, colour, says)
     plot.rule((zero, plot.top), (zero, plot.bottom), "muted")
@@ -236,4 +235,4 @@ def _row_name(found: Effect) -> str:
     added, old = found.part.added, found.part.instead_of
     head = f"{added} for {old}" if old else added
     beside = found.rest if old else found.before
-    return words.clean(f"{head}, {beside}" if beside else head)
+    return clean(f"{head}, {beside}" if beside else head)

@@ -10,7 +10,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from llmbench import text as words
 from llmbench.analysis import field
 from llmbench.analysis.choice import candidates
 from llmbench.analysis.pick import Candidate
@@ -23,7 +22,7 @@ from llmbench.output.table import Table
 from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import BY_ID
-from llmbench.text import size
+from llmbench.text import clean, seconds, size
 from llmbench.wording import phrases
 from llmbench.wording.labels import short_names
 
@@ -39,14 +38,14 @@ def state(comparison: Comparison, standing: Standing, cells: Table, judged: bool
     table = rows(comparison)
     columns = list(table[0]) if table else []
     data = {
-        "name": words.clean(comparison.header.name),
+        "name": clean(comparison.header.name),
         "columns": columns,
         "rows": [[_finite(row[c]) for c in columns] for row in table],
         "choice": _choice(standing, judged),
         "methods": _methods(standing, cells),
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Markup(words.clean(text.translate(ESCAPES)))
+    return Markup(clean(text.translate(ESCAPES)))
 
 
 def _methods(standing: Standing, cells: Table) -> dict[str, Any]:
@@ -107,5 +106,5 @@ def _figures(
         "qualityText": "" if cell.quality is None else phrases.quality(standing, arm),
         "memoryText": size(cell.memory),
         "speedText": phrases.speed(arm) if cell.speed else "",
-        "timeText": words.seconds(cell.time[0]) if cell.time else "",
+        "timeText": seconds(cell.time[0]) if cell.time else "",
     }
