@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    PreTrainedTokenizerBase,
+)
 
 from llmbench.plugin.catalogue import Registry
 from llmbench_models import ALIASES, INSTRUCT
@@ -23,6 +29,8 @@ from make_dialogues import (
 from make_tiny import FOLDER
 
 PARAMETERS = {
+    "flan-t5-base": 247_577_856,
+    "flan-t5-large": 783_150_080,
     "gemma-3-1b": 999_885_952,
     "gemma-3-270m": 268_098_176,
     "llama-3.2-1b": 1_235_814_400,
@@ -115,10 +123,14 @@ def test_an_example_fits_the_default_sequence_length(tokenizer: PreTrainedTokeni
     assert max(len(ids) for ids in tokenizer(texts).input_ids) < 160
 
 
-def parameters(config: Path) -> int:
+def parameters(folder: Path) -> int:
+    """As published: where there are no weights, T5's output layer is tied to its embeddings."""
+    config = AutoConfig.from_pretrained(folder)
+    kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(config))
-    return int(model.num_parameters())
+        model = kind.from_config(config)
+    apart = config.vocab_size * config.d_model if config.model_type == "t5" else 0
+    return int(model.num_parameters()) + apart
 
 
 @pytest.mark.parametrize("alias", ALIASES)
