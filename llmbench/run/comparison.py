@@ -54,10 +54,10 @@ def run(setup: Setup, command: str, listener: Listener) -> Finished:
         interruption = held.enter_context(Interruption(listener.event))
         held.enter_context(lock.device(setup, listener.event))
         seen = lock.check(setup)
-        for sentence in seen:
-            listener.event(Notice(reason=sentence))
         with closing(make_workers(setup.config.launcher)) as workers:
             bench = prepared(setup, workers, listener, held)
+            for sentence in seen:
+                listener.event(Notice(reason=sentence))
             with interruption.reaching(workers), cleared(bench.store):
                 tuning = Tuning(setup, bench.model, bench.inputs.refs, bench.store)
                 Course(bench, tuning, header(bench, command, seen), interruption).run()

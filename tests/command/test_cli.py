@@ -57,7 +57,7 @@ def test_a_list_that_is_given_several_times_adds_up(run: Run) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["--strategies", "loar"], "did you mean 'lora' or 'qlora'?"),
+        (["--strategies", "loar"], "did you mean 'lora'"),
         (["--strategies", "full+4-bit"], "write 'full' or 'lora+4-bit'"),
         (["--strategies", "lora+qlora"], "cannot be joined"),
         (["--strategies", "lora(rank=4)"], "'lora' has no option 'rank'"),

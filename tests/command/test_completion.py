@@ -75,7 +75,7 @@ def test_a_broken_choice_of_plugins_completes_nothing(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("llmbench compare --strategies full,lo", "plain,full,lora"),
+        ("llmbench compare --strategies full,qlo", "plain,full,qlora"),
         ("llmbench compare --model gpt", "plain,gpt2"),
         ("llmbench li", "plain,list"),
         ("llmbench list strat", "plain,strategies"),

@@ -168,7 +168,7 @@ def test_a_folder_of_pickles_is_refused_for_its_weights_alone(models, folder):
 
 def test_a_folder_is_fetched_from_nowhere(hub, folder, models):
     found = source.find(str(folder), "pretrained", None)
-    assert source.fetch(found, needs_tokenizer=True) is found
+    assert source.fetch(found, needs_tokenizer=False) is found
     assert hub.asked == []
 
 

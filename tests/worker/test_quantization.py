@@ -7,6 +7,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from llmbench.record.settings import Settings
+from llmbench.worker import cell, checkpoint
 from llmbench_strategies.four_bit import FourBit
 from llmbench_strategies.lora import Lora
 from llmbench_strategies.qlora import Qlora
@@ -43,9 +44,9 @@ def test_gradients_are_the_same_whether_or_not_the_model_was_evaluated_before(ki
     def prepared() -> torch.nn.Module:
         model = quantised(double=kind == "qlora")
         torch.manual_seed(1)
-        if kind == "qlora":
-            return Qlora().prepare(model, SETTINGS)
-        return Lora().prepare(FourBit().prepare(model, SETTINGS), SETTINGS)
+        checkpoint.mend_packed(model)
+        strategies = (Qlora(),) if kind == "qlora" else (FourBit(), Lora())
+        return cell.prepared(model, strategies, SETTINGS)
 
     fresh, evaluated = prepared(), prepared()
     evaluated.eval()

@@ -162,7 +162,7 @@ def test_qlora_pages_its_optimiser_where_there_is_a_gpu():
 def test_without_a_gpu_no_strategy_brings_an_optimiser():
     parameters = [torch.nn.Parameter(torch.ones(2))]
     every = [m for text in TYPED.values() for m in members(text)]
-    assert {m.optimizer(parameters, Settings()) for m in every} == {None}
+    assert {m.optimizer(parameters, Settings(), {}) for m in every} == {None}
 
 
 @pytest.mark.parametrize(
