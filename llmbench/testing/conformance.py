@@ -6,6 +6,9 @@ first and each model, so that several kinds in one distribution cost little more
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -223,6 +226,20 @@ def trained(offer: Offer, records: Sequence[Record]) -> Iterator[Finding]:
         start = "starts elsewhere, as it says" if told else "starts from the base model's loss"
         yield offer.finding(f"{start} {as_typed}", problems.get(record.cell.id))
         yield offer.finding(f"trains weights and saves them {as_typed}", _kept(record))
+        if text == offer.id:
+            yield offer.finding("is the same when it is loaded again", reloaded(offer))
+
+
+def reloaded(offer: Offer) -> str | None:
+    """A sentence where what a strategy saves is not what it trained; asked of a new process."""
+    files = [str(path) for path in plugin.files()]
+    done = subprocess.run(
+        [sys.executable, "-m", "llmbench.worker.reload", offer.id, *files],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+    )
+    return done.stderr.strip().splitlines()[-1] if done.returncode else None
 
 
 def _kept(record: Record) -> str | None:

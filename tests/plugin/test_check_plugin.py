@@ -34,6 +34,7 @@ def test_a_new_plugin_of_each_kind_passes_as_it_is(checked: tuple[Path, str]) ->
     for said in (
         "'my-strategy' starts from the base model's loss as my-strategy+gradient-checkpointing",
         "'my-strategy' refuses another of its group",
+        "'my-strategy' is the same when it is loaded again",
         "'my-metric' gives the scores that it declares",
         "'my-task' runs in a comparison",
         "'my-model' runs in a comparison",

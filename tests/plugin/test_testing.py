@@ -1,0 +1,42 @@
+"""`llmbench.testing`, as an author's own tests use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from llmbench.plugin.strategy import Strategy
+from llmbench.testing import check, run, tiny_model
+
+
+def test_a_tiny_model_of_another_family_is_compared_in_a_moment(registry, tmp_path: Path) -> None:
+    model = tiny_model(tmp_path / "model", model_type="qwen3")
+    found = run(tmp_path / "out", model=str(model), weights="random", strategies="lora")
+    [base, lora] = found.reported.planned
+    assert (base.status, lora.status) == ("ok", "ok"), (base.reason, lora.reason)
+    assert len(lora.steps) == 3
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_a_file_is_checked_as_an_installed_plugin_is(registry, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("def register_strategy(register):\n    pass\n")
+    said = [finding.problem for finding in check([str(file)], tmp_path) if finding.problem]
+    assert said == [
+        "It registers nothing: implement one of the hooks.",
+        "'register_strategy' is no hook: call it 'register_strategies', with @hookimpl above it.",
+    ]
+
+
+class Unsaved(Strategy):
+    id, summary, group = "unsaved", "doubles what no file tells", "adaptation"
+
+    def prepare(self, model, settings):
+        model.lm_head.register_forward_hook(lambda module, given, logits: 2 * logits)
+        return model
+
+
+def test_what_is_not_saved_shows_when_the_model_is_loaded_again(registry) -> None:
+    from llmbench.worker.reload import difference
+
+    assert difference(registry.strategies.get("lora")()) is None
+    assert "Loaded again, it computes something else" in (difference(Unsaved()) or "")
