@@ -148,8 +148,13 @@ def model_folder(
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests that need a GPU out, unless they are asked for with `-m gpu`."""
+    """Leave the tests that need a GPU out, unless they are asked for with `-m gpu`.
+
+    Those that use it in this process come last then: others are refused a GPU that somebody holds.
+    """
     if config.getoption("-m"):
+        own = ("test_precision.py", "test_memory.py")
+        items.sort(key=lambda item: "gpu" in item.keywords and item.path.name in own)
         return
     needing = [item for item in items if item.get_closest_marker("gpu")]
     config.hook.pytest_deselected(items=needing)

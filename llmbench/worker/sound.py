@@ -41,7 +41,9 @@ def check(model: Any) -> None:
             f"The loss that this model computes is {own:.3f} where the cross entropy of its "
             f"predictions is {right:.3f}: no figure of it could be compared."
         )
-    if architecture.paired(model.config):
+    # LLM.int8() takes outliers out of all tokens together, so that each has a share in the others'
+    # rounding. What a decoder hides is seen on the base, which every comparison loads whole.
+    if architecture.paired(model.config) or getattr(model, "is_quantized", False):
         return
     changed = ids.clone()
     changed[0, -1] = FIRST + COUNT
