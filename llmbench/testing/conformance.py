@@ -227,7 +227,8 @@ def trained(offer: Offer, records: Sequence[Record]) -> Iterator[Finding]:
         yield offer.finding(f"{start} {as_typed}", problems.get(record.cell.id))
         yield offer.finding(f"trains weights and saves them {as_typed}", _kept(record))
         if text == offer.id:
-            yield offer.finding("is the same when it is loaded again", reloaded(offer))
+            said = "is the same when it is loaded again (not checked of quantised weights)"
+            yield offer.finding(said, reloaded(offer))
 
 
 def reloaded(offer: Offer) -> str | None:
