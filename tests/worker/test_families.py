@@ -89,10 +89,17 @@ def test_special_tokens_that_no_text_becomes_may_lie_beyond_the_embeddings(folde
     assert make_compatibility.tried(folder, "lora") == make_compatibility.Trial("ok")
 
 
-@pytest.mark.parametrize("family", ["Qwen 3 MoE", "DeepSeek V3", "FLAN-T5", "Gemma 3, multimodal"])
+@pytest.mark.parametrize("family", ["Qwen 3 MoE", "DeepSeek V3", "Gemma 3, multimodal"])
 def test_memory_is_predicted(folder, family):
     tiny_families.save(BY_NAME[family], folder)
     assert make_compatibility.estimated(folder) == make_compatibility.Trial("ok")
+
+
+def test_memory_of_an_encoder_decoder_is_not_predicted_and_it_is_said(folder):
+    tiny_families.save(BY_NAME["FLAN-T5"], folder)
+    found = make_compatibility.estimated(folder)
+    assert found.status != "ok"
+    assert "encoder-decoder models is not predicted" in found.said[0]
 
 
 @pytest.mark.parametrize(
