@@ -12,6 +12,7 @@ from llmbench import hookimpl
 from llmbench.machine import Environment
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.settings import Settings
+from llmbench_optimizers.matrices import parted
 
 
 class Optimizer(Strategy):
@@ -170,19 +171,8 @@ class Galore(Optimizer):
         """Matrices of the layers are projected; embeddings, vectors and the head are not."""
         from galore_torch import GaLoreAdamW
 
-        matrices = [w for name, w in named.items() if w.ndim == 2 and "embed" not in name]
-        chosen = {id(w) for w in matrices}
-        rest = [w for w in parameters if id(w) not in chosen]
-        low = {
-            "params": matrices,
-            "rank": self.r,
-            "update_proj_gap": self.every,
-            "scale": self.scale,
-            "proj_type": "std",
-        }
-        return GaLoreAdamW(
-            [{"params": rest}, low], lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
+        low = {"rank": self.r, "update_proj_gap": self.every, "scale": self.scale}
+        return projected(GaLoreAdamW, settings, named, **low)
 
 
 class Apollo(Optimizer):
@@ -206,21 +196,15 @@ class Apollo(Optimizer):
         """Matrices of the layers are projected; embeddings, vectors and the head are not."""
         from apollo_torch import APOLLOAdamW
 
-        matrices = [w for name, w in named.items() if w.ndim == 2 and "embed" not in name]
-        chosen = {id(w) for w in matrices}
-        rest = [w for w in parameters if id(w) not in chosen]
-        low = {
-            "params": matrices,
-            "rank": self.r,
-            "proj": "random",
-            "scale_type": "channel",
-            "scale": 1.0,
-            "update_proj_gap": self.every,
-            "proj_type": "std",
-        }
-        return APOLLOAdamW(
-            [{"params": rest}, low], lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
+        low = {"rank": self.r, "update_proj_gap": self.every, "scale": 1.0}
+        return projected(APOLLOAdamW, settings, named, proj="random", scale_type="channel", **low)
+
+
+def projected(kind: Any, settings: Settings, named: Mapping[str, Any], **low: Any) -> Any:
+    """An optimiser that projects the matrices of layers; not embeddings, head and vectors."""
+    chosen, rest = parted(named)
+    groups = [{"params": rest}, {"params": chosen, "proj_type": "std", **low}]
+    return kind(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
 OPTIMIZERS: tuple[type[Optimizer], ...] = (

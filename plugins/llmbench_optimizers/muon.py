@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from llmbench_optimizers.matrices import parted
+
 
 class MuonWithAdamW(torch.optim.Optimizer):
     """Steps the matrices of layers with torch's Muon; embeddings, head and vectors with AdamW.
@@ -15,12 +17,7 @@ class MuonWithAdamW(torch.optim.Optimizer):
     """
 
     def __init__(self, named: Mapping[str, torch.Tensor], lr: float, weight_decay: float) -> None:
-        apart = ("embed", "lm_head")
-        matrices = [
-            w for name, w in named.items() if w.ndim == 2 and not any(a in name for a in apart)
-        ]
-        chosen = {id(w) for w in matrices}
-        rest = [w for w in named.values() if id(w) not in chosen]
+        matrices, rest = parted(named)
         self._made: list[torch.optim.Optimizer] = []
         if matrices:
             self._made.append(

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import Field
 
 from llmbench.machine import Environment
 from llmbench.record.settings import Settings
-from llmbench_peft.method import PeftMethod, configuration
+from llmbench_peft.method import PeftMethod, unless_refused
+from llmbench_strategies.lora import Lora
 
 
-class LowRank(PeftMethod):
+class LowRank(Lora):
     """Base of those that are LoRA with another constant."""
 
-    peft_type = "lora"
+    in_all = False
 
-    r: int = Field(16, ge=1, description="Rank of the adapters.")
-    alpha: int = Field(32, ge=1, description="Scale of the adapters' output.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the adapters' input.")
-
-    def options(self) -> dict[str, Any]:
-        """LoRA's options as peft names them."""
-        return {
-            "r": self.r,
-            "lora_alpha": self.alpha,
-            "lora_dropout": self.dropout,
-            "target_modules": "all-linear",
-        }
+    def prepare(self, model: Any, settings: Settings) -> Any:
+        """Freeze the model and add the adapters, where peft can put them on it."""
+        with unless_refused(self.id):
+            return super().prepare(model, settings)
 
 
 class Dora(LowRank):
@@ -36,10 +30,7 @@ class Dora(LowRank):
 
     id = "dora"
     summary = "LoRA that trains each weight's magnitude beside its direction"
-
-    def options(self) -> dict[str, Any]:
-        """LoRA with DoRA's magnitudes."""
-        return {**super().options(), "use_dora": True}
+    variant = MappingProxyType({"use_dora": True})
 
 
 class RsLora(LowRank):
@@ -47,27 +38,22 @@ class RsLora(LowRank):
 
     id = "rslora"
     summary = "LoRA scaled by alpha / sqrt(r), for higher ranks"
-
-    def options(self) -> dict[str, Any]:
-        """LoRA with that scale."""
-        return {**super().options(), "use_rslora": True}
+    variant = MappingProxyType({"use_rslora": True})
 
 
 class Pissa(LowRank):
     """Adapters that start as the weights' largest singular values (Meng et al., 2024).
 
-    The base keeps the rest, so that weights that are quantised already cannot be its base.
+    They come of a fast decomposition of 4 iterations. The base keeps the rest, so that weights that
+    are quantised already cannot be its base.
     """
 
     id = "pissa"
     summary = "LoRA that starts from the weights' largest singular values"
     also_claims = frozenset({"quantization"})
+    variant = MappingProxyType({"init_lora_weights": "pissa_niter_4"})
 
     alpha: int = Field(16, ge=1, description="Scale of the adapters' output; r, as in the paper.")
-
-    def options(self) -> dict[str, Any]:
-        """LoRA with that start, by a fast singular value decomposition of 4 iterations."""
-        return {**super().options(), "init_lora_weights": "pissa_niter_4"}
 
 
 class LoraPlus(LowRank):
@@ -118,11 +104,9 @@ class AdaLora(PeftMethod):
         """Its singular values start as small random numbers, as in the paper's code."""
         return "AdaLoRA starts with small random singular values, so its first loss differs a bit."
 
-    def prepare(self, model: Any, settings: Settings) -> Any:
+    def options(self, model: Any, settings: Settings) -> dict[str, Any]:
         """Prune from a tenth of the steps on, and train the last third at the final ranks."""
-        from peft import get_peft_model
-
-        options = {
+        return {
             "init_r": self.init_r,
             "target_r": self.target_r,
             "lora_alpha": self.alpha,
@@ -131,8 +115,6 @@ class AdaLora(PeftMethod):
             "tinit": settings.steps // 10,
             "tfinal": settings.steps // 3,
         }
-        config = configuration(self.peft_type, options)
-        return get_peft_model(model, config, autocast_adapter_dtype=False)
 
     def after_step(self, model: Any, number: int) -> None:
         """Weigh the ranks by their gradients, and prune."""

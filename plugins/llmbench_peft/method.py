@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field
@@ -10,6 +12,7 @@ from pydantic import ConfigDict, Field
 from llmbench.machine import Environment
 from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.settings import Settings
+from llmbench_strategies.adapter import adapted
 
 
 class PeftMethod(Strategy):
@@ -33,40 +36,45 @@ class PeftMethod(Strategy):
         rate = settings.learning_rate * self.learning_rate_factor
         return settings.model_copy(update={"learning_rate": rate})
 
-    def options(self) -> dict[str, Any]:
+    def options(self, model: Any, settings: Settings) -> dict[str, Any]:
         """What the method's configuration is made of: by default the fields of the strategy."""
         return self.model_dump(exclude={"learning_rate_factor"})
 
     def prepare(self, model: Any, settings: Settings) -> Any:
         """Freeze the model and add what the method trains."""
-        from peft import get_peft_model
-
-        config = configuration(self.peft_type, self.options())
-        try:
-            # The harness gives trained weights their type, the same in all cells.
-            return get_peft_model(model, config, autocast_adapter_dtype=False)
-        except ValueError as error:  # no such modules, or weights that it cannot be put on
-            raise CannotRun(f"peft cannot put {self.id} on this model: {error}") from error
+        return add(model, self.id, self.peft_type, self.options(model, settings))
 
 
-def configuration(method: str, options: dict[str, Any]) -> Any:
-    """The method's configuration in peft. Raises CannotRun for a method or option that is none."""
-    from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING as KINDS
-
-    kinds = {kind.value.lower(): made for kind, made in KINDS.items()}
-    if method not in kinds:
-        raise CannotRun(f"The installed peft has no '{method}': it has {', '.join(sorted(kinds))}.")
-    kind = kinds[method]
+def add(model: Any, name: str, method: str, options: dict[str, Any]) -> Any:
+    """The model, frozen, with what the method trains; CannotRun where that cannot be."""
+    kind = configuration(method)
     strange = options.keys() - kind.__dataclass_fields__.keys()
     if strange:
         raise CannotRun(
             f"peft's {method} has no option '{sorted(strange)[0]}': "
             f"it has {', '.join(sorted(kind.__dataclass_fields__))}."
         )
+    with unless_refused(name):
+        return adapted(model, kind, **options)
+
+
+def configuration(method: str) -> Any:
+    """The class of a method's configuration in peft; CannotRun for a method that is none."""
+    from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING as KINDS
+
+    kinds = {kind.value.lower(): made for kind, made in KINDS.items()}
+    if method not in kinds:
+        raise CannotRun(f"The installed peft has no '{method}': it has {', '.join(sorted(kinds))}.")
+    return kinds[method]
+
+
+@contextmanager
+def unless_refused(name: str) -> Iterator[None]:
+    """Have peft's refusals skip the cell: of options, of modules, of weights it cannot go on."""
     try:
-        return kind(task_type="CAUSAL_LM", **options)
+        yield
     except (TypeError, ValueError) as error:
-        raise CannotRun(f"peft's {method} cannot be made so: {error}") from error
+        raise CannotRun(f"peft cannot put {name} on this model: {error}") from error
 
 
 class Peft(PeftMethod):
@@ -83,27 +91,13 @@ class Peft(PeftMethod):
 
     method: str = Field(description="The method, as in peft's list of types.")
 
-    def options(self) -> dict[str, Any]:
-        """The further options, read."""
-        given = {name: read(value) for name, value in (self.model_extra or {}).items()}
-        kinds = _fields(self.method)
-        if "target_modules" in kinds and "target_modules" not in given:
-            given["target_modules"] = "all-linear"
-        return given
-
     def prepare(self, model: Any, settings: Settings) -> Any:
-        """Freeze the model and add what the method trains."""
-        from peft import get_peft_model
-
-        config = configuration(self.method.lower(), self.options())
-        try:
-            return get_peft_model(model, config, autocast_adapter_dtype=False)
-        except (TypeError, ValueError) as error:
-            raise CannotRun(f"peft cannot put {self.method} on this model: {error}") from error
-
-
-def _fields(method: str) -> frozenset[str]:
-    return frozenset(type(configuration(method.lower(), {})).__dataclass_fields__)
+        """Freeze the model and add what the method trains, on all linear layers unless told."""
+        method = self.method.lower()
+        options = {name: read(value) for name, value in (self.model_extra or {}).items()}
+        if "target_modules" in configuration(method).__dataclass_fields__:
+            options.setdefault("target_modules", "all-linear")
+        return add(model, method, method, options)
 
 
 def read(text: Any) -> Any:

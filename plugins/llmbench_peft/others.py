@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from llmbench.record.settings import Settings
 from llmbench_peft.method import PeftMethod
 
 LINEAR = {"target_modules": "all-linear"}
@@ -35,7 +36,7 @@ class Vera(PeftMethod):
         100.0, gt=0, description="Learning rate as a multiple of full fine-tuning's."
     )
 
-    def options(self) -> dict[str, Any]:
+    def options(self, model: Any, settings: Settings) -> dict[str, Any]:
         """The rank, on all linear layers."""
         return {"r": self.r, **LINEAR}
 
@@ -49,7 +50,7 @@ class Oft(PeftMethod):
 
     block: int = Field(32, ge=2, description="Size of a block.")
 
-    def options(self) -> dict[str, Any]:
+    def options(self, model: Any, settings: Settings) -> dict[str, Any]:
         """The block's size, on all linear layers."""
         return {"oft_block_size": self.block, "use_cayley_neumann": True, **LINEAR}
 
@@ -64,7 +65,7 @@ class Boft(PeftMethod):
 
     block: int = Field(4, ge=2, description="Size of a block; it must divide every layer's width.")
 
-    def options(self) -> dict[str, Any]:
+    def options(self, model: Any, settings: Settings) -> dict[str, Any]:
         """The block's size, on all linear layers."""
         return {"boft_block_size": self.block, **LINEAR}
 
@@ -80,7 +81,7 @@ class LoHa(PeftMethod):
     r: int = Field(8, ge=1, description="Rank of either product.")
     alpha: int = Field(16, ge=1, description="Scale of the adapters' output.")
 
-    def options(self) -> dict[str, Any]:
+    def options(self, model: Any, settings: Settings) -> dict[str, Any]:
         """Rank and scale, on all linear layers."""
         return {"r": self.r, "alpha": self.alpha, **LINEAR}
 
@@ -96,7 +97,7 @@ class LoKr(PeftMethod):
     r: int = Field(16, ge=1, description="Rank of the second factor.")
     alpha: int = Field(32, ge=1, description="Scale of the adapters' output.")
 
-    def options(self) -> dict[str, Any]:
+    def options(self, model: Any, settings: Settings) -> dict[str, Any]:
         """Rank and scale, on all linear layers."""
         return {"r": self.r, "alpha": self.alpha, **LINEAR}
 
@@ -108,19 +109,10 @@ class LnTuning(PeftMethod):
     summary = "trains the normalisation layers alone"
     peft_type = "ln_tuning"
 
-    def options(self) -> dict[str, Any]:
-        """The layers, which peft is told by their names' endings."""
-        return {}
-
-    def prepare(self, model: Any, settings: Any) -> Any:
-        """Name the normalisation layers of this model, whatever they are called."""
-        from peft import get_peft_model
-
-        from llmbench_peft.method import configuration
-
-        names = [n for n, m in model.named_modules() if "norm" in type(m).__name__.lower()]
-        config = configuration(self.peft_type, {"target_modules": names})
-        return get_peft_model(model, config, autocast_adapter_dtype=False)
+    def options(self, model: Any, settings: Settings) -> dict[str, Any]:
+        """The normalisation layers of this model, whatever they are called."""
+        layers = [n for n, m in model.named_modules() if "norm" in type(m).__name__.lower()]
+        return {"target_modules": layers}
 
 
 class PromptTuning(PeftMethod):
@@ -135,7 +127,7 @@ class PromptTuning(PeftMethod):
         1000.0, gt=0, description="Learning rate as a multiple of full fine-tuning's."
     )
 
-    def options(self) -> dict[str, Any]:
+    def options(self, model: Any, settings: Settings) -> dict[str, Any]:
         """How many vectors."""
         return {"num_virtual_tokens": self.tokens}
 
@@ -157,7 +149,7 @@ class PrefixTuning(PeftMethod):
         100.0, gt=0, description="Learning rate as a multiple of full fine-tuning's."
     )
 
-    def options(self) -> dict[str, Any]:
+    def options(self, model: Any, settings: Settings) -> dict[str, Any]:
         """How many positions."""
         return {"num_virtual_tokens": self.tokens}
 

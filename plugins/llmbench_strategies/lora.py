@@ -1,21 +1,14 @@
 """LoRA (Hu et al., 2021): frozen weights, small trained matrices beside them."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from llmbench.machine import Environment
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.settings import Settings
-
-PAST_ADAPTERS = {
-    "falcon_h1": ["out_proj", "conv1d"],
-    "falcon_mamba": ["out_proj", "conv1d"],
-    "mamba": ["out_proj", "conv1d"],
-    "mamba2": ["out_proj", "conv1d"],
-    "nemotron_h": ["out_proj", "conv1d"],
-}
-"""Kinds of models whose kernels read these layers' weights themselves, past any adapter."""
+from llmbench_strategies.adapter import adapted
 
 
 class Lora(Strategy):
@@ -28,6 +21,9 @@ class Lora(Strategy):
     id = "lora"
     summary = "the model stays frozen; small low-rank adapters beside its weights are trained"
     group = "adaptation"
+
+    variant: ClassVar[Mapping[str, Any]] = {}
+    """What else peft's configuration has, for those that are LoRA with another constant."""
 
     r: int = Field(16, ge=1, description="Rank of the adapters.")
     alpha: int = Field(32, ge=1, description="Scale: the adapters' output times alpha / r.")
@@ -44,18 +40,17 @@ class Lora(Strategy):
 
     def prepare(self, model: Any, settings: Settings) -> Any:
         """Freeze the model and add the adapters."""
-        from peft import LoraConfig, get_peft_model
+        from peft import LoraConfig
 
-        config = LoraConfig(
+        return adapted(
+            model,
+            LoraConfig,
             r=self.r,
             lora_alpha=self.alpha,
             lora_dropout=self.dropout,
             target_modules=self.target_modules(),
-            exclude_modules=PAST_ADAPTERS.get(model.config.model_type),
-            task_type="SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM",
+            **self.variant,
         )
-        # The harness gives trained weights their type, the same in all cells.
-        return get_peft_model(model, config, autocast_adapter_dtype=False)
 
     def target_modules(self) -> str | list[str]:
         """The targets as peft takes them."""

@@ -135,3 +135,10 @@ def test_a_prediction_is_the_same_alone_and_beside_a_longer_one(name, tmp_path):
 
     short, long = list(range(20, 26)), list(range(30, 50))
     assert predicted(short, long) == (*predicted(short), *predicted(long))
+
+
+@pytest.mark.parametrize("strategy", ["dora", "vera", "prompt-tuning"])
+def test_what_peft_adds_knows_an_encoder_decoder_for_one(run, strategy):
+    record = run(strategy, steps=2, max_new_tokens=4)
+    assert record.status == "ok", record.reason
+    assert len(record.examples) == len(EXAMPLES)

@@ -1,0 +1,26 @@
+"""What peft puts beside a frozen model, the same way for every strategy that brings some."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PAST_ADAPTERS = {
+    "falcon_h1": ["out_proj", "conv1d"],
+    "falcon_mamba": ["out_proj", "conv1d"],
+    "mamba": ["out_proj", "conv1d"],
+    "mamba2": ["out_proj", "conv1d"],
+    "nemotron_h": ["out_proj", "conv1d"],
+}
+"""Kinds of models whose kernels read these layers' weights themselves, past any adapter."""
+
+
+def adapted(model: Any, kind: Any, **options: Any) -> Any:
+    """The model, frozen, with what a configuration of peft of that kind adds to it. Worker."""
+    from peft import get_peft_model
+
+    past = PAST_ADAPTERS.get(model.config.model_type)
+    if past and "exclude_modules" in kind.__dataclass_fields__:
+        options.setdefault("exclude_modules", past)
+    task = "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
+    # The harness gives trained weights their type, the same in all cells.
+    return get_peft_model(model, kind(task_type=task, **options), autocast_adapter_dtype=False)
