@@ -9,7 +9,7 @@ from statistics import fmean
 from llmbench.analysis.standing import Standing
 from llmbench.analysis.statistics.quality import LOSS, all_differences, same_seeds
 from llmbench.analysis.statistics.verdict import Verdict
-from llmbench.record.arm import Arm
+from llmbench.record.variant import Variant
 
 MOST_WORST = 3
 """Examples that are named of those on which a method lost most."""
@@ -19,7 +19,7 @@ MOST_WORST = 3
 class Against:
     """How a method does against the best."""
 
-    arm: Arm
+    variant: Variant
     better: int
     """Examples, of every seed that both have, on which it scores better."""
     same: int
@@ -37,27 +37,31 @@ def against(standing: Standing) -> tuple[Against, ...]:
         return ()
     losses = all_differences(standing.competing, LOSS)
     found = []
-    for arm in standing.competing:
-        each = list(_differences(arm, best, score.id, score.sign)) if arm is not best else []
+    for variant in standing.competing:
+        each = (
+            list(_differences(variant, best, score.id, score.sign)) if variant is not best else []
+        )
         if not each:
             continue
-        known = losses is not None and {arm.id, best.id} <= losses.places.keys()
+        known = losses is not None and {variant.id, best.id} <= losses.places.keys()
         found.append(
             Against(
-                arm,
+                variant,
                 better=sum(d > 0 for _, d in each),
                 same=sum(d == 0 for _, d in each),
                 worse=sum(d < 0 for _, d in each),
                 worst=_worst(each, score.sign),
-                loss=losses.verdict(arm.id, best.id, sign=-1) if losses and known else None,
+                loss=losses.verdict(variant.id, best.id, sign=-1) if losses and known else None,
             )
         )
     return tuple(found)
 
 
-def _differences(arm: Arm, best: Arm, score: str, sign: int) -> Iterator[tuple[str, float]]:
+def _differences(
+    variant: Variant, best: Variant, score: str, sign: int
+) -> Iterator[tuple[str, float]]:
     """By how much each example is better than with the best, seed by seed."""
-    for own, other in same_seeds(arm, best):
+    for own, other in same_seeds(variant, best):
         theirs = {e.id: e.scores[score] for e in other.examples if score in e.scores}
         for e in own.examples:
             if score in e.scores and e.id in theirs:

@@ -1,4 +1,4 @@
-"""The rule of the pick, applied to the arms of a comparison."""
+"""The rule of the pick, applied to the variants of a comparison."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from statistics import fmean, stdev
 from llmbench.analysis import field
 from llmbench.analysis.pick import By, Candidate, Choice, Measured, Wish, choose
 from llmbench.analysis.standing import Pairs, Standing
-from llmbench.record.arm import Arm
+from llmbench.record.variant import Variant
 
 
 @dataclass(frozen=True)
 class Picked:
-    """What is picked, as arms."""
+    """What is picked, as variants."""
 
-    arm: Arm
-    best: Arm
-    others: tuple[Arm, ...]
+    variant: Variant
+    best: Variant
+    others: tuple[Variant, ...]
     """Those that are as good as the best or undecided, and fit."""
     equal: int
     """How many of them are as fast as the fastest, itself included."""
     by: By
-    tight: Arm | None
+    tight: Variant | None
     longer: float | None
 
 
@@ -31,7 +31,7 @@ def picked(standing: Standing) -> Picked:
     """What is picked of those that fit, by quality: of some at least, that have a best."""
     found, cells = choice(standing), standing.competing
     return Picked(
-        arm=cells[found.pick or 0],
+        variant=cells[found.pick or 0],
         best=cells[found.best or 0],
         others=tuple(cells[i] for i in found.level if i != found.best),
         equal=len(found.equal),
@@ -53,16 +53,20 @@ def choice(standing: Standing) -> Choice:
 
 def candidates(standing: Standing, pairs: Pairs) -> list[Candidate]:
     """Those competing, in their order; `pairs` has who may be picked instead of whom."""
-    return [_candidate(standing, arm, pairs.get(i)) for i, arm in enumerate(standing.competing)]
+    return [
+        _candidate(standing, variant, pairs.get(i)) for i, variant in enumerate(standing.competing)
+    ]
 
 
-def _candidate(standing: Standing, arm: Arm, tied: Mapping[int, object] | None) -> Candidate:
-    times, spread = standing.times_of(arm), standing.speeds.spread(arm)
+def _candidate(
+    standing: Standing, variant: Variant, tied: Mapping[int, object] | None
+) -> Candidate:
+    times, spread = standing.times_of(variant), standing.speeds.spread(variant)
     return Candidate(
-        name=standing.names[arm.id],
-        quality=None if standing.quality_of(arm) is None else standing.merit(arm),
-        memory=field.memory(arm) or 0.0,
-        speed=(rate, spread) if (rate := field.speed(arm)) else None,
+        name=standing.names[variant.id],
+        quality=None if standing.quality_of(variant) is None else standing.merit(variant),
+        memory=field.memory(variant) or 0.0,
+        speed=(rate, spread) if (rate := field.speed(variant)) else None,
         time=_measured(times, spread) if times else None,
         tied=None if tied is None else tuple(tied),
     )

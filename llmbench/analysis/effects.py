@@ -19,9 +19,9 @@ from llmbench.analysis.statistics.quality import same_seeds
 from llmbench.analysis.statistics.rate import Speeds, speeds
 from llmbench.analysis.statistics.verdict import Verdict
 from llmbench.plugin.strategy import Strategy
-from llmbench.record.arm import Arm
 from llmbench.record.figure import BY_ID, peak_memory
 from llmbench.record.record import Cell, Record
+from llmbench.record.variant import Variant
 from llmbench.text import split_members
 
 train_speed = BY_ID["train_tokens_per_second"].of
@@ -70,7 +70,7 @@ class Effect:
 
 
 def effects(
-    arms: Sequence[Arm],
+    variants: Sequence[Variant],
     quality: Differences | None,
     margin: float | None = None,
     sign: int = 1,
@@ -78,18 +78,18 @@ def effects(
 ) -> list[Effect]:
     """Every part's effect wherever two of the compositions differ in it alone, part by part.
 
-    The arms must compare. `quality` has what is between them, if there is any; a change of less
+    The variants must compare. `quality` has what is between them, if there is any; a change of less
     than the margin leaves it as good, and more is better where `sign` is 1. `rated` holds speeds
-    against each other, by default those of the arms. There are at most MOST_EFFECTS.
+    against each other, by default those of the variants. There are at most MOST_EFFECTS.
     """
-    held = {arm.cell.composition: arm for arm in reversed(arms)}
-    order = list(dict.fromkeys(arm.cell.composition for arm in arms))
+    held = {variant.cell.composition: variant for variant in reversed(variants)}
+    order = list(dict.fromkeys(variant.cell.composition for variant in variants))
     pairs = islice(_pairs({name: held[name].cell for name in order}), MOST_EFFECTS)
     found = sorted(
         (_effect(part, held[before], held[after]) for part, before, after in pairs),
         key=lambda e: _rank(e, order),
     )
-    rated = rated or speeds(arms)
+    rated = rated or speeds(variants)
     ends = [(held[e.after], held[e.before]) for e in found]
     judged = [_quality(*pair, quality, margin, sign) for pair in ends]
     return [
@@ -127,7 +127,7 @@ def _groups(cell: Cell) -> dict[str, str]:
     return {label: groups.get(label.partition("(")[0], label) for label in labels}
 
 
-def _effect(part: Part, before: Arm, after: Arm) -> Effect:
+def _effect(part: Part, before: Variant, after: Variant) -> Effect:
     pairs = same_seeds(after, before)
     grown = [(peak_memory(new) or 0.0) - (peak_memory(old) or 0.0) for new, old in pairs]
     mean = fmean(grown)
@@ -153,7 +153,7 @@ def _judged(effect: Effect, speed: Verdict | None, quality: Verdict | None) -> E
 
 
 def _quality(
-    after: Arm, before: Arm, quality: Differences | None, margin: float | None, sign: int
+    after: Variant, before: Variant, quality: Differences | None, margin: float | None, sign: int
 ) -> Verdict | None:
     if quality is None or not {after.id, before.id} <= quality.places.keys():
         return None

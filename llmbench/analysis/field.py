@@ -1,4 +1,4 @@
-"""The field: which arms compete, and on what."""
+"""The field: which variants compete, and on what."""
 
 from __future__ import annotations
 
@@ -10,47 +10,50 @@ from llmbench.analysis import facts
 from llmbench.analysis.checks import first_loss_problems
 from llmbench.analysis.groups import asked_for, group
 from llmbench.analysis.learning import unlearnt
-from llmbench.record.arm import Arm, arms
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import BY_ID, Figure, peak_memory, ranking, timed
 from llmbench.record.record import Cell
+from llmbench.record.variant import Variant, variants
 
 SPEED = BY_ID["train_tokens_per_second"]
 
 
-def speed(arm: Arm) -> float | None:
+def speed(variant: Variant) -> float | None:
     """Its training speed; None where there is none, or it means nothing."""
-    return arm.mean(SPEED.of)
+    return variant.mean(SPEED.of)
 
 
-def memory(arm: Arm) -> float | None:
+def memory(variant: Variant) -> float | None:
     """Its peak memory in bytes."""
-    return arm.mean(peak_memory)
+    return variant.mean(peak_memory)
 
 
 def compete(
-    arms: Sequence[Arm], unusable: Collection[str], score: Figure | None, planned: Collection[str]
-) -> tuple[Arm, ...]:
-    """Arms that ended well, train, have all their figures, and no cell that is `unusable`.
+    variants: Sequence[Variant],
+    unusable: Collection[str],
+    score: Figure | None,
+    planned: Collection[str],
+) -> tuple[Variant, ...]:
+    """Variants that ended well, train, have all their figures, and no cell that is `unusable`.
 
     Of several models, data, settings or devices, those of the most frequent among the cells that
     are `planned`: others do not compare, and those of an earlier plan are not what was asked for.
     Deterministic cells have no speed, and compete on the rest.
     """
     able = [
-        arm
-        for arm in arms
-        if arm.sound
-        and arm.cell.trains
-        and not any(r.cell.id in unusable for r in arm.records)
-        and memory(arm) is not None
-        and (speed(arm) or not timed(arm.first))
-        and (score is None or score_value(score, arm) is not None)
+        variant
+        for variant in variants
+        if variant.sound
+        and variant.cell.trains
+        and not any(r.cell.id in unusable for r in variant.records)
+        and memory(variant) is not None
+        and (speed(variant) or not timed(variant.first))
+        and (score is None or score_value(score, variant) is not None)
     ]
-    wanted = [arm for arm in able if any(r.cell.id in planned for r in arm.records)]
-    groups = Counter(group(arm) for arm in wanted or able)
+    wanted = [variant for variant in able if any(r.cell.id in planned for r in variant.records)]
+    groups = Counter(group(variant) for variant in wanted or able)
     chosen = max(groups, key=lambda g: groups[g]) if groups else None
-    return tuple(arm for arm in able if group(arm) == chosen)
+    return tuple(variant for variant in able if group(variant) == chosen)
 
 
 def fastest(comparison: Comparison) -> Cell | None:
@@ -61,14 +64,16 @@ def fastest(comparison: Comparison) -> Cell | None:
     records = comparison.equal.records
     unusable = first_loss_problems(records).keys() | unlearnt(records).keys()
     planned = {r.cell.id for r in comparison.planned}
-    rated = [arm for arm in compete(arms(records), unusable, None, planned) if speed(arm)]
-    return max(rated, key=lambda arm: speed(arm) or 0.0).cell if len(rated) > 1 else None
+    rated = [
+        variant for variant in compete(variants(records), unusable, None, planned) if speed(variant)
+    ]
+    return max(rated, key=lambda variant: speed(variant) or 0.0).cell if len(rated) > 1 else None
 
 
-def shared(arm: Arm) -> dict[str, str]:
-    """What `group` is made of, in words: what arms share that are held against each other."""
-    cell = arm.cell
-    device = arm.environment.device_name if arm.environment else ""
+def shared(variant: Variant) -> dict[str, str]:
+    """What `group` is made of, in words: what variants share that are held against each other."""
+    cell = variant.cell
+    device = variant.environment.device_name if variant.environment else ""
     exactly = cell.model.revision or (cell.model.digest or "")[: facts.DIGEST]
     revision = f" at {exactly}" if exactly else ""
     return {
@@ -81,25 +86,27 @@ def shared(arm: Arm) -> dict[str, str]:
     }
 
 
-def quality_score(arms: Sequence[Arm]) -> Figure | None:
-    """The score that stands for quality in these arms, if there is one."""
-    trained = [arm for arm in arms if arm.cell.trains and arm.well]
-    return ranking([r for arm in trained if arm.cell.model.weights != "random" for r in arm.well])
+def quality_score(variants: Sequence[Variant]) -> Figure | None:
+    """The score that stands for quality in these variants, if there is one."""
+    trained = [variant for variant in variants if variant.cell.trains and variant.well]
+    return ranking(
+        [r for variant in trained if variant.cell.model.weights != "random" for r in variant.well]
+    )
 
 
-def score_value(score: Figure | None, arm: Arm) -> float | None:
-    """An arm's score; None for random weights, where it would mean nothing."""
-    if score is None or arm.cell.model.weights == "random":
+def score_value(score: Figure | None, variant: Variant) -> float | None:
+    """A variant's score; None for random weights, where it would mean nothing."""
+    if score is None or variant.cell.model.weights == "random":
         return None
-    return arm.mean(score.of)
+    return variant.mean(score.of)
 
 
-def merit(score: Figure | None, arm: Arm) -> float:
-    """An arm's score as something of which more is better; the worst there is where it has none."""
-    value = score_value(score, arm)
+def merit(score: Figure | None, variant: Variant) -> float:
+    """A variant's score, signed so that more is better; minus infinity without one."""
+    value = score_value(score, variant)
     return -math.inf if value is None or score is None else score.sign * value
 
 
-def least_memory(arms: Sequence[Arm]) -> Arm:
+def least_memory(variants: Sequence[Variant]) -> Variant:
     """The smallest peak; of equals the fastest."""
-    return min(arms, key=lambda arm: (memory(arm) or 0.0, -(speed(arm) or 0.0)))
+    return min(variants, key=lambda variant: (memory(variant) or 0.0, -(speed(variant) or 0.0)))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from llmbench.record.arm import Arm
 from llmbench.record.record import Cell, Record
 from llmbench.record.settings import ADJUSTABLE
+from llmbench.record.variant import Variant
 
 
-def group(arm: Arm | Record) -> tuple[object, ...]:
-    """What arms, and cells, must share to be held against each other: all but strategy and seed."""
-    cell = arm.cell
-    device = arm.environment.device_name if arm.environment else None
+def group(variant: Variant | Record) -> tuple[object, ...]:
+    """What variants or cells must share to be compared: all but strategy and seed."""
+    cell = variant.cell
+    device = variant.environment.device_name if variant.environment else None
     data = (cell.train_data.sha256, cell.eval_data.sha256)
     return (cell.model, cell.task, *data, device, tuple(asked_for(cell).items()))
 

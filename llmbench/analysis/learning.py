@@ -14,9 +14,9 @@ from statistics import fmean
 from llmbench.analysis.checks import first_loss_problems
 from llmbench.analysis.groups import group
 from llmbench.analysis.tuning import tuned
-from llmbench.record.arm import Arm, arms
 from llmbench.record.figure import SHARE, after, before
 from llmbench.record.record import Cell, Record, Validation
+from llmbench.record.variant import Variant, variants
 
 NOTHING = 0.01
 """A share of its loss before: whoever improves by no more has learnt nothing."""
@@ -83,7 +83,7 @@ class Course:
 
 
 def course(records: Iterable[Record]) -> Course | None:
-    """What became of the validation loss of an arm's records; None where that is not known."""
+    """What became of the validation loss of a variant's records; None where that is not known."""
     known = [r for r in records if before(r) is not None and after(r) is not None]
     if not known:
         return None
@@ -105,7 +105,7 @@ def target(records: Sequence[Record]) -> float | None:
     """
     starts = [(b, r.quantized) for r in records if (b := before(r)) is not None]
     plain = [loss for loss, quantized in starts if not quantized] or [loss for loss, _ in starts]
-    found = (course(arm.records) for arm in arms([r for r in records if r.cell.trains]))
+    found = (course(variant.records) for variant in variants([r for r in records if r.cell.trains]))
     lows = [held.lowest for held in found if held]
     if not plain or not lows or min(lows) >= fmean(plain):
         return None
@@ -142,10 +142,10 @@ def times_to_quality(records: Sequence[Record]) -> dict[str, float]:
     return {name: seconds for name, seconds in found.items() if seconds is not None}
 
 
-def over_seeds(arm: Arm, times: Mapping[str, float]) -> list[float]:
-    """The times to quality of an arm's seeds; none if one of them never reached it."""
-    found = [times[r.cell.id] for r in arm.counted if r.cell.id in times]
-    return found if len(found) == len(arm.counted) else []
+def over_seeds(variant: Variant, times: Mapping[str, float]) -> list[float]:
+    """The times to quality of a variant's seeds; none if one of them never reached it."""
+    found = [times[r.cell.id] for r in variant.counted if r.cell.id in times]
+    return found if len(found) == len(variant.counted) else []
 
 
 def did_not_learn(record: Record, best_improvement: float) -> Finding | None:
@@ -160,12 +160,12 @@ def unlearnt(records: Sequence[Record]) -> dict[str, Finding]:
     """The cells that did not learn, by id, with the reason. Seeds are judged by their mean."""
     found: dict[str, Finding] = {}
     for held in _alike(records):
-        trained = arms([r for r in held if r.cell.trains])
-        courses = {arm.id: course(arm.records) for arm in trained}
+        trained = variants([r for r in held if r.cell.trains])
+        courses = {variant.id: course(variant.records) for variant in trained}
         best = max((c.gained for c in courses.values() if c), default=0.0)
-        for arm in trained:
-            finding = _finding(courses[arm.id], arm.cell, best)
-            found |= {r.cell.id: finding for r in arm.records} if finding else {}
+        for variant in trained:
+            finding = _finding(courses[variant.id], variant.cell, best)
+            found |= {r.cell.id: finding for r in variant.records} if finding else {}
     return found
 
 

@@ -1,6 +1,6 @@
-"""How the arms of a comparison stand to each other: who competes, who is best, who ties.
+"""How the variants of a comparison stand to each other: who competes, who is best, who ties.
 
-An arm is a composition with all its seeds; with one seed it is a cell.
+A variant is a composition with all its seeds; with one seed it is a cell.
 """
 
 from __future__ import annotations
@@ -37,33 +37,33 @@ from llmbench.analysis.statistics.quality import (
 from llmbench.analysis.statistics.rate import Speeds, rate_interval, speeds
 from llmbench.analysis.statistics.verdict import Verdict, Word
 from llmbench.analysis.tuning import tuned
-from llmbench.record.arm import Arm, arms
 from llmbench.record.comparison import Comparison, Header
 from llmbench.record.figure import Figure, peak_memory
 from llmbench.record.record import Record
+from llmbench.record.variant import Variant, variants
 
 FULL_STATISTICS = 64
-"""Beyond so many arms, intervals, and verdicts on speed, are worked out for the best ones only."""
+"""With more variants, intervals and verdicts on speed are worked out for the best ones only."""
 PAIRWISE = 16
-"""Up to so many competing arms, the page has every pair, for the reader's own constraints."""
+"""Up to so many competing variants, the page has every pair, for the reader's own constraints."""
 
 MARGIN = 0.01
-"""Arms whose quality differs by less are as good, where the comparison says nothing else."""
+"""Variants whose quality differs by less are as good, where the comparison says nothing else."""
 Pairs = dict[int, dict[int, Word]]
-"""By the number of a competing arm, were it the best, the verdicts on those that may be picked
+"""By the number of a competing variant, were it the best, the verdicts on those that may be picked
 instead, by their numbers."""
 
 
 @dataclass(frozen=True, eq=False)
 class Standing:
-    """The arms in their order, and what the statistics say of them."""
+    """The variants in their order, and what the statistics say of them."""
 
     records: tuple[Record, ...]
-    arms: tuple[Arm, ...]
+    variants: tuple[Variant, ...]
     numbers: dict[str, int]
-    """The row of each arm, counted from 1, by its id."""
+    """The row of each variant, counted from 1, by its id."""
     names: dict[str, str]
-    """Of the arms, by their ids."""
+    """Of the variants, by their ids."""
     cell_names: dict[str, str]
     """Of the cells, by theirs: with the seed, where there are several."""
     problems: dict[str, str]
@@ -75,21 +75,21 @@ class Standing:
     goal: float | None
     """The validation loss that those competing must come down to for that."""
     margin: float
-    """Arms whose quality differs by less are as good."""
+    """Variants whose quality differs by less are as good."""
     budget: int | None
     """Bytes of memory that the pick may need; None where all that there is will do."""
     score: Figure | None
     """The score that stands for quality; None where no quality was measured."""
-    scored: tuple[Arm, ...]
-    """The arms whose quality is judged, the base among them."""
-    competing: tuple[Arm, ...]
-    fitting: tuple[Arm, ...]
+    scored: tuple[Variant, ...]
+    """The variants whose quality is judged, the base among them."""
+    competing: tuple[Variant, ...]
+    fitting: tuple[Variant, ...]
     """Those of them that fit into the budget; all if there is none."""
     quality: dict[str, Interval]
     memory: dict[str, Interval]
     """Over the seeds, where there are several."""
     speed: dict[str, Interval]
-    best: Arm | None
+    best: Variant | None
     """The best quality among those competing that fit; among all if none fits."""
     differences: Differences | None
     """Between those competing, in quality; None where there are no scores to tell them by."""
@@ -110,7 +110,7 @@ class Standing:
     @property
     def timed(self) -> bool:
         """Whether there is a speed to compete on."""
-        return any(speed(arm) for arm in self.competing)
+        return any(speed(variant) for variant in self.competing)
 
     @property
     def memory_word(self) -> str:
@@ -125,12 +125,12 @@ class Standing:
     @property
     def several_seeds(self) -> bool:
         """Whether rows are of several cells."""
-        return len(self.arms) < len(self.records)
+        return len(self.variants) < len(self.records)
 
     @property
     def seed_counts(self) -> list[int]:
         """How many seeds those have that compete, each number once, in order."""
-        return sorted({len(arm.seeds) for arm in self.competing or self.arms})
+        return sorted({len(variant.seeds) for variant in self.competing or self.variants})
 
     @property
     def one_seed(self) -> bool:
@@ -140,7 +140,7 @@ class Standing:
         return len(self.lone) == len(self.differences.places) - 1
 
     @property
-    def lone(self) -> list[Arm]:
+    def lone(self) -> list[Variant]:
         """Those competing that have fewer than two seeds in common with the best."""
         found, best = self.differences, self.best
         if found is None or best is None or best.id not in found.places:
@@ -156,7 +156,7 @@ class Standing:
         as the differences are more than chance.
         """
         share = self.differences.shrinkage if self.differences else None
-        held = [q for arm in self.competing if (q := self.quality_of(arm)) is not None]
+        held = [q for variant in self.competing if (q := self.quality_of(variant)) is not None]
         top = self.quality_of(self.best) if self.best else None
         if share is None or top is None:
             return None
@@ -166,45 +166,45 @@ class Standing:
     @property
     def tuned(self) -> bool:
         """Whether each of those competing trained at a learning rate that was searched for."""
-        return all(tuned(arm.cell) for arm in self.competing)
+        return all(tuned(variant.cell) for variant in self.competing)
 
-    def name(self, arm: Arm) -> str:
-        """The arm's name, set as code."""
-        return text.code(self.names[arm.id])
+    def name(self, variant: Variant) -> str:
+        """The variant's name, set as code."""
+        return text.code(self.names[variant.id])
 
-    def problem(self, arm: Arm) -> str:
+    def problem(self, variant: Variant) -> str:
         """Why its figures are not to be used; empty where they are."""
-        cells = (r.cell.id for r in arm.records)
+        cells = (r.cell.id for r in variant.records)
         return next((self.problems[cell] for cell in cells if cell in self.problems), "")
 
-    def finding(self, arm: Arm) -> Finding | None:
+    def finding(self, variant: Variant) -> Finding | None:
         """Why it did not learn; None where it did, or nobody knows."""
-        cells = (r.cell.id for r in arm.records)
+        cells = (r.cell.id for r in variant.records)
         return next((self.unlearnt[cell] for cell in cells if cell in self.unlearnt), None)
 
-    def times_of(self, arm: Arm) -> list[float]:
+    def times_of(self, variant: Variant) -> list[float]:
         """The times to quality of its seeds; none if one of them never reached it."""
-        return learning.over_seeds(arm, self.times)
+        return learning.over_seeds(variant, self.times)
 
-    def merit(self, arm: Arm) -> float:
-        """The arm's quality as something of which more is better."""
-        return merit(self.score, arm)
+    def merit(self, variant: Variant) -> float:
+        """The variant's quality as something of which more is better."""
+        return merit(self.score, variant)
 
-    def quality_of(self, arm: Arm) -> float | None:
-        """The arm's quality; None where it was not measured, or means nothing."""
-        return score_value(self.score, arm) if self.score else None
+    def quality_of(self, variant: Variant) -> float | None:
+        """The variant's quality; None where it was not measured, or means nothing."""
+        return score_value(self.score, variant) if self.score else None
 
-    def level(self) -> tuple[Arm, ...]:
+    def level(self) -> tuple[Variant, ...]:
         """Those competing that are as good as the best or may be, itself included."""
         return tuple(a for a in self.competing if a is self.best or level(self.verdicts.get(a.id)))
 
-    def word(self, arm: Arm) -> Word | None:
-        """The verdict on the arm's quality, against the best; None of itself, or without one."""
-        found = self.verdicts.get(arm.id)
+    def word(self, variant: Variant) -> Word | None:
+        """The verdict on the variant's quality against the best; None for the best itself."""
+        found = self.verdicts.get(variant.id)
         return found.word if found else None
 
-    def need(self, one: Arm, other: Arm) -> Need | None:
-        """What can be told of two arms' quality here, and what would tell more.
+    def need(self, one: Variant, other: Variant) -> Need | None:
+        """What can be told of two variants' quality here, and what would tell more.
 
         None with one seed: more examples tell of its trainings, and nothing of the methods.
         """
@@ -213,32 +213,32 @@ class Standing:
             return None
         return need(found, one.id, other.id, self.margin)
 
-    def undecided(self, arm: Arm) -> list[Arm]:
+    def undecided(self, variant: Variant) -> list[Variant]:
         """Those that fit of which nobody knows whether they are better than this one or worse."""
         found = self.differences
-        if found is None or arm.id not in found.places:
+        if found is None or variant.id not in found.places:
             return []
-        others = (a for a in self.fitting if a is not arm and a.id in found.places)
-        judged = [(a, found.verdict(a.id, arm.id, self.margin)) for a in others]
+        others = (a for a in self.fitting if a is not variant and a.id in found.places)
+        judged = [(a, found.verdict(a.id, variant.id, self.margin)) for a in others]
         return [a for a, verdict in judged if verdict is None or verdict.word == "undecided"]
 
-    def power(self, pick: Arm) -> Need | None:
+    def power(self, pick: Variant) -> Need | None:
         """What it takes to tell the pick from the best of those that it is undecided against."""
         ranked = sorted(self.undecided(pick), key=self.merit, reverse=True)
-        return next((found for arm in ranked if (found := self.need(arm, pick))), None)
+        return next((found for variant in ranked if (found := self.need(variant, pick))), None)
 
-    def fastest(self) -> tuple[Arm, ...]:
+    def fastest(self) -> tuple[Variant, ...]:
         """The fastest of those that fit, then those that nothing shows to be slower."""
         running = self.fitting or self.competing
         first = _fastest(running)
         if first is None:
             return ()
-        ranked = sorted(running, key=lambda arm: -(speed(arm) or 0.0))
-        rest = (arm for arm in ranked if arm is not first)
+        ranked = sorted(running, key=lambda variant: -(speed(variant) or 0.0))
+        rest = (variant for variant in ranked if variant is not first)
         judged = _highest(self.competing, SPEED)
         return (first, *(a for a in rest if a in judged and not self.speeds.slower(a, first)))
 
-    def smallest(self) -> Arm:
+    def smallest(self) -> Variant:
         """The least memory of those competing."""
         return least_memory(self.competing)
 
@@ -246,7 +246,7 @@ class Standing:
 def stand(comparison: Comparison) -> Standing:
     """Work out who competes and who wins, of the cells with equal batches alone."""
     repeats, comparison = comparison.repeats, comparison.equal
-    records, found = comparison.records, arms(comparison.records)
+    records, found = comparison.records, variants(comparison.records)
     problems, unlearnt = first_loss_problems(records), learning.unlearnt(records)
     score = quality_score(found)
     planned = {r.cell.id for r in comparison.planned}
@@ -263,9 +263,9 @@ def stand(comparison: Comparison) -> Standing:
     goals = learning.targets(records)
     standing = Standing(
         records=records,
-        arms=found,
-        numbers={arm.id: number for number, arm in enumerate(found, start=1)},
-        names=named([arm.cell for arm in found]),
+        variants=found,
+        numbers={variant.id: number for number, variant in enumerate(found, start=1)},
+        names=named([variant.cell for variant in found]),
         cell_names=named([r.cell for r in records], seeds=True),
         problems=problems,
         unlearnt=unlearnt,
@@ -277,8 +277,10 @@ def stand(comparison: Comparison) -> Standing:
         scored=tuple(scored),
         competing=competing,
         fitting=fitting,
-        quality=_intervals(scored, lambda arm: quality_interval(arm, score.id if score else "")),
-        memory=_intervals(found, lambda arm: few_interval(arm.values(peak_memory))),
+        quality=_intervals(
+            scored, lambda variant: quality_interval(variant, score.id if score else "")
+        ),
+        memory=_intervals(found, lambda variant: few_interval(variant.values(peak_memory))),
         speed={},
         best=best,
         differences=between,
@@ -308,19 +310,19 @@ def _budget(header: Header) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def _best(competing: Sequence[Arm], score: Figure | None) -> Arm | None:
+def _best(competing: Sequence[Variant], score: Figure | None) -> Variant | None:
     if score is None or not competing:
         return None
-    return max(competing, key=lambda arm: merit(score, arm))
+    return max(competing, key=lambda variant: merit(score, variant))
 
 
-def _fastest(competing: Sequence[Arm]) -> Arm | None:
-    rated = [arm for arm in competing if speed(arm)]
-    return max(rated, key=lambda arm: speed(arm) or 0.0) if rated else None
+def _fastest(competing: Sequence[Variant]) -> Variant | None:
+    rated = [variant for variant in competing if speed(variant)]
+    return max(rated, key=lambda variant: speed(variant) or 0.0) if rated else None
 
 
 def _verdicts(
-    best: Arm | None, score: Figure | None, between: Differences | None, margin: float
+    best: Variant | None, score: Figure | None, between: Differences | None, margin: float
 ) -> dict[str, Verdict]:
     """Of those competing, against the best."""
     if best is None or score is None or between is None or best.id not in between.places:
@@ -330,10 +332,10 @@ def _verdicts(
     return {name: verdict for name, verdict in words.items() if verdict}
 
 
-def _untrained(found: Sequence[Arm], best: Arm | None) -> Arm | None:
+def _untrained(found: Sequence[Variant], best: Variant | None) -> Variant | None:
     """The base that compares with the best."""
-    bases = (arm for arm in found if not arm.cell.trains)
-    return next((arm for arm in bases if best and group(arm) == group(best)), None)
+    bases = (variant for variant in found if not variant.cell.trains)
+    return next((variant for variant in bases if best and group(variant) == group(best)), None)
 
 
 def level(verdict: Verdict | None) -> bool:
@@ -348,14 +350,14 @@ def level(verdict: Verdict | None) -> bool:
 
 
 def _rates(standing: Standing) -> dict[str, Interval]:
-    """Intervals of the speed: of the fastest arms, and of those among which one is picked."""
-    rated = [a for a in standing.arms if speed(a) is not None]
+    """Intervals of the speed: of the fastest variants, and of those among which one is picked."""
+    rated = [a for a in standing.variants if speed(a) is not None]
     level = (a for a in standing.level() if speed(a) is not None)
     return _intervals(list(dict.fromkeys([*_highest(rated, SPEED), *level])), rate_interval)
 
 
 def quality_pairs(standing: Standing) -> Pairs:
-    """For each competing arm, were it the best, those that are as good or may be.
+    """For each competing variant, were it the best, those that are as good or may be.
 
     Where there are too many for a page, for the best only.
     """
@@ -363,31 +365,36 @@ def quality_pairs(standing: Standing) -> Pairs:
     if standing.score is None:
         return {}
     found: Pairs = {}
-    for number, arm in enumerate(cells):
-        if arm is not standing.best and len(cells) > PAIRWISE:
+    for number, variant in enumerate(cells):
+        if variant is not standing.best and len(cells) > PAIRWISE:
             continue
-        known = between is not None and arm.id in between.places
+        known = between is not None and variant.id in between.places
         found[number] = {
             i: verdict.word
             for i, other in enumerate(cells)
-            if between and known and other is not arm and other.id in between.places
-            if (verdict := between.verdict(other.id, arm.id, standing.margin, standing.score.sign))
+            if between and known and other is not variant and other.id in between.places
+            if (
+                verdict := between.verdict(
+                    other.id, variant.id, standing.margin, standing.score.sign
+                )
+            )
             and level(verdict)
         }
     return found
 
 
-def _highest(found: Iterable[Arm], figure: Figure | None) -> list[Arm]:
+def _highest(found: Iterable[Variant], figure: Figure | None) -> list[Variant]:
     held = list(found)
     if len(held) <= FULL_STATISTICS or figure is None:
         return held
     ranked = sorted(
-        held, key=lambda arm: (arm.cell.trains, -figure.sign * (arm.mean(figure.of) or 0.0))
+        held,
+        key=lambda variant: (variant.cell.trains, -figure.sign * (variant.mean(figure.of) or 0.0)),
     )
     return ranked[:FULL_STATISTICS]  # the untrained base first: it is always wanted
 
 
 def _intervals(
-    found: Sequence[Arm], interval: Callable[[Arm], Interval | None]
+    found: Sequence[Variant], interval: Callable[[Variant], Interval | None]
 ) -> dict[str, Interval]:
-    return {arm.id: held for arm in found if (held := interval(arm))}
+    return {variant.id: held for variant in found if (held := interval(variant))}

@@ -32,7 +32,7 @@ def table(standing: Standing) -> Table | None:
 
 
 def _row(one: Against, standing: Standing, losses: bool) -> Row:
-    verdict = standing.verdicts.get(one.arm.id)
+    verdict = standing.verdicts.get(one.variant.id)
     loss = one.loss
     values = (
         Value(figures.difference(verdict.difference), detail=verdict.word)
@@ -45,4 +45,4 @@ def _row(one: Against, standing: Standing, losses: bool) -> Row:
         Value(f"{one.better}, {one.same}, {one.worse}"),
         Value(", ".join(f"{text.clean(name)} ({lost:+.2f})" for name, lost in one.worst)),
     )
-    return Row(text.clean(standing.names[one.arm.id]), values)
+    return Row(text.clean(standing.names[one.variant.id]), values)

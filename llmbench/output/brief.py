@@ -90,7 +90,7 @@ def _run(comparison: Comparison, standing: Standing) -> Iterator[str]:
     """What was run in a line, and with what in another."""
     if not standing.records:
         return
-    record = next((arm.first for arm in standing.competing), standing.records[0])
+    record = next((variant.first for variant in standing.competing), standing.records[0])
     yield text.clean(f"{_subject(record)}; {_training(record, standing)}.")
     held = record.environment or comparison.header.environment
     versions = (f"{p} {held.versions[p]}" for p in VERSIONS if p in held.versions)

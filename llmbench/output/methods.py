@@ -15,7 +15,6 @@ from llmbench.analysis.learning import DID_NOT_LEARN
 from llmbench.analysis.standing import Standing
 from llmbench.analysis.statistics.interval import Interval
 from llmbench.output.table import Column, Row, Table, Value
-from llmbench.record.arm import Arm
 from llmbench.record.figure import (
     AFTER_PUBLIC,
     BY_ID,
@@ -29,6 +28,7 @@ from llmbench.record.figure import (
     timed,
 )
 from llmbench.record.record import Record
+from llmbench.record.variant import Variant
 from llmbench.wording import figures as wording
 from llmbench.wording import predicted
 
@@ -51,7 +51,7 @@ def figures(standing: Standing) -> Iterator[Figure]:
     ordered = [*measured, *FIGURES, *AFTER_PUBLIC, time_to_quality(standing.times)]
     head = standing.score.id if standing.score else None
     for figure in sorted(ordered, key=lambda f: f.id != head):
-        if figure.id in SHOWN or any(value_of(figure, a) is not None for a in standing.arms):
+        if figure.id in SHOWN or any(value_of(figure, a) is not None for a in standing.variants):
             yield _named(figure, standing)
 
 
@@ -61,23 +61,23 @@ def _named(figure: Figure, standing: Standing) -> Figure:
     return replace(figure, label=standing.memory_label)
 
 
-def value_of(figure: Figure, arm: Arm) -> float | None:
-    """An arm's value of a figure; None where there is none, or it means nothing."""
+def value_of(figure: Figure, variant: Variant) -> float | None:
+    """A variant's value of a figure; None where there is none, or it means nothing."""
     if figure.scored:
-        return score_value(figure, arm)
-    if figure.id in TRAINING_ONLY and not arm.cell.trains:
+        return score_value(figure, variant)
+    if figure.id in TRAINING_ONLY and not variant.cell.trains:
         return None
-    if figure.id == TIME_TO_QUALITY and len(arm.values(figure.of)) < len(arm.counted):
+    if figure.id == TIME_TO_QUALITY and len(variant.values(figure.of)) < len(variant.counted):
         return None  # a mean over the seeds that reached it would be too good to be true
-    value = arm.mean(figure.of)
+    value = variant.mean(figure.of)
     return value if value is None or math.isfinite(value) else None
 
 
 def leading(figure: Figure, standing: Standing) -> frozenset[str]:
-    """Arms to mark in a column: the best of those competing, and all that tie with it."""
+    """Variants to mark in a column: the best of those competing, and all that tie with it."""
     if len(standing.competing) < 2 or figure.better == "neither":
         return frozenset()
-    leaders: Sequence[Arm] = ()
+    leaders: Sequence[Variant] = ()
     if standing.score and figure.id == standing.score.id:
         leaders = standing.level()
     elif figure.id == "train_tokens_per_second":
@@ -85,51 +85,53 @@ def leading(figure: Figure, standing: Standing) -> frozenset[str]:
     elif figure.id in PLAIN:
         leaders = _leaders(standing.competing, figure)
     alike = len(leaders) == len(standing.competing)  # then nothing is the best
-    return frozenset() if alike else frozenset(arm.id for arm in leaders)
+    return frozenset() if alike else frozenset(variant.id for variant in leaders)
 
 
 PLAIN = frozenset({"peak_memory_bytes", "artifact_bytes"})
 """Figures of which the plain extreme is marked. The others scatter, nobody knows how much."""
 
 
-def _leaders(arms: Sequence[Arm], figure: Figure) -> list[Arm]:
-    measured = {arm.id: v for arm in arms if (v := value_of(figure, arm)) is not None}
+def _leaders(variants: Sequence[Variant], figure: Figure) -> list[Variant]:
+    measured = {
+        variant.id: v for variant in variants if (v := value_of(figure, variant)) is not None
+    }
     if not measured:
         return []
     choose: Callable[..., float] = max if figure.better == "higher" else min
     top = wording.figure_value(figure, choose(measured.values()))
     return [
-        arm
-        for arm in arms
-        if arm.id in measured and wording.figure_value(figure, measured[arm.id]) == top
+        variant
+        for variant in variants
+        if variant.id in measured and wording.figure_value(figure, measured[variant.id]) == top
     ]
 
 
 REASON_LENGTH = 300
 
 
-def table(standing: Standing, pick: Arm | None, linked: frozenset[str]) -> Table:
-    """Every arm as a row, in the order of the plan."""
+def table(standing: Standing, pick: Variant | None, linked: frozenset[str]) -> Table:
+    """Every variant as a row, in the order of the plan."""
     found = list(figures(standing))
     best = {f.id: leading(f, standing) for f in found}
     numbers = {r.cell.id: n for n, r in enumerate(standing.records, start=1)}
     rows = []
-    for number, arm in enumerate(standing.arms, start=1):
-        status = status_text(arm, standing)
-        well = len(arm.well) == len(arm.records)
+    for number, variant in enumerate(standing.variants, start=1):
+        status = status_text(variant, standing)
+        well = len(variant.well) == len(variant.records)
         rows.append(
             Row(
-                name=standing.names[arm.id],
-                values=(Value(status), *(_value(f, arm, standing, best[f.id]) for f in found)),
+                name=standing.names[variant.id],
+                values=(Value(status), *(_value(f, variant, standing, best[f.id]) for f in found)),
                 number=number,
                 status=status,
-                good=well and not standing.problem(arm) and not standing.finding(arm),
-                skipped=not arm.well and arm.first.status == "skipped",
-                cause=_cause(arm, standing),
-                picked=pick is arm,
+                good=well and not standing.problem(variant) and not standing.finding(variant),
+                skipped=not variant.well and variant.first.status == "skipped",
+                cause=_cause(variant, standing),
+                picked=pick is variant,
                 details=tuple(
                     (f"seed {r.cell.seed}", numbers[r.cell.id])
-                    for r in arm.records
+                    for r in variant.records
                     if r.cell.id in linked
                 ),
             )
@@ -143,11 +145,11 @@ def table(standing: Standing, pick: Arm | None, linked: frozenset[str]) -> Table
     return Table("All methods", (Column("Status", "words"), *columns), tuple(rows), style="cells")
 
 
-def status_text(arm: Arm, standing: Standing) -> str:
+def status_text(variant: Variant, standing: Standing) -> str:
     """`ok`, `oom in train`, `2 of 3 ok`, or what is wrong with cells that seem well."""
-    if standing.problem(arm) and arm.well:
+    if standing.problem(variant) and variant.well:
         return "wrong first loss"
-    return DID_NOT_LEARN if standing.finding(arm) else arm.ending(record_status)
+    return DID_NOT_LEARN if standing.finding(variant) else variant.ending(record_status)
 
 
 def record_status(record: Record) -> str:
@@ -155,23 +157,23 @@ def record_status(record: Record) -> str:
     return f"{record.status} in {record.phase}" if record.phase else record.status
 
 
-def _cause(arm: Arm, standing: Standing) -> str:
-    """Why the arm is not well, or its cells, each that has a cause of its own."""
-    wrong = standing.problem(arm)
+def _cause(variant: Variant, standing: Standing) -> str:
+    """Why the variant is not well, or its cells, each that has a cause of its own."""
+    wrong = standing.problem(variant)
     if wrong:
         return text.cut(wrong, REASON_LENGTH)
-    finding = standing.finding(arm)
+    finding = standing.finding(variant)
     if finding:
         return text.cut(finding.sentences, REASON_LENGTH)
-    return " ".join(filter(None, (_reasons(arm), predicted.shortage(arm))))
+    return " ".join(filter(None, (_reasons(variant), predicted.shortage(variant))))
 
 
-def _reasons(arm: Arm) -> str:
+def _reasons(variant: Variant) -> str:
     causes: dict[str, list[Record]] = {}
-    for record in arm.records:
+    for record in variant.records:
         if record.status != "ok":
             causes.setdefault(record.reason or "", []).append(record)
-    if len(causes) == 1 and not arm.well:
+    if len(causes) == 1 and not variant.well:
         return text.cut(next(iter(causes)), REASON_LENGTH)
     return " ".join(_of_seeds(held, reason) for reason, held in causes.items())
 
@@ -183,16 +185,16 @@ def _of_seeds(records: Sequence[Record], reason: str) -> str:
     return text.cut(f"{which}: {reason}" if reason else f"{which}.", REASON_LENGTH)
 
 
-def _value(figure: Figure, arm: Arm, standing: Standing, best: frozenset[str]) -> Value:
-    value = value_of(figure, arm)
+def _value(figure: Figure, variant: Variant, standing: Standing, best: frozenset[str]) -> Value:
+    value = value_of(figure, variant)
     if value is None:
-        return Value("", absent=_absent(figure, arm))
+        return Value("", absent=_absent(figure, variant))
     mark: Literal["", "best", "level"] = ""
-    if arm.id in best:
+    if variant.id in best:
         mark = "level" if len(best) > 1 else "best"
-    values = arm.values(figure.of)
+    values = variant.values(figure.of)
     sd = stdev(values) if len(values) > 1 else None
-    interval = interval_of(figure, arm, standing)
+    interval = interval_of(figure, variant, standing)
     low, high = wording.within(figure, interval) if interval else (None, None)
     return Value(
         text=wording.figure_value(figure, value),
@@ -202,65 +204,65 @@ def _value(figure: Figure, arm: Arm, standing: Standing, best: frozenset[str]) -
         sd=sd,
         spread="" if sd is None else wording.spread(figure, value, sd),
         count=len(values),
-        detail=_detail(figure, arm, standing),
-        beside=predicted.beside(arm) if figure.id == "peak_memory_bytes" else "",
+        detail=_detail(figure, variant, standing),
+        beside=predicted.beside(variant) if figure.id == "peak_memory_bytes" else "",
         mark=mark,
     )
 
 
-def interval_of(figure: Figure, arm: Arm, standing: Standing) -> Interval | None:
+def interval_of(figure: Figure, variant: Variant, standing: Standing) -> Interval | None:
     """The 95 % interval, of those figures that have one."""
     known = {
         standing.score.id if standing.score else "": standing.quality,
         "peak_memory_bytes": standing.memory,
         "train_tokens_per_second": standing.speed,
     }
-    return known.get(figure.id, {}).get(arm.id)
+    return known.get(figure.id, {}).get(variant.id)
 
 
-def _detail(figure: Figure, arm: Arm, standing: Standing) -> str:
-    interval = interval_of(figure, arm, standing)
+def _detail(figure: Figure, variant: Variant, standing: Standing) -> str:
+    interval = interval_of(figure, variant, standing)
     if interval:
         return wording.bounds(figure, interval)
-    parameters = arm.first.parameters
+    parameters = variant.first.parameters
     if figure.id == "trainable_parameters" and parameters and parameters.total:
         return text.percent(parameters.trainable, parameters.total)
     if figure.id == PREDICTED.id:
-        error = predicted.error(arm)
+        error = predicted.error(variant)
         return "" if error is None else text.share(error)
     return ""
 
 
-def _absent(figure: Figure, arm: Arm) -> str:
-    if not arm.well:
+def _absent(figure: Figure, variant: Variant) -> str:
+    if not variant.well:
         return "not measured"  # its row says why
-    if figure.scored and arm.cell.model.weights == "random":
+    if figure.scored and variant.cell.model.weights == "random":
         return "not measured: the weights are random"
-    if not arm.cell.trains:
+    if not variant.cell.trains:
         return "not measured: nothing is trained"
     if figure.id == TIME_TO_QUALITY:
-        return "not reached" if arm.first.validation else "not measured"
-    if figure.unit == "tokens/s" and not timed(arm.first):
+        return "not reached" if variant.first.validation else "not measured"
+    if figure.unit == "tokens/s" and not timed(variant.first):
         return "not measured: a deterministic run is slow on purpose"
     return "not measured"
 
 
-def summary_figures(arm: Arm, standing: Standing) -> str:
+def summary_figures(variant: Variant, standing: Standing) -> str:
     """The row's main figures in a line, for a chart's marks."""
     parts = []
-    value = standing.quality_of(arm)
+    value = standing.quality_of(variant)
     if standing.score and value is not None:
-        interval = wording.bounds(standing.score, standing.quality.get(arm.id))
+        interval = wording.bounds(standing.score, standing.quality.get(variant.id))
         parts.append(
             f"{standing.score.label} {wording.figure_value(standing.score, value)} {interval}"
         )
-    memory, rate = field.memory(arm), field.speed(arm)
+    memory, rate = field.memory(variant), field.speed(variant)
     if memory is not None:
         parts.append(
             f"{standing.memory_word} {wording.figure_value(BY_ID['peak_memory_bytes'], memory)}"
         )
     if rate is not None:
         parts.append(wording.figure_value(field.SPEED, rate))
-    elif arm.mean(generate_rate) is not None:
+    elif variant.mean(generate_rate) is not None:
         parts.append("not trained")
     return ", ".join(p.strip() for p in parts)

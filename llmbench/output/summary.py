@@ -14,8 +14,8 @@ from llmbench.analysis.standing import Standing, stand
 from llmbench.analysis.statistics.verdict import Verdict
 from llmbench.output.csv_json import lines
 from llmbench.output.methods import table
-from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison
+from llmbench.record.variant import Variant
 from llmbench.wording.answer import answer
 
 OF_FIGURES = ("sd", "low", "high", "n")
@@ -37,18 +37,18 @@ def rows(standing: Standing) -> list[dict[str, Any]]:
     """What each method is, how it stands to the best and to the untrained model, its figures."""
     whole = table(standing, answer(standing).pick, frozenset())
     found = []
-    for arm, shown in zip(standing.arms, whole.rows, strict=True):
+    for variant, shown in zip(standing.variants, whole.rows, strict=True):
         row: dict[str, Any] = {
             "method": shown.name,
-            "model": text.clean(arm.cell.model.id),
-            "task": text.clean(arm.cell.task),
-            "seeds": len(arm.counted),
+            "model": text.clean(variant.cell.model.id),
+            "task": text.clean(variant.cell.task),
+            "seeds": len(variant.counted),
             "status": shown.status,
             "picked": shown.picked,
-            "verdict": "best" if arm is standing.best else standing.word(arm),
-            **_difference("vs_best", standing.verdicts, arm),
-            **_difference("vs_base", standing.against_base, arm),
-            "learning_rate": arm.cell.settings.learning_rate if arm.cell.trains else None,
+            "verdict": "best" if variant is standing.best else standing.word(variant),
+            **_difference("vs_best", standing.verdicts, variant),
+            **_difference("vs_base", standing.against_base, variant),
+            "learning_rate": variant.cell.settings.learning_rate if variant.cell.trains else None,
         }
         for column, value in zip(whole.columns, shown.values, strict=True):
             if column.id:
@@ -59,9 +59,11 @@ def rows(standing: Standing) -> list[dict[str, Any]]:
     return found
 
 
-def _difference(name: str, verdicts: Mapping[str, Verdict], arm: Arm) -> dict[str, float | None]:
+def _difference(
+    name: str, verdicts: Mapping[str, Verdict], variant: Variant
+) -> dict[str, float | None]:
     """A difference of quality, and the ends of its 95 % interval."""
-    found = verdicts.get(arm.id)
+    found = verdicts.get(variant.id)
     if found is None:
         return dict.fromkeys((name, f"{name}_low", f"{name}_high"))
     interval = found.difference

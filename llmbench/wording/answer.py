@@ -11,8 +11,8 @@ from llmbench import text
 from llmbench.analysis.choice import picked
 from llmbench.analysis.groups import group
 from llmbench.analysis.standing import Standing
-from llmbench.record.arm import Arm
 from llmbench.record.figure import unseeing
+from llmbench.record.variant import Variant
 from llmbench.units import spoken
 from llmbench.wording import phrases, reason
 
@@ -24,7 +24,7 @@ class Answer:
     headline: str
     sentences: tuple[str, ...]
     rule: str
-    pick: Arm | None = None
+    pick: Variant | None = None
     limit: str = ""
     """How far the headline can be trusted, to follow it; empty where that goes without saying."""
 
@@ -54,16 +54,20 @@ def answer(standing: Standing) -> Answer:
     return _picked(standing, base)
 
 
-def untrained(standing: Standing) -> Arm | None:
-    """The base model's arm, where its quality can be held against the best's."""
+def untrained(standing: Standing) -> Variant | None:
+    """The base model's variant, where its quality can be held against the best's."""
     if standing.best is None:
         return None
     wanted = group(standing.best)
-    bases = (arm for arm in standing.arms if not arm.cell.trains and group(arm) == wanted)
-    return next((arm for arm in bases if arm.id in standing.verdicts), None)
+    bases = (
+        variant
+        for variant in standing.variants
+        if not variant.cell.trains and group(variant) == wanted
+    )
+    return next((variant for variant in bases if variant.id in standing.verdicts), None)
 
 
-def _picked(standing: Standing, base: Arm | None) -> Answer:
+def _picked(standing: Standing, base: Variant | None) -> Answer:
     found = picked(standing)
     said = [*reason.reasons(standing, found)]
     if base is not None:
@@ -71,23 +75,23 @@ def _picked(standing: Standing, base: Arm | None) -> Answer:
         said.append(f"The untrained {standing.name(base)} scores {quality}.")
         below = [a for a in standing.competing if standing.merit(a) < standing.merit(base)]
         if below:
-            names = text.listed([standing.name(arm) for arm in below])
+            names = text.listed([standing.name(variant) for variant in below])
             said.append(f"{names} {'end' if len(below) > 1 else 'ends'} below that.")
-    name = standing.name(found.arm)
+    name = standing.name(found.variant)
     return Answer(
         f"Try {name} first" if standing.one_seed else f"Pick {name}",
         tuple(said),
         phrases.rule(standing),
-        found.arm,
+        found.variant,
         ", ".join(reason.limits(standing, found)),
     )
 
 
 def _no_verdict(standing: Standing) -> Answer:
     """Of methods, where fewer than two learnt."""
-    learnt = [standing.name(arm) for arm in standing.competing]
+    learnt = [standing.name(variant) for variant in standing.competing]
     who = f"only {learnt[0]} learnt" if learnt else f"no {phrases.row(standing)} learnt"
-    have = (_figures(standing, arm) for arm in standing.competing)
+    have = (_figures(standing, variant) for variant in standing.competing)
     return Answer(
         f"No verdict on methods: {who}",
         (*reason.unranked(standing), *have, *_causes(standing)),
@@ -109,7 +113,7 @@ def _nothing_fits(standing: Standing) -> Answer:
     )
 
 
-def _nothing_better(standing: Standing, best: Arm, base: Arm) -> Answer:
+def _nothing_better(standing: Standing, best: Variant, base: Variant) -> Answer:
     """No cell is better than the untrained model."""
     verdict = standing.verdicts[base.id]
     row, steps = phrases.row(standing), text.plural(best.cell.settings.steps, "step")
@@ -176,17 +180,17 @@ def _speed_and_memory(standing: Standing) -> str:
     )
 
 
-def _only(standing: Standing, arm: Arm) -> Answer:
+def _only(standing: Standing, variant: Variant) -> Answer:
     """Of one method alone the base model tells whether it is worth anything."""
     base = untrained(standing)
-    name, rule = standing.name(arm), phrases.rule(standing)
+    name, rule = standing.name(variant), phrases.rule(standing)
     if base is None:
-        said = f"{_figures(standing, arm)} There is nothing to hold it against."
+        said = f"{_figures(standing, variant)} There is nothing to hold it against."
         return Answer(f"Only {name} can be judged", (said, *_causes(standing)), rule)
     if standing.word(base) != "worse":
-        return _nothing_better(standing, arm, base)
+        return _nothing_better(standing, variant, base)
     learnt = (
-        f"{_figures(standing, arm)} The untrained {standing.name(base)} has "
+        f"{_figures(standing, variant)} The untrained {standing.name(base)} has "
         f"{phrases.label(standing)} {phrases.quality(standing, base)} "
         f"({phrases.difference(standing.verdicts[base.id])})."
     )
@@ -196,20 +200,20 @@ def _only(standing: Standing, arm: Arm) -> Answer:
     return Answer(headline, (learnt, more, *_causes(standing)), rule, limit=limit)
 
 
-def _figures(standing: Standing, arm: Arm) -> str:
+def _figures(standing: Standing, variant: Variant) -> str:
     """What one has, where there is nothing else to say of it."""
-    figures = [f"{phrases.memory(arm)} of {standing.memory_word}"]
+    figures = [f"{phrases.memory(variant)} of {standing.memory_word}"]
     if standing.timed:
-        figures.append(phrases.speed(arm))
+        figures.append(phrases.speed(variant))
     if standing.score:
-        figures.insert(0, f"{phrases.label(standing)} {phrases.quality(standing, arm)}")
-    return f"{standing.name(arm)} has {text.listed(figures)}."
+        figures.insert(0, f"{phrases.label(standing)} {phrases.quality(standing, variant)}")
+    return f"{standing.name(variant)} has {text.listed(figures)}."
 
 
 def _none(standing: Standing) -> Answer:
-    trained = [arm for arm in standing.arms if arm.cell.trains]
+    trained = [variant for variant in standing.variants if variant.cell.trains]
     headline = "No cell ended well"
-    if any(arm.well for arm in trained):
+    if any(variant.well for variant in trained):
         headline = f"No {phrases.row(standing)} has all the figures that an answer needs"
     if not standing.records:
         headline = "There are no records"
@@ -227,6 +231,6 @@ def _causes(standing: Standing) -> Iterator[str]:
         yield f"Of {text.plural(len(standing.records), 'cell')}, {ended}."
         name = text.code(standing.cell_names[bad[0].cell.id])
         yield f"{name}: {text.cut(bad[0].reason or 'no reason is known.', 300)}"
-    wrong = [standing.name(arm) for arm in standing.arms if standing.problem(arm)]
+    wrong = [standing.name(variant) for variant in standing.variants if standing.problem(variant)]
     if wrong:
         yield f"{text.listed(wrong)} did not start from the base model's loss."

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from llmbench import text
 from llmbench.analysis import checks, fairness, steadiness
 from llmbench.analysis.names import named
-from llmbench.record.arm import arms
 from llmbench.record.record import Record
+from llmbench.record.variant import variants
 
 MOST_WARNINGS = 3
 """Warnings beside the answer: of more, none is read."""
@@ -30,12 +30,12 @@ def cautions(records: Sequence[Record]) -> list[str]:
 
 def _warned(records: Sequence[Record]) -> Iterator[str]:
     """What workers warned of: a line for all that was said of the same methods."""
-    found = arms(records)
-    names = named([arm.cell for arm in found])
+    found = variants(records)
+    names = named([variant.cell for variant in found])
     said = defaultdict(list)
-    for arm in found:
-        for warning in dict.fromkeys(w for r in arm.records for w in r.warnings):
-            said[warning].append(text.code(names[arm.cell.id]))
+    for variant in found:
+        for warning in dict.fromkeys(w for r in variant.records for w in r.warnings):
+            said[warning].append(text.code(names[variant.cell.id]))
     alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for warning, of in said.items():
         alike[tuple(of)].append(warning)

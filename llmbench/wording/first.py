@@ -7,8 +7,8 @@ from llmbench.analysis import field
 from llmbench.analysis.standing import Standing
 from llmbench.analysis.tuning import searches
 from llmbench.plugin import registry
-from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison
+from llmbench.record.variant import Variant
 from llmbench.wording import phrases
 
 LEAST_SURE = 3
@@ -38,7 +38,7 @@ def _rates(whole: Comparison, standing: Standing) -> str:
     return "at the given learning rates, which may suit some methods better than others"
 
 
-def trust(standing: Standing, pick: Arm | None) -> str:
+def trust(standing: Standing, pick: Variant | None) -> str:
     """How far the pick can be trusted, in a sentence; empty without one."""
     best = standing.best
     if pick is None or best is None or standing.score is None:
@@ -48,9 +48,9 @@ def trust(standing: Standing, pick: Arm | None) -> str:
             "Not sure yet: each method was trained once, and one training cannot tell a better "
             f"method from a luckier one. {_more(standing)}"
         )
-    others = [arm for arm in standing.fitting if arm is not pick]
+    others = [variant for variant in standing.fitting if variant is not pick]
     undecided = standing.undecided(pick)
-    level = [arm for arm in standing.level() if arm in others]
+    level = [variant for variant in standing.level() if variant in others]
     label = standing.score.label
     if undecided:
         some = f"{len(undecided)} of " if len(undecided) < len(others) else ""
@@ -76,7 +76,7 @@ def _more(standing: Standing) -> str:
 def meanings(standing: Standing) -> tuple[tuple[str, str], ...]:
     """Each strategy that is compared, and what it does, as whoever offers it says."""
     offered = registry().strategies.items()
-    members = dict.fromkeys(m.id for arm in standing.arms for m in arm.cell.members)
+    members = dict.fromkeys(m.id for variant in standing.variants for m in variant.cell.members)
     return tuple(
         (text.clean(member), text.clean(offered[member].summary))
         for member in members
@@ -84,10 +84,10 @@ def meanings(standing: Standing) -> tuple[tuple[str, str], ...]:
     )
 
 
-def rivals(standing: Standing, pick: Arm | None, most: int = 2) -> tuple[Arm, ...]:
+def rivals(standing: Standing, pick: Variant | None, most: int = 2) -> tuple[Variant, ...]:
     """The pick, who comes next to it, and the untrained model, as far as there are any."""
     of = standing.quality_of if standing.score else field.speed
-    ranked = sorted(standing.competing, key=lambda arm: -(of(arm) or 0.0))
+    ranked = sorted(standing.competing, key=lambda variant: -(of(variant) or 0.0))
     first = [pick] if pick else []
-    base = [arm for arm in standing.arms if not arm.cell.trains and arm.well]
+    base = [variant for variant in standing.variants if not variant.cell.trains and variant.well]
     return (*list(dict.fromkeys([*first, *ranked]))[:most], *base[:1])

@@ -32,9 +32,9 @@ def labels(names: Sequence[str]) -> dict[str, str]:
 
 
 def short_names(standing: Standing) -> dict[str, str]:
-    """The label of each row of the table, by the id of its arm."""
+    """The label of each row of the table, by the id of its variant."""
     short = labels(list(standing.names.values()))
-    return {arm: short[name] for arm, name in standing.names.items()}
+    return {variant: short[name] for variant, name in standing.names.items()}
 
 
 def legend(labelled: dict[str, str]) -> str:

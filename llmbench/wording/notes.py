@@ -60,17 +60,17 @@ def gravest(found: Sequence[Note]) -> tuple[Note, ...]:
 
 
 def _wrong(standing: Standing) -> Iterator[Note]:
-    for arm in standing.arms:
-        problem = standing.problem(arm)
+    for variant in standing.variants:
+        problem = standing.problem(variant)
         if problem:
-            yield Note("wrong", f"{standing.name(arm)} is out of the running. {problem}")
+            yield Note("wrong", f"{standing.name(variant)} is out of the running. {problem}")
 
 
 def _unlearnt(standing: Standing) -> Iterator[Note]:
-    for arm in standing.arms:
-        found = standing.finding(arm)
+    for variant in standing.variants:
+        found = standing.finding(variant)
         if found:
-            text = f"{standing.name(arm)} did not learn, which says nothing of its method: "
+            text = f"{standing.name(variant)} did not learn, which says nothing of its method: "
             yield Note("warning", text + found.reason)
 
 
@@ -91,9 +91,9 @@ def _blind(standing: Standing) -> Iterator[Note]:
 
 def _unchecked(standing: Standing) -> Iterator[Note]:
     found = {r.cell.id for r in unchecked(standing.records)}
-    arms = [a for a in standing.arms if any(r.cell.id in found for r in a.records)]
-    if arms:
-        names = words.listed([standing.name(arm) for arm in arms])
+    variants = [a for a in standing.variants if any(r.cell.id in found for r in a.records)]
+    if variants:
+        names = words.listed([standing.name(variant) for variant in variants])
         yield Note(
             "warning",
             f"The untrained model's first loss is not known, so that nobody can tell whether "
@@ -103,14 +103,14 @@ def _unchecked(standing: Standing) -> Iterator[Note]:
 
 def _elsewhere(standing: Standing) -> Iterator[Note]:
     """What starts elsewhere than the base model, as its strategies declare."""
-    for arm in standing.arms:
-        reason = elsewhere(arm.first)
+    for variant in standing.variants:
+        reason = elsewhere(variant.first)
         if reason:
-            loss = arm.first.first_loss
+            loss = variant.first.first_loss
             at = "" if loss is None else f" (first loss {loss:.3f})"
             yield Note(
                 "note",
-                f"{standing.name(arm)} does not start from the base model's loss, as it "
+                f"{standing.name(variant)} does not start from the base model's loss, as it "
                 f"declares{at}: {words.clean(reason)}",
             )
 
@@ -118,9 +118,9 @@ def _elsewhere(standing: Standing) -> Iterator[Note]:
 def _quantized(standing: Standing) -> Iterator[Note]:
     """What quantisation alone does to the base model, before anything is learnt."""
     costs = {
-        standing.name(arm): cost
-        for arm in standing.arms
-        if (cost := quantization_cost(arm.first, standing.records)) and cost > COSTLY
+        standing.name(variant): cost
+        for variant in standing.variants
+        if (cost := quantization_cost(variant.first, standing.records)) and cost > COSTLY
     }
     if costs:
         listed = words.listed([f"{words.share(cost)} in {name}" for name, cost in costs.items()])
@@ -144,14 +144,14 @@ def _missing(comparison: Comparison) -> Iterator[Note]:
 
 def _ended(standing: Standing) -> Iterator[Note]:
     """What is not in the running because of how it ended, or is so with fewer seeds."""
-    skipped = [a for a in standing.arms if not a.well and a.first.status == "skipped"]
-    bad = [a for a in standing.arms if len(a.well) < len(a.records) and a not in skipped]
-    for arms, what in (
+    skipped = [a for a in standing.variants if not a.well and a.first.status == "skipped"]
+    bad = [a for a in standing.variants if len(a.well) < len(a.records) and a not in skipped]
+    for variants, what in (
         ([a for a in bad if not a.sound], "Not in the running"),
         ([a for a in bad if a.sound], "Interrupted, and in the running with fewer seeds"),
     ):
-        if arms:
-            named = words.listed([f"{standing.name(a)} ({a.ending()})" for a in arms])
+        if variants:
+            named = words.listed([f"{standing.name(a)} ({a.ending()})" for a in variants])
             yield Note("warning", f"{what}: {named}. The table says why.")
     if skipped:
         yield Note("note", f"Skipped: {words.listed([standing.name(a) for a in skipped])}.")
@@ -168,9 +168,9 @@ def _groups(standing: Standing) -> Iterator[Note]:
     """Whom the answer is for, where not all cells compare with each other."""
     if not _several(standing):
         return
-    found = [arm for arm in standing.competing or standing.arms if arm.cell.trains]
-    others = [a for a in standing.arms if a.cell.trains and group(a) != group(found[0])]
-    shared, other = field.shared(found[0]), [field.shared(arm) for arm in others]
+    found = [variant for variant in standing.competing or standing.variants if variant.cell.trains]
+    others = [a for a in standing.variants if a.cell.trains and group(a) != group(found[0])]
+    shared, other = field.shared(found[0]), [field.shared(variant) for variant in others]
     telling = [f"{n} {v}" for n, v in shared.items() if any(o.get(n, v) != v for o in other)]
     yield Note(
         "warning",
@@ -181,8 +181,17 @@ def _groups(standing: Standing) -> Iterator[Note]:
 
 
 def _several(standing: Standing) -> bool:
-    """Whether there are trained arms that do not compare with each other."""
-    return len({group(arm) for arm in standing.arms if arm.well and arm.cell.trains}) > 1
+    """Whether there are trained variants that do not compare with each other."""
+    return (
+        len(
+            {
+                group(variant)
+                for variant in standing.variants
+                if variant.well and variant.cell.trains
+            }
+        )
+        > 1
+    )
 
 
 def _notices(comparison: Comparison, standing: Standing) -> Iterator[Note]:

@@ -8,8 +8,8 @@ from statistics import fmean
 
 from llmbench import text
 from llmbench.analysis.standing import Standing
-from llmbench.record.arm import Arm
 from llmbench.record.record import Memory, MemoryParts, Record
+from llmbench.record.variant import Variant
 from llmbench.text import size
 
 PARTS = {
@@ -27,7 +27,7 @@ HEADER = (*(p[0].upper() + p[1:] for p in PARTS.values()), "Together")
 class Peak:
     """A row's peak taken apart: as it was measured, or as it was predicted."""
 
-    arm: Arm
+    variant: Variant
     parts: tuple[float, ...]
     """Bytes, in the order of PARTS."""
     predicted: bool
@@ -43,25 +43,25 @@ class Peak:
         return tuple(size(b) if b else "0" for b in (*self.parts, self.total_bytes))
 
 
-def peaks(arm: Arm) -> Iterator[Peak]:
+def peaks(variant: Variant) -> Iterator[Peak]:
     """The measured peak and the predicted one, as far as they are known."""
     for predicted, of in ((False, _measured), (True, _predicted)):
-        held = [parts for record in arm.counted if (parts := of(record))]
+        held = [parts for record in variant.counted if (parts := of(record))]
         if held:
             means = (fmean(getattr(parts, name) for parts in held) for name in PARTS)
-            yield Peak(arm, tuple(means), predicted)
+            yield Peak(variant, tuple(means), predicted)
 
 
 def outside(standing: Standing) -> Iterator[str]:
     """Sentences on memory that the allocator does not count."""
-    beyond = sorted(b for arm in standing.arms if (b := arm.mean(_of("outside_bytes"))))
+    beyond = sorted(b for variant in standing.variants if (b := variant.mean(_of("outside_bytes"))))
     if beyond:
         least, most = size(beyond[0]), size(beyond[-1])
         yield (
             f"Outside the allocator, processes held {text.span(least, most)} more: the CUDA "
             "context, and what libraries take by themselves."
         )
-    paged = {standing.name(a): b for a in standing.arms if (b := a.mean(_of("paged_bytes")))}
+    paged = {standing.name(a): b for a in standing.variants if (b := a.mean(_of("paged_bytes")))}
     if paged:
         held = text.listed([f"{size(b)} for {name}" for name, b in paged.items()])
         yield (

@@ -1,4 +1,4 @@
-"""Phrases that the answer is made of: an arm's figures, a difference, the rule."""
+"""Phrases that the answer is made of: a variant's figures, a difference, the rule."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llmbench.analysis.pick import SAME
 from llmbench.analysis.standing import Standing
 from llmbench.analysis.statistics.need import Need
 from llmbench.analysis.statistics.verdict import Verdict
-from llmbench.record.arm import Arm
+from llmbench.record.variant import Variant
 from llmbench.text import size
 from llmbench.units import spoken
 from llmbench.wording import figures
@@ -41,7 +41,7 @@ def _who(standing: Standing) -> str:
         *(["learnt"] if any(r.validation for r in standing.records) else []),
         "has every figure that counts",
     ]
-    count = f"{len(standing.competing)} of {text.plural(len(standing.arms), row(standing))}"
+    count = f"{len(standing.competing)} of {text.plural(len(standing.variants), row(standing))}"
     verb = "does" if len(standing.competing) == 1 else "do"
     return f"A {row(standing)} competes if it {text.listed(wanted)}; {count} {verb}."
 
@@ -87,9 +87,9 @@ def top(standing: Standing) -> str:
     return "lowest" if standing.score and standing.score.sign < 0 else "highest"
 
 
-def quality(standing: Standing, arm: Arm) -> str:
-    """An arm's quality."""
-    value = standing.quality_of(arm)
+def quality(standing: Standing, variant: Variant) -> str:
+    """A variant's quality."""
+    value = standing.quality_of(variant)
     return (
         text.DASH
         if value is None or not standing.score
@@ -97,26 +97,26 @@ def quality(standing: Standing, arm: Arm) -> str:
     )
 
 
-def spread(standing: Standing, arm: Arm) -> str:
-    """The interval of an arm's quality, with a space before it."""
+def spread(standing: Standing, variant: Variant) -> str:
+    """The interval of a variant's quality, with a space before it."""
     if standing.score is None:
         return ""
-    found = figures.bounds(standing.score, standing.quality.get(arm.id))
+    found = figures.bounds(standing.score, standing.quality.get(variant.id))
     return f" {found}" if found else ""
 
 
-def memory(arm: Arm) -> str:
-    """An arm's peak memory."""
-    return size(field.memory(arm) or 0.0)
+def memory(variant: Variant) -> str:
+    """A variant's peak memory."""
+    return size(field.memory(variant) or 0.0)
 
 
-def speed(arm: Arm) -> str:
-    """An arm's training speed."""
-    return figures.figure_value(SPEED, field.speed(arm) or 0.0)
+def speed(variant: Variant) -> str:
+    """A variant's training speed."""
+    return figures.figure_value(SPEED, field.speed(variant) or 0.0)
 
 
 def difference(verdict: Verdict) -> str:
-    """How far an arm is from the best."""
+    """How far a variant is from the best."""
     return f"difference {figures.difference(verdict.difference)}"
 
 

@@ -6,23 +6,23 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean, median
 
 from llmbench.analysis.standing import Standing
-from llmbench.record.arm import Arm
 from llmbench.record.figure import peak_memory, peak_memory_kind, predicted_memory
 from llmbench.record.record import Record
+from llmbench.record.variant import Variant
 from llmbench.text import code, plural, share, size
 
 NOTHING = 0.0005
 """An error that rounds to nothing."""
 
 
-def error(arm: Arm) -> float | None:
+def error(variant: Variant) -> float | None:
     """By what share the predicted peak is above the measured; None where there are not both."""
-    return _error(arm.counted)
+    return _error(variant.counted)
 
 
-def beside(arm: Arm) -> str:
+def beside(variant: Variant) -> str:
     """`predicted 34.9 GiB, -0.6 %`; empty where nothing was predicted or measured."""
-    off, held = error(arm), arm.mean(predicted_memory)
+    off, held = error(variant), variant.mean(predicted_memory)
     return "" if off is None or held is None else f"predicted {size(held)}, {share(off)}"
 
 
@@ -32,9 +32,9 @@ def predicted(record: Record) -> str:
     return held if off is None else f"{held}, {share(off)} against the measured"
 
 
-def shortage(arm: Arm) -> str:
-    """What was predicted of an arm that had too little memory, and what its device has."""
-    record = next((r for r in arm.records if r.predicted and _short(r)), None)
+def shortage(variant: Variant) -> str:
+    """What was predicted of a variant that had too little memory, and what its device has."""
+    record = next((r for r in variant.records if r.predicted and _short(r)), None)
     held = record and predicted_memory(record)
     if not record or not held or not record.environment or size(held) in (record.reason or ""):
         return ""

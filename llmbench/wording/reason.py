@@ -9,20 +9,21 @@ from llmbench import text
 from llmbench.analysis.choice import Picked
 from llmbench.analysis.groups import group
 from llmbench.analysis.standing import Standing
-from llmbench.record.arm import Arm
+from llmbench.record.variant import Variant
 from llmbench.units import spoken
 from llmbench.wording import figures, phrases
 
 
 def limits(standing: Standing, picked: Picked) -> Iterator[str]:
     """How far the pick can be trusted, in clauses that follow the headline."""
-    rivals = standing.undecided(picked.arm)
+    rivals = standing.undecided(picked.variant)
     if standing.one_seed:
         yield "as far as one seed can tell"
     elif rivals:
-        found = standing.power(picked.arm)
+        found = standing.power(picked.variant)
         here = f" (can tell {phrases.told(found)} here)" if found else ""
-        yield f"undecided against {text.listed([standing.name(arm) for arm in rivals], 2)}{here}"
+        names = [standing.name(variant) for variant in rivals]
+        yield f"undecided against {text.listed(names, 2)}{here}"
     if unlearnt(standing):
         yield "of those that learnt"
     if any(_given_rates(standing)):
@@ -46,19 +47,19 @@ def reasons(standing: Standing, picked: Picked) -> Iterator[str]:
     yield from _on_speed(standing, picked)
 
 
-def unlearnt(standing: Standing) -> list[Arm]:
+def unlearnt(standing: Standing) -> list[Variant]:
     """Those that would be in the running, had they learnt."""
-    found = [arm for arm in standing.arms if standing.finding(arm)]
-    alike = {group(arm) for arm in standing.competing}
-    return [arm for arm in found if not alike or group(arm) in alike]
+    found = [variant for variant in standing.variants if standing.finding(variant)]
+    alike = {group(variant) for variant in standing.competing}
+    return [variant for variant in found if not alike or group(variant) in alike]
 
 
 def unranked(standing: Standing) -> Iterator[str]:
     """Who is missing because it did not learn, and the way out."""
-    for arm in unlearnt(standing):
-        found = standing.finding(arm)
+    for variant in unlearnt(standing):
+        found = standing.finding(variant)
         if found:
-            yield f"{standing.name(arm)} did not learn, and is not ranked: {found.reason}"
+            yield f"{standing.name(variant)} did not learn, and is not ranked: {found.reason}"
 
 
 def leads(standing: Standing, also: str = "") -> str:
@@ -69,13 +70,13 @@ def leads(standing: Standing, also: str = "") -> str:
         return f"{also}trains fastest, at {at}"
     if len(others) + 1 == len(standing.fitting or standing.competing):
         return f"has the highest speed as measured, {at}, which is not told apart from any other's"
-    names = text.listed([standing.name(arm) for arm in others], 4)
+    names = text.listed([standing.name(variant) for variant in others], 4)
     return f"is {also}among the fastest, at {at} (not told apart from it: {names})"
 
 
 def _level(standing: Standing, picked: Picked) -> str:
     """Why this one of several that are as good or undecided."""
-    seen = {standing.word(arm) for arm in picked.others}
+    seen = {standing.word(variant) for variant in picked.others}
     which = " or ".join(word for word in ("as good", "undecided") if word in seen)
     count = text.plural(len(picked.others) + 1, phrases.row(standing))
     ground = _ground(standing, picked, f"the {count} that are {which}")
@@ -85,10 +86,10 @@ def _level(standing: Standing, picked: Picked) -> str:
 def _lead(standing: Standing, picked: Picked) -> str:
     """How the pick's quality stands to the best's."""
     label, best = phrases.label(standing), picked.best
-    own = f"{phrases.quality(standing, picked.arm)}{phrases.spread(standing, picked.arm)}"
-    if picked.arm is best:
+    own = f"{phrases.quality(standing, picked.variant)}{phrases.spread(standing, picked.variant)}"
+    if picked.variant is best:
         return f"It has the {phrases.top(standing)} {label}, {own}"
-    verdict = standing.verdicts[picked.arm.id]
+    verdict = standing.verdicts[picked.variant.id]
     difference = phrases.difference(verdict)
     figures = f"({own} against {phrases.quality(standing, best)}, {difference})"
     if verdict.word == "as good":
@@ -99,7 +100,7 @@ def _lead(standing: Standing, picked: Picked) -> str:
 
 def _ground(standing: Standing, picked: Picked, level: str) -> str:
     """What decides among those that are as good or undecided."""
-    least = f"the least {standing.memory_word}, {phrases.memory(picked.arm)}"
+    least = f"the least {standing.memory_word}, {phrases.memory(picked.variant)}"
     if not picked.by:
         return f"Of {level} it needs {least}"
     there = " to quality" if picked.by == "time" else ""
@@ -112,12 +113,12 @@ def _ground(standing: Standing, picked: Picked, level: str) -> str:
             f"and of them needs {least}"
         )
     if picked.by == "time":
-        took = text.seconds(fmean(standing.times_of(picked.arm)))
+        took = text.seconds(fmean(standing.times_of(picked.variant)))
         return f"Of {level} it is the fastest to quality, in {took} of training"
-    return f"Of {level} it trains fastest, at {phrases.speed(picked.arm)}"
+    return f"Of {level} it trains fastest, at {phrases.speed(picked.variant)}"
 
 
-def _alone(standing: Standing, best: Arm) -> str:
+def _alone(standing: Standing, best: Variant) -> str:
     """Why the one that nothing is level with."""
     row, quality = phrases.row(standing), phrases.quality(standing, best)
     top = f"the {phrases.top(standing)} {phrases.label(standing)}"
@@ -127,7 +128,7 @@ def _alone(standing: Standing, best: Arm) -> str:
             f"It is the only {row} that needs {spoken(standing.budget or 0)} or less, "
             f"{phrases.memory(best)}, and has {phrases.label(standing)} {quality}."
         )
-    rest = [arm for arm in standing.fitting if standing.word(arm)]
+    rest = [variant for variant in standing.fitting if standing.word(variant)]
     if not rest:  # nothing was evaluated on the same examples
         return f"It has {figures}, and no other {row} can be held against it on that."
     beyond = "below" if phrases.top(standing) == "lowest" else "above"
@@ -146,13 +147,13 @@ def _tight(standing: Standing, picked: Picked) -> Iterator[str]:
         longer = f", and takes {picked.longer:.1f} times as long" if picked.longer else ""
         yield (
             f"Tight on memory: {standing.name(picked.tight)} needs {phrases.memory(picked.tight)} "
-            f"instead of {phrases.memory(picked.arm)}{longer}."
+            f"instead of {phrases.memory(picked.variant)}{longer}."
         )
 
 
-def _beyond_budget(standing: Standing, best: Arm) -> Iterator[str]:
+def _beyond_budget(standing: Standing, best: Variant) -> Iterator[str]:
     """What scores better, and needs more than it may."""
-    beyond = [arm for arm in standing.competing if arm not in standing.fitting]
+    beyond = [variant for variant in standing.competing if variant not in standing.fitting]
     higher = max((best, *beyond), key=standing.merit)
     if higher is not best:
         yield (
@@ -163,12 +164,12 @@ def _beyond_budget(standing: Standing, best: Arm) -> Iterator[str]:
 
 def _need(standing: Standing, picked: Picked) -> Iterator[str]:
     """What would decide what the pick rests on."""
-    rivals = standing.undecided(picked.arm)
-    found = standing.power(picked.arm)
+    rivals = standing.undecided(picked.variant)
+    found = standing.power(picked.variant)
     if found:
         yield phrases.takes(found)
-    elif picked.arm is not picked.best and picked.best in rivals:
-        difference = standing.verdicts[picked.arm.id].difference
+    elif picked.variant is not picked.best and picked.best in rivals:
+        difference = standing.verdicts[picked.variant.id].difference
         if difference.low == difference.high == 0:
             yield "Both have the same score on every example."
 
@@ -191,7 +192,7 @@ def _expected(standing: Standing, picked: Picked) -> Iterator[str]:
 
 def _given_rates(standing: Standing) -> Iterator[str]:
     """That one may be worse for its learning rate alone, where one is said to be worse."""
-    worse = any(standing.word(arm) == "worse" for arm in standing.fitting)
+    worse = any(standing.word(variant) == "worse" for variant in standing.fitting)
     if worse and not standing.tuned:
         yield (
             "Methods are compared at the given learning rates, which may suit some of them better: "
@@ -203,12 +204,12 @@ def _on_speed(standing: Standing, picked: Picked) -> Iterator[str]:
     fastest = standing.fastest()
     if not fastest:
         return
-    own, first = phrases.speed(picked.arm), standing.name(fastest[0])
+    own, first = phrases.speed(picked.variant), standing.name(fastest[0])
     top = phrases.speed(fastest[0])
-    if picked.arm is fastest[0]:
+    if picked.variant is fastest[0]:
         if picked.by != "speed" or picked.equal > 1:  # else it is said already
             yield f"It {leads(standing, 'also ')}."
-    elif picked.arm in fastest:
+    elif picked.variant in fastest:
         yield (
             f"It trained at {own} and {first} at {top}: a difference that these cells cannot tell "
             "from chance."

@@ -9,7 +9,7 @@ from typing import Literal
 
 from llmbench.analysis.standing import FULL_STATISTICS, Standing
 from llmbench.analysis.statistics.rate import CELL
-from llmbench.record.arm import Arm
+from llmbench.record.variant import Variant
 from llmbench.text import code, extent, listed, percent, plural
 from llmbench.wording import phrases, predicted
 from llmbench.wording.answer import answer
@@ -68,7 +68,7 @@ def _quality(standing: Standing) -> Iterator[Said]:
         )
 
 
-def _few(standing: Standing, best: Arm) -> Iterator[Said]:
+def _few(standing: Standing, best: Variant) -> Iterator[Said]:
     """That there are too few examples for what intervals say of themselves."""
     held = [e.scores.get(standing.score.id) for e in best.first.examples] if standing.score else []
     zeros = sum(value == 0 for value in held) > len(held) / 2
@@ -82,9 +82,9 @@ def _few(standing: Standing, best: Arm) -> Iterator[Said]:
         )
 
 
-def _lone(standing: Standing, best: Arm) -> Iterator[Said]:
+def _lone(standing: Standing, best: Variant) -> Iterator[Said]:
     """Who cannot be held against the best, for want of seeds that both have."""
-    names = [standing.name(arm) for arm in standing.lone]
+    names = [standing.name(variant) for variant in standing.lone]
     if names:
         verb = "has" if len(names) == 1 else "have"
         yield (
@@ -96,7 +96,7 @@ def _lone(standing: Standing, best: Arm) -> Iterator[Said]:
 
 
 def _power(standing: Standing) -> Iterator[Said]:
-    """How much quality could be lost by picking an arm that is undecided against the best."""
+    """How much quality could be lost by picking a variant that is undecided against the best."""
     pick = answer(standing).pick
     verdict = standing.verdicts.get(pick.id) if pick else None
     if not (pick and verdict and standing.score) or -verdict.difference.low <= WIDE:
@@ -110,17 +110,17 @@ def _power(standing: Standing) -> Iterator[Said]:
     )
 
 
-def _held(arm: Arm) -> str:
-    examples = plural(len(arm.first.examples), "example")
-    return f"{plural(len(arm.seeds), 'seed')} and {examples}"
+def _held(variant: Variant) -> str:
+    examples = plural(len(variant.first.examples), "example")
+    return f"{plural(len(variant.seeds), 'seed')} and {examples}"
 
 
 def _same_predictions(standing: Standing) -> Iterator[Said]:
     alike = defaultdict(list)
-    for arm in standing.competing:
-        said = tuple(e.prediction for r in arm.counted for e in r.examples)
+    for variant in standing.competing:
+        said = tuple(e.prediction for r in variant.counted for e in r.examples)
         if said:
-            alike[said].append(standing.name(arm))
+            alike[said].append(standing.name(variant))
     same = [listed(names, 4) for names in alike.values() if len(names) > 1]
     if same:
         text = "; ".join(same[:MOST_GROUPS]) + ("; and more" if len(same) > MOST_GROUPS else "")
@@ -192,10 +192,10 @@ def _kernels(standing: Standing) -> Iterator[Said]:
 
 
 def _many(standing: Standing) -> Iterator[Said]:
-    if len(standing.arms) > FULL_STATISTICS:
+    if len(standing.variants) > FULL_STATISTICS:
         yield (
             "note",
-            f"Of {plural(len(standing.arms), phrases.row(standing))}, intervals and verdicts "
+            f"Of {plural(len(standing.variants), phrases.row(standing))}, intervals and verdicts "
             f"are worked out for the {FULL_STATISTICS} highest in quality and the "
             f"{FULL_STATISTICS} fastest only.",
         )

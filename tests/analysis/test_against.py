@@ -53,7 +53,7 @@ def test_the_worst_regressions_are_named_the_largest_first():
 def test_the_loss_of_references_tells_what_the_score_does_not():
     standing = stand(comparison(compared()))
     (found,) = against(standing)
-    assert standing.word(found.arm) == "undecided"
+    assert standing.word(found.variant) == "undecided"
     assert found.loss.word == "worse"
     assert found.loss.difference.estimate == pytest.approx(0.1, abs=0.01)
 

@@ -7,8 +7,8 @@ from llmbench.analysis import effects as attribution
 from llmbench.analysis.effects import MOST_EFFECTS, Effect, Part
 from llmbench.analysis.statistics.interval import Interval
 from llmbench.analysis.statistics.quality import all_differences
-from llmbench.record.arm import arms
 from llmbench.record.record import Record
+from llmbench.record.variant import variants
 
 CHECKPOINTED, FLASH = "gradient-checkpointing", "flash-attention"
 
@@ -18,7 +18,7 @@ def run(composition: str, gib: float, rate: float, quality: float = 0.5, seed: i
 
 
 def effects(records: list[Record], score: str | None = None) -> list[Effect]:
-    found = arms(records)
+    found = variants(records)
     return attribution.effects(found, all_differences(found, score) if score else None)
 
 
@@ -133,7 +133,7 @@ def test_of_too_few_steps_there_is_a_speed_and_no_verdict_on_it():
 def test_quality_is_judged_as_everywhere_on_the_page():
     names = ("full", "lora", f"full+{FLASH}", f"full+{CHECKPOINTED}")
     records = [run(name, 30, 9_000, seed=seed) for name in names for seed in range(2)]
-    found, page = effects(records, "rougeL"), all_differences(arms(records), "rougeL")
+    found, page = effects(records, "rougeL"), all_differences(variants(records), "rougeL")
     assert len(found) == 3
     for effect in found:
         ends = (f"{effect.after}.llama.s0", f"{effect.before}.llama.s0")

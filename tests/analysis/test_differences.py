@@ -11,31 +11,31 @@ from llmbench.analysis.statistics.differences import differences, quantile
 from llmbench.analysis.statistics.interval import quantile as student
 
 
-def page(arms=7, seeds=3, examples=60, luck=0.01, number=0, losses=()):
-    """Scores by arm and seed; the first arms are worse by the losses."""
+def page(variants=7, seeds=3, examples=60, luck=0.01, number=0, losses=()):
+    """Scores by variant and seed; the first variants are worse by the losses."""
     draw = np.random.default_rng(number)
     hard = draw.normal(0, 0.2, examples)
-    lost = [*losses, *[0.0] * (arms - len(losses))]
+    lost = [*losses, *[0.0] * (variants - len(losses))]
     return {
         str(n): {
             s: 0.5 - lost[n] + hard + draw.normal(0, luck) + draw.normal(0, 0.1, examples)
             for s in range(seeds)
         }
-        for n in range(arms)
+        for n in range(variants)
     }
 
 
-def test_with_two_arms_the_interval_is_student_s():
+def test_with_two_variants_the_interval_is_student_s():
     assert quantile(0.05, 2, 4) == pytest.approx(student(4))
 
 
-@pytest.mark.parametrize(("arms", "freedom", "published"), [(3, 10, 3.877), (7, 12, 4.950)])
-def test_with_more_arms_it_is_tukey_s(arms, freedom, published):
+@pytest.mark.parametrize(("variants", "freedom", "published"), [(3, 10, 3.877), (7, 12, 4.950)])
+def test_with_more_variants_it_is_tukey_s(variants, freedom, published):
     """The upper 5 % points of the studentised range, as the tables have them."""
-    assert quantile(0.05, arms, freedom) * 2**0.5 == pytest.approx(published, abs=0.002)
+    assert quantile(0.05, variants, freedom) * 2**0.5 == pytest.approx(published, abs=0.002)
 
 
-def test_two_arms_are_judged_as_by_a_test_of_their_own():
+def test_two_variants_are_judged_as_by_a_test_of_their_own():
     held = page(2, 3, examples=200, luck=0.05)
     means = [float((held["0"][s] - held["1"][s]).mean()) for s in range(3)]
     margin = student(2) * np.std(means, ddof=1) / 3**0.5
@@ -44,7 +44,7 @@ def test_two_arms_are_judged_as_by_a_test_of_their_own():
     assert margin < found.high - found.estimate < 1.01 * margin
 
 
-def test_equal_arms_are_told_apart_on_one_page_in_twenty_at_most():
+def test_equal_variants_are_told_apart_on_one_page_in_twenty_at_most():
     wrong = 0
     for number in range(200):
         found = differences(page(luck=0.02, number=number))
@@ -54,7 +54,7 @@ def test_equal_arms_are_told_apart_on_one_page_in_twenty_at_most():
     assert wrong <= 12
 
 
-def test_the_luck_of_all_arms_tells_what_the_seeds_of_two_cannot():
+def test_the_luck_of_all_variants_tells_what_the_seeds_of_two_cannot():
     pages = [page(luck=0.01, losses=(0.05,), examples=400, number=n) for n in range(30)]
     found = [differences(held) for held in pages]
     assert sum(one.verdict("0", "1").word == "worse" for one in found) >= 22
@@ -62,7 +62,7 @@ def test_the_luck_of_all_arms_tells_what_the_seeds_of_two_cannot():
     assert alone > 0.05
 
 
-def test_an_arm_that_is_less_steady_than_the_others_is_judged_by_its_own_luck():
+def test_a_variant_that_is_less_steady_than_the_others_is_judged_by_its_own_luck():
     held = page(luck=0.002, examples=400)
     shaky = {
         s: row + off for (s, row), off in zip(held["0"].items(), (0.1, -0.1, 0.02), strict=True)
@@ -72,7 +72,7 @@ def test_an_arm_that_is_less_steady_than_the_others_is_judged_by_its_own_luck():
     assert width["0", "1"] > 1.5 * width["1", "2"]
 
 
-def test_arms_that_score_the_same_count_once():
+def test_variants_that_score_the_same_count_once():
     held = page(3)
     twice = differences(held | {"copy": held["0"], "another": held["0"]})
     alone = differences(held)
@@ -99,7 +99,7 @@ def test_each_pair_is_judged_by_the_seeds_that_both_have():
     assert torn.interval("1", "2").estimate == whole.interval("1", "2").estimate
 
 
-def test_the_best_of_equal_arms_is_expected_where_all_are():
+def test_the_best_of_equal_variants_is_expected_where_all_are():
     chance = np.mean([differences(page(8, luck=0.02, number=n)).shrinkage for n in range(30)])
     assert chance < 0.3
     assert differences(page(8, luck=0.002, losses=(0.2, 0.1))).shrinkage > 0.9

@@ -68,7 +68,7 @@ def test_it_ends_well_and_its_first_loss_gives_it_away(comparison: Comparison) -
 def test_it_is_marked_and_cannot_win(comparison: Comparison) -> None:
     standing = stand(comparison)
     assert list(standing.problems) == [wrong(comparison).cell.id]
-    assert [arm.cell.composition for arm in standing.competing] == ["lora"]
+    assert [variant.cell.composition for variant in standing.competing] == ["lora"]
     first = notes(comparison, standing)[0]
     assert first.kind == "wrong"
     assert "`fast-and-wrong` is out of the running" in first.text

@@ -5,8 +5,8 @@ from records import GIB, cell, ok
 
 from llmbench.analysis import effects as attribution
 from llmbench.analysis.effects import Effect, Part, interactions
-from llmbench.record.arm import arms
 from llmbench.record.record import Record
+from llmbench.record.variant import variants
 
 CHECKPOINTED, FLASH = "gradient-checkpointing", "flash-attention"
 
@@ -16,7 +16,7 @@ def run(composition: str, gib: float, rate: float) -> Record:
 
 
 def effects(records: list[Record]) -> list[Effect]:
-    return attribution.effects(arms(records), None)
+    return attribution.effects(variants(records), None)
 
 
 SQUARE = [

@@ -9,8 +9,8 @@ import records
 
 from llmbench.analysis import learning
 from llmbench.analysis.learning import did_not_learn, time_to_quality, times_to_quality, unlearnt
-from llmbench.record.arm import Arm
 from llmbench.record.record import DataRef, Moved, Record, Validation
+from llmbench.record.variant import Variant
 
 BF16 = "bf16-true"
 
@@ -114,11 +114,11 @@ def test_what_only_tries_a_learning_rate_or_is_wrong_sets_no_target() -> None:
     assert times_to_quality([*made, wrong, tried]) == alone
 
 
-def test_an_arm_has_a_time_only_if_all_its_seeds_got_there() -> None:
+def test_a_variant_has_a_time_only_if_all_its_seeds_got_there() -> None:
     made = [course("full", 3.0, 1.0), course("full", 3.0, 2.9, seed=1)]
     times = times_to_quality([*made, course("lora", 3.0, 1.9)])
-    assert learning.over_seeds(Arm(tuple(made)), times) == []
-    assert len(learning.over_seeds(Arm((made[0],)), times)) == 1
+    assert learning.over_seeds(Variant(tuple(made)), times) == []
+    assert len(learning.over_seeds(Variant((made[0],)), times)) == 1
 
 
 # Who did not learn.

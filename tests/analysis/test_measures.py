@@ -41,7 +41,7 @@ def test_where_less_is_better_the_lowest_is_the_best_and_said_to_be_the_lowest()
     standing = stand(made)
     assert standing.best is not None
     assert standing.best.cell.composition == "lora"
-    assert standing.arms[0] not in standing.level()
+    assert standing.variants[0] not in standing.level()
     assert standing.margin == 0.05
     said = answer(standing).sentences[0]
     assert said.startswith("It has the lowest Loss, 1.510")
@@ -96,8 +96,8 @@ def test_the_figure_of_the_whole_set_is_shown_and_its_pseudo_values_tell_its_spr
         for r, v in zip(records, (20.5, 30.5), strict=True)
     ]
     standing = stand(comparison(made))
-    assert [standing.quality_of(arm) for arm in standing.arms] == [20.5, 30.5]
-    assert standing.arms[0] not in standing.level()
+    assert [standing.quality_of(variant) for variant in standing.variants] == [20.5, 30.5]
+    assert standing.variants[0] not in standing.level()
 
 
 @pytest.mark.parametrize(

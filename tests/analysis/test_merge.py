@@ -11,9 +11,9 @@ from llmbench.analysis.merge import labels, merge
 from llmbench.analysis.standing import stand
 from llmbench.analysis.statistics.quality import paired_differences
 from llmbench.output.html.render import render
-from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import DataRef, ModelRef
+from llmbench.record.variant import Variant
 
 OTHER_DATA = DataRef(name="other.jsonl", examples=24, sha256="deadbeef" * 8)
 GPT2 = ModelRef(id="gpt2", weights="pretrained")
@@ -137,7 +137,7 @@ def test_what_a_strategy_declares_otherwise_than_before_is_one():
 def test_examples_of_different_data_are_never_paired_though_their_ids_are_alike():
     here, there = ok("full"), on_other_data("lora")
     assert here.examples[0].id == there.examples[0].id
-    assert paired_differences(Arm((here,)), Arm((there,)), "rougeL") == []
+    assert paired_differences(Variant((here,)), Variant((there,)), "rougeL") == []
     found = merge([named("a", [here]), named("b", [there])]).records
     assert not {e.id for e in found[0].examples} & {e.id for e in found[1].examples}
 

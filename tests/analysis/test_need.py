@@ -8,7 +8,7 @@ from llmbench.analysis.statistics.need import need
 
 
 def drawn(seeds: int, luck: float, mean: float = 0.0, number: int = 1, examples: int = 400):
-    """Two arms, one of which is better by the mean."""
+    """Two variants, one of which is better by the mean."""
     draw = np.random.default_rng(number)
     made = {
         name: {
@@ -42,7 +42,7 @@ def test_more_seeds_tell_a_smaller_difference():
 
 def test_no_number_of_seeds_tells_what_is_too_small():
     draw = np.random.default_rng(3)
-    hard = draw.normal(0, 0.3, 10)  # the arms meet ten examples each in its own way
+    hard = draw.normal(0, 0.3, 10)  # the variants meet ten examples each in its own way
     rows = {s: 0.5 + draw.normal(0, 0.001, 10) for s in range(3)}
     held = differences({"a": rows, "b": {s: row + hard for s, row in rows.items()}})
     assert need(held, "a", "b", 0.01).wanted is None

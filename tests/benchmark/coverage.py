@@ -39,13 +39,13 @@ def main() -> None:
         designs.append(Design(1, seeds, examples, 0.005, zeros=0.6))
         say(seeds, examples, *(of_means(design, draws) for design in designs))
     say("seeds", "methods", "examples", "luck", "each difference", "all of a page")
-    for seeds, arms, examples in product((1, 3, 5), (2, 7), (20, 100, 500)):
+    for seeds, variants, examples in product((1, 3, 5), (2, 7), (20, 100, 500)):
         for luck in LUCKS if seeds > 1 else LUCKS[:1]:
-            found = of_differences(Design(arms, seeds, examples, luck), draws // 2)
-            say(seeds, arms, examples, luck, *found)
+            found = of_differences(Design(variants, seeds, examples, luck), draws // 2)
+            say(seeds, variants, examples, luck, *found)
     say("methods", "luck", "too high as measured", "as expected")
-    for arms, luck in product((3, 8, 20), (0.005, 0.02)):
-        say(arms, luck, *curse(Design(arms, 3, 100, luck), draws // 4))
+    for variants, luck in product((3, 8, 20), (0.005, 0.02)):
+        say(variants, luck, *curse(Design(variants, 3, 100, luck), draws // 4))
 
 
 def of_means(design: Design, draws: int) -> str:
@@ -68,7 +68,7 @@ def of_means(design: Design, draws: int) -> str:
 
 
 def of_differences(design: Design, draws: int) -> tuple[str, str]:
-    """Arms are equal, and every true difference is zero."""
+    """Variants are equal, and every true difference is zero."""
     single = whole = 0.0
     for page in pages(design, draws):
         found, _ = judged(page)

@@ -30,9 +30,9 @@ from scipy.signal import lfilter
 
 from llmbench.analysis.statistics.interval import quantile
 from llmbench.analysis.statistics.rate import Speeds, Timed, family, speeds, step_error
-from llmbench.record.arm import Arm
 from llmbench.record.figure import train_rate
 from llmbench.record.record import Record
+from llmbench.record.variant import Variant
 from llmbench.storage.store import Store
 
 STEPS = 46
@@ -83,8 +83,10 @@ def shares(
     found = 0
     for _ in range(pages):
         made = page(random, count, seeds, repeat, SLOWER, machine)
-        arms = list(made.logs)
-        found += made.slower(arms[0], max(arms, key=lambda arm: sum(made.logs[arm].values())))
+        variants = list(made.logs)
+        found += made.slower(
+            variants[0], max(variants, key=lambda variant: sum(made.logs[variant].values()))
+        )
     return 100 * wrong / pages, 100 * found / pages
 
 
@@ -97,29 +99,29 @@ def told(made: Speeds) -> int:
 def page(
     random: Any, count: int, seeds: int, repeat: bool, slower: float, machine: dict[str, float]
 ) -> Speeds:
-    """The speeds of a page whose first arm may be slower; the fastest may be run once more."""
+    """The speeds of a page whose first variant may be slower; the fastest may be run once more."""
     place, shift = random.integers(count), max(1, count // seeds)
     lengths = random.uniform(0.7, 1.3, (seeds, STEPS))
     seconds = np.empty((count, seeds, STEPS))
     for seed in range(seeds):
         order = [(seed * shift + n) % count for n in range(count)]
-        rows = np.stack([steps(random, machine, arm == 0) * lengths[seed] for arm in order])
+        rows = np.stack([steps(random, machine, variant == 0) * lengths[seed] for variant in order])
         rows[place] *= 1 + machine.get("place", 0.0)
         if random.random() < machine.get("throttled", 0.0):
             start, length = random.integers(rows.size), int(random.exponential(STEPS / 2))
             rows.reshape(-1)[start : start + length] *= 1.1
         seconds[order, seed] = rows
     seconds[0] *= slower
-    arms = [Arm(()) for _ in range(count)]
+    variants = [Variant(()) for _ in range(count)]
     cells = {
-        arm: {s: timed(seconds[n, s], lengths[s]) for s in range(seeds)}
-        for n, arm in enumerate(arms)
+        variant: {s: timed(seconds[n, s], lengths[s]) for s in range(seeds)}
+        for n, variant in enumerate(variants)
     }
     if not repeat:
         return family(cells)
-    best = max(range(count), key=lambda n: sum(t.log_rate for t in cells[arms[n]].values()))
+    best = max(range(count), key=lambda n: sum(t.log_rate for t in cells[variants[n]].values()))
     again = steps(random, machine, best == 0) * lengths[0] * (slower if best == 0 else 1.0)
-    return family(cells, [(arms[best], 0, timed(again, lengths[0]).log_rate)])
+    return family(cells, [(variants[best], 0, timed(again, lengths[0]).log_rate)])
 
 
 def timed(seconds: Any, lengths: Any) -> Timed:
@@ -172,7 +174,9 @@ def held(directories: list[Path]) -> None:
         logs = [math.log(SPEED(r) or 1.0) for r in runs]
         if len(runs) < 6:
             continue
-        pairs = [speeds([Arm((one,)), Arm((other,))]) for one, other in combinations(runs, 2)]
+        pairs = [
+            speeds([Variant((one,)), Variant((other,))]) for one, other in combinations(runs, 2)
+        ]
         drawn = [random.permutation(len(runs))[:6] for _ in range(PAGES)]
         pages = [speeds([seeded(runs, d[:3]), seeded(runs, d[3:])]) for d in drawn]
         say(
@@ -182,10 +186,10 @@ def held(directories: list[Path]) -> None:
         )
 
 
-def seeded(runs: list[Record], chosen: Any) -> Arm:
+def seeded(runs: list[Record], chosen: Any) -> Variant:
     """Some runs of one cell as if each were of another seed."""
     cells = [runs[n].cell.model_copy(update={"seed": s}) for s, n in enumerate(chosen)]
-    return Arm(
+    return Variant(
         tuple(runs[n].model_copy(update={"cell": c}) for n, c in zip(chosen, cells, strict=True))
     )
 

@@ -19,7 +19,7 @@ sys.path.insert(0, str(TESTS))
 
 import distribution  # noqa: E402 - of the tests
 
-from llmbench.record.arm import Arm  # noqa: E402
+from llmbench.record.variant import Variant  # noqa: E402
 from llmbench.storage.store import Store  # noqa: E402
 
 SETTINGS = {
@@ -61,8 +61,10 @@ def parse(doc: str | None, comparisons: int) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(what: str, body: str, args: argparse.Namespace, **settings: int) -> list[tuple[Arm, Arm]]:
-    """Run strategy `one` against `other`, LoRA with this body; an arm of each per comparison."""
+def run(
+    what: str, body: str, args: argparse.Namespace, **settings: int
+) -> list[tuple[Variant, Variant]]:
+    """Run strategy `one` against `other`, LoRA with this body; a variant of each per comparison."""
     with tempfile.TemporaryDirectory() as folder:
         output = args.output or Path(folder) / "output"
         distribution.install(Path(folder), "twins", PLUGIN.format(what=what, body=body))
@@ -78,11 +80,14 @@ def _environment(folder: str) -> dict[str, str]:
     return held | {"PYTHONPATH": os.pathsep.join([folder, *filter(None, [held.get("PYTHONPATH")])])}
 
 
-def _pairs(store: Store, seeds: int) -> Iterator[tuple[Arm, Arm]]:
+def _pairs(store: Store, seeds: int) -> Iterator[tuple[Variant, Variant]]:
     records = store.read().records
     one, other = (
         [r for r in records if r.cell.composition == name and r.status == "ok"]
         for name in ("one", "other")
     )
     for start in range(0, len(one), seeds):
-        yield Arm(tuple(one[start : start + seeds])), Arm(tuple(other[start : start + seeds]))
+        yield (
+            Variant(tuple(one[start : start + seeds])),
+            Variant(tuple(other[start : start + seeds])),
+        )

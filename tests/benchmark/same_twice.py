@@ -14,8 +14,8 @@ import many
 
 from llmbench.analysis.statistics.quality import all_differences
 from llmbench.analysis.statistics.rate import speeds
-from llmbench.record.arm import Arm
 from llmbench.record.figure import QUALITY
+from llmbench.record.variant import Variant
 
 BODY = """
     def prepare(self, model, settings):
@@ -31,14 +31,14 @@ def main() -> None:
     pairs = many.run("with other adapters", BODY, args)
     report(f"{args.seeds} seeds", pairs)
     single = [
-        (Arm((a,)), Arm((b,)))
+        (Variant((a,)), Variant((b,)))
         for one, other in pairs
         for a, b in zip(one.records, other.records, strict=True)
     ]
     report("one seed", single)
 
 
-def report(name: str, pairs: list[tuple[Arm, Arm]]) -> None:
+def report(name: str, pairs: list[tuple[Variant, Variant]]) -> None:
     """How many comparisons told the two apart."""
     quality = [apart(one, other) for one, other in pairs]
     speed = [told(speed(one, other)) for one, other in pairs]
@@ -48,12 +48,12 @@ def report(name: str, pairs: list[tuple[Arm, Arm]]) -> None:
         print(f"{name}, {text}")  # noqa: T201
 
 
-def speed(one: Arm, other: Arm) -> dict:
+def speed(one: Variant, other: Variant) -> dict:
     """The verdict on their speeds."""
     return {"other": speeds([one, other]).verdict(other, one)}
 
 
-def apart(one: Arm, other: Arm) -> bool:
+def apart(one: Variant, other: Variant) -> bool:
     """Whether the interval of their difference in quality leaves zero out."""
     found = all_differences([one, other], QUALITY)
     interval = found and found.interval(one.id, other.id)

@@ -1,8 +1,8 @@
-"""Scores of a known truth for the simulations: pages of arms, seeds and examples.
+"""Scores of a known truth for the simulations: pages of variants, seeds and examples.
 
 They are as ROUGE's are: skewed (a beta distribution), 15 % of them zero, far less certain on some
-examples than on others; on 45 % of the examples two arms score the same. Luck is the standard
-deviation of a training's mean from seed to seed, of each arm by itself.
+examples than on others; on 45 % of the examples two variants score the same. Luck is the standard
+deviation of a training's mean from seed to seed, of each variant by itself.
 """
 
 from __future__ import annotations
@@ -18,53 +18,53 @@ from scipy.special import betaincinv, ndtr
 SHAPE = (1.5, 3.5)
 """Of the beta distribution of the scores that are not zero."""
 TIES = 0.41
-"""Share of the examples on which two arms follow a common text; with zeros in both, 45 % tie."""
+"""Share of examples on which two variants follow a common text; with zeros in both, 45 % tie."""
 SHARED = 0.7**0.5
-"""Standard deviation of what an example does to all arms and seeds alike, before the quantile."""
+"""Standard deviation of what an example does to all variants and seeds, before the quantile."""
 RESTS = (0.3, 0.75)
 """That of the rest, on either half of the examples."""
 GRID = np.linspace(-8, 8, 4001)
 WEIGHTS = np.exp(-0.5 * GRID**2) / np.exp(-0.5 * GRID**2).sum()
 OWN = 1 - float(np.mean(np.sqrt(np.random.default_rng(1).beta(TIES, 1 - TIES, 400_000))))
-"""Share of the examples on which an arm writes a text of its own."""
+"""Share of the examples on which a variant writes a text of its own."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """What is drawn. All arms have the same true mean, but for those that `losses` names."""
+    """What is drawn. All variants have the same true mean, but for those that `losses` names."""
 
-    arms: int
+    variants: int
     seeds: int
     examples: int
     luck: float = 0.0
     unstable: float = 1.0
-    """How many times as large the second arm's luck is."""
+    """How many times as large the second variant's luck is."""
     losses: tuple[float, ...] = ()
-    """By how much the first arms are worse."""
+    """By how much the first variants are worse."""
     zeros: float = 0.15
     together: float = 0.0
-    """Standard deviation of what a seed does to all arms alike."""
+    """Standard deviation of what a seed does to all variants alike."""
 
 
 def pages(design: Design, count: int, batch: int = 4_000_000) -> Any:
-    """So many pages, each arms x seeds x examples; the same ones in every run."""
+    """So many pages, each variants x seeds x examples; the same ones in every run."""
     random = np.random.default_rng(list(repr(design).encode()))
-    size = max(1, batch // (design.arms * design.seeds * design.examples))
+    size = max(1, batch // (design.variants * design.seeds * design.examples))
     for start in range(0, count, size):
         yield from draw(random, design, min(size, count - start))
 
 
 def draw(random: Any, design: Design, count: int) -> Any:
-    """Scores, pages x arms x seeds x examples."""
-    shape = (count, design.arms, design.seeds, design.examples)
+    """Scores, pages x variants x seeds x examples."""
+    shape = (count, design.variants, design.seeds, design.examples)
     rest = np.where(np.arange(design.examples) % 2, *RESTS).astype(np.float32)
 
     def normal(*axes: int) -> Any:
         return random.standard_normal(tuple(shape[a] if a in axes else 1 for a in range(4)), "f4")
 
-    lucks = np.full(design.arms, design.luck)
+    lucks = np.full(design.variants, design.luck)
     lucks[1:2] *= design.unstable
-    losses = np.zeros(design.arms)
+    losses = np.zeros(design.variants)
     losses[: len(design.losses)] = design.losses
     wanted = zip(losses, lucks, strict=True)
     shifts = np.array([shift(-loss, before(luck), design.zeros) for loss, luck in wanted])
@@ -95,7 +95,7 @@ def mean(moved: float, extra: float = 0.0, zeros: float = 0.15) -> float:
 
 @lru_cache
 def shift(difference: float, extra: float, zeros: float) -> float:
-    """What moves an arm's mean by this difference, whatever its luck."""
+    """What moves a variant's mean by this difference, whatever its luck."""
     start = mean(0.0, 0.0, zeros)
     return float(brentq(lambda s: OWN * (mean(s, extra, zeros) - start) - difference, -3, 3))
 

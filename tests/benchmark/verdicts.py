@@ -3,9 +3,10 @@
     python tests/benchmark/verdicts.py
 
 Every page is judged by the functions that judge a comparison. Prints, in percent of the pages:
-those of equal arms on which the best is called better than any other, or the other way round; those
-that tell a loss of 0.05; those that call an arm as good that is worse by the whole margin; and how
-often the untrained model's gate is wrong. With one seed a page says nothing: it is not drawn.
+those of equal variants on which the best is called better than any other, or the other way round;
+those that tell a loss of 0.05; those that call a variant as good that is worse by the whole margin;
+and how often the untrained model's gate is wrong. With one seed a page says nothing: it is not
+drawn.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from llmbench.analysis.statistics.gate import gate
 MARGIN = 0.01
 LUCKS = (0.0, 0.005, 0.02)
 UNSTABLE = 3.0
-"""How many times as large one arm's luck is; its variance is nine times the others'."""
+"""How many times as large one variant's luck is; its variance is nine times the others'."""
 
 
 def main() -> None:
@@ -40,16 +41,16 @@ def main() -> None:
 
 
 def false_verdicts(count: int) -> None:
-    """Equal arms; in the last column one arm's luck is three times the others'."""
-    say("seeds", "arms", "examples", "luck", "all alike", "one unstable")
-    for seeds, arms, examples, luck in product((3, 5), (2, 7, 20), (20, 100, 500), LUCKS):
-        alike = Design(arms, seeds, examples, luck)
+    """Equal variants; in the last column one variant's luck is three times the others'."""
+    say("seeds", "variants", "examples", "luck", "all alike", "one unstable")
+    for seeds, variants, examples, luck in product((3, 5), (2, 7, 20), (20, 100, 500), LUCKS):
+        alike = Design(variants, seeds, examples, luck)
         designs = [alike, replace(alike, unstable=UNSTABLE)] if luck else [alike]
-        say(seeds, arms, examples, luck, *(share(d, count, wrong) for d in designs))
+        say(seeds, variants, examples, luck, *(share(d, count, wrong) for d in designs))
 
 
 def power(count: int) -> None:
-    """One arm of seven is worse."""
+    """One variant of seven is worse."""
     say("loss", "all alike", "one unstable")
     for loss in (0.02, 0.03, 0.05, 0.08):
         losing = [Design(7, 3, 100, 0.005, u, losses=(loss,)) for u in (1.0, UNSTABLE)]
@@ -57,22 +58,22 @@ def power(count: int) -> None:
 
 
 def as_good_table(count: int) -> None:
-    """All but the last arm are worse by the margin; and all are equal."""
-    say("seeds", "arms", "examples", "luck", "wrong", "right, of equal ones")
-    for seeds, arms, examples, luck in product((2, 3, 5), (2, 7), (100, 500), LUCKS):
-        equal = Design(arms, seeds, examples, luck)
-        worse = replace(equal, losses=(MARGIN,) * (arms - 1))
+    """All but the last variant are worse by the margin; and all are equal."""
+    say("seeds", "variants", "examples", "luck", "wrong", "right, of equal ones")
+    for seeds, variants, examples, luck in product((2, 3, 5), (2, 7), (100, 500), LUCKS):
+        equal = Design(variants, seeds, examples, luck)
+        worse = replace(equal, losses=(MARGIN,) * (variants - 1))
         shares = share(worse, count, wrongly_as_good), share(equal, count, as_good)
-        say(seeds, arms, examples, luck, *shares)
+        say(seeds, variants, examples, luck, *shares)
 
 
 def gates(count: int) -> None:
-    """The first arm is the base: equal to the others, and worse; a seed moves all others alike."""
-    say("seeds", "arms", "luck", "equal to the base", "better by 0.1")
-    for seeds, arms, luck in product((1, 3), (2, 7), LUCKS[1:]):
-        none = Design(arms + 1, seeds, 100, luck, together=luck)
+    """The first is the base: equal to the others, and worse; a seed moves all others alike."""
+    say("seeds", "variants", "luck", "equal to the base", "better by 0.1")
+    for seeds, variants, luck in product((1, 3), (2, 7), LUCKS[1:]):
+        none = Design(variants + 1, seeds, 100, luck, together=luck)
         better = replace(none, losses=(0.1,))
-        say(seeds, arms, luck, share(none, count, passed), share(better, count, passed))
+        say(seeds, variants, luck, share(none, count, passed), share(better, count, passed))
 
 
 def share(design: Design, count: int, of: Callable[[Any], bool]) -> str:
@@ -81,25 +82,25 @@ def share(design: Design, count: int, of: Callable[[Any], bool]) -> str:
 
 
 def judged(page: Any) -> tuple[Differences, str]:
-    """The page's differences, and the arm that is best on it."""
-    held = {str(n): dict(enumerate(arm)) for n, arm in enumerate(page)}
+    """The page's differences, and the variant that is best on it."""
+    held = {str(n): dict(enumerate(variant)) for n, variant in enumerate(page)}
     return differences(held), str(page.mean((1, 2)).argmax())
 
 
 def words(page: Any) -> dict[str, str]:
-    """What is said of each other arm against the best."""
+    """What is said of each other variant against the best."""
     found, best = judged(page)
     others = [name for name in found.places if name != best]
     return {n: v.word for n in others if (v := found.verdict(n, best, MARGIN))}
 
 
 def wrong(page: Any) -> bool:
-    """Whether arms that are equal are told apart."""
+    """Whether variants that are equal are told apart."""
     return not {"better", "worse"}.isdisjoint(words(page).values())
 
 
 def told(page: Any) -> bool:
-    """Whether the first arm, which is worse, is said to be."""
+    """Whether the first variant, which is worse, is said to be."""
     return words(page).get("0") == "worse"
 
 
@@ -111,16 +112,16 @@ def wrongly_as_good(page: Any) -> bool:
 
 
 def as_good(page: Any) -> bool:
-    """Whether the second arm is as good as the first."""
+    """Whether the second variant is as good as the first."""
     found = judged(page)[0].verdict("1", "0", MARGIN)
     return found is not None and found.word == "as good"
 
 
 def passed(page: Any) -> bool:
     """Whether the best of all but the first is called better than the first, untrained, one."""
-    base, arms = page[0, 0], page[1:]
-    found = gate({str(n): dict(enumerate(arm)) for n, arm in enumerate(arms)}, base)
-    best = str(arms.mean((1, 2)).argmax())
+    base, variants = page[0, 0], page[1:]
+    found = gate({str(n): dict(enumerate(variant)) for n, variant in enumerate(variants)}, base)
+    best = str(variants.mean((1, 2)).argmax())
     return found[best].low > 0
 
 

@@ -278,11 +278,11 @@ def test_nothing_is_marked_where_all_are_alike() -> None:
 def test_pairs_agree_with_the_verdicts_on_the_best() -> None:
     standing = stand(records.seven())
     assert standing.best
-    number = [arm.id for arm in standing.competing].index(standing.best.id)
+    number = [variant.id for variant in standing.competing].index(standing.best.id)
     pairs = quality_pairs(standing)[number]
     assert set(pairs.values()) == {"undecided"}
     level = {standing.competing[i].id for i in pairs}
-    assert level == {arm.id for arm in standing.level() if arm is not standing.best}
+    assert level == {variant.id for variant in standing.level() if variant is not standing.best}
 
 
 def test_seeds_are_part_of_the_name_where_they_vary() -> None:

@@ -48,7 +48,7 @@ def test_without_two_validations_there_is_no_chart() -> None:
 
 def test_the_line_is_the_mean_on_a_band_from_least_to_largest() -> None:
     made = [learnt("full", 3, 2 + 0.1 * s, 1.5 + 0.1 * s, seed=s) for s in range(3)]
-    point = validations(stand(records.comparison(made)).arms[0])[-1]
+    point = validations(stand(records.comparison(made)).variants[0])[-1]
     assert (point.loss, point.low, point.high) == pytest.approx((1.6, 1.5, 1.7))
     seconds = [r.validation[-1].train_seconds for r in made]
     assert point.seconds == pytest.approx(sum(seconds) / 3)
@@ -60,7 +60,7 @@ def test_the_line_is_the_mean_on_a_band_from_least_to_largest() -> None:
 
 def test_of_several_seeds_the_line_goes_as_far_as_all_got() -> None:
     made = [learnt("full", 3, 2, 1.5), learnt("full", 3, 2.1, None, seed=1)]
-    assert len(validations(stand(records.comparison(made)).arms[0])) == 2
+    assert len(validations(stand(records.comparison(made)).variants[0])) == 2
 
 
 def test_the_loss_that_counts_as_quality_reached_is_a_line_across_both() -> None:

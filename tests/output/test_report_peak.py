@@ -6,8 +6,8 @@ import pytest
 import records
 
 from llmbench.analysis.standing import stand
-from llmbench.record.arm import Arm
 from llmbench.record.record import MemoryParts, Record
+from llmbench.record.variant import Variant
 from llmbench.wording import peak
 
 GIB = 2**30
@@ -21,21 +21,21 @@ def lora(gib: float = 40.0, seed: int = 0, **memory: int) -> Record:
 
 
 def test_the_measured_peak_comes_before_the_predicted_one() -> None:
-    found = list(peak.peaks(Arm((lora(),))))
+    found = list(peak.peaks(Variant((lora(),))))
     assert [p.predicted for p in found] == [False, True]
     assert [p.total_bytes / GIB for p in found] == pytest.approx([40, 40.4])
     assert found[0].texts == ("16.0 GiB", "410 MiB", "819 MiB", "2.8 GiB", "20.0 GiB", "40.0 GiB")
 
 
 def test_of_several_seeds_there_are_the_means() -> None:
-    arm = Arm(tuple(lora(40 + seed, seed) for seed in range(3)))
-    assert next(peak.peaks(arm)).total_bytes / GIB == pytest.approx(41)
+    variant = Variant(tuple(lora(40 + seed, seed) for seed in range(3)))
+    assert next(peak.peaks(variant)).total_bytes / GIB == pytest.approx(41)
 
 
 def test_a_part_that_is_not_there_is_nought() -> None:
     none = MemoryParts(weights_bytes=GIB)
     one = records.ended("lora", "oom", "x", predicted=none)
-    (found,) = peak.peaks(Arm((one,)))
+    (found,) = peak.peaks(Variant((one,)))
     assert found.texts == ("1.0 GiB", "0", "0", "0", "0", "1.0 GiB")
 
 
@@ -43,7 +43,7 @@ def test_a_part_that_is_not_there_is_nought() -> None:
     "record", [records.ok("lora"), records.ok("lora", device="cpu"), records.ok("base")]
 )
 def test_where_nothing_is_known_there_is_no_peak(record: Record) -> None:
-    assert not list(peak.peaks(Arm((record,))))
+    assert not list(peak.peaks(Variant((record,))))
 
 
 def test_memory_outside_the_allocator_is_named() -> None:

@@ -75,8 +75,8 @@ def test_an_interval_ends_where_the_figure_can_go_no_further() -> None:
     assert standing.score
     wide = Interval(0.5, -0.2, 1.3)
     assert bounds(standing.score, wide) == "[0.000, 1.000]"
-    standing.quality[standing.arms[0].id] = wide
-    assert quality_side(standing, standing.score).bounds(standing.arms[0]) == (0.0, 1.0)
+    standing.quality[standing.variants[0].id] = wide
+    assert quality_side(standing, standing.score).bounds(standing.variants[0]) == (0.0, 1.0)
     assert list(scatters(standing, None))
 
 

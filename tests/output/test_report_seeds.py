@@ -146,9 +146,9 @@ def test_a_warning_of_every_seed_is_said_once() -> None:
 
 def test_the_curve_is_the_mean_on_a_band_from_least_to_largest() -> None:
     held = standing_of(three())
-    arm = held.arms[1]
-    losses = [r.steps[4].loss or 0.0 for r in arm.records]
-    point = curve(arm)[4]
+    variant = held.variants[1]
+    losses = [r.steps[4].loss or 0.0 for r in variant.records]
+    point = curve(variant)[4]
     assert (point.x, point.low, point.high) == (5, min(losses), max(losses))
     assert point.y == pytest.approx(sum(losses) / 3)
     chart = loss_curves(held, None)

@@ -51,7 +51,7 @@ def test_an_interruption_after_the_second_method_leaves_the_others_undecided():
     kept = {"full": {0, 1}, "lora": {0, 1}, "qlora": {0}}
     assert cautious(kept) == (True, True)
     found = stand(records.comparison([made(n, s) for n, held in kept.items() for s in held]))
-    assert [arm.cell.composition for arm in found.lone] == ["qlora"]
+    assert [variant.cell.composition for variant in found.lone] == ["qlora"]
     assert found.word(found.lone[0]) == "undecided"
     assert "`qlora`" in answer(found).limit
 

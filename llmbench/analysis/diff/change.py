@@ -17,7 +17,6 @@ from llmbench.analysis.statistics.interval import Interval
 from llmbench.analysis.statistics.quality import paired_differences
 from llmbench.analysis.statistics.rate import generation_interval, judge_speed, rate_interval
 from llmbench.analysis.statistics.verdict import Judged, Verdict, judge, verdicts
-from llmbench.record.arm import Arm
 from llmbench.record.figure import (
     AFTER_PUBLIC,
     FIGURES,
@@ -28,6 +27,7 @@ from llmbench.record.figure import (
     scores,
 )
 from llmbench.record.record import Record
+from llmbench.record.variant import Variant
 
 Word = Literal[
     "same",
@@ -55,10 +55,10 @@ EXACT = frozenset(
 )
 NEGLIGIBLE = 0.0005
 """Share by which GPU memory may move and count as the same: it rounds to nothing."""
-INTERVALS: Mapping[str, Callable[[Arm], Interval | None]] = {
+INTERVALS: Mapping[str, Callable[[Variant], Interval | None]] = {
     "train_tokens_per_second": rate_interval,
-    "supervised_tokens_per_second": lambda arm: rate_interval(arm, "supervised_tokens"),
-    "padded_tokens_per_second": lambda arm: rate_interval(arm, "padded_tokens"),
+    "supervised_tokens_per_second": lambda variant: rate_interval(variant, "supervised_tokens"),
+    "padded_tokens_per_second": lambda variant: rate_interval(variant, "padded_tokens"),
     "generate_tokens_per_second": generation_interval,
 }
 TRAINING_SPEEDS = INTERVALS.keys() - {"generate_tokens_per_second"}
@@ -113,13 +113,13 @@ def changes(pairs: Sequence[Pair], floor: float = 0.0) -> dict[Key, list[Change]
     return found
 
 
-def value(figure: Figure, arm: Arm) -> float | None:
-    """An arm's figure; None where it was not measured, or means nothing."""
-    if figure.scored and arm.cell.model.weights == "random":
+def value(figure: Figure, variant: Variant) -> float | None:
+    """A variant's figure; None where it was not measured, or means nothing."""
+    if figure.scored and variant.cell.model.weights == "random":
         return None
-    if arm.cell.fit and figure.id not in FITTED:
+    if variant.cell.fit and figure.id not in FITTED:
         return None
-    found = arm.mean(figure.of)
+    found = variant.mean(figure.of)
     return found if found is None or math.isfinite(found) else None
 
 
@@ -157,7 +157,7 @@ def _comparable(figure: Figure, pair: Pair) -> bool:
     if figure.scored or figure.id == "eval_loss":
         return pair.old.cell.eval_data.sha256 == pair.new.cell.eval_data.sha256
     if figure.id == VALIDATION_LOSS.id:
-        held = [arm.cell.validation_data for arm in (pair.old, pair.new)]
+        held = [variant.cell.validation_data for variant in (pair.old, pair.new)]
         return len({data and data.sha256 for data in held}) == 1
     if figure.id == "generate_tokens_per_second":
         return _counts_decoded(pair.old) == _counts_decoded(pair.new)
@@ -166,9 +166,9 @@ def _comparable(figure: Figure, pair: Pair) -> bool:
     return True
 
 
-def _counts_decoded(arm: Arm) -> bool:
+def _counts_decoded(variant: Variant) -> bool:
     """Whether it is known how many tokens were decoded; older records have texts' own alone."""
-    made = arm.first.generation
+    made = variant.first.generation
     return made is not None and all(b.decoded_tokens is not None for b in made.batches)
 
 
@@ -184,7 +184,7 @@ def _of_spread(figure: Figure, pair: Pair, old: float, new: float) -> Word:
     if figure.id in EXACT or _exact_memory(figure, pair):
         return _direction(figure, new - old)
     interval = INTERVALS.get(figure.id)
-    before, after = (interval(arm) if interval else None for arm in (pair.old, pair.new))
+    before, after = (interval(variant) if interval else None for variant in (pair.old, pair.new))
     if before is None or after is None:
         return "spread unknown"
     apart = after.low > before.high or after.high < before.low

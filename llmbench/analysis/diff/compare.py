@@ -15,9 +15,9 @@ from llmbench.analysis.diff.change import Change, changes
 from llmbench.analysis.diff.pair import Pair, pairs, unpaired
 from llmbench.analysis.names import named
 from llmbench.analysis.statistics.rate import speeds
-from llmbench.record.arm import arms
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Record
+from llmbench.record.variant import variants
 
 OLD, NEW = "old", "new"
 
@@ -50,7 +50,7 @@ class Diff:
 
 def diff(old: Comparison, new: Comparison) -> Diff:
     """Hold the new comparison against the old one. What tries learning rates is no result."""
-    floor = max(speeds(arms(c.equal.records), c.repeats).floor for c in (old, new))
+    floor = max(speeds(variants(c.equal.records), c.repeats).floor for c in (old, new))
     old, new = old.reported, new.reported
     found = pairs(old.records, new.records)
     gone, come = (unpaired(a, b) for a, b in ((old, new), (new, old)))

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Record
+from llmbench.record.variant import Variant
 
 Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An arm of both: the same composition, model, task and seeds, whatever else has changed."""
+    """A variant of both: the same composition, model, task and seeds, whatever else has changed."""
 
-    old: Arm
-    new: Arm
+    old: Variant
+    new: Variant
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -44,7 +44,7 @@ def pairs(old: Sequence[Record], new: Sequence[Record]) -> list[Pair]:
         if k in before:
             found.setdefault(k[:-1], []).append(k)
     return [
-        Pair(Arm(tuple(before[k] for k in keys)), Arm(tuple(after[k] for k in keys)))
+        Pair(Variant(tuple(before[k] for k in keys)), Variant(tuple(after[k] for k in keys)))
         for keys in found.values()
     ]
 

@@ -1,8 +1,8 @@
-"""All differences between the arms of a comparison, judged at once.
+"""All differences between the variants of a comparison, judged at once.
 
-One model for the whole page: a score is the sum of an arm's mean, what the example does, how the
-arm meets the example, the luck of each training, and a rest. Every pair of arms has an interval,
-and all of them together miss a truth on at most one page in twenty (Tukey, 1953).
+One model for the whole page: a score is the sum of a variant's mean, what the example does, how the
+variant meets the example, the luck of each training, and a rest. Every pair of variants has an
+interval, and all of them together miss a truth on at most one page in twenty (Tukey, 1953).
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from llmbench.analysis.statistics.interval import LEVEL, Interval, around
 from llmbench.analysis.statistics.verdict import Verdict, word
 
 BORROWED = 4
-"""Degrees of freedom of an arm's luck, in multiples of its own, that the page may lend at most.
+"""Degrees of freedom of a variant's luck, in multiples of its own, that the page may lend at most.
 
-Trainings of the other arms say how large luck is. Were all of them counted, one arm whose luck is
-several times the others' would be told apart too often; its own seeds alone are too few to tell
-anything. Three times as much again holds both: docs/figures.md, section 10.
+Trainings of the other variants say how large luck is. Were all of them counted, one variant whose
+luck is several times the others' would be told apart too often; its own seeds alone are too few to
+tell anything. Three times as much again holds both: docs/figures.md, section 10.
 """
 ROUNDING = 1e-12
-"""Share of two arms' squares below which that of their difference is but rounding."""
+"""Share of two variants' squares below which that of their difference is but rounding."""
 POWER = 0.8
 """The chance with which a difference is to be told if it is there."""
 MOST_SEEDS = 50
 """More seeds than anybody would train."""
 
 Rows = Mapping[int, Any]
-"""By seed, an arm's scores: a numpy vector of the examples, the same ones in every row."""
+"""By seed, a variant's scores: a numpy vector of the examples, the same ones in every row."""
 
 
 @dataclass(frozen=True, eq=False)
 class Differences:
-    """What is between each two arms. Matrices are arms x arms, in the order of `places`."""
+    """The differences of all pairs. Matrices are variants x variants, in the order of `places`."""
 
     places: Mapping[str, int]
-    """By an arm's name, its row in the matrices."""
+    """By a variant's name, its row in the matrices."""
     means: Any
     """The row's mean minus the column's, over the seeds and examples that both have; numpy."""
     luck: Any
@@ -50,9 +50,9 @@ class Differences:
     """How many seeds both have."""
     examples: int
     freedom: int
-    """Degrees of freedom of the luck of all arms together."""
+    """Degrees of freedom of the luck of all variants together."""
     distinct: int
-    """Arms that do not score the same on every example: equal ones are compared once."""
+    """Variants that do not score the same on every example: equal ones are compared once."""
 
     def interval(self, one: str, other: str, level: float = LEVEL) -> Interval | None:
         """The interval of `one` minus `other`; all intervals of this level hold together.
@@ -100,7 +100,7 @@ class Differences:
 
     @cached_property
     def shrinkage(self) -> float | None:
-        """The share of what is between the arms that is more than chance; None with one seed.
+        """The share of what is between the variants that is more than chance; None with one seed.
 
         The best of many owes its place to luck as well, and is better expected at this share of
         its distance from their mean (the estimator of James and Stein, 1961, by moments).
@@ -142,12 +142,12 @@ class Differences:
         return margin + float(stdtrit(freedom, POWER)) * math.sqrt(luck + meeting)
 
 
-def differences(arms: Mapping[str, Rows]) -> Differences:
-    """Work out every pair of arms. They need at least two examples, the same for all."""
+def differences(variants: Mapping[str, Rows]) -> Differences:
+    """Work out every pair of variants. They need at least two examples, the same for all."""
     import numpy as np
 
-    names = list(arms)
-    seeds = [frozenset(arms[name]) for name in names]
+    names = list(variants)
+    seeds = [frozenset(variants[name]) for name in names]
     count = len(names)
     means, squares, rests = (np.full((count, count), np.nan) for _ in range(3))
     between, shared = np.full((count, count), np.nan), np.zeros((count, count), dtype=int)
@@ -155,17 +155,19 @@ def differences(arms: Mapping[str, Rows]) -> Differences:
     kind = np.array([kinds.index(s) for s in seeds])
     for common in {a & b for a in kinds for b in kinds} - {frozenset()}:
         held = np.array([i for i in range(count) if common <= seeds[i]])
-        scores = np.array([[arms[names[i]][s] for s in sorted(common)] for i in held], dtype=float)
+        scores = np.array(
+            [[variants[names[i]][s] for s in sorted(common)] for i in held], dtype=float
+        )
         meet = np.array([[a & b == common for b in kinds] for a in kinds])
         exact = meet[np.ix_(kind[held], kind[held])]
         rows, columns = (held[at] for at in np.nonzero(exact))
         shared[rows, columns] = len(common)
         for into, found in zip((means, squares, between, rests), _squares(scores), strict=True):
             into[rows, columns] = found[exact]
-    alike = _alike(arms)
+    alike = _alike(variants)
     luck, freedom = _luck(between, shared, alike)
     luck[(squares == 0) & (between == 0) & (rests == 0) & (means == 0)] = 0.0
-    examples = len(next(iter(arms[names[0]].values())))
+    examples = len(next(iter(variants[names[0]].values())))
     rest = np.where(shared > 1, rests, 0.0)
     return Differences(
         places={name: place for place, name in enumerate(names)},
@@ -180,8 +182,8 @@ def differences(arms: Mapping[str, Rows]) -> Differences:
 
 
 def _squares(scores: Any) -> tuple[Any, Any, Any, Any]:
-    """Of arms x seeds x examples, for each two: the difference of their means, its variance over
-    examples, over seeds, and what is left once both are taken out."""
+    """For each pair in variants x seeds x examples: the difference of their means, its variance
+    over examples, over seeds, and what is left once both are taken out."""
     import numpy as np
 
     _, seeds, examples = scores.shape
@@ -207,10 +209,10 @@ def _squares(scores: Any) -> tuple[Any, Any, Any, Any]:
 def _luck(between: Any, shared: Any, alike: list[int]) -> tuple[Any, int]:
     """Variance of each difference from seed to seed, and the degrees of freedom of all together.
 
-    An arm's own luck is told from its differences to all others (Grubbs, 1948; Shukla, 1972). It
-    is taken to be that, or the mean of all, whichever is larger: an arm that is less steady than
+    A variant's own luck is told from its differences to all others (Grubbs, 1948; Shukla, 1972). It
+    is taken to be that, or the mean of all, whichever is larger: a variant that is less steady than
     the others shows it in its own seeds, and one that seems steadier may only have been lucky.
-    `alike` has for each arm the place of the first that is equal, and only those are counted.
+    `alike` has for each variant the place of the first that is equal, and only those are counted.
     """
     import numpy as np
 
@@ -223,7 +225,7 @@ def _luck(between: Any, shared: Any, alike: list[int]) -> tuple[Any, int]:
     worth = np.where(known, shared[np.ix_(unlike, unlike)] - 1, 0)
     usual = float((table * worth).sum() / worth.sum()) / 2
     degrees = known.astype(float)
-    sums = degrees + np.diag(known.sum(1) + ROUNDING)  # of two arms, each has half
+    sums = degrees + np.diag(known.sum(1) + ROUNDING)  # of two variants, each has half
     own = np.linalg.solve(sums, table.sum(1))
     luck = np.maximum(own, usual)[np.searchsorted(unlike, alike)]
     seen = [i for i in range(len(unlike)) if known[i].any()]
@@ -231,39 +233,39 @@ def _luck(between: Any, shared: Any, alike: list[int]) -> tuple[Any, int]:
     return luck[:, None] + luck[None, :], sum(counts) - len(counts) - max(counts) + 1
 
 
-def _alike(arms: Mapping[str, Rows]) -> list[int]:
-    """For each arm the place of the first that scores the same on every example of every seed."""
+def _alike(variants: Mapping[str, Rows]) -> list[int]:
+    """For each variant the index of the first with equal scores on all examples of all seeds."""
     found: dict[object, int] = {}
     return [
         found.setdefault(tuple((s, rows[s].tobytes()) for s in sorted(rows)), place)
-        for place, rows in enumerate(arms.values())
+        for place, rows in enumerate(variants.values())
     ]
 
 
 @lru_cache(maxsize=256)
-def quantile(level: float, arms: int, freedom: int) -> float:
+def quantile(level: float, variants: int, freedom: int) -> float:
     """How many standard errors an interval reaches, so that those of all pairs hold together.
 
-    Tukey's studentised range, for differences; with two arms it is Student's t.
+    Tukey's studentised range, for differences; with two variants it is Student's t.
     """
     from scipy.optimize import brentq
     from scipy.special import stdtrit
     from scipy.stats import studentized_range
 
     least = float(stdtrit(freedom, 1 - level / 2))
-    if arms < 3:
+    if variants < 3:
         return least
-    most = roughly(level, arms, freedom)
+    most = roughly(level, variants, freedom)
 
     def missing(reach: float) -> float:
-        return float(studentized_range.sf(reach * math.sqrt(2), arms, freedom)) - level
+        return float(studentized_range.sf(reach * math.sqrt(2), variants, freedom)) - level
 
     return float(brentq(missing, least, most, xtol=1e-4))
 
 
-def roughly(level: float, arms: int, freedom: float) -> float:
+def roughly(level: float, variants: int, freedom: float) -> float:
     """The same by Sidak's bound (1967), which is a little larger and quickly found."""
     from scipy.special import stdtrit
 
-    pairs = max(1, math.comb(arms, 2))
+    pairs = max(1, math.comb(variants, 2))
     return float(stdtrit(freedom, (1 + (1 - level) ** (1 / pairs)) / 2))

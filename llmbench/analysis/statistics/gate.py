@@ -1,7 +1,7 @@
-"""Is any arm better than the untrained model? A question of its own, beside the arms' differences.
+"""Is any variant better than the untrained model? A test of its own, beside the differences.
 
-The base is trained by nobody and has no luck, so that it tells nothing of the arms' and is no
-member of their family. What every seed does to all arms alike stays in the difference here.
+The base is trained by nobody and has no luck, so that it tells nothing of the variants' and is no
+member of their family. What every seed does to all variants alike stays in the difference here.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from llmbench.analysis.statistics.differences import BORROWED, Rows
 from llmbench.analysis.statistics.interval import LEVEL, Interval, around, quantile
 
 
-def gate(arms: Mapping[str, Rows], base: Any) -> dict[str, Interval]:
-    """The interval of each arm's mean minus the base's, by the arm's name.
+def gate(variants: Mapping[str, Rows], base: Any) -> dict[str, Interval]:
+    """The interval of each variant's mean minus the base's, by the variant's name.
 
-    All hold together (Bonferroni), as it is the best of the arms that is asked about. `base` is a
-    numpy vector of the examples that the arms' rows have. One seed is judged by its examples.
+    All hold together (Bonferroni), as it is the best of the variants that is asked about. `base`
+    is a numpy vector of the examples that the variants' rows have. One seed is judged by its
+    examples.
     """
-    found = {name: crossed([row - base for row in rows.values()]) for name, rows in arms.items()}
+    found = {
+        name: crossed([row - base for row in rows.values()]) for name, rows in variants.items()
+    }
     spare = {name: f.seeds - 1 for name, f in found.items()}
     freedom = sum(spare.values())
     usual = sum(spare[n] * f.seed_square for n, f in found.items()) / freedom if freedom else 0.0
@@ -30,7 +33,7 @@ def gate(arms: Mapping[str, Rows], base: Any) -> dict[str, Interval]:
 
 
 def _margin(found: Crossed, usual: float, freedom: int, level: float) -> float:
-    """As of a difference between arms: luck is an arm's own or the usual, whichever is larger."""
+    """The half-width as for two variants: luck is its own or the usual, whichever is larger."""
     own = found.seeds - 1
     over_examples = found.beyond_rest(found.example_square)
     square = over_examples * quantile(found.examples - 1, level) ** 2

@@ -9,7 +9,7 @@ from llmbench.analysis.statistics.differences import Differences
 
 @dataclass(frozen=True)
 class Need:
-    """The power of a comparison for one pair of its arms."""
+    """The power of a comparison for one pair of its variants."""
 
     seeds: int
     """How many both have; at least two."""
@@ -28,7 +28,7 @@ class Need:
 
 
 def need(found: Differences, one: str, other: str, margin: float) -> Need | None:
-    """What it takes to tell two arms apart, at the luck and the examples that were seen.
+    """What it takes to tell two variants apart, at the luck and the examples that were seen.
 
     None with fewer than two seeds in common, which say nothing of the luck of training. A
     difference is told with power 80 % where it is the interval's reach and 0.84 standard errors

@@ -1,4 +1,4 @@
-"""How sure the quality of an arm is, and how it differs from another's."""
+"""How sure the quality of a variant is, and how it differs from another's."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from llmbench.analysis.statistics.differences import Differences, Rows, differen
 from llmbench.analysis.statistics.gate import gate
 from llmbench.analysis.statistics.interval import LEVEL, Interval
 from llmbench.analysis.statistics.verdict import Verdict, word
-from llmbench.record.arm import Arm
 from llmbench.record.record import Record
+from llmbench.record.variant import Variant
 
 LOSS = "reference loss"
 """Stands for a score where the loss per token of the references is meant: less is better, and it
@@ -21,35 +21,37 @@ Scores = dict[str, float]
 """A score by example id."""
 
 
-def quality_interval(arm: Arm, score: str) -> Interval | None:
+def quality_interval(variant: Variant, score: str) -> Interval | None:
     """Interval of the mean of a per-example score; None where there are no scores.
 
     With one seed over the examples, for this very training. With several over seeds and examples
     together, by their crossed effects: resampling a handful of seeds is too narrow by half.
     """
-    rows = _rows([_scores(r, score) for r in arm.counted])
+    rows = _rows([_scores(r, score) for r in variant.counted])
     return crossed(rows).interval(LEVEL) if rows else None
 
 
-def all_differences(arms: Sequence[Arm], score: str) -> Differences | None:
-    """Every pair of the arms, judged at once; None where fewer than two share two examples.
+def all_differences(variants: Sequence[Variant], score: str) -> Differences | None:
+    """Every pair of the variants, judged at once; None where fewer than two share two examples.
 
-    The arms must compare, so that an id means the same example in all of them.
+    The variants must compare, so that an id means the same example in all of them.
     """
-    _, held = _vectors(arms, score)
+    _, held = _vectors(variants, score)
     return differences(held) if len(held) > 1 else None
 
 
-def base_verdicts(arms: Sequence[Arm], base: Arm, score: str, sign: int = 1) -> dict[str, Verdict]:
-    """Whether each arm is better than the untrained model or worse, by the arm's id.
+def base_verdicts(
+    variants: Sequence[Variant], base: Variant, score: str, sign: int = 1
+) -> dict[str, Verdict]:
+    """Whether each variant is better than the untrained model or worse, by the variant's id.
 
     None where it has no scores on the same examples of the same data. More is better where `sign`
     is 1, and less where it is -1.
     """
-    (first, *_) = arms
+    (first, *_) = variants
     if base.cell.eval_data.sha256 != first.cell.eval_data.sha256:
         return {}
-    untrained, held = _vectors(arms, score, base)
+    untrained, held = _vectors(variants, score, base)
     if untrained is None:
         return {}
     found = gate(held, untrained)
@@ -57,15 +59,15 @@ def base_verdicts(arms: Sequence[Arm], base: Arm, score: str, sign: int = 1) -> 
 
 
 def _vectors(
-    arms: Sequence[Arm], score: str, base: Arm | None = None
+    variants: Sequence[Variant], score: str, base: Variant | None = None
 ) -> tuple[Any, dict[str, Rows]]:
-    """The scores of each arm by its id, and of the base, as vectors of the examples that all have.
+    """The scores of each variant by its id, and of the base, on the examples that all have.
 
     Nothing where those are fewer than two, of which no interval can be told.
     """
     import numpy as np
 
-    scores = {a.id: {r.cell.seed: _scores(r, score) for r in a.counted} for a in arms}
+    scores = {a.id: {r.cell.seed: _scores(r, score) for r in a.counted} for a in variants}
     held = {name: {s: row for s, row in rows.items() if row} for name, rows in scores.items()}
     held = {name: rows for name, rows in held.items() if rows}
     untrained = _scores(base.first, score) if base else None
@@ -84,7 +86,7 @@ def _vectors(
     return (None if untrained is None else vector(untrained)), vectors
 
 
-def paired_differences(one: Arm, other: Arm, score: str) -> list[list[float]]:
+def paired_differences(one: Variant, other: Variant, score: str) -> list[list[float]]:
     """Score of `one` minus score of `other`: a row for each pair of cells with the same seed.
 
     In each row the examples that all have, in the same order. Of different data there are none:
@@ -96,7 +98,7 @@ def paired_differences(one: Arm, other: Arm, score: str) -> list[list[float]]:
     return _rows([{i: a[i] - b[i] for i in a if i in b} for a, b in pairs])
 
 
-def same_seeds(one: Arm, other: Arm) -> list[tuple[Record, Record]]:
+def same_seeds(one: Variant, other: Variant) -> list[tuple[Record, Record]]:
     """The cells of both with the same seed."""
     theirs = {r.cell.seed: r for r in other.counted}
     return [(r, theirs[r.cell.seed]) for r in one.counted if r.cell.seed in theirs]

@@ -1,4 +1,4 @@
-"""How sure a speed is, and whether one arm is faster than another.
+"""How sure a speed is, and whether one variant is faster than another.
 
 Everything speaks of one figure, that of the table: tokens over time, stalls included, and over
 seeds the geometric mean. It is held in logarithms, where a ratio of speeds is a difference.
@@ -23,9 +23,9 @@ from llmbench.analysis.statistics.interval import (
     student_p,
 )
 from llmbench.analysis.statistics.verdict import Judged, Verdict, Word
-from llmbench.record.arm import Arm
 from llmbench.record.figure import generate_rate, measured_steps, train_rate
 from llmbench.record.record import Record, decoded
+from llmbench.record.variant import Variant
 
 LEAST_STEPS = 6
 """Of fewer measured steps, nothing is said of how sure a speed is."""
@@ -61,17 +61,17 @@ class Timed(NamedTuple):
 
 @dataclass(frozen=True)
 class Speeds:
-    """The speeds of some arms, held against each other as one family."""
+    """The speeds of some variants, held against each other as one family."""
 
-    logs: Mapping[Arm, Mapping[int, float]]
-    """The log of the rate of each cell by seed, of arms with enough steps."""
-    sureness: Mapping[Arm, Sureness]
-    """Of one cell of each arm, against one of another arm with the same seed."""
+    logs: Mapping[Variant, Mapping[int, float]]
+    """The log of the rate of each cell by seed, of variants with enough steps."""
+    sureness: Mapping[Variant, Sureness]
+    """Of one cell of each variant, against one of another variant with the same seed."""
     floor: float = 0.0
     """The log ratio by which a cell differed from its own repeat: no smaller one is a difference.
     """
 
-    def judged(self, one: Arm, other: Arm) -> Judged | None:
+    def judged(self, one: Variant, other: Variant) -> Judged | None:
         """How much faster `one` is, as a share of the other's speed; None where nothing can tell.
 
         By Student's t over the seeds that both have. Of all pairs in the family together, one
@@ -87,7 +87,7 @@ class Speeds:
         single = student_p(mean / error, freedom) if error else float(mean == 0)
         return Judged(Interval(*shares), 1 - (1 - single) ** self._pairs)
 
-    def verdict(self, one: Arm, other: Arm) -> Verdict | None:
+    def verdict(self, one: Variant, other: Variant) -> Verdict | None:
         """Whether `one` is faster or slower than the other, at 5 % for all pairs together."""
         found = self.judged(one, other)
         if found is None:
@@ -97,27 +97,27 @@ class Speeds:
             word = "better" if found.difference.estimate > 0 else "worse"
         return Verdict(word, found.difference, found.p_value)
 
-    def slower(self, one: Arm, other: Arm) -> bool:
+    def slower(self, one: Variant, other: Variant) -> bool:
         """Whether it is certain that `one` is slower; where nothing is known, it is not."""
         found = self.verdict(one, other)
         return found is not None and found.word == "worse"
 
-    def spread(self, arm: Arm) -> float | None:
-        """By what share two arms as sure as this one must differ to be told apart; None where
+    def spread(self, variant: Variant) -> float | None:
+        """By what share two variants as sure as this one must differ to be told apart; None where
         nothing can tell. Of two, the root of the mean of the squares is the margin of `judged`."""
-        others = [seeds.keys() for other, seeds in self.logs.items() if other is not arm]
-        least = min((len(self.logs.get(arm, {}).keys() & o) for o in others), default=0)
+        others = [seeds.keys() for other, seeds in self.logs.items() if other is not variant]
+        least = min((len(self.logs.get(variant, {}).keys() & o) for o in others), default=0)
         if not least:
             return None
-        return math.expm1(min(self._margin(*self._error((arm, arm), least)), MOST_LOG))
+        return math.expm1(min(self._margin(*self._error((variant, variant), least)), MOST_LOG))
 
     @property
     def _pairs(self) -> int:
         return max(1, len(self.logs) * (len(self.logs) - 1) // 2)
 
-    def _error(self, pair: tuple[Arm, Arm], seeds: int) -> tuple[float, float]:
+    def _error(self, pair: tuple[Variant, Variant], seeds: int) -> tuple[float, float]:
         """The standard error of the mean difference over so many seeds, and its freedom."""
-        one, other = (self.sureness[arm] for arm in pair)
+        one, other = (self.sureness[variant] for variant in pair)
         return math.sqrt((one.variance + other.variance) / seeds), min(one.freedom, other.freedom)
 
     def _margin(self, error: float, freedom: float) -> float:
@@ -125,61 +125,61 @@ class Speeds:
         return max(self.floor, quantile(freedom, level) * error)
 
 
-def speeds(arms: Sequence[Arm], repeats: Sequence[Record] = ()) -> Speeds:
-    """Hold the speeds of the arms against each other; `repeats` are cells that were run again.
+def speeds(variants: Sequence[Variant], repeats: Sequence[Record] = ()) -> Speeds:
+    """Hold the speeds of the variants against each other; `repeats` are cells that were run again.
 
-    With several seeds the cells are what is repeated, and what sets them apart beyond arm and seed
-    is their noise: steps that are alike, drift, the place in the order and whatever else differs
-    from cell to cell (Kalibera and Jones, 2013). It is estimated over all arms together, by the
-    residuals of an additive model, and for an arm that scatters more by its own. With one seed
-    nothing shows it but the steps, and what cells differ by is taken from them.
+    With several seeds the cells are what is repeated, and what sets them apart beyond variant and
+    seed is their noise: steps that are alike, drift, the place in the order and whatever else
+    differs from cell to cell (Kalibera and Jones, 2013). It is estimated over all variants
+    together, by the residuals of an additive model, and for a variant that scatters more by its
+    own. With one seed nothing shows it but the steps, and what cells differ by is taken from them.
     """
-    cells = {arm: found for arm in arms if (found := _timed_seeds(arm))}
-    again = [(arm, r) for r in repeats if (arm := _repeated(r, list(cells)))]
+    cells = {variant: found for variant in variants if (found := _timed_seeds(variant))}
+    again = [(variant, r) for r in repeats if (variant := _repeated(r, list(cells)))]
     return family(
-        cells, [(arm, r.cell.seed, t.log_rate) for arm, r in again if (t := timed_steps(r))]
+        cells, [(variant, r.cell.seed, t.log_rate) for variant, r in again if (t := timed_steps(r))]
     )
 
 
 def family(
-    cells: Mapping[Arm, Mapping[int, Timed]], extra: Sequence[tuple[Arm, int, float]] = ()
+    cells: Mapping[Variant, Mapping[int, Timed]], extra: Sequence[tuple[Variant, int, float]] = ()
 ) -> Speeds:
-    """The same of the cells' steps by arm and seed; `extra` has the log rates of repeats."""
-    logs = {arm: {s: t.log_rate for s, t in held.items()} for arm, held in cells.items()}
-    floor = max((abs(rate - logs[arm][seed]) for arm, seed, rate in extra), default=0.0)
-    rows = [(arm, seed, rate) for arm, held in logs.items() for seed, rate in held.items()]
+    """The same of the cells' steps by variant and seed; `extra` has the log rates of repeats."""
+    logs = {variant: {s: t.log_rate for s, t in held.items()} for variant, held in cells.items()}
+    floor = max((abs(rate - logs[variant][seed]) for variant, seed, rate in extra), default=0.0)
+    rows = [(variant, seed, rate) for variant, held in logs.items() for seed, rate in held.items()]
     several = len({seed for _, seed, _ in rows}) > 1
     sure = _between_cells([*rows, *extra]) if several else None
     return Speeds(logs, sure or _within_cells(cells, floor), floor)
 
 
-def judge_speed(one: Arm, other: Arm, floor: float = 0.0) -> Judged | None:
+def judge_speed(one: Variant, other: Variant, floor: float = 0.0) -> Judged | None:
     """How much faster `one` is, as a share of the other's speed; None where that cannot be said.
 
-    Of two arms by themselves. `floor` is the log ratio below which nothing is a difference.
+    Of two variants by themselves. `floor` is the log ratio below which nothing is a difference.
     """
     found = speeds([one, other])
     return Speeds(found.logs, found.sureness, floor).judged(one, other)
 
 
-def rate_interval(arm: Arm, tokens: str = "nonpadding_tokens") -> Interval | None:
+def rate_interval(variant: Variant, tokens: str = "nonpadding_tokens") -> Interval | None:
     """Interval of the tokens of one kind per second: over seeds, or over the steps of one cell.
 
     That of one cell is rough: it knows nothing of what drifts from cell to cell, and of fewer than
     some 50 steps too little of how alike they are.
     """
-    if len(arm.counted) > 1:
-        return few_ratio_interval(arm.values(train_rate(tokens)))
-    found = timed_steps(arm.counted[0], tokens)
+    if len(variant.counted) > 1:
+        return few_ratio_interval(variant.values(train_rate(tokens)))
+    found = timed_steps(variant.counted[0], tokens)
     return _cell_interval(found) if found else None
 
 
-def generation_interval(arm: Arm) -> Interval | None:
+def generation_interval(variant: Variant) -> Interval | None:
     """Interval of the tokens generated per second: over seeds, or over the batches of one cell."""
-    if len(arm.counted) > 1:
-        return few_ratio_interval(arm.values(generate_rate))
-    made = arm.counted[0].generation
-    if made is None or generate_rate(arm.counted[0]) is None or len(made.batches) < LEAST_STEPS:
+    if len(variant.counted) > 1:
+        return few_ratio_interval(variant.values(generate_rate))
+    made = variant.counted[0].generation
+    if made is None or generate_rate(variant.counted[0]) is None or len(made.batches) < LEAST_STEPS:
         return None
     return _cell_interval(_timed([(decoded(b), b.seconds) for b in made.batches]))
 
@@ -208,30 +208,30 @@ def _timed(samples: Sequence[tuple[float, float]]) -> Timed:
     return Timed(math.log(tokens) - math.log(seconds), left, ())
 
 
-def _timed_seeds(arm: Arm) -> dict[int, Timed]:
-    return {r.cell.seed: found for r in arm.counted if (found := timed_steps(r))}
+def _timed_seeds(variant: Variant) -> dict[int, Timed]:
+    return {r.cell.seed: found for r in variant.counted if (found := timed_steps(r))}
 
 
-def _repeated(record: Record, arms: Sequence[Arm]) -> Arm | None:
-    """The arm with the cell that the record is a repeat of."""
+def _repeated(record: Record, variants: Sequence[Variant]) -> Variant | None:
+    """The variant with the cell that the record is a repeat of."""
     same = record.cell.model_copy(update={"id": "", "repeat": 0})
-    for arm in arms:
-        if any(r.cell.model_copy(update={"id": ""}) == same for r in arm.counted):
-            return arm
+    for variant in variants:
+        if any(r.cell.model_copy(update={"id": ""}) == same for r in variant.counted):
+            return variant
     return None
 
 
-def _between_cells(rows: Sequence[tuple[Arm, int, float]]) -> dict[Arm, Sureness] | None:
-    """What cells vary by beyond arm and seed, of every arm; None where nothing is left to tell it.
+def _between_cells(rows: Sequence[tuple[Variant, int, float]]) -> dict[Variant, Sureness] | None:
+    """The variance of cells beyond variant and seed; None without degrees of freedom.
 
-    Least squares of `arm + seed`, with as many degrees of freedom as rows beyond its rank.
+    Least squares of `variant + seed`, with as many degrees of freedom as rows beyond its rank.
     """
     import numpy as np
 
-    arms, seeds = (list(dict.fromkeys(column)) for column in list(zip(*rows, strict=True))[:2])
-    design = np.zeros((len(rows), len(arms) + len(seeds)))
-    for number, (arm, seed, _) in enumerate(rows):
-        design[number, [arms.index(arm), len(arms) + seeds.index(seed)]] = 1
+    variants, seeds = (list(dict.fromkeys(column)) for column in list(zip(*rows, strict=True))[:2])
+    design = np.zeros((len(rows), len(variants) + len(seeds)))
+    for number, (variant, seed, _) in enumerate(rows):
+        design[number, [variants.index(variant), len(variants) + seeds.index(seed)]] = 1
     rates = np.array([rate for _, _, rate in rows])
     fitted, _, rank, _ = np.linalg.lstsq(design, rates, rcond=None)
     freedom = len(rows) - int(rank)
@@ -240,47 +240,52 @@ def _between_cells(rows: Sequence[tuple[Arm, int, float]]) -> dict[Arm, Sureness
     squares = (rates - design @ fitted) ** 2
     scale = len(rows) / freedom  # of the mean of squares that the fit has made smaller
     pooled = scale * float(squares.mean())
-    own = {arm: scale * float(squares[design[:, n] == 1].mean()) for n, arm in enumerate(arms)}
-    return {arm: Sureness(max(pooled, own[arm]), freedom) for arm in arms}
+    own = {
+        variant: scale * float(squares[design[:, n] == 1].mean())
+        for n, variant in enumerate(variants)
+    }
+    return {variant: Sureness(max(pooled, own[variant]), freedom) for variant in variants}
 
 
-def _within_cells(cells: Mapping[Arm, Mapping[int, Timed]], floor: float) -> dict[Arm, Sureness]:
-    """What one cell of each arm may be off by, as far as its own steps tell, and CELL with it.
+def _within_cells(
+    cells: Mapping[Variant, Mapping[int, Timed]], floor: float
+) -> dict[Variant, Sureness]:
+    """What one cell of each variant may be off by, as far as its own steps tell, and CELL with it.
 
     What cells differ by is taken to be CELL at least, what a repeat differed by, and what single
     steps scatter by: where those do, as in a small model that waits for its host, so do cells.
     """
     known = max(CELL, floor / math.sqrt(2)) ** 2
     found = {}
-    for arm, left in _paired(cells):
+    for variant, left in _paired(cells):
         steps, scatter = step_error(left), variance(left)
         whole = steps.variance + max(known, scatter)
         unsure = steps.variance**2 / steps.freedom
         unsure += max(0.0, scatter - known) ** 2 / (len(left) - 1)
         freedom = whole**2 / unsure if unsure else MOST_FREEDOM  # Welch (1947)
-        found[arm] = Sureness(whole, min(freedom, MOST_FREEDOM))
+        found[variant] = Sureness(whole, min(freedom, MOST_FREEDOM))
     return found
 
 
-def _paired(cells: Mapping[Arm, Mapping[int, Timed]]) -> Iterator[tuple[Arm, list[float]]]:
-    """Each arm's first cell, without what all cells share that saw the same batches.
+def _paired(cells: Mapping[Variant, Mapping[int, Timed]]) -> Iterator[tuple[Variant, list[float]]]:
+    """Each variant's first cell, without what all cells share that saw the same batches.
 
     A long batch takes all of them long. The mean over `n` cells takes one part in `n` of each
     cell's own scatter with it, which is given back.
     """
-    alike: dict[tuple[int, ...], list[tuple[Arm, Timed]]] = defaultdict(list)
-    for arm, held in cells.items():
+    alike: dict[tuple[int, ...], list[tuple[Variant, Timed]]] = defaultdict(list)
+    for variant, held in cells.items():
         first = next(iter(held.values()))
-        alike[first.batches].append((arm, first))
+        alike[first.batches].append((variant, first))
     for group in alike.values():
         count = len(group)
         shared = [fmean(column) for column in zip(*(t.left for _, t in group), strict=True)]
-        for arm, timed in group:
+        for variant, timed in group:
             if count == 1:
-                yield arm, list(timed.left)
+                yield variant, list(timed.left)
                 continue
             back = math.sqrt(count / (count - 1))
-            yield arm, [back * (a - b) for a, b in zip(timed.left, shared, strict=True)]
+            yield variant, [back * (a - b) for a, b in zip(timed.left, shared, strict=True)]
 
 
 def step_error(left: Sequence[float]) -> Sureness:

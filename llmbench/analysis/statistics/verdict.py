@@ -23,17 +23,17 @@ class Judged:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How an arm differs from the reference, and whether that is more than chance."""
+    """How a variant differs from the reference, and whether that is more than chance."""
 
     word: Word
     difference: Interval
-    """The arm's mean minus the reference's; of speeds, as a share of the reference's."""
+    """The variant's mean minus the reference's; of speeds, as a share of the reference's."""
     p_value: float | None = None
     """Corrected for the number of comparisons (Holm, 1979); None where the interval is."""
 
     @property
     def turned(self) -> Verdict:
-        """What the reference is, against the arm."""
+        """What the reference is, against the variant."""
         turns: dict[Word, Word] = {"better": "worse", "worse": "better"}
         held = self.difference
         back = Interval(-held.estimate, -held.high, -held.low)

@@ -13,10 +13,10 @@ from llmbench.analysis.standing import Standing
 from llmbench.machine import Environment
 from llmbench.output.methods import record_status
 from llmbench.output.table import Table, plain
-from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison, Header
 from llmbench.record.figure import after, before, predicted_memory
 from llmbench.record.record import Conditions, DataRef, Record
+from llmbench.record.variant import Variant
 from llmbench.text import DASH, clean, count, cut, percent, plural, seconds, size
 from llmbench.wording import peak, predicted
 from llmbench.wording.precision import precision
@@ -60,7 +60,7 @@ def _peak(record: Record) -> Table:
     """What the train phase's peak was made of, and what it was predicted to be."""
     rows = (
         ("predicted" if found.predicted else "measured", *found.texts)
-        for found in peak.peaks(Arm((record,)))
+        for found in peak.peaks(Variant((record,)))
     )
     return plain("What the peak is made of", ("Train phase", *peak.HEADER), list(rows))
 
@@ -358,14 +358,18 @@ MOST_ROWS = 40
 
 def differing(standing: Standing) -> Table:
     """What the methods do not share; without rows where that is nothing."""
-    trained = [arm for arm in standing.arms if arm.cell.trains and arm.first.status != "skipped"]
-    rows = [(arm, {**settings(arm.first), **traits(arm.first)}) for arm in trained]
+    trained = [
+        variant
+        for variant in standing.variants
+        if variant.cell.trains and variant.first.status != "skipped"
+    ]
+    rows = [(variant, {**settings(variant.first), **traits(variant.first)}) for variant in trained]
     names = list(dict.fromkeys(n for _, values in rows for n in values))
     # What a cell never got to say is no difference.
     found = [n for n in names if len({v[n] for _, v in rows if v.get(n)}) > 1]
     cells = [
-        (standing.names[arm.id], *(values.get(n) or DASH for n in found))
-        for arm, values in rows[:MOST_ROWS]
+        (standing.names[variant.id], *(values.get(n) or DASH for n in found))
+        for variant, values in rows[:MOST_ROWS]
     ]
     declared = _declared(standing.records)
     header = ("Method", *(f"{n}{declared.get(n, '')}" for n in found))

@@ -181,7 +181,9 @@ def _notes(found: Sequence[Effect], standing: Standing) -> Iterator[str]:
         )
     if not standing.cuda:
         yield "RAM scatters from run to run: a change of some percent of it says nothing."
-    bundles = {m.id: m.bundle for arm in standing.competing for m in arm.cell.members if m.bundle}
+    bundles = {
+        m.id: m.bundle for variant in standing.competing for m in variant.cell.members if m.bundle
+    }
     for member, joined in bundles.items():
         yield f"{code(member)} counts as one part, and joins {listed(joined)}."
     if len(found) == MOST_EFFECTS:

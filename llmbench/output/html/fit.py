@@ -11,10 +11,10 @@ from llmbench.analysis.names import named
 from llmbench.analysis.standing import Standing
 from llmbench.output.methods import REASON_LENGTH, record_status
 from llmbench.output.table import Column, Row, Table, Value
-from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import BY_ID, Figure, peak_memory
 from llmbench.record.record import Budget, Cell, Record, Stretched
+from llmbench.record.variant import Variant
 from llmbench.text import size
 from llmbench.units import spoken
 from llmbench.wording import figures
@@ -131,10 +131,10 @@ def _fitting(number: int, budget: Budget, found: Comparison, standing: Standing)
 
 
 def _row(record: Record, name: str, standing: Standing) -> Row:
-    arm = _equal(record.cell, standing)
-    wrong = standing.problem(arm) if arm else ""
+    variant = _equal(record.cell, standing)
+    wrong = standing.problem(variant) if variant else ""
     cause = wrong or (record.reason or "") or " ".join(record.warnings)
-    rate, before = train_speed(record), field.speed(arm) if arm else None
+    rate, before = train_speed(record), field.speed(variant) if variant else None
     status = "wrong first loss" if wrong and record.status == "ok" else record_status(record)
     return Row(
         name,
@@ -152,11 +152,11 @@ def _row(record: Record, name: str, standing: Standing) -> Row:
     )
 
 
-def _equal(cell: Cell, standing: Standing) -> Arm | None:
+def _equal(cell: Cell, standing: Standing) -> Variant | None:
     """The same composition with equal batches."""
     wanted = (cell.composition, cell.model, cell.task)
-    arms = ((a, (a.cell.composition, a.cell.model, a.cell.task)) for a in standing.arms)
-    return next((arm for arm, key in arms if key == wanted), None)
+    variants = ((a, (a.cell.composition, a.cell.model, a.cell.task)) for a in standing.variants)
+    return next((variant for variant, key in variants if key == wanted), None)
 
 
 def _size(record: Record) -> Value:

@@ -14,9 +14,9 @@ from llmbench import text
 from llmbench.analysis.standing import Standing
 from llmbench.output.html.prose import breakable
 from llmbench.output.table import Column, Row, Table, Value
-from llmbench.record.arm import Arm
 from llmbench.record.figure import Figure
 from llmbench.record.record import Example
+from llmbench.record.variant import Variant
 from llmbench.wording import figures
 
 TOKEN = re.compile(r"\s*(?:\w+|[^\w\s])\s*")
@@ -92,8 +92,8 @@ MOST_CELLS = 60
 """Beyond so many cells the page leaves predictions out; the records have them."""
 LONGEST = {"input": 1500, "reference": 600, "prediction": 600}
 
-Said = tuple[Arm, Example]
-"""What an arm predicted with its first seed that ended well."""
+Said = tuple[Variant, Example]
+"""What a variant predicted with its first seed that ended well."""
 
 
 @dataclass(frozen=True)
@@ -112,13 +112,13 @@ class Shown:
 
 def shown(standing: Standing, inputs: Mapping[str, str]) -> tuple[Shown, ...]:
     """The examples to show, those first on which the scores lie furthest apart."""
-    arms = [arm for arm in standing.arms if arm.first.examples]
-    if not arms or len(arms) > MOST_CELLS:
+    variants = [variant for variant in standing.variants if variant.first.examples]
+    if not variants or len(variants) > MOST_CELLS:
         return ()
     rows: dict[str, list[Said]] = {}
-    for arm in arms:
-        for example in arm.first.examples:
-            rows.setdefault(example.id, []).append((arm, example))
+    for variant in variants:
+        for example in variant.first.examples:
+            rows.setdefault(example.id, []).append((variant, example))
     ranked = sorted(rows.items(), key=lambda item: -_spread(item[1], standing.score))
     return tuple(_shown(key, row, standing, inputs.get(key, "")) for key, row in ranked[:SHOWN])
 
@@ -126,15 +126,15 @@ def shown(standing: Standing, inputs: Mapping[str, str]) -> tuple[Shown, ...]:
 def _spread(row: Sequence[Said], score: Figure | None) -> float:
     if score is None:
         return float(len({example.prediction for _, example in row}))
-    trained = [e for arm, e in row if arm.cell.trains] or [e for _, e in row]
+    trained = [e for variant, e in row if variant.cell.trains] or [e for _, e in row]
     values = [e.scores[score.id] for e in trained if score.id in e.scores]
     return max(values) - min(values) if values else 0.0
 
 
 def _shown(key: str, row: Sequence[Said], standing: Standing, given: str) -> Shown:
     same: dict[str, list[Said]] = {}
-    for arm, example in row:
-        same.setdefault(example.prediction, []).append((arm, example))
+    for variant, example in row:
+        same.setdefault(example.prediction, []).append((variant, example))
     found = [_prediction(group, standing) for group in same.values()]
     references, apart = row[0][1].references, _spread(row, standing.score)
     return Shown(
@@ -165,7 +165,7 @@ def _prediction(same: Sequence[Said], standing: Standing) -> Row:
     )
     said = Markup("").join(map(_drawn, pieces)) or Markup("<em>nothing</em>")
     figure = figures.figure_value(score, value) if score and value is not None else ""
-    names = Markup(", ").join(breakable(standing.names[arm.id]) for arm, _ in same)
+    names = Markup(", ").join(breakable(standing.names[variant.id]) for variant, _ in same)
     return Row(names, (Value(figure, absent="not measured"), Value(said)))
 
 

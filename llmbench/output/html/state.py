@@ -19,9 +19,9 @@ from llmbench.output import summary
 from llmbench.output.csv_json import rows
 from llmbench.output.html.charts.chart import bytes_unit
 from llmbench.output.table import Table
-from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import BY_ID
+from llmbench.record.variant import Variant
 from llmbench.text import clean, seconds, size
 from llmbench.wording import phrases
 from llmbench.wording.labels import short_names
@@ -56,8 +56,8 @@ def _methods(standing: Standing, cells: Table) -> dict[str, Any]:
     return {
         "names": names,
         "rows": [[_short(_finite(row[n])) for n in names] for row in found],
-        "short": [short[arm.id] for arm in standing.arms],
-        "competing": [standing.numbers[arm.id] for arm in standing.competing],
+        "short": [short[variant.id] for variant in standing.variants],
+        "competing": [standing.numbers[variant.id] for variant in standing.competing],
         "figures": {c.id: [c.label, c.better] for c in cells.figures},
     }
 
@@ -84,27 +84,30 @@ def _choice(standing: Standing, judged: bool) -> dict[str, Any]:
         "unitBytes": factor,
         "budget": standing.budget,
         "cells": [
-            _figures(arm, cell, pairs.get(i, {}), standing) for i, (arm, cell) in enumerate(cells)
+            _figures(variant, cell, pairs.get(i, {}), standing)
+            for i, (variant, cell) in enumerate(cells)
         ],
     }
 
 
 def memory_unit(standing: Standing) -> tuple[str, float]:
     """The unit in which the reader gives memory, and how many bytes it is."""
-    return bytes_unit(max((field.memory(arm) or 0.0 for arm in standing.competing), default=0.0))
+    return bytes_unit(
+        max((field.memory(variant) or 0.0 for variant in standing.competing), default=0.0)
+    )
 
 
 def _figures(
-    arm: Arm, cell: Candidate, level: Mapping[int, Word], standing: Standing
+    variant: Variant, cell: Candidate, level: Mapping[int, Word], standing: Standing
 ) -> dict[str, Any]:
     return {
         **asdict(cell),
-        "cell": standing.numbers[arm.id],
-        "seconds": arm.mean(BY_ID["train_seconds"].of),
-        "disk": arm.mean(BY_ID["artifact_bytes"].of),
+        "cell": standing.numbers[variant.id],
+        "seconds": variant.mean(BY_ID["train_seconds"].of),
+        "disk": variant.mean(BY_ID["artifact_bytes"].of),
         "asGood": [i for i, word in level.items() if word == "as good"],
-        "qualityText": "" if cell.quality is None else phrases.quality(standing, arm),
+        "qualityText": "" if cell.quality is None else phrases.quality(standing, variant),
         "memoryText": size(cell.memory),
-        "speedText": phrases.speed(arm) if cell.speed else "",
+        "speedText": phrases.speed(variant) if cell.speed else "",
         "timeText": seconds(cell.time[0]) if cell.time else "",
     }

@@ -26,9 +26,9 @@ from llmbench.output.html.state import memory_unit, state
 from llmbench.output.latex import citation
 from llmbench.output.methods import table
 from llmbench.output.table import Table
-from llmbench.record.arm import Arm
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import AFTER_PUBLIC, FIGURES, scores, time_to_quality
+from llmbench.record.variant import Variant
 from llmbench.wording import first
 from llmbench.wording import notes as note
 from llmbench.wording.answer import Answer, answer
@@ -179,8 +179,8 @@ def _few(standing: Standing, found: Answer, whole: Table) -> Table:
     wanted = (score, "peak_memory_bytes", "train_tokens_per_second", "trainable_parameters")
     kept = [n for n, column in enumerate(whole.columns) if column.id in wanted]
     rows = {row.number: row for row in whole.rows}
-    arms = first.rivals(standing, found.pick)
-    few = [rows[standing.numbers[arm.id]] for arm in arms]
+    variants = first.rivals(standing, found.pick)
+    few = [rows[standing.numbers[variant.id]] for variant in variants]
     return Table(
         "The pick beside others",
         tuple(whole.columns[n] for n in kept),
@@ -188,23 +188,25 @@ def _few(standing: Standing, found: Answer, whole: Table) -> Table:
             replace(
                 row,
                 number=0,
-                cause=_role(arm, found, standing),
+                cause=_role(variant, found, standing),
                 values=tuple(replace(row.values[n], beside="") for n in kept),
                 details=(),
             )
-            for row, arm in zip(few, arms, strict=True)
+            for row, variant in zip(few, variants, strict=True)
         ),
         style="cells few",
     )
 
 
-def _role(arm: Arm, found: Answer, standing: Standing) -> str:
+def _role(variant: Variant, found: Answer, standing: Standing) -> str:
     """What a row of the first screen is there for."""
-    if not arm.cell.trains:
+    if not variant.cell.trains:
         return "without training"
-    if arm is found.pick:
+    if variant is found.pick:
         return "the pick"
-    return "the highest quality" if arm is standing.best else "the runner-up" if found.pick else ""
+    return (
+        "the highest quality" if variant is standing.best else "the runner-up" if found.pick else ""
+    )
 
 
 def _charts(standing: Standing, found: Answer) -> tuple[Chart, ...]:
@@ -220,9 +222,9 @@ def _charts(standing: Standing, found: Answer) -> tuple[Chart, ...]:
 
 def _measures(standing: Standing) -> tuple[Fact, ...]:
     """Every figure and what it means."""
-    arms = standing.arms
+    variants = standing.variants
     measured = [
-        f for f in scores(standing.records) if any(score_value(f, a) is not None for a in arms)
+        f for f in scores(standing.records) if any(score_value(f, a) is not None for a in variants)
     ]
     return tuple(
         Fact(f.label, f.meaning, f.better)

@@ -22,9 +22,9 @@ from llmbench.output.html.charts.plot import (
     Scale,
 )
 from llmbench.output.table import plain
-from llmbench.record.arm import Arm
 from llmbench.record.figure import measured_steps
 from llmbench.record.record import PHASES, Memory, Phase, Record
+from llmbench.record.variant import Variant
 from llmbench.text import size
 from llmbench.wording import peak, phrases
 from llmbench.wording.peak import PARTS, Peak
@@ -71,21 +71,27 @@ def headline_bytes(memory: Memory) -> int | None:
     return memory.host_growth_bytes
 
 
-def _peak(arm: Arm, phase: Phase) -> float | None:
-    return arm.mean(lambda record: phase_bytes(record, phase))
+def _peak(variant: Variant, phase: Phase) -> float | None:
+    return variant.mean(lambda record: phase_bytes(record, phase))
 
 
-def memory_per_phase(standing: Standing, pick: Arm | None) -> Chart | None:
+def memory_per_phase(standing: Standing, pick: Variant | None) -> Chart | None:
     """A bar for each phase of each row."""
-    peaks = {(arm.id, phase): _peak(arm, phase) for arm in standing.arms for phase in PHASES}
-    measured = [arm for arm in standing.arms if any(peaks[arm.id, p] for p in PHASES)]
+    peaks = {
+        (variant.id, phase): _peak(variant, phase)
+        for variant in standing.variants
+        for phase in PHASES
+    }
+    measured = [
+        variant for variant in standing.variants if any(peaks[variant.id, p] for p in PHASES)
+    ]
     if not measured:
         return None
     shown = chosen(measured, [*([pick] if pick else []), *standing.level(), *standing.competing])
     word = standing.memory_word
     rows = [
-        [standing.names[arm.id], *(_bytes_text(peaks[arm.id, p]) for p in PHASES)]
-        for arm in measured
+        [standing.names[variant.id], *(_bytes_text(peaks[variant.id, p]) for p in PHASES)]
+        for variant in measured
     ]
     return chart(
         "phases",
@@ -100,27 +106,27 @@ def memory_per_phase(standing: Standing, pick: Arm | None) -> Chart | None:
 
 
 def _phases(
-    shown: Sequence[Arm], peaks: dict[tuple[str, Phase], float | None], standing: Standing
+    shown: Sequence[Variant], peaks: dict[tuple[str, Phase], float | None], standing: Standing
 ) -> Plot:
     """Five thin bars for each row."""
-    largest = max(b for arm in shown for p in PHASES if (b := peaks[arm.id, p]) is not None)
+    largest = max(b for variant in shown for p in PHASES if (b := peaks[variant.id, p]) is not None)
     unit, factor = bytes_unit(largest)
     plot = rows_plot(Scale(unit, 0, largest / factor * 1.05), len(shown))
-    for number, arm in enumerate(shown):
-        name, train = standing.names[arm.id], peaks[arm.id, "train"]
+    for number, variant in enumerate(shown):
+        name, train = standing.names[variant.id], peaks[variant.id, "train"]
         y = heading(plot, number, name, "" if train is None else size(train))
         for place, phase in enumerate(PHASES):
-            if (held := peaks[arm.id, phase]) is not None:
-                says = Says(standing.numbers[arm.id], f"{name}, {phase}: {size(held)}")
+            if (held := peaks[variant.id, phase]) is not None:
+                says = Says(standing.numbers[variant.id], f"{name}, {phase}: {size(held)}")
                 colour = "accent" if phase == "train" else "soft"
                 width = plot.x(held / factor) - plot.left
                 plot.bar((plot.left, y + 2.8 * place), width, 2, colour, says)
     return plot
 
 
-def step_times(standing: Standing, pick: Arm | None) -> Chart | None:
+def step_times(standing: Standing, pick: Variant | None) -> Chart | None:
     """A tick for each step of each row."""
-    trained = [arm for arm in standing.arms if _counted(arm)]
+    trained = [variant for variant in standing.variants if _counted(variant)]
     if not trained:
         return None
     shown = chosen(trained, [*([pick] if pick else []), *standing.level(), *standing.competing])
@@ -140,54 +146,54 @@ def step_times(standing: Standing, pick: Arm | None) -> Chart | None:
     )
 
 
-def _strips(shown: Sequence[Arm], standing: Standing) -> Plot:
+def _strips(shown: Sequence[Variant], standing: Standing) -> Plot:
     """A tick per step, and a dot at the median."""
     unit, factor = ("s", 1.0) if max(map(_typical, shown)) >= 1 else ("ms", 1000.0)
-    end = max(_far(arm) for arm in shown) * factor * 1.05
+    end = max(_far(variant) for variant in shown) * factor * 1.05
     plot = rows_plot(Scale(f"Time of a step, {unit}", 0, end), len(shown))
-    for number, arm in enumerate(shown):
-        name, middle = standing.names[arm.id], _typical(arm)
+    for number, variant in enumerate(shown):
+        name, middle = standing.names[variant.id], _typical(variant)
         y = heading(plot, number, name, text.seconds(middle))
         for wanted, colour in ((False, "grid"), (True, "soft")):
-            held = [s * factor for s, counts in _ticks(arm) if counts is wanted]
+            held = [s * factor for s, counts in _ticks(variant) if counts is wanted]
             plot.ticks([plot.x(x) for x in held if x <= end], y, 11, colour)
-        says = Says(standing.numbers[arm.id], f"{name}: median {text.seconds(middle)} a step")
+        says = Says(standing.numbers[variant.id], f"{name}: median {text.seconds(middle)} a step")
         plot.dot((plot.x(middle * factor), y + 5.5), "accent", "accent", 3.5, says)
     return plot
 
 
-def _ticks(arm: Arm) -> list[tuple[float, bool]]:
-    burn_in = arm.cell.settings.burn_in_steps
-    every = max(1, sum(len(r.steps) for r in arm.counted) // MOST_TICKS)
+def _ticks(variant: Variant) -> list[tuple[float, bool]]:
+    burn_in = variant.cell.settings.burn_in_steps
+    every = max(1, sum(len(r.steps) for r in variant.counted) // MOST_TICKS)
     return [
         (s.seconds, n >= burn_in)
-        for r in arm.counted
+        for r in variant.counted
         for n, s in enumerate(r.steps)
         if n % every == 0
     ]
 
 
-def _counted(arm: Arm) -> list[float]:
-    return [s.seconds for r in arm.counted for s in measured_steps(r)]
+def _counted(variant: Variant) -> list[float]:
+    return [s.seconds for r in variant.counted for s in measured_steps(r)]
 
 
-def _typical(arm: Arm) -> float:
-    return median(_counted(arm))
+def _typical(variant: Variant) -> float:
+    return median(_counted(variant))
 
 
-def _far(arm: Arm) -> float:
+def _far(variant: Variant) -> float:
     """The slowest step that counts, unless it is so slow that all others would be squeezed."""
-    return min(max(_counted(arm)), 4 * _typical(arm))
+    return min(max(_counted(variant)), 4 * _typical(variant))
 
 
-def _step_rows(arms: Sequence[Arm], standing: Standing) -> list[list[str]]:
+def _step_rows(variants: Sequence[Variant], standing: Standing) -> list[list[str]]:
     rows = []
-    for arm in arms:
-        times, count = _counted(arm), arm.cell.settings.burn_in_steps
-        burn_in = [s.seconds for r in arm.counted for s in r.steps[:count]]
+    for variant in variants:
+        times, count = _counted(variant), variant.cell.settings.burn_in_steps
+        burn_in = [s.seconds for r in variant.counted for s in r.steps[:count]]
         figures = [min(times), median(times), max(times), *([max(burn_in)] if burn_in else [])]
         texts = [text.seconds(f) for f in figures]
-        rows.append([standing.names[arm.id], *texts, *([] if burn_in else [text.DASH])])
+        rows.append([standing.names[variant.id], *texts, *([] if burn_in else [text.DASH])])
     return rows
 
 
@@ -195,14 +201,16 @@ def _bytes_text(value: float | None) -> str:
     return text.DASH if value is None else size(value)
 
 
-def peak_stacks(standing: Standing, pick: Arm | None) -> Chart | None:
+def peak_stacks(standing: Standing, pick: Variant | None) -> Chart | None:
     """The chart; None where nothing is known of any peak."""
-    known = {arm: found for arm in standing.arms if (found := tuple(peak.peaks(arm)))}
+    known = {
+        variant: found for variant in standing.variants if (found := tuple(peak.peaks(variant)))
+    }
     if not known:
         return None
     preferred = [*([pick] if pick else []), *standing.level(), *standing.competing]
     shown = chosen(tuple(known), preferred)
-    drawn = [found for arm in shown for found in known[arm]]
+    drawn = [found for variant in shown for found in known[variant]]
     return chart(
         "peak",
         "What the peak is made of",
@@ -214,11 +222,11 @@ def peak_stacks(standing: Standing, pick: Arm | None) -> Chart | None:
             ["Method", *peak.HEADER],
             [_peak_row(p, standing) for held in known.values() for p in held],
         ),
-        lambda: _stacks({arm: known[arm] for arm in shown}, standing),
+        lambda: _stacks({variant: known[variant] for variant in shown}, standing),
     )
 
 
-def _stacks(known: dict[Arm, tuple[Peak, ...]], standing: Standing) -> Plot:
+def _stacks(known: dict[Variant, tuple[Peak, ...]], standing: Standing) -> Plot:
     """A bar made of parts for each row, a thin one under it as predicted, and the limit."""
     end = 1.04 * max(p.total_bytes for held in known.values() for p in held)
     unit, factor = bytes_unit(end)
@@ -233,10 +241,10 @@ def _stacks(known: dict[Arm, tuple[Peak, ...]], standing: Standing) -> Plot:
         for x, part in line:
             plot.bar((x, LINE * number + 3), 9, 9, STACK[part])
             plot.text((x + 13, LINE * number + 12), list(PARTS.values())[part])
-    for number, (arm, held) in enumerate(known.items()):
+    for number, (variant, held) in enumerate(known.items()):
         first = held[0]
         figure = size(first.total_bytes) + (" predicted" if first.predicted else "")
-        y = heading(plot, number, standing.names[arm.id], figure)
+        y = heading(plot, number, standing.names[variant.id], figure)
         for found in held:
             height, offset = (3, 10) if found.predicted else (9, 0)
             _stack(plot, found, (y + offset, height), factor, standing)
@@ -271,16 +279,18 @@ def _stack(
     """A rectangle for each part that there is, each where the one before it ends."""
     y, height = place
     start, whole = 0.0, size(found.total_bytes)
-    name = _name(standing.names[found.arm.id], found)
+    name = _name(standing.names[found.variant.id], found)
     for colour, label, held in zip(STACK, PARTS.values(), found.parts, strict=True):
         if held:
             left, right = plot.x(start / factor), plot.x((start + held) / factor)
-            says = Says(standing.numbers[found.arm.id], f"{name}: {label} {size(held)} of {whole}")
+            says = Says(
+                standing.numbers[found.variant.id], f"{name}: {label} {size(held)} of {whole}"
+            )
             plot.bar((left, y), right - left, height, colour, says)
         start += held
 
 
-def _limit(shown: Sequence[Arm], end: float) -> float | None:
+def _limit(shown: Sequence[Variant], end: float) -> float | None:
     """How much memory the device has, if it is the same for all and lies on the axis."""
     devices = {a.environment.device_memory_bytes for a in shown if a.environment}
     held = devices.pop() if len(devices) == 1 else end
@@ -300,7 +310,7 @@ def _caption(drawn: Sequence[Peak], standing: Standing) -> str:
 
 
 def _peak_row(found: Peak, standing: Standing) -> list[str]:
-    return [_name(standing.names[found.arm.id], found), *found.texts]
+    return [_name(standing.names[found.variant.id], found), *found.texts]
 
 
 def _name(name: str, found: Peak) -> str:

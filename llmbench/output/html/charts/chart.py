@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from llmbench.output.html.charts.plot import Plot
 from llmbench.output.table import Table
-from llmbench.record.arm import Arm
+from llmbench.record.variant import Variant
 from llmbench.text import GIB, MIB
 
 MOST_ROWS = 24
@@ -58,17 +58,17 @@ def bytes_unit(largest: float) -> tuple[str, float]:
     return ("GiB", GIB) if largest >= GIB else ("MiB", MIB)
 
 
-def chosen(arms: Sequence[Arm], preferred: Sequence[Arm]) -> list[Arm]:
+def chosen(variants: Sequence[Variant], preferred: Sequence[Variant]) -> list[Variant]:
     """As many rows as a chart holds, in their order, the preferred ones first to be kept."""
-    if len(arms) <= MOST_ROWS:
-        return list(arms)
-    able = {arm.id for arm in arms}
-    ids = dict.fromkeys(arm.id for arm in [*preferred, *arms] if arm.id in able)
+    if len(variants) <= MOST_ROWS:
+        return list(variants)
+    able = {variant.id for variant in variants}
+    ids = dict.fromkeys(variant.id for variant in [*preferred, *variants] if variant.id in able)
     kept = set(list(ids)[:MOST_ROWS])
-    return [arm for arm in arms if arm.id in kept]
+    return [variant for variant in variants if variant.id in kept]
 
 
-def left_out(all_of: Sequence[Arm], kept: Sequence[Arm]) -> str:
+def left_out(all_of: Sequence[Variant], kept: Sequence[Variant]) -> str:
     """A sentence on the rows that a chart has no room for; empty where it shows all."""
     count = len(all_of) - len(kept)
     return f" {count:,} more are in the table only." if count else ""

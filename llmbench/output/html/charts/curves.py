@@ -26,9 +26,9 @@ from llmbench.output.html.charts.plot import (
     prefixed,
 )
 from llmbench.output.table import Table, plain
-from llmbench.record.arm import Arm
 from llmbench.record.figure import SHARE
 from llmbench.record.record import Record, Validation
+from llmbench.record.variant import Variant
 from llmbench.wording import phrases
 from llmbench.wording.labels import short_names
 
@@ -42,15 +42,15 @@ COINCIDE = 0.004
 Curve = tuple[Stop, ...]
 """The loss at each step, steps counted from 1: the mean over the seeds, and its ends."""
 Curves = Mapping[str, Curve]
-"""By the id of the arm."""
+"""By the id of the variant."""
 
 
-def loss_curves(standing: Standing, pick: Arm | None) -> Chart | None:
+def loss_curves(standing: Standing, pick: Variant | None) -> Chart | None:
     """The chart; None where no cell made two steps on data: random tokens teach nothing."""
     trained, shown = _trained(standing, pick)
     if not trained:
         return None
-    curves = {arm.id: curve(arm) for arm in shown}
+    curves = {variant.id: curve(variant) for variant in shown}
     groups = _groups(shown, curves)
     count = text.plural(len(shown), phrases.row(standing))
     last = max(c[-1].x for c in curves.values())
@@ -64,30 +64,34 @@ def loss_curves(standing: Standing, pick: Arm | None) -> Chart | None:
     )
 
 
-def palette(standing: Standing, pick: Arm | None) -> dict[str, str]:
+def palette(standing: Standing, pick: Variant | None) -> dict[str, str]:
     """The colours of the rows here, by their ids, for other charts to have them in as well.
 
     Rows whose losses coincide share a line: all but the first of them get what colours are left.
     """
     _, shown = _trained(standing, pick)
-    groups = _groups(shown, {arm.id: curve(arm) for arm in shown})
-    ids = [*(g[0].id for g in groups), *(arm.id for g in groups for arm in g[1:])]
+    groups = _groups(shown, {variant.id: curve(variant) for variant in shown})
+    ids = [*(g[0].id for g in groups), *(variant.id for g in groups for variant in g[1:])]
     return dict(zip(ids, SERIES, strict=False))
 
 
-def _trained(standing: Standing, pick: Arm | None) -> tuple[list[Arm], list[Arm]]:
+def _trained(standing: Standing, pick: Variant | None) -> tuple[list[Variant], list[Variant]]:
     """The rows that have losses of two steps, and those of them that are drawn."""
-    found = [a for a in standing.arms if _steps(a) > 1 and a.cell.train_data.sha256]
+    found = [a for a in standing.variants if _steps(a) > 1 and a.cell.train_data.sha256]
     preferred = [*([pick] if pick else []), *standing.level(), *standing.competing]
     return found, chosen(found, preferred)
 
 
-def _caption(shown: Sequence[Arm], groups: Sequence[Sequence[Arm]], standing: Standing) -> str:
-    part = max(-(-len(arm.first.steps) // MOST_POINTS) for arm in shown)
+def _caption(
+    shown: Sequence[Variant], groups: Sequence[Sequence[Variant]], standing: Standing
+) -> str:
+    part = max(-(-len(variant.first.steps) // MOST_POINTS) for variant in shown)
     same = [
-        f"{text.listed([standing.name(arm) for arm in g])} coincide" for g in groups if len(g) > 1
+        f"{text.listed([standing.name(variant) for variant in g])} coincide"
+        for g in groups
+        if len(g) > 1
     ]
-    seeds = any(len(arm.seeds) > 1 for arm in shown)
+    seeds = any(len(variant.seeds) > 1 for variant in shown)
     return (
         "Loss of each training batch, as it was measured; all cells "
         + ("of a seed " if seeds else "")
@@ -98,9 +102,9 @@ def _caption(shown: Sequence[Arm], groups: Sequence[Sequence[Arm]], standing: St
     )
 
 
-def curve(arm: Arm) -> Curve:
+def curve(variant: Variant) -> Curve:
     """The losses over the seeds, as far as all of them got."""
-    lines = [line for r in arm.counted if (line := _losses(r))]
+    lines = [line for r in variant.counted if (line := _losses(r))]
     return tuple(
         Stop(
             fmean(step for step, _ in points),
@@ -112,9 +116,9 @@ def curve(arm: Arm) -> Curve:
     )
 
 
-def _steps(arm: Arm) -> int:
+def _steps(variant: Variant) -> int:
     """How far all its seeds got whose losses are numbers."""
-    held = [sum(s.loss is not None for s in r.steps) for r in arm.counted]
+    held = [sum(s.loss is not None for s in r.steps) for r in variant.counted]
     return min((count for count in held if count), default=0)
 
 
@@ -134,28 +138,28 @@ def _ends(curves: Curves) -> tuple[float, float]:
     return min(p.low or p.y for p in points), max(p.high or p.y for p in points)
 
 
-def _groups(arms: Sequence[Arm], curves: Curves) -> list[list[Arm]]:
-    """The arms, those together whose losses coincide."""
-    if not arms:
+def _groups(variants: Sequence[Variant], curves: Curves) -> list[list[Variant]]:
+    """The variants, those together whose losses coincide."""
+    if not variants:
         return []
-    groups: list[list[Arm]] = []
+    groups: list[list[Variant]] = []
     low, high = _ends(curves)
     tolerance = (high - low) * COINCIDE
-    for arm in arms:
-        own = curves[arm.id]
+    for variant in variants:
+        own = curves[variant.id]
         for group in groups:
             other = curves[group[0].id]
             if len(own) == len(other) and all(
                 abs(a.y - b.y) <= tolerance for a, b in zip(own, other, strict=True)
             ):
-                group.append(arm)
+                group.append(variant)
                 break
         else:
-            groups.append([arm])
+            groups.append([variant])
     return groups
 
 
-def _draw(groups: Sequence[Sequence[Arm]], curves: Curves, standing: Standing) -> Plot:
+def _draw(groups: Sequence[Sequence[Variant]], curves: Curves, standing: Standing) -> Plot:
     """A line for each group; as many as there are colours have one, and a label."""
     low, high = _ends(curves)
     room = (high - low or 1.0) * 0.05
@@ -166,7 +170,7 @@ def _draw(groups: Sequence[Sequence[Arm]], curves: Curves, standing: Standing) -
     for number, group in reversed(list(enumerate(groups))):
         first, coloured = group[0], number < len(SERIES)
         points = curves[first.id]
-        names = ", ".join(standing.names[arm.id] for arm in group)
+        names = ", ".join(standing.names[variant.id] for variant in group)
         said = f"{names}: loss from {points[0].y:.3f} to {points[-1].y:.3f}"
         banded = len(first.seeds) > 1 and coloured
         stops = points if banded else [Stop(p.x, p.y) for p in points]
@@ -184,22 +188,22 @@ def _number(value: float | None) -> str:
     return text.DASH if value is None or not math.isfinite(value) else f"{value:.3f}"
 
 
-def _at(arm: Arm, share: float) -> float | None:
+def _at(variant: Variant, share: float) -> float | None:
     """The loss after a share of the steps, over the seeds."""
-    held = [[s.loss for s in r.steps if s.loss is not None] for r in arm.counted]
+    held = [[s.loss for s in r.steps if s.loss is not None] for r in variant.counted]
     values = [losses[min(len(losses) - 1, int(share * len(losses)))] for losses in held if losses]
     return fmean(values) if values else None
 
 
-def _table(arms: Sequence[Arm], standing: Standing) -> Table:
+def _table(variants: Sequence[Variant], standing: Standing) -> Table:
     rows = [
         [
-            standing.names[arm.id],
-            str(len(arm.first.steps)),
-            *(_number(_at(arm, share)) for share in (0.0, 0.5, 1.0)),
-            _number(arm.mean(lambda r: r.eval_loss)),
+            standing.names[variant.id],
+            str(len(variant.first.steps)),
+            *(_number(_at(variant, share)) for share in (0.0, 0.5, 1.0)),
+            _number(variant.mean(lambda r: r.eval_loss)),
         ]
-        for arm in arms
+        for variant in variants
     ]
     header = ["Method", "Steps", "First step", "Halfway", "Last step", "On the references"]
     return plain("Loss while training", header, rows)
@@ -220,19 +224,21 @@ class Checked:
     high: float
 
 
-Validations = Mapping[Arm, Sequence[Checked]]
+Validations = Mapping[Variant, Sequence[Checked]]
 Across = tuple[Scale, Callable[[Checked], float]]
 """A measure of how far training was: its axis, and where a validation is on it."""
 
 
-def learning_curves(standing: Standing, pick: Arm | None) -> Chart | None:
+def learning_curves(standing: Standing, pick: Variant | None) -> Chart | None:
     """The chart; None where no cell's validation loss was measured twice."""
-    known = {arm: points for arm in standing.arms if len(points := validations(arm)) > 1}
+    known = {
+        variant: points for variant in standing.variants if len(points := validations(variant)) > 1
+    }
     if not known:
         return None
-    arms = tuple(known)
-    shown = chosen(arms, [*([pick] if pick else []), *standing.level(), *standing.competing])
-    curves = {arm: known[arm] for arm in shown}
+    variants = tuple(known)
+    shown = chosen(variants, [*([pick] if pick else []), *standing.level(), *standing.competing])
+    curves = {variant: known[variant] for variant in shown}
     goal = _goal(curves, standing)
     y = _loss_axis(curves, goal)
     unit, seconds = _unit(max(points[-1].seconds for points in curves.values()))
@@ -244,16 +250,16 @@ def learning_curves(standing: Standing, pick: Arm | None) -> Chart | None:
         "Learning",
         f"Lines of the validation loss of {text.plural(len(shown), phrases.row(standing))}, over "
         "training time and over tokens.",
-        " ".join(_told_of(curves, goal, y, standing)) + left_out(arms, shown),
+        " ".join(_told_of(curves, goal, y, standing)) + left_out(variants, shown),
         _learnt(known, standing),
         lambda: _trace(curves, colours, (time, y, goal), standing),
         lambda: _trace(curves, colours, (tokens, y, goal), standing),
     )
 
 
-def validations(arm: Arm) -> tuple[Checked, ...]:
+def validations(variant: Variant) -> tuple[Checked, ...]:
     """The validations that all its seeds have, in the order of their steps."""
-    held = [{v.step: v for v in r.validation if v.loss is not None} for r in arm.counted]
+    held = [{v.step: v for v in r.validation if v.loss is not None} for r in variant.counted]
     able = [found for found in held if len(found) > 1]
     steps = set.intersection(*map(set, able)) if able else set()
     return tuple(_checked([found[step] for found in able]) for step in sorted(steps))
@@ -291,14 +297,14 @@ def _unit(longest: float) -> tuple[str, int]:
 def _goal(curves: Validations, standing: Standing) -> float | None:
     """The loss that counts as quality reached, where it is one for all."""
     found = targets(standing.records)
-    losses = {found[r.cell.id] for arm in curves for r in arm.records if r.cell.id in found}
+    losses = {found[r.cell.id] for variant in curves for r in variant.records if r.cell.id in found}
     return losses.pop() if len(losses) == 1 else None
 
 
 def _told_of(
     curves: Validations, goal: float | None, y: Scale, standing: Standing
 ) -> Iterator[str]:
-    data = dict.fromkeys(arm.cell.validation_data for arm in curves)
+    data = dict.fromkeys(variant.cell.validation_data for variant in curves)
     sources = [
         f"{text.plural(d.examples, 'example')} ({text.code(d.name)})" for d in data if d
     ] or ["examples"]
@@ -306,7 +312,7 @@ def _told_of(
         f"Loss on {text.listed(sources)}, which are neither trained on nor evaluated. No clock "
         "runs while it is measured: the time is that of the training steps alone."
     )
-    if any(len(arm.seeds) > 1 for arm in curves):
+    if any(len(variant.seeds) > 1 for variant in curves):
         yield "Lines are means over the seeds, bands reach from least to largest."
     if goal is not None:
         yield (
@@ -335,9 +341,9 @@ def _trace(
     if goal is not None:
         plot.rule((plot.left, plot.y(goal)), (plot.right, plot.y(goal)), "muted", 1.5, "4 3")
         plot.text((plot.right, plot.y(goal) - 4), "quality reached", "muted", "end")
-    for arm, points in curves.items():
-        name, coloured = standing.names[arm.id], arm.id in colours
-        banded = coloured and len(arm.seeds) > 1
+    for variant, points in curves.items():
+        name, coloured = standing.names[variant.id], variant.id in colours
+        banded = coloured and len(variant.seeds) > 1
         stops = [
             Stop(of(p), p.loss, *((p.low, min(p.high, y.high)) if banded else ()))
             for p in points
@@ -347,11 +353,11 @@ def _trace(
             f"{name}: validation loss from {points[0].loss:.3f} to {points[-1].loss:.3f} in "
             f"{text.seconds(points[-1].seconds)}"
         )
-        says = Says(standing.numbers[arm.id], said)
-        plot.curve(stops, colours.get(arm.id, "soft"), coloured, says, dots=True)
+        says = Says(standing.numbers[variant.id], said)
+        plot.curve(stops, colours.get(variant.id, "soft"), coloured, says, dots=True)
         if coloured:
             end = plot.y(min(points[-1].loss, y.high))
-            beside.append((end, short[arm.id], colours[arm.id]))
+            beside.append((end, short[variant.id], colours[variant.id]))
     plot.beside(beside)
     return plot
 
@@ -359,13 +365,13 @@ def _trace(
 def _learnt(known: Validations, standing: Standing) -> Table:
     rows = [
         [
-            standing.names[arm.id],
+            standing.names[variant.id],
             str(len(points)),
             *(f"{value:.3f}" for value in _told([p.loss for p in points])),
             text.seconds(points[-1].seconds),
             f"{points[-1].tokens:,.0f}",
         ]
-        for arm, points in known.items()
+        for variant, points in known.items()
     ]
     header = ["Method", "Measured", "Before training", "Lowest", "Last", "Training time", "Tokens"]
     return plain("Learning", header, rows)

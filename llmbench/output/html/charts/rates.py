@@ -33,8 +33,8 @@ from llmbench.output.html.charts.plot import (
     round_steps,
 )
 from llmbench.output.table import plain
-from llmbench.record.arm import Arm
 from llmbench.record.record import Record
+from llmbench.record.variant import Variant
 from llmbench.wording import figures
 from llmbench.wording.labels import labels, legend
 
@@ -186,7 +186,9 @@ def _says(name: str, tried: Try, more: str = "") -> Says:
 HEADER = ("Method", "Tried, and the validation loss", "Chosen", "Bracketed", "Tries", "Seed")
 
 
-def learning_rates(records: Sequence[Record], standing: Standing, pick: Arm | None) -> Chart | None:
+def learning_rates(
+    records: Sequence[Record], standing: Standing, pick: Variant | None
+) -> Chart | None:
     """The chart of the tuning cells; None without any. `standing` is that of the other cells."""
     found = _named(records)
     if not found:
@@ -217,10 +219,10 @@ def _named(records: Sequence[Record]) -> Searches:
     }
 
 
-def _colours(shown: Searches, standing: Standing, pick: Arm | None) -> dict[str, str]:
+def _colours(shown: Searches, standing: Standing, pick: Variant | None) -> dict[str, str]:
     """The colour that a row of the method has in the chart of losses, or one that is free."""
     used = palette(standing, pick)
-    rows = {a.cell.arithmetic: used[a.id] for a in reversed(standing.arms) if a.id in used}
+    rows = {a.cell.arithmetic: used[a.id] for a in reversed(standing.variants) if a.id in used}
     wanted = {rows[s.arithmetic]: name for name, s in shown.items() if s.arithmetic in rows}
     found = {name: colour for colour, name in wanted.items()}
     free = iter([colour for colour in SERIES if colour not in wanted])
@@ -240,7 +242,7 @@ def _caption(found: Searches, standing: Standing) -> Iterator[str]:
         f"{text.listed([str(s) for s in seeds])}, which {whose}."
     )
     yield _effort(found)
-    if any(a.cell.arithmetic not in ("", a.cell.composition) for a in standing.arms):
+    if any(a.cell.arithmetic not in ("", a.cell.composition) for a in standing.variants):
         yield "What changes memory or kernels alone trains at the rate of the method that it joins."
 
 

@@ -24,8 +24,8 @@ from llmbench.output.html.charts.plot import (
 )
 from llmbench.output.methods import summary_figures
 from llmbench.output.table import Table, plain
-from llmbench.record.arm import Arm
 from llmbench.record.figure import BY_ID, Figure
+from llmbench.record.variant import Variant
 from llmbench.wording import figures, phrases
 from llmbench.wording.labels import short_names
 
@@ -37,30 +37,30 @@ class Side:
     """One of the two figures of a scatter."""
 
     figure: Figure
-    of: Callable[[Arm], float | None]
-    interval: Callable[[Arm], Interval | None]
+    of: Callable[[Variant], float | None]
+    interval: Callable[[Variant], Interval | None]
     better: str
     title: str
     factor: float = 1.0
     """What a value is divided by for the axis."""
 
-    def scaled(self, arm: Arm) -> float:
+    def scaled(self, variant: Variant) -> float:
         """The value on the axis."""
-        return (self.of(arm) or 0.0) / self.factor
+        return (self.of(variant) or 0.0) / self.factor
 
-    def bounds(self, arm: Arm) -> tuple[float, float] | None:
+    def bounds(self, variant: Variant) -> tuple[float, float] | None:
         """The interval on the axis."""
-        found = self.interval(arm)
+        found = self.interval(variant)
         if found is None or found.low == found.high:
             return None
         low, high = figures.within(self.figure, found)
         return low / self.factor, high / self.factor
 
 
-def scale(side: Side, arms: Sequence[Arm], zero: bool) -> Scale:
+def scale(side: Side, variants: Sequence[Variant], zero: bool) -> Scale:
     """The axis for a side, with a little room."""
-    values = [side.scaled(arm) for arm in arms]
-    values += [b for arm in arms for b in side.bounds(arm) or ()]
+    values = [side.scaled(variant) for variant in variants]
+    values += [b for variant in variants for b in side.bounds(variant) or ()]
     low, high = (0.0 if zero else min(values)), max(values)
     room = (high - low or abs(high) or 1.0) * 0.08
     title = f"{side.title}{_unit(side)} · {ARROWS[side.better]}"
@@ -85,7 +85,7 @@ def quality_side(standing: Standing, score: Figure) -> Side:
     return Side(
         score,
         standing.quality_of,
-        lambda arm: standing.quality.get(arm.id),
+        lambda variant: standing.quality.get(variant.id),
         "lower" if score.sign < 0 else "higher",
         score.label,
     )
@@ -96,7 +96,7 @@ def speed_side(standing: Standing) -> Side:
     return Side(
         field.SPEED,
         field.speed,
-        lambda arm: standing.speed.get(arm.id),
+        lambda variant: standing.speed.get(variant.id),
         "higher",
         "Training speed",
     )
@@ -104,11 +104,11 @@ def speed_side(standing: Standing) -> Side:
 
 def memory_side(standing: Standing) -> Side:
     """Peak memory as a side, in the unit that suits the largest."""
-    largest = max(field.memory(arm) or 0.0 for arm in standing.competing)
+    largest = max(field.memory(variant) or 0.0 for variant in standing.competing)
     return Side(
         MEMORY,
         field.memory,
-        lambda arm: standing.memory.get(arm.id),
+        lambda variant: standing.memory.get(variant.id),
         "lower",
         standing.memory_label,
         bytes_unit(largest)[1],
@@ -224,7 +224,7 @@ LABELS = 14
 MOST_POINTS = 300
 
 
-def scatters(standing: Standing, pick: Arm | None) -> Iterator[Chart]:
+def scatters(standing: Standing, pick: Variant | None) -> Iterator[Chart]:
     """The charts of what is traded for what; none where fewer than two rows can be shown."""
     shown = standing.competing
     if len(shown) < 2:
@@ -239,19 +239,19 @@ def scatters(standing: Standing, pick: Arm | None) -> Iterator[Chart]:
         yield _scatter("speed-memory", rate, memory, standing, pick)
 
 
-def frontier(arms: Sequence[Arm], up: Side, across: Side) -> list[Arm]:
-    """The arms that no other beats in one figure without losing in the other, along the x axis."""
+def frontier(variants: Sequence[Variant], up: Side, across: Side) -> list[Variant]:
+    """The Pareto front of two figures, along the x axis."""
     sign_x = 1 if across.better == "higher" else -1
     sign_y = 1 if up.better == "higher" else -1
-    ranked = sorted(arms, key=lambda a: (-sign_x * across.scaled(a), -sign_y * up.scaled(a)))
-    found: list[Arm] = []
-    for arm in ranked:
-        if not found or sign_y * up.scaled(arm) > sign_y * up.scaled(found[-1]):
-            found.append(arm)
+    ranked = sorted(variants, key=lambda a: (-sign_x * across.scaled(a), -sign_y * up.scaled(a)))
+    found: list[Variant] = []
+    for variant in ranked:
+        if not found or sign_y * up.scaled(variant) > sign_y * up.scaled(found[-1]):
+            found.append(variant)
     return sorted(found, key=across.scaled)
 
 
-def _scatter(name: str, up: Side, across: Side, standing: Standing, pick: Arm | None) -> Chart:
+def _scatter(name: str, up: Side, across: Side, standing: Standing, pick: Variant | None) -> Chart:
     shown = standing.competing[:MOST_POINTS]
     best = frontier(shown, up, across)
     listed = words.listed([standing.name(a) for a in best], 10)
@@ -277,7 +277,7 @@ def _scatter(name: str, up: Side, across: Side, standing: Standing, pick: Arm | 
 
 
 def _labelled(
-    shown: Sequence[Arm], best: Sequence[Arm], standing: Standing, pick: Arm | None
+    shown: Sequence[Variant], best: Sequence[Variant], standing: Standing, pick: Variant | None
 ) -> list[str]:
     """A label for each point or, where those are too many, for the front and the pick."""
     some = [*best[:LABELS], *([pick] if pick else [])]
@@ -286,20 +286,20 @@ def _labelled(
 
 
 def _draw(
-    shown: Sequence[Arm],
+    shown: Sequence[Variant],
     sides: tuple[Side, Side],
-    best: Sequence[Arm],
+    best: Sequence[Variant],
     standing: Standing,
-    pick: Arm | None,
+    pick: Variant | None,
 ) -> Plot:
     up, across = sides
     y = scale(up, shown, zero=standing.score is None)
     plot = Plot(scale(across, shown, zero=True), y)
     plot.axes()
-    spots = {arm.id: plot.at(across.scaled(arm), up.scaled(arm)) for arm in shown}
+    spots = {variant.id: plot.at(across.scaled(variant), up.scaled(variant)) for variant in shown}
     if len(shown) <= 2 * LABELS:
         _intervals(plot, shown, sides, spots)
-    edge = [spots[arm.id] for arm in best]
+    edge = [spots[variant.id] for variant in best]
     steps = [corner for one, two in pairwise(edge) for corner in (one, (two[0], one[1]))]
     if steps:
         plot.line([*steps, edge[-1]], "soft", 1.5, "3 3")
@@ -308,40 +308,40 @@ def _draw(
     for spot, label in zip(spots.values(), places, strict=True):
         if label.moved:
             plot.rule(spot, (label.x, label.y), "soft")
-    for arm, label, text in zip(shown, places, texts, strict=True):
-        colour = "accent" if arm is pick else "ink" if arm in best else "muted"
-        said = f"{standing.names[arm.id]}: {summary_figures(arm, standing)}"
-        says = Says(standing.numbers[arm.id], said)
-        fill = colour if arm is pick or arm in best else "page"
-        plot.dot(spots[arm.id], fill, colour, says=says)
+    for variant, label, text in zip(shown, places, texts, strict=True):
+        colour = "accent" if variant is pick else "ink" if variant in best else "muted"
+        said = f"{standing.names[variant.id]}: {summary_figures(variant, standing)}"
+        says = Says(standing.numbers[variant.id], said)
+        fill = colour if variant is pick or variant in best else "page"
+        plot.dot(spots[variant.id], fill, colour, says=says)
         if text:
-            ink, anchor = "accent" if arm is pick else "ink", label.anchor
+            ink, anchor = "accent" if variant is pick else "ink", label.anchor
             plot.text((label.x, label.y + 4), text, ink, anchor)
     return plot
 
 
 def _intervals(
-    plot: Plot, shown: Sequence[Arm], sides: tuple[Side, Side], spots: dict[str, Spot]
+    plot: Plot, shown: Sequence[Variant], sides: tuple[Side, Side], spots: dict[str, Spot]
 ) -> None:
     up, across = sides
-    for arm in shown:
-        x, y = spots[arm.id]
-        if ends := up.bounds(arm):
+    for variant in shown:
+        x, y = spots[variant.id]
+        if ends := up.bounds(variant):
             plot.rule((x, plot.y(ends[0])), (x, plot.y(ends[1])), "soft", 1.5)
-        if ends := across.bounds(arm):
+        if ends := across.bounds(variant):
             plot.rule((plot.x(ends[0]), y), (plot.x(ends[1]), y), "soft", 1.5)
 
 
 def _table(
-    shown: Sequence[Arm], up: Side, across: Side, best: Sequence[Arm], standing: Standing
+    shown: Sequence[Variant], up: Side, across: Side, best: Sequence[Variant], standing: Standing
 ) -> Table:
     rows, edge = [], {a.id for a in best}
-    for arm in shown:
-        row = [standing.names[arm.id]]
+    for variant in shown:
+        row = [standing.names[variant.id]]
         for one in (up, across):
-            value = figures.figure_value(one.figure, one.of(arm) or 0.0)
-            spread = figures.bounds(one.figure, one.interval(arm))
+            value = figures.figure_value(one.figure, one.of(variant) or 0.0)
+            spread = figures.bounds(one.figure, one.interval(variant))
             row.append(f"{value} {spread}".strip())
-        rows.append([*row, "yes" if arm.id in edge else "no"])
+        rows.append([*row, "yes" if variant.id in edge else "no"])
     header = ["Method", up.title, across.title, "On the front"]
     return plain(f"{up.title} against {across.title}", header, rows)

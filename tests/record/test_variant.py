@@ -3,18 +3,18 @@ from __future__ import annotations
 import pytest
 from records import cell, ended, environment, ok
 
-from llmbench.record.arm import Arm, arms
 from llmbench.record.figure import peak_memory
 from llmbench.record.record import DataRef
+from llmbench.record.variant import Variant, variants
 
 
 def seeds(composition: str, *numbers: int):
     return [ok(composition, cell=cell(composition, n)) for n in numbers]
 
 
-def test_cells_that_differ_in_their_seed_alone_are_an_arm():
+def test_cells_that_differ_in_their_seed_alone_are_an_variant():
     held = [r for pair in zip(seeds("full", 0, 1), seeds("lora", 0, 1), strict=True) for r in pair]
-    found = arms(held)
+    found = variants(held)
     assert [(a.cell.composition, a.seeds) for a in found] == [("full", (0, 1)), ("lora", (0, 1))]
     assert [a.id for a in found] == ["full.llama.s0", "lora.llama.s0"]
 
@@ -30,11 +30,11 @@ def test_cells_that_differ_in_their_seed_alone_are_an_arm():
     ],
 )
 def test_cells_that_differ_in_anything_else_are_not(other):
-    assert len(arms([*seeds("lora", 0), other])) == 2
+    assert len(variants([*seeds("lora", 0), other])) == 2
 
 
 def test_a_figure_is_the_mean_over_the_seeds_that_ended_well():
-    held = Arm(
+    held = Variant(
         (
             ok("lora", memory_gib=10.0, cell=cell("lora", 0)),
             ok("lora", memory_gib=99.0, cell=cell("lora", 1), status="failed"),
@@ -46,12 +46,14 @@ def test_a_figure_is_the_mean_over_the_seeds_that_ended_well():
 
 
 def test_a_cell_that_failed_keeps_the_figures_that_it_has():
-    assert Arm((ok("lora", status="failed"),)).mean(peak_memory) is not None
-    assert Arm((ended("lora", "oom", "No memory."),)).mean(peak_memory) is None
+    assert Variant((ok("lora", status="failed"),)).mean(peak_memory) is not None
+    assert Variant((ended("lora", "oom", "No memory."),)).mean(peak_memory) is None
 
 
-def ending(*statuses: str) -> Arm:
-    return Arm(tuple(ok("lora", cell=cell("lora", n), status=s) for n, s in enumerate(statuses)))
+def ending(*statuses: str) -> Variant:
+    return Variant(
+        tuple(ok("lora", cell=cell("lora", n), status=s) for n, s in enumerate(statuses))
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,6 @@ def ending(*statuses: str) -> Arm:
         (("oom", "failed"), "0 of 2 ok", False),
     ],
 )
-def test_how_an_arm_ended_is_said_of_all_its_seeds(statuses, says, sound):
+def test_how_a_variant_ended_is_said_of_all_its_seeds(statuses, says, sound):
     assert ending(*statuses).ending() == says
     assert ending(*statuses).sound == sound

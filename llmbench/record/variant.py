@@ -1,4 +1,4 @@
-"""An arm: all cells of one composition that differ in their seed alone."""
+"""A variant: all cells of one composition that differ in their seed alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Of = Callable[[Record], float | None]
 
 
 @dataclass(frozen=True, eq=False)
-class Arm:
+class Variant:
     """Cells that share model, task, data, settings and device. With one seed, a single one."""
 
     records: tuple[Record, ...]
@@ -23,7 +23,7 @@ class Arm:
 
     @property
     def first(self) -> Record:
-        """The record that stands for the arm where one has to."""
+        """The record that stands for the variant where one has to."""
         return self.well[0] if self.well else self.records[0]
 
     @property
@@ -78,7 +78,7 @@ class Arm:
     def mean(self, of: Of) -> float | None:
         """A figure over the seeds: the mean of the cells'; None where none was measured.
 
-        That of a rate is the geometric one, so that the ratio of two arms is that of their cells.
+        Rates take the geometric mean, so that the ratio of two variants is that of their cells.
         """
         if of not in self._means:  # asked for again and again by a report of a thousand cells
             values = self.values(of)
@@ -91,12 +91,12 @@ class Arm:
         return {}
 
 
-def arms(records: Sequence[Record]) -> tuple[Arm, ...]:
-    """The arms of the records, in the order of their first cells."""
+def variants(records: Sequence[Record]) -> tuple[Variant, ...]:
+    """The variants of the records, in the order of their first cells."""
     found: dict[object, list[Record]] = {}
     for record in records:
         found.setdefault(_shared(record), []).append(record)
-    return tuple(Arm(tuple(held)) for held in found.values())
+    return tuple(Variant(tuple(held)) for held in found.values())
 
 
 def _shared(record: Record) -> object:
