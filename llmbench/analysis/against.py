@@ -36,25 +36,25 @@ def against(standing: Standing) -> tuple[Against, ...]:
     if best is None or score is None or len(standing.competing) < 2:
         return ()
     losses = all_differences(standing.competing, LOSS)
-    found = []
+    rivals = []
     for variant in standing.competing:
-        each = (
+        gains = (
             list(_differences(variant, best, score.id, score.sign)) if variant is not best else []
         )
-        if not each:
+        if not gains:
             continue
-        known = losses is not None and {variant.id, best.id} <= losses.places.keys()
-        found.append(
+        measured = losses is not None and {variant.id, best.id} <= losses.index.keys()
+        rivals.append(
             Against(
                 variant,
-                better=sum(d > 0 for _, d in each),
-                same=sum(d == 0 for _, d in each),
-                worse=sum(d < 0 for _, d in each),
-                worst=_worst(each, score.sign),
-                loss=losses.verdict(variant.id, best.id, sign=-1) if losses and known else None,
+                better=sum(d > 0 for _, d in gains),
+                same=sum(d == 0 for _, d in gains),
+                worse=sum(d < 0 for _, d in gains),
+                worst=_worst(gains, score.sign),
+                loss=losses.verdict(variant.id, best.id, sign=-1) if losses and measured else None,
             )
         )
-    return tuple(found)
+    return tuple(rivals)
 
 
 def _differences(

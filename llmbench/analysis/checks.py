@@ -37,12 +37,12 @@ def first_loss_problems(records: Sequence[Record]) -> dict[str, str]:
     compute what it is evaluated by.
     """
     bases = _bases(records)
-    found = {}
+    problems = {}
     for record in filter(_checkable, records):
         problem = _start(record, bases.get(_sharing(record))) or _training(record)
         if problem:
-            found[record.cell.id] = f"{problem}, and its figures are not to be used."
-    return found
+            problems[record.cell.id] = f"{problem}, and its figures are not to be used."
+    return problems
 
 
 def elsewhere(record: Record) -> str:

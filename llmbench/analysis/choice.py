@@ -29,15 +29,15 @@ class Picked:
 
 def picked(standing: Standing) -> Picked:
     """What is picked of those that fit, by quality: of some at least, that have a best."""
-    found, cells = choice(standing), standing.competing
+    made, cells = choice(standing), standing.competing
     return Picked(
-        variant=cells[found.pick or 0],
-        best=cells[found.best or 0],
-        others=tuple(cells[i] for i in found.level if i != found.best),
-        equal=len(found.equal),
-        by=found.by,
-        tight=None if found.tight is None else cells[found.tight],
-        longer=found.longer,
+        variant=cells[made.pick or 0],
+        best=cells[made.best or 0],
+        others=tuple(cells[i] for i in made.level if i != made.best),
+        equal=len(made.equal),
+        by=made.by,
+        tight=None if made.tight is None else cells[made.tight],
+        longer=made.longer,
     )
 
 
@@ -46,8 +46,10 @@ def choice(standing: Standing) -> Choice:
     cells, pairs = standing.competing, {}
     if standing.best:
         level = standing.level()
-        words = {i: word for i, a in enumerate(cells) if a in level and (word := standing.word(a))}
-        pairs = {cells.index(standing.best): words}
+        verdicts = {
+            i: word for i, a in enumerate(cells) if a in level and (word := standing.word(a))
+        }
+        pairs = {cells.index(standing.best): verdicts}
     return choose(candidates(standing, pairs), Wish(memory=standing.budget))
 
 

@@ -46,7 +46,7 @@ class Effect:
     before: str
     """The composition without the part, or with the other member of its group."""
     after: str
-    held_bytes: float
+    before_bytes: float
     """The peak without the part."""
     memory: Interval
     """By how many bytes the peak grows; an interval over seeds, where there are several."""
@@ -60,7 +60,7 @@ class Effect:
     @property
     def memory_share(self) -> float:
         """By what share the peak grows."""
-        return self.memory.estimate / self.held_bytes if self.held_bytes else 0.0
+        return self.memory.estimate / self.before_bytes if self.before_bytes else 0.0
 
     @property
     def rest(self) -> str:
@@ -82,19 +82,19 @@ def effects(
     than the margin leaves it as good, and more is better where `sign` is 1. `rated` holds speeds
     against each other, by default those of the variants. There are at most MOST_EFFECTS.
     """
-    held = {variant.cell.composition: variant for variant in reversed(variants)}
+    by_name = {variant.cell.composition: variant for variant in reversed(variants)}
     order = list(dict.fromkeys(variant.cell.composition for variant in variants))
-    pairs = islice(_pairs({name: held[name].cell for name in order}), MOST_EFFECTS)
-    found = sorted(
-        (_effect(part, held[before], held[after]) for part, before, after in pairs),
+    pairs = islice(_pairs({name: by_name[name].cell for name in order}), MOST_EFFECTS)
+    measured = sorted(
+        (_effect(part, by_name[before], by_name[after]) for part, before, after in pairs),
         key=lambda e: _rank(e, order),
     )
     rated = rated or speeds(variants)
-    ends = [(held[e.after], held[e.before]) for e in found]
+    ends = [(by_name[e.after], by_name[e.before]) for e in measured]
     judged = [_quality(*pair, quality, margin, sign) for pair in ends]
     return [
         _judged(e, rated.verdict(*pair), verdict)
-        for e, pair, verdict in zip(found, ends, judged, strict=True)
+        for e, pair, verdict in zip(measured, ends, judged, strict=True)
     ]
 
 
@@ -135,7 +135,7 @@ def _effect(part: Part, before: Variant, after: Variant) -> Effect:
         part,
         before.cell.composition,
         after.cell.composition,
-        held_bytes=fmean(peak_memory(old) or 0.0 for _, old in pairs),
+        before_bytes=fmean(peak_memory(old) or 0.0 for _, old in pairs),
         memory=few_interval(grown) or Interval(mean, mean, mean),
         speed_share=_faster(pairs),
     )
@@ -155,7 +155,7 @@ def _judged(effect: Effect, speed: Verdict | None, quality: Verdict | None) -> E
 def _quality(
     after: Variant, before: Variant, quality: Differences | None, margin: float | None, sign: int
 ) -> Verdict | None:
-    if quality is None or not {after.id, before.id} <= quality.places.keys():
+    if quality is None or not {after.id, before.id} <= quality.index.keys():
         return None
     return quality.verdict(after.id, before.id, margin, sign)
 

@@ -34,22 +34,22 @@ class Difference:
     @property
     def listed(self) -> str:
         """`4 in one and another; 8 in a third`."""
-        parts = [f"{v} in {text.listed(groups)}" for v, groups in self.values.items()]
-        more = [f"{len(parts) - MOST_VALUES} more"] if len(parts) > MOST_VALUES else []
-        return "; ".join([*parts[:MOST_VALUES], *more])
+        clauses = [f"{v} in {text.listed(groups)}" for v, groups in self.values.items()]
+        further = [f"{len(clauses) - MOST_VALUES} more"] if len(clauses) > MOST_VALUES else []
+        return "; ".join([*clauses[:MOST_VALUES], *further])
 
 
 def differences(groups: Mapping[str, Sequence[Record]]) -> list[Difference]:
     """The facts of which groups do not hold the same values, those of what was run first."""
     return [
-        *differing({g: [content(r.cell) for r in held] for g, held in groups.items()}, False),
-        *differing({g: list(_machines(held)) for g, held in groups.items()}, True),
+        *differing({g: [content(r.cell) for r in records] for g, records in groups.items()}, False),
+        *differing({g: list(_machines(records)) for g, records in groups.items()}, True),
     ]
 
 
-def consequences(found: Iterable[Difference]) -> list[str]:
+def consequences(differences: Iterable[Difference]) -> list[str]:
     """What the differences mean for who compares with whom, in a sentence or two."""
-    kinds = {d.of_machine for d in found}
+    kinds = {d.of_machine for d in differences}
     sentences = {
         False: OTHERWISE,
         True: "Speed and memory do not compare between different devices, systems or versions.",
@@ -114,9 +114,9 @@ def differing(
     groups: Mapping[str, Sequence[Mapping[str, str]]], of_machine: bool
 ) -> Iterator[Difference]:
     """A fact differs if two groups that know it hold different values of it."""
-    held = {group: _values(facts) for group, facts in groups.items()}
-    for name in dict.fromkeys(n for values in held.values() for n in values):
-        known = {g: values[name] for g, values in held.items() if name in values}
+    values_of = {group: _values(facts) for group, facts in groups.items()}
+    for name in dict.fromkeys(n for values in values_of.values() for n in values):
+        known = {g: values[name] for g, values in values_of.items() if name in values}
         if len(set(known.values())) > 1:
             every = dict.fromkeys(v for values in known.values() for v in sorted(values))
             where = {v: [g for g, values in known.items() if v in values] for v in every}
@@ -124,8 +124,8 @@ def differing(
 
 
 def _values(facts: Sequence[Mapping[str, str]]) -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
+    known: dict[str, set[str]] = {}
     for fact in facts:
         for name, value in fact.items():
-            found.setdefault(name, set()).add(value)
-    return {name: frozenset(values) for name, values in found.items()}
+            known.setdefault(name, set()).add(value)
+    return {name: frozenset(values) for name, values in known.items()}

@@ -56,13 +56,13 @@ def unfair(records: Sequence[Record]) -> list[Difference]:
     Only cells that share model, data, settings, device and seed are held against each other: with
     the seed, the order of the data changes, and with it the padding.
     """
-    found = dict[str, Difference]()
+    differences = dict[str, Difference]()
     for alike in _comparable(records):
         names = named([r.cell for r in alike])
-        held = {text.code(names[r.cell.id]): [undeclared(r)] for r in alike}
-        for difference in facts.differing(held, of_machine=False):
-            found.setdefault(difference.name, difference)
-    return list(found.values())
+        facts_of = {text.code(names[r.cell.id]): [undeclared(r)] for r in alike}
+        for difference in facts.differing(facts_of, of_machine=False):
+            differences.setdefault(difference.name, difference)
+    return list(differences.values())
 
 
 def undeclared(record: Record) -> dict[str, str]:
@@ -119,10 +119,10 @@ def _comparable(records: Sequence[Record]) -> Iterator[list[Record]]:
     One of the frontier has sizes of its own, one that tries a learning rate is no result, and a
     record from before groups were kept does not say what its strategies declare.
     """
-    found = defaultdict(list)
+    groups = defaultdict(list)
     for record in records:
         cell = record.cell
         alone = cell.fit is not None or cell.tuning or cell.repeat
         if cell.trains and not alone and all(m.group for m in cell.members):
-            found[group(record), cell.seed].append(record)
-    yield from found.values()
+            groups[group(record), cell.seed].append(record)
+    yield from groups.values()

@@ -20,7 +20,7 @@ def asked_for(cell: Cell) -> dict[str, object]:
 
     Of a record that does not tell, those alone that no strategy may change.
     """
-    held = cell.settings.model_dump(mode="json")
+    settings = cell.settings.model_dump(mode="json")
     if cell.shared is None:
-        return {name: value for name, value in held.items() if name not in ADJUSTABLE}
-    return {**held, **cell.shared}
+        return {name: value for name, value in settings.items() if name not in ADJUSTABLE}
+    return {**settings, **cell.shared}

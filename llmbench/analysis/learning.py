@@ -105,8 +105,10 @@ def target(records: Sequence[Record]) -> float | None:
     """
     starts = [(b, r.quantized) for r in records if (b := before(r)) is not None]
     plain = [loss for loss, quantized in starts if not quantized] or [loss for loss, _ in starts]
-    found = (course(variant.records) for variant in variants([r for r in records if r.cell.trains]))
-    lows = [held.lowest for held in found if held]
+    courses = (
+        course(variant.records) for variant in variants([r for r in records if r.cell.trains])
+    )
+    lows = [one.lowest for one in courses if one]
     if not plain or not lows or min(lows) >= fmean(plain):
         return None
     return fmean(plain) - SHARE * (fmean(plain) - min(lows))
@@ -114,7 +116,7 @@ def target(records: Sequence[Record]) -> float | None:
 
 def targets(records: Sequence[Record]) -> dict[str, float]:
     """The target that each usable record has, by cell id."""
-    return {r.cell.id: found for held in _alike(records) if (found := target(held)) for r in held}
+    return {r.cell.id: loss for alike in _alike(records) if (loss := target(alike)) for r in alike}
 
 
 def time_to_quality(record: Record, target_loss: float) -> float | None:
@@ -136,16 +138,16 @@ def time_to_quality(record: Record, target_loss: float) -> float | None:
 def times_to_quality(records: Sequence[Record]) -> dict[str, float]:
     """The time to quality of each cell that reached it, by cell id."""
     wanted = targets(records)
-    found = {
+    times = {
         r.cell.id: time_to_quality(r, wanted[r.cell.id]) for r in records if r.cell.id in wanted
     }
-    return {name: seconds for name, seconds in found.items() if seconds is not None}
+    return {name: seconds for name, seconds in times.items() if seconds is not None}
 
 
 def over_seeds(variant: Variant, times: Mapping[str, float]) -> list[float]:
     """The times to quality of a variant's seeds; none if one of them never reached it."""
-    found = [times[r.cell.id] for r in variant.counted if r.cell.id in times]
-    return found if len(found) == len(variant.counted) else []
+    reached = [times[r.cell.id] for r in variant.counted if r.cell.id in times]
+    return reached if len(reached) == len(variant.counted) else []
 
 
 def did_not_learn(record: Record, best_improvement: float) -> Finding | None:
@@ -158,21 +160,21 @@ def did_not_learn(record: Record, best_improvement: float) -> Finding | None:
 
 def unlearnt(records: Sequence[Record]) -> dict[str, Finding]:
     """The cells that did not learn, by id, with the reason. Seeds are judged by their mean."""
-    found: dict[str, Finding] = {}
-    for held in _alike(records):
-        trained = variants([r for r in held if r.cell.trains])
+    findings: dict[str, Finding] = {}
+    for alike in _alike(records):
+        trained = variants([r for r in alike if r.cell.trains])
         courses = {variant.id: course(variant.records) for variant in trained}
         best = max((c.gained for c in courses.values() if c), default=0.0)
         for variant in trained:
             finding = _finding(courses[variant.id], variant.cell, best)
-            found |= {r.cell.id: finding for r in variant.records} if finding else {}
-    return found
+            findings |= {r.cell.id: finding for r in variant.records} if finding else {}
+    return findings
 
 
 def _alike(records: Sequence[Record]) -> Iterator[list[Record]]:
     """Records that can be used, together with all that they compare with."""
     wrong = first_loss_problems(records)
-    found: dict[object, list[Record]] = defaultdict(list)
+    groups: dict[object, list[Record]] = defaultdict(list)
     for record in records:
         cell = record.cell
         usable = record.status == "ok" and not (
@@ -180,8 +182,8 @@ def _alike(records: Sequence[Record]) -> Iterator[list[Record]]:
         )
         if usable and record.validation:
             held_out = cell.validation_data and cell.validation_data.sha256
-            found[group(record), held_out].append(record)
-    yield from found.values()
+            groups[group(record), held_out].append(record)
+    yield from groups.values()
 
 
 def _losses(record: Record) -> list[float]:
@@ -197,31 +199,31 @@ def _crossing(earlier: Validation | None, point: Validation, target_loss: float)
     return earlier.train_seconds + share * (point.train_seconds - earlier.train_seconds)
 
 
-def _finding(held: Course | None, cell: Cell, best: float) -> Finding | None:
-    if held is None or not cell.trains:
+def _finding(course: Course | None, cell: Cell, best: float) -> Finding | None:
+    if course is None or not cell.trains:
         return None
-    loses = cell.settings.numerics.loses_updates and held.moved is not None
-    lost = loses and held.changed < HALF
+    loses = cell.settings.numerics.loses_updates and course.moved is not None
+    lost = loses and course.changed < HALF
     poor = (
-        held.gained <= NOTHING * held.before
-        or (held.gained < LITTLE * best and not tuned(cell))
-        or (held.gained < HALF * best and lost)
-        or (held.gained < SLIGHT * held.before and loses and held.changed < FEW)
+        course.gained <= NOTHING * course.before
+        or (course.gained < LITTLE * best and not tuned(cell))
+        or (course.gained < HALF * best and lost)
+        or (course.gained < SLIGHT * course.before and loses and course.changed < FEW)
     )
-    return _explain(held, cell, lost) if poor else None
+    return _explain(course, cell, lost) if poor else None
 
 
-def _explain(held: Course, cell: Cell, lost: bool) -> Finding:
+def _explain(course: Course, cell: Cell, lost: bool) -> Finding:
     """The likely cause, and what helps."""
-    went = f"its validation loss went from {held.before:.3f} to {held.after:.3f}"
+    went = f"its validation loss went from {course.before:.3f} to {course.after:.3f}"
     if lost:
         return Finding(
             f"{went}, and its updates were lost to rounding: of its weights a step meant to "
-            f"change {_percent(held.meant)}, it changed {_percent(held.moved or 0.0)}",
+            f"change {_percent(course.meant)}, it changed {_percent(course.moved or 0.0)}",
             "Leave --precision at its default, which keeps them.",
         )
-    if held.fallen_back:
-        way = f" by way of {held.lowest:.3f}" if held.lowest < held.before else ""
+    if course.fallen_back:
+        way = f" by way of {course.lowest:.3f}" if course.lowest < course.before else ""
         return Finding(f"{went}{way}, and its learning rate is probably too high", _other("lower"))
     if tuned(cell):
         return Finding(f"{went} at a learning rate that was searched for", "Try more --steps.")

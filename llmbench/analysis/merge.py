@@ -29,15 +29,15 @@ def merge(comparisons: Sequence[Comparison]) -> Comparison:
     """
     if len(comparisons) == 1:
         return comparisons[0]
-    held = dict(zip(labels([c.header.name for c in comparisons]), comparisons, strict=True))
-    attempts = _attempts(held)
-    records = [_newest(found).record for found in attempts.values()]
+    by_label = dict(zip(labels([c.header.name for c in comparisons]), comparisons, strict=True))
+    attempts = _attempts(by_label)
+    records = [_newest(tries).record for tries in attempts.values()]
     home = _evaluated(comparisons[0])
     return Comparison(
-        header=_header(held, attempts),
+        header=_header(by_label, attempts),
         records=tuple(example_ids.with_own_ids(r, home) for r in records),
         inputs={k: text for c in reversed(comparisons) for k, text in _inputs(c, home).items()},
-        problems=tuple(f"{label}: {p}" for label, c in held.items() for p in c.problems),
+        problems=tuple(f"{label}: {p}" for label, c in by_label.items() for p in c.problems),
     )
 
 
@@ -49,21 +49,23 @@ def labels(names: Sequence[str]) -> list[str]:
     ]
 
 
-def _header(held: Mapping[str, Comparison], attempts: Mapping[str, Sequence[Attempt]]) -> Header:
-    headers = [c.header for c in held.values()]
+def _header(
+    by_label: Mapping[str, Comparison], attempts: Mapping[str, Sequence[Attempt]]
+) -> Header:
+    headers = [c.header for c in by_label.values()]
     planned = {p.cell.id: p for h in reversed(headers) for p in h.plan.cells}
     order = dict.fromkeys(p.cell.id for h in headers for p in h.plan.cells)
-    found = facts.differences({label: c.reported.records for label, c in held.items()})
+    differences = facts.differences({label: c.reported.records for label, c in by_label.items()})
     notices = [
-        f"Merged from {listed(list(held))}.",
-        *map(str, found),
-        *facts.consequences(found),
+        f"Merged from {listed(list(by_label))}.",
+        *map(str, differences),
+        *facts.consequences(differences),
         *_superseded(attempts),
         *(notice for h in headers for notice in h.notices),
     ]
     return headers[0].model_copy(
         update={
-            "name": " + ".join(held),
+            "name": " + ".join(by_label),
             "command": "\n".join(dict.fromkeys(h.command for h in headers)),
             "plan": Plan(cells=tuple(planned[cell_id] for cell_id in order)),
             "notices": tuple(dict.fromkeys(clean(n) for n in notices)),
@@ -72,14 +74,14 @@ def _header(held: Mapping[str, Comparison], attempts: Mapping[str, Sequence[Atte
     )
 
 
-def _attempts(held: Mapping[str, Comparison]) -> dict[str, list[Attempt]]:
+def _attempts(by_label: Mapping[str, Comparison]) -> dict[str, list[Attempt]]:
     """Every attempt at each cell, by cell id."""
-    found: dict[str, list[Attempt]] = {}
-    for label, comparison in held.items():
+    attempts: dict[str, list[Attempt]] = {}
+    for label, comparison in by_label.items():
         for record in comparison.records:
             moment = record.started_at or comparison.header.created_at
-            found.setdefault(record.cell.id, []).append(Attempt(record, label, moment))
-    return found
+            attempts.setdefault(record.cell.id, []).append(Attempt(record, label, moment))
+    return attempts
 
 
 def _newest(attempts: Sequence[Attempt]) -> Attempt:
@@ -89,9 +91,9 @@ def _newest(attempts: Sequence[Attempt]) -> Attempt:
 def _superseded(attempts: Mapping[str, Sequence[Attempt]]) -> Iterator[str]:
     """A sentence for each comparison whose attempts are shown instead of others'."""
     shown: dict[str, list[str]] = {}
-    for found in attempts.values():
-        if any(a.record != found[0].record for a in found):
-            newest = _newest(found)
+    for tries in attempts.values():
+        if any(a.record != tries[0].record for a in tries):
+            newest = _newest(tries)
             shown.setdefault(newest.label, []).append(code(newest.record.cell.name))
     for label, names in shown.items():
         yield (

@@ -21,28 +21,28 @@ def named(cells: Sequence[Cell], seeds: bool = False) -> dict[str, str]:
     With `seeds` the seed too. Where cells are still alike, all get the settings that tell them
     apart, `full · seq-len 512`; and where that is not enough, the last digits of their ids.
     """
-    parts = (_model, _task, _seed) if seeds else (_model, _task)
-    varying = [part for part in parts if len({part(cell) for cell in cells}) > 1]
-    found = {c.id: clean(" · ".join([c.name, *(part(c) for part in varying)])) for c in cells}
-    telling = _telling(cells, found)
-    found = {c.id: " · ".join([found[c.id], *_settings(c, telling)]) for c in cells}
-    alike = Counter(found.values())
+    labels = (_model, _task, _seed) if seeds else (_model, _task)
+    varying = [label for label in labels if len({label(cell) for cell in cells}) > 1]
+    names = {c.id: clean(" · ".join([c.name, *(label(c) for label in varying)])) for c in cells}
+    telling = _telling(cells, names)
+    names = {c.id: " · ".join([names[c.id], *_settings(c, telling)]) for c in cells}
+    alike = Counter(names.values())
     return {
         cell: name if alike[name] == 1 else f"{name} · {cell[-DIGITS:]}"
-        for cell, name in found.items()
+        for cell, name in names.items()
     }
 
 
-def _telling(cells: Sequence[Cell], found: dict[str, str]) -> list[str]:
+def _telling(cells: Sequence[Cell], names: dict[str, str]) -> list[str]:
     """The first settings in which cells of the same name differ."""
     alike: dict[str, list[Settings]] = defaultdict(list)
     for cell in cells:
-        alike[found[cell.id]].append(cell.settings)
-    groups = [held for held in alike.values() if len(held) > 1]
+        alike[names[cell.id]].append(cell.settings)
+    groups = [settings for settings in alike.values() if len(settings) > 1]
     differing = (
         name
         for name in Settings.model_fields
-        if any(len({getattr(s, name) for s in held}) > 1 for held in groups)
+        if any(len({getattr(s, name) for s in settings}) > 1 for settings in groups)
     )
     return list(differing)[:MOST_SETTINGS]
 

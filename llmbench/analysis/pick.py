@@ -91,7 +91,7 @@ def choose(cells: Sequence[Candidate], wish: Wish) -> Choice:
     with the least effort is taken, and the least memory among equals in effort. Effort is the time
     to quality where all that are level have one, else the time per token.
     """
-    fit = [place for place, cell in enumerate(cells) if wish.allows(cell)]
+    fit = [i for i, cell in enumerate(cells) if wish.allows(cell)]
     if not fit:
         return Choice(tight=_smallest(cells, range(len(cells))) if cells else None)
     if wish.matters == "memory":
@@ -136,9 +136,9 @@ def _equal(cells: Sequence[Candidate], level: Sequence[int], by: By) -> tuple[in
     return tuple(i for i in known if i == first or _no_slower(cells[i], cells[first], by))
 
 
-def _first(cells: Sequence[Candidate], places: Iterable[int], by: By) -> int:
+def _first(cells: Sequence[Candidate], indices: Iterable[int], by: By) -> int:
     """The least effort."""
-    return min(places, key=lambda i: cells[i].effort(by) or (0.0, 0.0))
+    return min(indices, key=lambda i: cells[i].effort(by) or (0.0, 0.0))
 
 
 def _no_slower(one: Candidate, first: Candidate, by: By) -> bool:
@@ -154,11 +154,11 @@ def _ratio(one: Candidate, other: Candidate, by: By) -> float | None:
     return own[0] / least[0] if own and least and least[0] else None
 
 
-def _smallest(cells: Sequence[Candidate], places: Iterable[int]) -> int:
+def _smallest(cells: Sequence[Candidate], indices: Iterable[int]) -> int:
     """The least memory; of equals the fastest."""
 
-    def key(place: int) -> tuple[float, float]:
-        speed = cells[place].speed
-        return cells[place].memory, -speed[0] if speed else 0.0
+    def key(index: int) -> tuple[float, float]:
+        speed = cells[index].speed
+        return cells[index].memory, -speed[0] if speed else 0.0
 
-    return min(places, key=key)
+    return min(indices, key=key)

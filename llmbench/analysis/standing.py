@@ -137,16 +137,16 @@ class Standing:
         """Whether nothing can be decided: one training of each says nothing of the methods."""
         if self.differences is None or self.best is None:
             return self.seed_counts == [1]
-        return len(self.lone) == len(self.differences.places) - 1
+        return len(self.lone) == len(self.differences.index) - 1
 
     @property
     def lone(self) -> list[Variant]:
         """Those competing that have fewer than two seeds in common with the best."""
-        found, best = self.differences, self.best
-        if found is None or best is None or best.id not in found.places:
+        differences, best = self.differences, self.best
+        if differences is None or best is None or best.id not in differences.index:
             return []
-        others = (a for a in self.competing if a is not best and a.id in found.places)
-        return [a for a in others if found.shared(a.id, best.id) < 2]
+        others = (a for a in self.competing if a is not best and a.id in differences.index)
+        return [a for a in others if differences.shared(a.id, best.id) < 2]
 
     @property
     def expected(self) -> float | None:
@@ -156,11 +156,11 @@ class Standing:
         as the differences are more than chance.
         """
         share = self.differences.shrinkage if self.differences else None
-        held = [q for variant in self.competing if (q := self.quality_of(variant)) is not None]
+        measured = [q for variant in self.competing if (q := self.quality_of(variant)) is not None]
         top = self.quality_of(self.best) if self.best else None
         if share is None or top is None:
             return None
-        usual = fmean(held)
+        usual = fmean(measured)
         return usual + share * (top - usual)
 
     @property
@@ -200,32 +200,34 @@ class Standing:
 
     def word(self, variant: Variant) -> Word | None:
         """The verdict on the variant's quality against the best; None for the best itself."""
-        found = self.verdicts.get(variant.id)
-        return found.word if found else None
+        verdict = self.verdicts.get(variant.id)
+        return verdict.word if verdict else None
 
     def need(self, one: Variant, other: Variant) -> Need | None:
         """What can be told of two variants' quality here, and what would tell more.
 
         None with one seed: more examples tell of its trainings, and nothing of the methods.
         """
-        found = self.differences
-        if found is None or not {one.id, other.id} <= found.places.keys():
+        differences = self.differences
+        if differences is None or not {one.id, other.id} <= differences.index.keys():
             return None
-        return need(found, one.id, other.id, self.margin)
+        return need(differences, one.id, other.id, self.margin)
 
     def undecided(self, variant: Variant) -> list[Variant]:
         """Those that fit of which nobody knows whether they are better than this one or worse."""
-        found = self.differences
-        if found is None or variant.id not in found.places:
+        differences = self.differences
+        if differences is None or variant.id not in differences.index:
             return []
-        others = (a for a in self.fitting if a is not variant and a.id in found.places)
-        judged = [(a, found.verdict(a.id, variant.id, self.margin)) for a in others]
+        others = (a for a in self.fitting if a is not variant and a.id in differences.index)
+        judged = [(a, differences.verdict(a.id, variant.id, self.margin)) for a in others]
         return [a for a, verdict in judged if verdict is None or verdict.word == "undecided"]
 
     def power(self, pick: Variant) -> Need | None:
         """What it takes to tell the pick from the best of those that it is undecided against."""
         ranked = sorted(self.undecided(pick), key=self.merit, reverse=True)
-        return next((found for variant in ranked if (found := self.need(variant, pick))), None)
+        return next(
+            (requirement for variant in ranked if (requirement := self.need(variant, pick))), None
+        )
 
     def fastest(self) -> tuple[Variant, ...]:
         """The fastest of those that fit, then those that nothing shows to be slower."""
@@ -246,26 +248,26 @@ class Standing:
 def stand(comparison: Comparison) -> Standing:
     """Work out who competes and who wins, of the cells with equal batches alone."""
     repeats, comparison = comparison.repeats, comparison.equal
-    records, found = comparison.records, variants(comparison.records)
+    records, entrants = comparison.records, variants(comparison.records)
     problems, unlearnt = first_loss_problems(records), learning.unlearnt(records)
-    score = quality_score(found)
+    score = quality_score(entrants)
     planned = {r.cell.id for r in comparison.planned}
-    competing = compete(found, problems.keys() | unlearnt.keys(), score, planned)
+    competing = compete(entrants, problems.keys() | unlearnt.keys(), score, planned)
     margin, budget = _margin(comparison.header, score), _budget(comparison.header)
     fitting = tuple(a for a in competing if budget is None or (memory(a) or 0.0) <= budget)
     best = _best(fitting or competing, score)
-    scored = _highest((a for a in found if score_value(score, a) is not None), score)
+    scored = _highest((a for a in entrants if score_value(score, a) is not None), score)
     between = all_differences(competing, score.id) if score else None
-    base = _untrained(found, best)
+    base = _untrained(entrants, best)
     against_base = base_verdicts(competing, base, score.id, score.sign) if base and score else {}
     ahead = against_base.get(best.id) if best else None
     gates = {base.id: ahead.turned} if base and ahead else {}
     goals = learning.targets(records)
     standing = Standing(
         records=records,
-        variants=found,
-        numbers={variant.id: number for number, variant in enumerate(found, start=1)},
-        names=named([variant.cell for variant in found]),
+        variants=entrants,
+        numbers={variant.id: number for number, variant in enumerate(entrants, start=1)},
+        names=named([variant.cell for variant in entrants]),
         cell_names=named([r.cell for r in records], seeds=True),
         problems=problems,
         unlearnt=unlearnt,
@@ -280,7 +282,7 @@ def stand(comparison: Comparison) -> Standing:
         quality=_intervals(
             scored, lambda variant: quality_interval(variant, score.id if score else "")
         ),
-        memory=_intervals(found, lambda variant: few_interval(variant.values(peak_memory))),
+        memory=_intervals(entrants, lambda variant: few_interval(variant.values(peak_memory))),
         speed={},
         best=best,
         differences=between,
@@ -294,20 +296,20 @@ def stand(comparison: Comparison) -> Standing:
 
 def _margin(header: Header, score: Figure | None) -> float:
     """What was asked for, or else what the metric declares."""
-    found = header.configuration.get("margin")
+    margin = header.configuration.get("margin")
     asked = not header.origins.get("margin", "").startswith("default")
-    if asked and isinstance(found, float) and found > 0:
-        return found
+    if asked and isinstance(margin, float) and margin > 0:
+        return margin
     return (score and score.margin) or MARGIN
 
 
 def _budget(header: Header) -> int | None:
     """The budget that was configured, in bytes or as people write sizes."""
-    found = header.configuration.get("memory_budget")
-    if isinstance(found, str):
+    budget = header.configuration.get("memory_budget")
+    if isinstance(budget, str):
         with contextlib.suppress(ValueError):
-            return units.read(found)
-    return found if isinstance(found, int) else None
+            return units.read(budget)
+    return budget if isinstance(budget, int) else None
 
 
 def _best(competing: Sequence[Variant], score: Figure | None) -> Variant | None:
@@ -325,16 +327,16 @@ def _verdicts(
     best: Variant | None, score: Figure | None, between: Differences | None, margin: float
 ) -> dict[str, Verdict]:
     """Of those competing, against the best."""
-    if best is None or score is None or between is None or best.id not in between.places:
+    if best is None or score is None or between is None or best.id not in between.index:
         return {}
-    names = [name for name in between.places if name != best.id]
-    words = {name: between.verdict(name, best.id, margin, score.sign) for name in names}
-    return {name: verdict for name, verdict in words.items() if verdict}
+    names = [name for name in between.index if name != best.id]
+    judged = {name: between.verdict(name, best.id, margin, score.sign) for name in names}
+    return {name: verdict for name, verdict in judged.items() if verdict}
 
 
-def _untrained(found: Sequence[Variant], best: Variant | None) -> Variant | None:
+def _untrained(entrants: Sequence[Variant], best: Variant | None) -> Variant | None:
     """The base that compares with the best."""
-    bases = (variant for variant in found if not variant.cell.trains)
+    bases = (variant for variant in entrants if not variant.cell.trains)
     return next((variant for variant in bases if best and group(variant) == group(best)), None)
 
 
@@ -364,15 +366,15 @@ def quality_pairs(standing: Standing) -> Pairs:
     between, cells = standing.differences, standing.competing
     if standing.score is None:
         return {}
-    found: Pairs = {}
+    pairs: Pairs = {}
     for number, variant in enumerate(cells):
         if variant is not standing.best and len(cells) > PAIRWISE:
             continue
-        known = between is not None and variant.id in between.places
-        found[number] = {
+        known = between is not None and variant.id in between.index
+        pairs[number] = {
             i: verdict.word
             for i, other in enumerate(cells)
-            if between and known and other is not variant and other.id in between.places
+            if between and known and other is not variant and other.id in between.index
             if (
                 verdict := between.verdict(
                     other.id, variant.id, standing.margin, standing.score.sign
@@ -380,21 +382,21 @@ def quality_pairs(standing: Standing) -> Pairs:
             )
             and level(verdict)
         }
-    return found
+    return pairs
 
 
-def _highest(found: Iterable[Variant], figure: Figure | None) -> list[Variant]:
-    held = list(found)
-    if len(held) <= FULL_STATISTICS or figure is None:
-        return held
+def _highest(entrants: Iterable[Variant], figure: Figure | None) -> list[Variant]:
+    listed = list(entrants)
+    if len(listed) <= FULL_STATISTICS or figure is None:
+        return listed
     ranked = sorted(
-        held,
+        listed,
         key=lambda variant: (variant.cell.trains, -figure.sign * (variant.mean(figure.of) or 0.0)),
     )
     return ranked[:FULL_STATISTICS]  # the untrained base first: it is always wanted
 
 
 def _intervals(
-    found: Sequence[Variant], interval: Callable[[Variant], Interval | None]
+    entrants: Sequence[Variant], interval: Callable[[Variant], Interval | None]
 ) -> dict[str, Interval]:
-    return {variant.id: held for variant in found if (held := interval(variant))}
+    return {variant.id: bounds for variant in entrants if (bounds := interval(variant))}

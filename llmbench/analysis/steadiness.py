@@ -50,10 +50,10 @@ def marks(record: Record) -> tuple[Mark, ...]:
     times = step_times(measured_steps(record) if timed(record) else ())
     seen = conditions(record)
     disturbed = bool(seen and list(_causes(seen)))
-    found = [Mark(what, cause(seen, h), size, disturbed) for what, h, size in _unsteady(times)]
-    if seen and seen.other_processes and not found:
-        found.append(Mark("did not have the GPU to itself", cause(seen, ""), 0.0, True))
-    return tuple(found)
+    remarks = [Mark(what, cause(seen, h), size, disturbed) for what, h, size in _unsteady(times)]
+    if seen and seen.other_processes and not remarks:
+        remarks.append(Mark("did not have the GPU to itself", cause(seen, ""), 0.0, True))
+    return tuple(remarks)
 
 
 def step_times(steps: Sequence[Step]) -> list[float]:

@@ -70,8 +70,8 @@ class Search:
             return neat(self.tries[0].rate / RATIO)
         if best is self.tries[-1]:
             return neat(self.tries[-1].rate * RATIO)
-        place = self.tries.index(best)
-        beside = (self.tries[place - 1], self.tries[place + 1])
+        index = self.tries.index(best)
+        beside = (self.tries[index - 1], self.tries[index + 1])
         # The wider gap; of equal ones, that on the side where the loss is lower.
         wider = max(beside, key=lambda t: (round(2 * _gap(t, best)), -(t.loss or math.inf)))
         return neat(math.sqrt(wider.rate * best.rate))
@@ -99,11 +99,11 @@ def search(arithmetic: str, records: Iterable[Record]) -> Search:
 
 def searches(records: Sequence[Record]) -> dict[str, Search]:
     """Every search among the records, by its arithmetic."""
-    found: dict[str, list[Record]] = {}
+    by_arithmetic: dict[str, list[Record]] = {}
     for record in records:
         if record.cell.tuning:
-            found.setdefault(record.cell.arithmetic, []).append(record)
-    return {name: search(name, held) for name, held in found.items()}
+            by_arithmetic.setdefault(record.cell.arithmetic, []).append(record)
+    return {name: search(name, tries) for name, tries in by_arithmetic.items()}
 
 
 def tuned_loss(record: Record) -> float | None:
@@ -113,12 +113,12 @@ def tuned_loss(record: Record) -> float | None:
     return record.validation[-1].loss
 
 
-def unfinished(found: Mapping[str, Search], least: int) -> list[str]:
+def unfinished(searches: Mapping[str, Search], least: int) -> list[str]:
     """The arithmetics that get one more try: all of them, until each is bracketed or given up.
 
     All are given as many tries as the one that needs most, and `least` at least.
     """
-    able = {name: s for name, s in found.items() if not s.broken}
+    able = {name: s for name, s in searches.items() if not s.broken}
     wanted = max([least, *(len(s.tries) + (not s.bracketed) for s in able.values())], default=least)
     wanted = min(wanted, MOST_TRIES)
     return [name for name, s in able.items() if len(s.tries) < wanted and s.next() is not None]

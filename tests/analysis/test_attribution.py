@@ -111,7 +111,7 @@ def test_of_several_seeds_those_that_both_have_count_and_memory_has_an_interval(
     (effect,) = effects(records)
     assert effect.memory.estimate == (32 - 61) * GIB
     assert effect.memory.low < -30 * GIB < -28 * GIB < effect.memory.high
-    assert effect.held_bytes == 61 * GIB
+    assert effect.before_bytes == 61 * GIB
 
 
 def test_what_has_no_speed_has_an_effect_on_the_rest():

@@ -48,8 +48,8 @@ def test_equal_variants_are_told_apart_on_one_page_in_twenty_at_most():
     wrong = 0
     for number in range(200):
         found = differences(page(luck=0.02, number=number))
-        best = max(found.places, key=lambda name: found.means[found.places[name], 0])
-        others = [name for name in found.places if name != best]
+        best = max(found.index, key=lambda name: found.means[found.index[name], 0])
+        others = [name for name in found.index if name != best]
         wrong += any(found.verdict(name, best).word != "undecided" for name in others)
     assert wrong <= 12
 

@@ -72,7 +72,7 @@ def of_differences(design: Design, draws: int) -> tuple[str, str]:
     single = whole = 0.0
     for page in pages(design, draws):
         found, _ = judged(page)
-        names = list(found.places)
+        names = list(found.index)
         ends = [found.interval(a, b) for a in names for b in names if a < b]
         missed = [not holds(end, 0.0) for end in ends if end]
         single += 1 - sum(missed) / len(missed)

@@ -90,7 +90,7 @@ def judged(page: Any) -> tuple[Differences, str]:
 def words(page: Any) -> dict[str, str]:
     """What is said of each other variant against the best."""
     found, best = judged(page)
-    others = [name for name in found.places if name != best]
+    others = [name for name in found.index if name != best]
     return {n: v.word for n in others if (v := found.verdict(n, best, MARGIN))}
 
 

@@ -101,7 +101,7 @@ def changes(pairs: Sequence[Pair], floor: float = 0.0) -> dict[Key, list[Change]
 
     `floor` is the log ratio by which a cell differed in speed from its own repeat.
     """
-    found: dict[Key, list[Change]] = {p.key: [] for p in pairs}
+    changed: dict[Key, list[Change]] = {p.key: [] for p in pairs}
     for figure in figures([r for p in pairs for r in p.records]).values():
         judged = _paired(pairs, figure, floor)
         for pair in pairs:
@@ -109,8 +109,8 @@ def changes(pairs: Sequence[Pair], floor: float = 0.0) -> dict[Key, list[Change]
             if old is not None or new is not None:
                 verdict = judged.get("\0".join(pair.key))
                 word = _word(figure, pair, old, new, verdict)
-                found[pair.key].append(Change(figure, old, new, word, verdict))
-    return found
+                changed[pair.key].append(Change(figure, old, new, word, verdict))
+    return changed
 
 
 def value(figure: Figure, variant: Variant) -> float | None:
@@ -119,13 +119,15 @@ def value(figure: Figure, variant: Variant) -> float | None:
         return None
     if variant.cell.fit and figure.id not in FITTED:
         return None
-    found = variant.mean(figure.of)
-    return found if found is None or math.isfinite(found) else None
+    mean = variant.mean(figure.of)
+    return mean if mean is None or math.isfinite(mean) else None
 
 
 def _paired(pairs: Sequence[Pair], figure: Figure, floor: float) -> dict[str, Verdict]:
     """Verdicts on a score or a training speed, corrected for the number of cells, by cell."""
-    judged = {"\0".join(p.key): found for p in pairs if (found := _judge(p, figure, floor))}
+    judged = {
+        "\0".join(p.key): difference for p in pairs if (difference := _judge(p, figure, floor))
+    }
     return verdicts(judged)
 
 
@@ -157,8 +159,8 @@ def _comparable(figure: Figure, pair: Pair) -> bool:
     if figure.scored or figure.id == "eval_loss":
         return pair.old.cell.eval_data.sha256 == pair.new.cell.eval_data.sha256
     if figure.id == VALIDATION_LOSS.id:
-        held = [variant.cell.validation_data for variant in (pair.old, pair.new)]
-        return len({data and data.sha256 for data in held}) == 1
+        validated = [variant.cell.validation_data for variant in (pair.old, pair.new)]
+        return len({data and data.sha256 for data in validated}) == 1
     if figure.id == "generate_tokens_per_second":
         return _counts_decoded(pair.old) == _counts_decoded(pair.new)
     if figure.id == "peak_memory_bytes":

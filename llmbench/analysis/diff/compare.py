@@ -52,21 +52,21 @@ def diff(old: Comparison, new: Comparison) -> Diff:
     """Hold the new comparison against the old one. What tries learning rates is no result."""
     floor = max(speeds(variants(c.equal.records), c.repeats).floor for c in (old, new))
     old, new = old.reported, new.reported
-    found = pairs(old.records, new.records)
+    matched = pairs(old.records, new.records)
     gone, come = (unpaired(a, b) for a, b in ((old, new), (new, old)))
-    held = [*(r for p in found for r in p.new.records), *gone, *come]
-    cell_names = named([r.cell for r in held], seeds=True)
-    joined = named([p.new.cell for p in found if len(p.new.records) > 1])
+    shown = [*(r for p in matched for r in p.new.records), *gone, *come]
+    cell_names = named([r.cell for r in shown], seeds=True)
+    joined = named([p.new.cell for p in matched if len(p.new.records) > 1])
     names = cell_names | joined
-    changed = changes(found, floor)
-    broken = _broken(found, old, new)
+    changed = changes(matched, floor)
+    broken = _broken(matched, old, new)
     return Diff(
         old=_title(old),
         new=_title(new),
-        notices=tuple(_guard(found, names)),
+        notices=tuple(_guard(matched, names)),
         cells=tuple(
             CellDiff(names[p.new.id], p, tuple(changed[p.key]), broken.get(p.key, ""))
-            for p in found
+            for p in matched
         ),
         missing=_names(gone, cell_names),
         added=_names(come, cell_names),
@@ -83,24 +83,26 @@ def _names(records: Sequence[Record], names: dict[str, str]) -> tuple[str, ...]:
     return tuple(names[r.cell.id] for r in records)
 
 
-def _guard(found: Sequence[Pair], names: dict[str, str]) -> Iterator[str]:
+def _guard(matched: Sequence[Pair], names: dict[str, str]) -> Iterator[str]:
     """What else differs between the two sides of a cell, and in which cells."""
     cells: dict[str, list[str]] = {}
     differences = []
-    for pair in found:
+    for pair in matched:
         for difference in facts.differences({OLD: pair.old.records, NEW: pair.new.records}):
             cells.setdefault(str(difference), []).append(names[pair.new.id])
             differences.append(difference)
     for sentence, of in cells.items():
-        yield sentence if len(of) == len(found) else f"{text.listed(of)}: {sentence}"
+        yield sentence if len(of) == len(matched) else f"{text.listed(of)}: {sentence}"
     yield from facts.consequences(differences)
 
 
-def _broken(found: Sequence[Pair], old: Comparison, new: Comparison) -> dict[tuple[str, ...], str]:
+def _broken(
+    matched: Sequence[Pair], old: Comparison, new: Comparison
+) -> dict[tuple[str, ...], str]:
     """Why each cell that was well in the old comparison is not in the new one."""
     before, after = first_loss_problems(old.records), first_loss_problems(new.records)
     broken: dict[tuple[str, ...], str] = {}
-    for pair in found:
+    for pair in matched:
         for was, now in zip(pair.old.records, pair.new.records, strict=True):
             if was.status == "ok" and was.cell.id not in before:
                 for sentence in _ending(now, after):

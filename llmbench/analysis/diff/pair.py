@@ -39,27 +39,27 @@ def key(record: Record) -> Key:
 def pairs(old: Sequence[Record], new: Sequence[Record]) -> list[Pair]:
     """Every cell that both hold, seeds together, in the order of the new comparison."""
     before, after = latest(old), latest(new)
-    found: dict[Key, list[Key]] = {}
+    keys_of: dict[Key, list[Key]] = {}
     for k in after:
         if k in before:
-            found.setdefault(k[:-1], []).append(k)
+            keys_of.setdefault(k[:-1], []).append(k)
     return [
         Pair(Variant(tuple(before[k] for k in keys)), Variant(tuple(after[k] for k in keys)))
-        for keys in found.values()
+        for keys in keys_of.values()
     ]
 
 
 def unpaired(one: Comparison, other: Comparison) -> list[Record]:
     """The cells of one comparison that the other does not hold."""
-    held = latest(other.records)
-    return [record for k, record in latest(one.records).items() if k not in held]
+    known = latest(other.records)
+    return [record for k, record in latest(one.records).items() if k not in known]
 
 
 def latest(records: Sequence[Record]) -> dict[Key, Record]:
     """A record for each cell; of several, as after a change of settings, the last to start."""
-    found: dict[Key, Record] = {}
+    newest: dict[Key, Record] = {}
     for record in records:
-        held = found.get(key(record))
-        if held is None or (record.started_at or "") > (held.started_at or ""):
-            found[key(record)] = record
-    return found
+        earlier = newest.get(key(record))
+        if earlier is None or (record.started_at or "") > (earlier.started_at or ""):
+            newest[key(record)] = record
+    return newest

@@ -67,21 +67,21 @@ class Outcome:
 
 def read(text: str, known: Iterable[str]) -> Rule:
     """Read a rule; ConfigError, with the nearest figures, where it is none."""
-    found = RULE.fullmatch(text)
-    if not found:
+    match = RULE.fullmatch(text)
+    if not match:
         raise ConfigError(
             f"--fail-if '{text}' is no bound: write a figure, < or >, and the change with its "
             "sign, as in 'peak_memory>+5%' or 'rougeL<-0.02'."
         )
     names = set(known)
-    name, unit = found["figure"], found["unit"] or ""
+    name, unit = match["figure"], match["unit"] or ""
     figure_id = SHORT.get(name, name)
     if figure_id not in names:
         raise ConfigError(f"Unknown figure '{name}': {nearest(name, {*names, *SHORT})}")
     if unit.endswith("iB") and not figure_id.endswith("_bytes"):
         raise ConfigError(f"--fail-if '{text}' counts bytes, and '{name}' does not.")
-    bound = float(found["amount"].replace(" ", "")) * UNITS[unit]
-    return Rule(text.strip(), figure_id, OPERATORS[found["operator"]], bound, unit == "%")
+    bound = float(match["amount"].replace(" ", "")) * UNITS[unit]
+    return Rule(text.strip(), figure_id, OPERATORS[match["operator"]], bound, unit == "%")
 
 
 def known_figures(diff: Diff) -> list[str]:
@@ -101,13 +101,13 @@ def judge(rules: Sequence[Rule], diff: Diff) -> list[Outcome]:
 
 
 def _outcome(rule: Rule, diff: Diff) -> Outcome:
-    found = [(c, h) for c in diff.cells for h in c.changes if h.figure.id == rule.figure_id]
-    well = [(c, h) for c, h in found if not c.broken]  # a broken cell is a failure as it is
+    concerned = [(c, h) for c in diff.cells for h in c.changes if h.figure.id == rule.figure_id]
+    well = [(c, h) for c, h in concerned if not c.broken]  # a broken cell is a failure as it is
     unjudged = [c.name for c, h in well if h.word not in JUDGED]
     measured = any(h.old is not None for _, h in well)
     return Outcome(
         rule=rule,
-        broken_by=tuple((c, h) for c, h in found if rule.breaks(h)),
+        broken_by=tuple((c, h) for c, h in concerned if rule.breaks(h)),
         unjudged=tuple(unjudged),
         judged=len(well) - len(unjudged),
         blind=measured and len(unjudged) == len(well),

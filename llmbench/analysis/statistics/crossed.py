@@ -70,29 +70,29 @@ class Crossed:
 
     def _margin(self, level: float, over_seeds: float, over_examples: float) -> float:
         """The joined margin of two mean squares. One that is zero has none."""
-        parts = ((over_seeds, self.seeds - 1), (over_examples, self.examples - 1))
-        squares = (v * quantile(n, level) ** 2 for v, n in parts if v > 0 and n > 0)
+        components = ((over_seeds, self.seeds - 1), (over_examples, self.examples - 1))
+        squares = (v * quantile(n, level) ** 2 for v, n in components if v > 0 and n > 0)
         return math.sqrt(sum(squares) / (self.seeds * self.examples))
 
     def beyond_rest(self, square: float) -> float:
         """What a mean square has beyond that of the rest; 0 where that is but rounding."""
-        found = square - self.rest
-        return found if found > ROUNDING * square else 0.0
+        excess = square - self.rest
+        return excess if excess > ROUNDING * square else 0.0
 
 
 def crossed(rows: Rows) -> Crossed:
     """Take the rows apart. With one seed, the rest is in the examples, and of seeds none knows."""
     import numpy as np
 
-    held = np.asarray(rows, dtype=float)
-    seeds, examples = held.shape
-    mean = float(held.mean())
-    by_seed, by_example = held.mean(1) - mean, held.mean(0) - mean
-    left = held - mean - by_seed[:, None] - by_example[None, :]
+    scores = np.asarray(rows, dtype=float)
+    seeds, examples = scores.shape
+    mean = float(scores.mean())
+    by_seed, by_example = scores.mean(1) - mean, scores.mean(0) - mean
+    left = scores - mean - by_seed[:, None] - by_example[None, :]
     squares = (
         examples * float(by_seed @ by_seed) / max(1, seeds - 1),
         seeds * float(by_example @ by_example) / max(1, examples - 1),
         float((left**2).sum()) / max(1, (seeds - 1) * (examples - 1)),
     )
-    nothing = ROUNDING * float((held**2).sum())
+    nothing = ROUNDING * float((scores**2).sum())
     return Crossed(mean, seeds, examples, *(s if s > nothing else 0.0 for s in squares))

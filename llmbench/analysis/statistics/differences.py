@@ -36,9 +36,9 @@ Rows = Mapping[int, Any]
 
 @dataclass(frozen=True, eq=False)
 class Differences:
-    """The differences of all pairs. Matrices are variants x variants, in the order of `places`."""
+    """The differences of all pairs. Matrices are variants x variants, in the order of `index`."""
 
-    places: Mapping[str, int]
+    index: Mapping[str, int]
     """By a variant's name, its row in the matrices."""
     means: Any
     """The row's mean minus the column's, over the seeds and examples that both have; numpy."""
@@ -60,7 +60,7 @@ class Differences:
         None without a seed in common. With one it is over the examples alone, and holds for these
         very trainings only.
         """
-        at = self.places[one], self.places[other]
+        at = self.index[one], self.index[other]
         margin = self._margin(at, level)
         return None if margin is None else around(float(self.means[at]), margin)
 
@@ -73,26 +73,26 @@ class Differences:
         (Schuirmann, 1987), each for all pairs together. One seed in common decides nothing.
         More is better where `sign` is 1, and less where it is -1.
         """
-        found = self.interval(one, other)
-        if found is None:
+        interval = self.interval(one, other)
+        if interval is None:
             return None
         if self.shared(one, other) < 2:
-            return Verdict("undecided", found)
+            return Verdict("undecided", interval)
         likely = self.interval(one, other, 2 * LEVEL)
-        return Verdict(word(found, likely, margin, sign), found)
+        return Verdict(word(interval, likely, margin, sign), interval)
 
     def shared(self, one: str, other: str) -> int:
         """How many seeds both have."""
-        return int(self.seeds[self.places[one], self.places[other]])
+        return int(self.seeds[self.index[one], self.index[other]])
 
     def detectable(self, one: str, other: str) -> float | None:
         """The difference that is told with a chance of 80 % here; None with one seed in common."""
-        at = self.places[one], self.places[other]
+        at = self.index[one], self.index[other]
         return self._detectable(at, int(self.seeds[at])) if self.seeds[at] > 1 else None
 
     def seeds_for(self, one: str, other: str, difference: float) -> int | None:
         """How many seeds would tell a difference of this size; None where no sensible number."""
-        at = self.places[one], self.places[other]
+        at = self.index[one], self.index[other]
         if self.seeds[at] < 2:
             return None
         counts = range(int(self.seeds[at]), MOST_SEEDS + 1)
@@ -154,23 +154,23 @@ def differences(variants: Mapping[str, Rows]) -> Differences:
     kinds = list(dict.fromkeys(seeds))
     kind = np.array([kinds.index(s) for s in seeds])
     for common in {a & b for a in kinds for b in kinds} - {frozenset()}:
-        held = np.array([i for i in range(count) if common <= seeds[i]])
+        sharing = np.array([i for i in range(count) if common <= seeds[i]])
         scores = np.array(
-            [[variants[names[i]][s] for s in sorted(common)] for i in held], dtype=float
+            [[variants[names[i]][s] for s in sorted(common)] for i in sharing], dtype=float
         )
         meet = np.array([[a & b == common for b in kinds] for a in kinds])
-        exact = meet[np.ix_(kind[held], kind[held])]
-        rows, columns = (held[at] for at in np.nonzero(exact))
+        exact = meet[np.ix_(kind[sharing], kind[sharing])]
+        rows, columns = (sharing[at] for at in np.nonzero(exact))
         shared[rows, columns] = len(common)
-        for into, found in zip((means, squares, between, rests), _squares(scores), strict=True):
-            into[rows, columns] = found[exact]
+        for matrix, values in zip((means, squares, between, rests), _squares(scores), strict=True):
+            matrix[rows, columns] = values[exact]
     alike = _alike(variants)
     luck, freedom = _luck(between, shared, alike)
     luck[(squares == 0) & (between == 0) & (rests == 0) & (means == 0)] = 0.0
     examples = len(next(iter(variants[names[0]].values())))
     rest = np.where(shared > 1, rests, 0.0)
     return Differences(
-        places={name: place for place, name in enumerate(names)},
+        index={name: number for number, name in enumerate(names)},
         means=means,
         luck=np.where(shared > 1, luck, np.nan),
         meeting=np.maximum(squares - rest / np.maximum(shared, 1), 0.0) / examples,
@@ -195,8 +195,8 @@ def _squares(scores: Any) -> tuple[Any, Any, Any, Any]:
         flat = values.reshape(len(values), -1)
         products = flat @ flat.T / max(1, freedom)
         own = np.diag(products)
-        found = own[:, None] + own[None, :] - 2 * products
-        return np.where(found > ROUNDING * (own[:, None] + own[None, :]), found, 0.0)
+        spread = own[:, None] + own[None, :] - 2 * products
+        return np.where(spread > ROUNDING * (own[:, None] + own[None, :]), spread, 0.0)
 
     return (
         mean[:, None] - mean[None, :],
@@ -235,10 +235,10 @@ def _luck(between: Any, shared: Any, alike: list[int]) -> tuple[Any, int]:
 
 def _alike(variants: Mapping[str, Rows]) -> list[int]:
     """For each variant the index of the first with equal scores on all examples of all seeds."""
-    found: dict[object, int] = {}
+    seen: dict[object, int] = {}
     return [
-        found.setdefault(tuple((s, rows[s].tobytes()) for s in sorted(rows)), place)
-        for place, rows in enumerate(variants.values())
+        seen.setdefault(tuple((s, rows[s].tobytes()) for s in sorted(rows)), number)
+        for number, rows in enumerate(variants.values())
     ]
 
 

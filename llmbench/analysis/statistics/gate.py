@@ -22,22 +22,26 @@ def gate(variants: Mapping[str, Rows], base: Any) -> dict[str, Interval]:
     is a numpy vector of the examples that the variants' rows have. One seed is judged by its
     examples.
     """
-    found = {
+    estimates = {
         name: crossed([row - base for row in rows.values()]) for name, rows in variants.items()
     }
-    spare = {name: f.seeds - 1 for name, f in found.items()}
+    spare = {name: f.seeds - 1 for name, f in estimates.items()}
     freedom = sum(spare.values())
-    usual = sum(spare[n] * f.seed_square for n, f in found.items()) / freedom if freedom else 0.0
-    level = LEVEL / len(found)
-    return {name: around(f.mean, _margin(f, usual, freedom, level)) for name, f in found.items()}
+    usual = (
+        sum(spare[n] * f.seed_square for n, f in estimates.items()) / freedom if freedom else 0.0
+    )
+    level = LEVEL / len(estimates)
+    return {
+        name: around(f.mean, _margin(f, usual, freedom, level)) for name, f in estimates.items()
+    }
 
 
-def _margin(found: Crossed, usual: float, freedom: int, level: float) -> float:
+def _margin(estimate: Crossed, usual: float, freedom: int, level: float) -> float:
     """The half-width as for two variants: luck is its own or the usual, whichever is larger."""
-    own = found.seeds - 1
-    over_examples = found.beyond_rest(found.example_square)
-    square = over_examples * quantile(found.examples - 1, level) ** 2
+    own = estimate.seeds - 1
+    over_examples = estimate.beyond_rest(estimate.example_square)
+    square = over_examples * quantile(estimate.examples - 1, level) ** 2
     if own:
-        luck = max(found.seed_square, usual)
+        luck = max(estimate.seed_square, usual)
         square += luck * quantile(min(freedom, BORROWED * own), level) ** 2
-    return math.sqrt(square / (found.seeds * found.examples))
+    return math.sqrt(square / (estimate.seeds * estimate.examples))

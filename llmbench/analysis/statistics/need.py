@@ -27,17 +27,19 @@ class Need:
         return self.wanted == self.seeds
 
 
-def need(found: Differences, one: str, other: str, margin: float) -> Need | None:
+def need(differences: Differences, one: str, other: str, margin: float) -> Need | None:
     """What it takes to tell two variants apart, at the luck and the examples that were seen.
 
     None with fewer than two seeds in common, which say nothing of the luck of training. A
     difference is told with power 80 % where it is the interval's reach and 0.84 standard errors
     (Cohen, 1988, chapter 2).
     """
-    detectable = found.detectable(one, other)
+    detectable = differences.detectable(one, other)
     if detectable is None:
         return None
-    seen = abs(float(found.means[found.places[one], found.places[other]]))
+    seen = abs(float(differences.means[differences.index[one], differences.index[other]]))
     difference = max(seen, margin)
-    wanted = found.seeds_for(one, other, difference)
-    return Need(found.shared(one, other), found.examples, detectable, difference, wanted)
+    wanted = differences.seeds_for(one, other, difference)
+    return Need(
+        differences.shared(one, other), differences.examples, detectable, difference, wanted
+    )

@@ -36,8 +36,8 @@ def all_differences(variants: Sequence[Variant], score: str) -> Differences | No
 
     The variants must compare, so that an id means the same example in all of them.
     """
-    _, held = _vectors(variants, score)
-    return differences(held) if len(held) > 1 else None
+    _, vectors = _vectors(variants, score)
+    return differences(vectors) if len(vectors) > 1 else None
 
 
 def base_verdicts(
@@ -51,11 +51,11 @@ def base_verdicts(
     (first, *_) = variants
     if base.cell.eval_data.sha256 != first.cell.eval_data.sha256:
         return {}
-    untrained, held = _vectors(variants, score, base)
+    untrained, vectors = _vectors(variants, score, base)
     if untrained is None:
         return {}
-    found = gate(held, untrained)
-    return {name: Verdict(word(end, None, None, sign), end) for name, end in found.items()}
+    intervals = gate(vectors, untrained)
+    return {name: Verdict(word(end, None, None, sign), end) for name, end in intervals.items()}
 
 
 def _vectors(
@@ -68,10 +68,10 @@ def _vectors(
     import numpy as np
 
     scores = {a.id: {r.cell.seed: _scores(r, score) for r in a.counted} for a in variants}
-    held = {name: {s: row for s, row in rows.items() if row} for name, rows in scores.items()}
-    held = {name: rows for name, rows in held.items() if rows}
+    kept = {name: {s: row for s, row in rows.items() if row} for name, rows in scores.items()}
+    kept = {name: rows for name, rows in kept.items() if rows}
     untrained = _scores(base.first, score) if base else None
-    every = [row for rows in held.values() for row in rows.values()]
+    every = [row for rows in kept.values() for row in rows.values()]
     every += [untrained] if untrained is not None else []
     shared = sorted(set(every[0]).intersection(*every[1:])) if every else []
     if len(shared) < 2:
@@ -81,7 +81,7 @@ def _vectors(
         return np.array([row[i] for i in shared], dtype=float)
 
     vectors: dict[str, Rows] = {
-        name: {seed: vector(row) for seed, row in rows.items()} for name, rows in held.items()
+        name: {seed: vector(row) for seed, row in rows.items()} for name, rows in kept.items()
     }
     return (None if untrained is None else vector(untrained)), vectors
 
@@ -110,8 +110,8 @@ def _scores(record: Record, score: str) -> Scores:
     return {e.id: e.scores[score] for e in record.examples if score in e.scores}
 
 
-def _rows(held: Sequence[Scores]) -> list[list[float]]:
+def _rows(cells: Sequence[Scores]) -> list[list[float]]:
     """The scores on the examples that all have; cells without any are left out."""
-    measured = [scores for scores in held if scores]
+    measured = [scores for scores in cells if scores]
     shared = [i for i in measured[0] if all(i in s for s in measured)] if measured else []
     return [[scores[i] for i in shared] for scores in measured] if shared else []

@@ -82,25 +82,27 @@ class Speeds:
             return None
         mean = fmean(self.logs[one][s] - self.logs[other][s] for s in shared)
         error, freedom = self._error((one, other), len(shared))
-        found = around(mean, self._margin(error, freedom))
-        shares = (math.expm1(min(v, MOST_LOG)) for v in (found.estimate, found.low, found.high))
+        interval = around(mean, self._margin(error, freedom))
+        shares = (
+            math.expm1(min(v, MOST_LOG)) for v in (interval.estimate, interval.low, interval.high)
+        )
         single = student_p(mean / error, freedom) if error else float(mean == 0)
         return Judged(Interval(*shares), 1 - (1 - single) ** self._pairs)
 
     def verdict(self, one: Variant, other: Variant) -> Verdict | None:
         """Whether `one` is faster or slower than the other, at 5 % for all pairs together."""
-        found = self.judged(one, other)
-        if found is None:
+        judged = self.judged(one, other)
+        if judged is None:
             return None
         word: Word = "undecided"
-        if found.difference.beyond_zero:
-            word = "better" if found.difference.estimate > 0 else "worse"
-        return Verdict(word, found.difference, found.p_value)
+        if judged.difference.beyond_zero:
+            word = "better" if judged.difference.estimate > 0 else "worse"
+        return Verdict(word, judged.difference, judged.p_value)
 
     def slower(self, one: Variant, other: Variant) -> bool:
         """Whether it is certain that `one` is slower; where nothing is known, it is not."""
-        found = self.verdict(one, other)
-        return found is not None and found.word == "worse"
+        verdict = self.verdict(one, other)
+        return verdict is not None and verdict.word == "worse"
 
     def spread(self, variant: Variant) -> float | None:
         """By what share two variants as sure as this one must differ to be told apart; None where
@@ -134,7 +136,7 @@ def speeds(variants: Sequence[Variant], repeats: Sequence[Record] = ()) -> Speed
     together, by the residuals of an additive model, and for a variant that scatters more by its
     own. With one seed nothing shows it but the steps, and what cells differ by is taken from them.
     """
-    cells = {variant: found for variant in variants if (found := _timed_seeds(variant))}
+    cells = {variant: timed for variant in variants if (timed := _timed_seeds(variant))}
     again = [(variant, r) for r in repeats if (variant := _repeated(r, list(cells)))]
     return family(
         cells, [(variant, r.cell.seed, t.log_rate) for variant, r in again if (t := timed_steps(r))]
@@ -145,9 +147,11 @@ def family(
     cells: Mapping[Variant, Mapping[int, Timed]], extra: Sequence[tuple[Variant, int, float]] = ()
 ) -> Speeds:
     """The same of the cells' steps by variant and seed; `extra` has the log rates of repeats."""
-    logs = {variant: {s: t.log_rate for s, t in held.items()} for variant, held in cells.items()}
+    logs = {variant: {s: t.log_rate for s, t in seeds.items()} for variant, seeds in cells.items()}
     floor = max((abs(rate - logs[variant][seed]) for variant, seed, rate in extra), default=0.0)
-    rows = [(variant, seed, rate) for variant, held in logs.items() for seed, rate in held.items()]
+    rows = [
+        (variant, seed, rate) for variant, seeds in logs.items() for seed, rate in seeds.items()
+    ]
     several = len({seed for _, seed, _ in rows}) > 1
     sure = _between_cells([*rows, *extra]) if several else None
     return Speeds(logs, sure or _within_cells(cells, floor), floor)
@@ -158,8 +162,8 @@ def judge_speed(one: Variant, other: Variant, floor: float = 0.0) -> Judged | No
 
     Of two variants by themselves. `floor` is the log ratio below which nothing is a difference.
     """
-    found = speeds([one, other])
-    return Speeds(found.logs, found.sureness, floor).judged(one, other)
+    pair = speeds([one, other])
+    return Speeds(pair.logs, pair.sureness, floor).judged(one, other)
 
 
 def rate_interval(variant: Variant, tokens: str = "nonpadding_tokens") -> Interval | None:
@@ -170,8 +174,8 @@ def rate_interval(variant: Variant, tokens: str = "nonpadding_tokens") -> Interv
     """
     if len(variant.counted) > 1:
         return few_ratio_interval(variant.values(train_rate(tokens)))
-    found = timed_steps(variant.counted[0], tokens)
-    return _cell_interval(found) if found else None
+    steps = timed_steps(variant.counted[0], tokens)
+    return _cell_interval(steps) if steps else None
 
 
 def generation_interval(variant: Variant) -> Interval | None:
@@ -188,8 +192,8 @@ def few_ratio_interval(values: Sequence[float]) -> Interval | None:
     """Interval of the geometric mean of a few values, by Student's t over their logarithms."""
     if len(values) < 2 or min(values) <= 0:
         return None
-    found = few_interval([math.log(v) for v in values])
-    return _exponential(found) if found else None
+    interval = few_interval([math.log(v) for v in values])
+    return _exponential(interval) if interval else None
 
 
 def timed_steps(record: Record, tokens: str = "nonpadding_tokens") -> Timed | None:
@@ -197,8 +201,8 @@ def timed_steps(record: Record, tokens: str = "nonpadding_tokens") -> Timed | No
     steps = measured_steps(record)
     if len(steps) < LEAST_STEPS or not train_rate(tokens)(record):
         return None
-    found = _timed([(getattr(s, tokens), s.seconds) for s in steps])
-    return found._replace(batches=tuple(s.padded_tokens for s in steps))
+    log = _timed([(getattr(s, tokens), s.seconds) for s in steps])
+    return log._replace(batches=tuple(s.padded_tokens for s in steps))
 
 
 def _timed(samples: Sequence[tuple[float, float]]) -> Timed:
@@ -209,7 +213,7 @@ def _timed(samples: Sequence[tuple[float, float]]) -> Timed:
 
 
 def _timed_seeds(variant: Variant) -> dict[int, Timed]:
-    return {r.cell.seed: found for r in variant.counted if (found := timed_steps(r))}
+    return {r.cell.seed: timed for r in variant.counted if (timed := timed_steps(r))}
 
 
 def _repeated(record: Record, variants: Sequence[Variant]) -> Variant | None:
@@ -256,15 +260,15 @@ def _within_cells(
     steps scatter by: where those do, as in a small model that waits for its host, so do cells.
     """
     known = max(CELL, floor / math.sqrt(2)) ** 2
-    found = {}
+    sureness = {}
     for variant, left in _paired(cells):
         steps, scatter = step_error(left), variance(left)
         whole = steps.variance + max(known, scatter)
         unsure = steps.variance**2 / steps.freedom
         unsure += max(0.0, scatter - known) ** 2 / (len(left) - 1)
         freedom = whole**2 / unsure if unsure else MOST_FREEDOM  # Welch (1947)
-        found[variant] = Sureness(whole, min(freedom, MOST_FREEDOM))
-    return found
+        sureness[variant] = Sureness(whole, min(freedom, MOST_FREEDOM))
+    return sureness
 
 
 def _paired(cells: Mapping[Variant, Mapping[int, Timed]]) -> Iterator[tuple[Variant, list[float]]]:
@@ -274,8 +278,8 @@ def _paired(cells: Mapping[Variant, Mapping[int, Timed]]) -> Iterator[tuple[Vari
     cell's own scatter with it, which is given back.
     """
     alike: dict[tuple[int, ...], list[tuple[Variant, Timed]]] = defaultdict(list)
-    for variant, held in cells.items():
-        first = next(iter(held.values()))
+    for variant, seeds in cells.items():
+        first = next(iter(seeds.values()))
         alike[first.batches].append((variant, first))
     for group in alike.values():
         count = len(group)
@@ -309,8 +313,8 @@ def step_error(left: Sequence[float]) -> Sureness:
 
 
 def _cell_interval(timed: Timed) -> Interval:
-    found = step_error(timed.left)
-    return _exponential(around(timed.log_rate, quantile(found.freedom) * math.sqrt(found.variance)))
+    error = step_error(timed.left)
+    return _exponential(around(timed.log_rate, quantile(error.freedom) * math.sqrt(error.variance)))
 
 
 def _exponential(logs: Interval) -> Interval:

@@ -35,8 +35,8 @@ class Verdict:
     def turned(self) -> Verdict:
         """What the reference is, against the variant."""
         turns: dict[Word, Word] = {"better": "worse", "worse": "better"}
-        held = self.difference
-        back = Interval(-held.estimate, -held.high, -held.low)
+        interval = self.difference
+        back = Interval(-interval.estimate, -interval.high, -interval.low)
         return Verdict(turns.get(self.word, self.word), back, self.p_value)
 
 
@@ -46,14 +46,14 @@ def judge(rows: Rows) -> Judged:
     With one seed over the examples, and so of these very trainings: whether the method or its luck
     made them differ, one seed cannot tell.
     """
-    found = crossed(rows)
-    return Judged(found.difference(LEVEL), found.p_value())
+    estimate = crossed(rows)
+    return Judged(estimate.difference(LEVEL), estimate.p_value())
 
 
 def verdicts(judged: Mapping[str, Judged]) -> dict[str, Verdict]:
     """A verdict on each difference, corrected for how many there are."""
     corrected = holm({name: j.p_value for name, j in judged.items()})
-    return {name: _verdict(found, corrected[name]) for name, found in judged.items()}
+    return {name: _verdict(difference, corrected[name]) for name, difference in judged.items()}
 
 
 def word(
@@ -78,8 +78,10 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return corrected
 
 
-def _verdict(found: Judged, p_value: float) -> Verdict:
-    told = p_value < LEVEL
+def _verdict(judged: Judged, p_value: float) -> Verdict:
+    significant = p_value < LEVEL
     return Verdict(
-        word(found.difference, None, None) if told else "undecided", found.difference, p_value
+        word(judged.difference, None, None) if significant else "undecided",
+        judged.difference,
+        p_value,
     )

@@ -120,7 +120,7 @@ def _beside(other: Part) -> str:
 def _apart(found: Interaction, least: float) -> str:
     """The difference of the differences."""
     change, alone, joined = found.memory_bytes, found.alone.memory, found.joined.memory
-    if abs(change) < least * found.alone.held_bytes:
+    if abs(change) < least * found.alone.before_bytes:
         return "the two add up"
     if alone.estimate * joined.estimate < 0:
         return f"{size(abs(change))} apart"
