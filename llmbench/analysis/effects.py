@@ -10,7 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, product
+from itertools import islice
 from statistics import fmean
 
 from llmbench.analysis.statistics.differences import Differences
@@ -160,60 +160,6 @@ def _quality(
     return quality.verdict(after.id, before.id, margin, sign)
 
 
-def _key(effect: Effect) -> str:
-    return f"{effect.before}\0{effect.after}"
-
-
 def _rank(effect: Effect, order: list[str]) -> tuple[int, str, str, int]:
     first = next(i for i, name in enumerate(order) if effect.part.added in split_members(name))
     return first, effect.part.added, effect.part.instead_of, order.index(effect.before)
-
-
-@dataclass(frozen=True)
-class Interaction:
-    """How a part's effect changes once another part is there: a difference of differences."""
-
-    alone: Effect
-    joined: Effect
-    """The same part, where `other` is there too."""
-    other: Part
-
-    @property
-    def cells(self) -> frozenset[str]:
-        """The four compositions."""
-        return frozenset(
-            {e for side in (self.alone, self.joined) for e in (side.before, side.after)}
-        )
-
-    @property
-    def memory_bytes(self) -> float:
-        """By how much more the peak grows than without the other part."""
-        return self.joined.memory.estimate - self.alone.memory.estimate
-
-
-def interactions(found: Sequence[Effect]) -> list[Interaction]:
-    """Each two parts of which all four combinations are there, once, the larger effect's change.
-
-    A part that comes on top is told by one that takes another's place, never the other way round.
-    """
-    told: dict[frozenset[str], Interaction] = {}
-    for made in _squares(found):
-        told[made.cells] = max(made, told.get(made.cells, made), key=_telling)
-    return list(told.values())
-
-
-def _squares(found: Sequence[Effect]) -> Iterator[Interaction]:
-    """Every 2x2, both ways."""
-    at = {(e.before, e.after): e for e in found}
-    starting: dict[str, list[Effect]] = defaultdict(list)
-    for effect in found:
-        starting[effect.before].append(effect)
-    for alone in found:
-        for other, far in product(starting[alone.before], starting[alone.after]):
-            joined = at.get((other.after, far.after))
-            if joined and joined.part == alone.part and far.part == other.part:
-                yield Interaction(alone, joined, other.part)
-
-
-def _telling(interaction: Interaction) -> tuple[bool, float]:
-    return not interaction.alone.part.instead_of, abs(interaction.alone.memory.estimate)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
 import records
 from records import cell, ok
 from test_report import Page
@@ -57,27 +56,6 @@ def test_an_exchange_says_what_it_is_instead_of_and_what_stands_beside_it() -> N
         ("lora instead of full", "by itself"),
         ("lora instead of full", f"with {CHECKPOINTED}"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("last", "sentence"),
-    [
-        (38, "saves 20.0 GiB on `full`, and saves 12.0 GiB with `flash-attention` as well: 8.0"),
-        (30.1, "saves 20.0 GiB on `full`, and saves 19.9 GiB with `flash-attention` as well: the"),
-        (51, "saves 20.0 GiB on `full`, and adds 1.0 GiB with `flash-attention` as well: 21.0"),
-        (20, "saves 20.0 GiB on `full`, and saves 30.0 GiB with `flash-attention` as well: 10.0"),
-    ],
-)
-def test_what_two_parts_do_together_is_told_in_words(last: float, sentence: str) -> None:
-    (told,) = shown(*square(last)).interactions
-    assert told.startswith(f"`{CHECKPOINTED}` {sentence}")
-
-
-def test_the_difference_of_differences_has_a_direction() -> None:
-    ends = {38.0: "8.0 GiB less", 20.0: "10.0 GiB more", 51.0: "21.0 GiB apart"}
-    for last, end in ends.items():
-        assert f": {end}. Speed changes by {MINUS}" in shown(*square(last)).interactions[0]
-    assert ": the two add up. Speed" in shown(*square(30.1)).interactions[0]
 
 
 def test_host_memory_is_called_that_and_its_scatter_is_said() -> None:
