@@ -68,22 +68,22 @@ def untrained(standing: Standing) -> Variant | None:
 
 
 def _picked(standing: Standing, base: Variant | None) -> Answer:
-    found = picked(standing)
-    said = [*reason.reasons(standing, found)]
+    choice = picked(standing)
+    sentences = [*reason.reasons(standing, choice)]
     if base is not None:
         quality = phrases.quality(standing, base)
-        said.append(f"The untrained {standing.name(base)} scores {quality}.")
+        sentences.append(f"The untrained {standing.name(base)} scores {quality}.")
         below = [a for a in standing.competing if standing.merit(a) < standing.merit(base)]
         if below:
             names = text.listed([standing.name(variant) for variant in below])
-            said.append(f"{names} {'end' if len(below) > 1 else 'ends'} below that.")
-    name = standing.name(found.variant)
+            sentences.append(f"{names} {'end' if len(below) > 1 else 'ends'} below that.")
+    name = standing.name(choice.variant)
     return Answer(
         f"Try {name} first" if standing.one_seed else f"Pick {name}",
-        tuple(said),
+        tuple(sentences),
         phrases.rule(standing),
-        found.variant,
-        ", ".join(reason.limits(standing, found)),
+        choice.variant,
+        ", ".join(reason.limits(standing, choice)),
     )
 
 

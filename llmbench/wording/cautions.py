@@ -30,18 +30,18 @@ def cautions(records: Sequence[Record]) -> list[str]:
 
 def _warned(records: Sequence[Record]) -> Iterator[str]:
     """What workers warned of: a line for all that was said of the same methods."""
-    found = variants(records)
-    names = named([variant.cell for variant in found])
-    said = defaultdict(list)
-    for variant in found:
+    concerned = variants(records)
+    names = named([variant.cell for variant in concerned])
+    names_of = defaultdict(list)
+    for variant in concerned:
         for warning in dict.fromkeys(w for r in variant.records for w in r.warnings):
-            said[warning].append(text.code(names[variant.cell.id]))
+            names_of[warning].append(text.code(names[variant.cell.id]))
     alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for warning, of in said.items():
-        alike[tuple(of)].append(warning)
-    for whom, warnings in alike.items():
-        who = "All methods" if len(whom) == len(found) > 1 else text.listed(whom)
-        yield f"{who}: {text.cut(' '.join(warnings), MOST_CHARACTERS)}"
+    for warning, methods in names_of.items():
+        alike[tuple(methods)].append(warning)
+    for group, warnings in alike.items():
+        subject = "All methods" if len(group) == len(concerned) > 1 else text.listed(group)
+        yield f"{subject}: {text.cut(' '.join(warnings), MOST_CHARACTERS)}"
 
 
 def _predictions(records: Sequence[Record]) -> Iterator[str]:
@@ -61,18 +61,18 @@ def unsteady(records: Sequence[Record]) -> tuple[str, bool]:
     use or that was held down is another matter.
     """
     names = named([r.cell for r in records], seeds=True)
-    found = [(mark, names[r.cell.id]) for r in records for mark in steadiness.marks(r)]
-    if not found:
+    marked = [(mark, names[r.cell.id]) for r in records for mark in steadiness.marks(r)]
+    if not marked:
         return "", False
-    worst, name = max(found, key=lambda pair: pair[0].size)
-    runs = len({name for _, name in found})
+    worst, name = max(marked, key=lambda pair: pair[0].size)
+    runs = len({name for _, name in marked})
     timed = text.plural(sum(bool(r.steps) for r in records), "run")
-    said = (
+    sentence = (
         f"Speeds are rough: {runs} of {timed} had unsteady steps; {text.code(name)} {worst.what}. "
         f"{worst.cause}"
     )
     several = len({r.cell.seed for r in records}) > 1
-    return text.clean(said.strip()), worst.disturbed or (worst.size > ROUGH and not several)
+    return text.clean(sentence.strip()), worst.disturbed or (worst.size > ROUGH and not several)
 
 
 def _first(cells: Sequence[str]) -> str:

@@ -22,10 +22,10 @@ def basis(whole: Comparison, standing: Standing) -> str:
     first = standing.competing[0].first
     trainings = text.extent(standing.seed_counts)
     times = "1 training" if trainings == "1" else f"{trainings} trainings"
-    found = [f"{times} of each method ({text.plural(first.cell.settings.steps, 'step')})"]
+    counts = [f"{times} of each method ({text.plural(first.cell.settings.steps, 'step')})"]
     if first.examples:
-        found.append(text.plural(len(first.examples), "evaluated example"))
-    return f"It rests on {text.listed(found)}; {_rates(whole, standing)}."
+        counts.append(text.plural(len(first.examples), "evaluated example"))
+    return f"It rests on {text.listed(counts)}; {_rates(whole, standing)}."
 
 
 def _rates(whole: Comparison, standing: Standing) -> str:
@@ -54,11 +54,11 @@ def trust(standing: Standing, pick: Variant | None) -> str:
     label = standing.score.label
     if undecided:
         some = f"{len(undecided)} of " if len(undecided) < len(others) else ""
-        found = standing.power(pick)
+        need = standing.power(pick)
         return (
             f"Not sure: it is undecided whether {some}the "
             f"{text.plural(len(others), 'other method')} have a better or a worse {label}. "
-            f"{phrases.takes(found) if found else _more(standing)}"
+            f"{phrases.takes(need) if need else _more(standing)}"
         )
     if level:
         return (

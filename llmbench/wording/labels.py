@@ -39,8 +39,8 @@ def short_names(standing: Standing) -> dict[str, str]:
 
 def legend(labelled: dict[str, str]) -> str:
     """What the labels stand for, in a sentence; empty where each is the name itself."""
-    told = [f"{text.code(s)} is {text.code(name)}" for name, s in labelled.items() if s != name]
-    return f"In short: {text.listed(told, 24)}." if told else ""
+    meanings = [f"{text.code(s)} is {text.code(name)}" for name, s in labelled.items() if s != name]
+    return f"In short: {text.listed(meanings, 24)}." if meanings else ""
 
 
 def _label(name: str, short: dict[str, str], alone: Counter[str]) -> str:
@@ -68,8 +68,8 @@ def _option(option: str, short: dict[str, str]) -> str:
     return f"{_abbreviated(name, short)} {value}"
 
 
-def _abbreviated(words: str, short: dict[str, str]) -> str:
-    return COMPOUND.sub(lambda found: short.get(found[0], found[0]), words)
+def _abbreviated(label: str, short: dict[str, str]) -> str:
+    return COMPOUND.sub(lambda match: short.get(match[0], match[0]), label)
 
 
 def _abbreviations(names: Iterable[str]) -> dict[str, str]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from llmbench import text as words
 from llmbench.analysis import facts, field
 from llmbench.analysis.checks import COSTLY, elsewhere, quantization_cost, unchecked
 from llmbench.analysis.groups import group
@@ -14,6 +13,7 @@ from llmbench.analysis.names import named
 from llmbench.analysis.standing import Standing
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import blindness, unseeing
+from llmbench.text import clean, code, listed, percent, plural, share
 from llmbench.wording import phrases
 from llmbench.wording.cautions import MOST_WARNINGS, cautions, unsteady
 from llmbench.wording.scope import scope
@@ -32,31 +32,31 @@ class Note:
 
 def notes(comparison: Comparison, standing: Standing) -> tuple[Note, ...]:
     """All notes, the gravest first."""
-    found = [
+    every = [
         *_wrong(standing),
         *_blind(standing),
-        *(Note("warning", words.clean(w)) for w in comparison.header.warnings),
+        *(Note("warning", clean(w)) for w in comparison.header.warnings),
         *_unlearnt(standing),
-        *(Note("warning", words.clean(p)) for p in comparison.problems),
+        *(Note("warning", clean(p)) for p in comparison.problems),
         *_unchecked(standing),
         *_elsewhere(standing),
         *_quantized(standing),
         *_missing(comparison),
         *_ended(standing),
         *_environments(standing),
-        *(Note(kind, text) for kind, text in scope(standing)),
+        *(Note(kind, sentence) for kind, sentence in scope(standing)),
         *(Note("warning", c) for c in cautions(standing.records)),
         *_rough(standing),
         *_groups(standing),
         *_notices(comparison, standing),
     ]
     order = {"wrong": 0, "warning": 1, "note": 2}
-    return tuple(sorted(found, key=lambda n: order[n.kind]))
+    return tuple(sorted(every, key=lambda n: order[n.kind]))
 
 
-def gravest(found: Sequence[Note]) -> tuple[Note, ...]:
+def gravest(every: Sequence[Note]) -> tuple[Note, ...]:
     """The few that a reader has to know first; none of them a mere note."""
-    return tuple([n for n in found if n.kind != "note"][:MOST_WARNINGS])
+    return tuple([n for n in every if n.kind != "note"][:MOST_WARNINGS])
 
 
 def _wrong(standing: Standing) -> Iterator[Note]:
@@ -68,32 +68,32 @@ def _wrong(standing: Standing) -> Iterator[Note]:
 
 def _unlearnt(standing: Standing) -> Iterator[Note]:
     for variant in standing.variants:
-        found = standing.finding(variant)
-        if found:
-            text = f"{standing.name(variant)} did not learn, which says nothing of its method: "
-            yield Note("warning", text + found.reason)
+        finding = standing.finding(variant)
+        if finding:
+            sentence = f"{standing.name(variant)} did not learn, which says nothing of its method: "
+            yield Note("warning", sentence + finding.reason)
 
 
 def _blind(standing: Standing) -> Iterator[Note]:
     """What a metric cannot see of the texts, and what to use instead."""
-    found = unseeing(standing.records)
-    if found:
-        share = words.percent(blindness(standing.records, found[0].blind), 1)
-        labels = words.listed([measure.label for measure in found])
-        verb = "does" if len(found) == 1 else "do"
-        instead = f" (--metrics {found[0].instead})" if found[0].instead else ""
+    metrics = unseeing(standing.records)
+    if metrics:
+        hidden = percent(blindness(standing.records, metrics[0].blind), 1)
+        labels = listed([measure.label for measure in metrics])
+        verb = "does" if len(metrics) == 1 else "do"
+        instead = f" (--metrics {metrics[0].instead})" if metrics[0].instead else ""
         yield Note(
             "wrong",
-            f"{labels} cannot see {share} of the letters and digits in the references, and {verb} "
+            f"{labels} cannot see {hidden} of the letters and digits in the references, and {verb} "
             f"not rank. Score them with another metric{instead}.",
         )
 
 
 def _unchecked(standing: Standing) -> Iterator[Note]:
-    found = {r.cell.id for r in unchecked(standing.records)}
-    variants = [a for a in standing.variants if any(r.cell.id in found for r in a.records)]
+    cells = {r.cell.id for r in unchecked(standing.records)}
+    variants = [a for a in standing.variants if any(r.cell.id in cells for r in a.records)]
     if variants:
-        names = words.listed([standing.name(variant) for variant in variants])
+        names = listed([standing.name(variant) for variant in variants])
         yield Note(
             "warning",
             f"The untrained model's first loss is not known, so that nobody can tell whether "
@@ -111,7 +111,7 @@ def _elsewhere(standing: Standing) -> Iterator[Note]:
             yield Note(
                 "note",
                 f"{standing.name(variant)} does not start from the base model's loss, as it "
-                f"declares{at}: {words.clean(reason)}",
+                f"declares{at}: {clean(reason)}",
             )
 
 
@@ -123,23 +123,21 @@ def _quantized(standing: Standing) -> Iterator[Note]:
         if (cost := quantization_cost(variant.first, standing.records)) and cost > COSTLY
     }
     if costs:
-        listed = words.listed([f"{words.share(cost)} in {name}" for name, cost in costs.items()])
+        raised = listed([f"{share(cost)} in {name}" for name, cost in costs.items()])
         yield Note(
             "note",
-            f"Quantisation alone raises the base model's loss before anything is learnt: {listed}.",
+            f"Quantisation alone raises the base model's loss before anything is learnt: {raised}.",
         )
 
 
 def _missing(comparison: Comparison) -> Iterator[Note]:
-    held = {r.cell.id for r in comparison.records}
+    recorded = {r.cell.id for r in comparison.records}
     planned = [p.cell for p in comparison.header.plan.cells]
     names = named(planned, seeds=True)
-    absent = [words.code(names[cell.id]) for cell in planned if cell.id not in held]
+    absent = [code(names[cell.id]) for cell in planned if cell.id not in recorded]
     if absent:
         verb = "has" if len(absent) == 1 else "have"
-        yield Note(
-            "warning", f"{words.listed(absent)} {verb} no record: the comparison is not complete."
-        )
+        yield Note("warning", f"{listed(absent)} {verb} no record: the comparison is not complete.")
 
 
 def _ended(standing: Standing) -> Iterator[Note]:
@@ -151,10 +149,10 @@ def _ended(standing: Standing) -> Iterator[Note]:
         ([a for a in bad if a.sound], "Interrupted, and in the running with fewer seeds"),
     ):
         if variants:
-            named = words.listed([f"{standing.name(a)} ({a.ending()})" for a in variants])
-            yield Note("warning", f"{what}: {named}. The table says why.")
+            endings = listed([f"{standing.name(a)} ({a.ending()})" for a in variants])
+            yield Note("warning", f"{what}: {endings}. The table says why.")
     if skipped:
-        yield Note("note", f"Skipped: {words.listed([standing.name(a) for a in skipped])}.")
+        yield Note("note", f"Skipped: {listed([standing.name(a) for a in skipped])}.")
 
 
 def _rough(standing: Standing) -> Iterator[Note]:
@@ -168,14 +166,16 @@ def _groups(standing: Standing) -> Iterator[Note]:
     """Whom the answer is for, where not all cells compare with each other."""
     if not _several(standing):
         return
-    found = [variant for variant in standing.competing or standing.variants if variant.cell.trains]
-    others = [a for a in standing.variants if a.cell.trains and group(a) != group(found[0])]
-    shared, other = field.shared(found[0]), [field.shared(variant) for variant in others]
+    concerned = [
+        variant for variant in standing.competing or standing.variants if variant.cell.trains
+    ]
+    others = [a for a in standing.variants if a.cell.trains and group(a) != group(concerned[0])]
+    shared, other = field.shared(concerned[0]), [field.shared(variant) for variant in others]
     telling = [f"{n} {v}" for n, v in shared.items() if any(o.get(n, v) != v for o in other)]
     yield Note(
         "warning",
-        f"The answer is for the {words.plural(len(found), phrases.row(standing))} with "
-        f"{words.clean(words.listed(telling, MOST_TELLING))}. Those that differ in model, data, "
+        f"The answer is for the {plural(len(concerned), phrases.row(standing))} with "
+        f"{clean(listed(telling, MOST_TELLING))}. Those that differ in model, data, "
         "settings or device do not compare with them.",
     )
 
@@ -199,15 +199,15 @@ def _notices(comparison: Comparison, standing: Standing) -> Iterator[Note]:
     said = {facts.OTHERWISE} if _several(standing) else set()
     for notice in comparison.header.notices:
         if notice not in said:
-            yield Note("note", words.clean(notice))
+            yield Note("note", clean(notice))
 
 
 def _environments(standing: Standing) -> Iterator[Note]:
     ran = [r.environment for r in standing.records if r.environment and r.status != "skipped"]
-    devices = list(dict.fromkeys(words.clean(held.device_name) for held in ran))
-    versions = {tuple(sorted(held.versions.items())) for held in ran}
+    devices = list(dict.fromkeys(clean(environment.device_name) for environment in ran))
+    versions = {tuple(sorted(environment.versions.items())) for environment in ran}
     if len(devices) > 1:
-        what = f"on different machines, {words.listed(devices)}"
+        what = f"on different machines, {listed(devices)}"
     elif len(versions) > 1:
         what = "with different versions of libraries"
     else:

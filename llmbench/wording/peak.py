@@ -28,27 +28,27 @@ class Peak:
     """A row's peak taken apart: as it was measured, or as it was predicted."""
 
     variant: Variant
-    parts: tuple[float, ...]
+    amounts: tuple[float, ...]
     """Bytes, in the order of PARTS."""
     predicted: bool
 
     @property
     def total_bytes(self) -> float:
         """The peak itself."""
-        return sum(self.parts)
+        return sum(self.amounts)
 
     @property
     def texts(self) -> tuple[str, ...]:
         """Each part, and what they come to."""
-        return tuple(size(b) if b else "0" for b in (*self.parts, self.total_bytes))
+        return tuple(size(b) if b else "0" for b in (*self.amounts, self.total_bytes))
 
 
 def peaks(variant: Variant) -> Iterator[Peak]:
     """The measured peak and the predicted one, as far as they are known."""
     for predicted, of in ((False, _measured), (True, _predicted)):
-        held = [parts for record in variant.counted if (parts := of(record))]
-        if held:
-            means = (fmean(getattr(parts, name) for parts in held) for name in PARTS)
+        known = [measured for record in variant.counted if (measured := of(record))]
+        if known:
+            means = (fmean(getattr(measured, name) for measured in known) for name in PARTS)
             yield Peak(variant, tuple(means), predicted)
 
 
@@ -63,10 +63,10 @@ def outside(standing: Standing) -> Iterator[str]:
         )
     paged = {standing.name(a): b for a in standing.variants if (b := a.mean(_of("paged_bytes")))}
     if paged:
-        held = text.listed([f"{size(b)} for {name}" for name, b in paged.items()])
+        sizes = text.listed([f"{size(b)} for {name}" for name, b in paged.items()])
         yield (
             "Paged optimiser states, which may move to the host's memory, are not counted by it "
-            f"either: {held}."
+            f"either: {sizes}."
         )
 
 

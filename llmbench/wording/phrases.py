@@ -101,8 +101,8 @@ def spread(standing: Standing, variant: Variant) -> str:
     """The interval of a variant's quality, with a space before it."""
     if standing.score is None:
         return ""
-    found = figures.bounds(standing.score, standing.quality.get(variant.id))
-    return f" {found}" if found else ""
+    bounds = figures.bounds(standing.score, standing.quality.get(variant.id))
+    return f" {bounds}" if bounds else ""
 
 
 def memory(variant: Variant) -> str:
@@ -127,15 +127,15 @@ def told(need: Need) -> str:
 
 def takes(need: Need) -> str:
     """What can be told here, and how many seeds would tell more, in a sentence."""
-    held = f"{_held(need)} can tell a difference of {told(need)}, four times in five"
+    ability = f"{_basis(need)} can tell a difference of {told(need)}, four times in five"
     wanted = f"{need.difference:.2g}"
     if need.met:
-        return f"{held}; more seeds (--seeds) would decide this one."
+        return f"{ability}; more seeds (--seeds) would decide this one."
     if need.wanted is None:
-        return f"{held}. No sensible number of seeds would tell {wanted} with these examples."
-    return f"{held}; {text.plural(need.wanted, 'seed')} would tell {wanted} (--seeds)."
+        return f"{ability}. No sensible number of seeds would tell {wanted} with these examples."
+    return f"{ability}; {text.plural(need.wanted, 'seed')} would tell {wanted} (--seeds)."
 
 
-def _held(need: Need) -> str:
+def _basis(need: Need) -> str:
     examples, seeds = text.plural(need.examples, "example"), text.plural(need.seeds, "seed")
     return f"{seeds[0].upper()}{seeds[1:]} and {examples}"

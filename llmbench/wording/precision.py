@@ -29,28 +29,28 @@ def precision(records: Sequence[Record]) -> str:
     if not trained:
         return ""
     asked = {r.cell.composition: r.cell.settings.precision for r in trained}
-    seen = list(_seen(trained))
+    seen = list(_clauses(trained))
     if not seen:  # nothing got so far as to tell
         seen = [PRECISIONS[trained[0].cell.settings.precision].summary]
-    return text.clean(f"{_said(asked)}: {', '.join(seen)}")
+    return text.clean(f"{_usual(asked)}: {', '.join(seen)}")
 
 
-def _seen(records: Sequence[Record]) -> Iterator[str]:
-    weights, base = _held(records, "trained_weights"), _held(records, "base_weights")
+def _clauses(records: Sequence[Record]) -> Iterator[str]:
+    weights, base = _types(records, "trained_weights"), _types(records, "base_weights")
     others = {c: kind for c, kind in base.items() if c in weights and kind != weights[c]}
     if weights:
-        yield f"{'trained weights' if others else 'weights'} {_said(weights)}"
-    for name, said in TYPES.items():
-        held = _held(records, name)
-        if set(held.values()) - set(NOTHING):
-            yield f"{said} {_said(held)}"
+        yield f"{'trained weights' if others else 'weights'} {_usual(weights)}"
+    for name, label in TYPES.items():
+        types = _types(records, name)
+        if set(types.values()) - set(NOTHING):
+            yield f"{label} {_usual(types)}"
     if others:
         everywhere = len(others) == len(weights)
-        kinds = _said(others) if everywhere else text.listed(list(_places(others)))
+        kinds = _usual(others) if everywhere else text.listed(list(_by_type(others)))
         yield f"base weights {kinds}"
 
 
-def _held(records: Sequence[Record], name: str) -> dict[str, str]:
+def _types(records: Sequence[Record], name: str) -> dict[str, str]:
     """What the compositions have, as far as it is known: several types are `a and b`."""
     return {
         r.cell.composition: text.listed(r.effective[name].split(", "))
@@ -59,16 +59,16 @@ def _held(records: Sequence[Record], name: str) -> dict[str, str]:
     }
 
 
-def _said(held: Mapping[str, str]) -> str:
+def _usual(types: Mapping[str, str]) -> str:
     """What most have, then what others do: `float32 (uint8 in qlora)`."""
-    usual = Counter(held.values()).most_common(1)[0][0]
-    others = list(_places({c: kind for c, kind in held.items() if kind != usual}))
+    usual = Counter(types.values()).most_common(1)[0][0]
+    others = list(_by_type({c: kind for c, kind in types.items() if kind != usual}))
     if usual in NOTHING:
         return text.listed(others)
     return f"{usual} ({', '.join(others)})" if others else usual
 
 
-def _places(held: Mapping[str, str]) -> Iterator[str]:
+def _by_type(types: Mapping[str, str]) -> Iterator[str]:
     """`nf4 in lora+4-bit and qlora` for each kind."""
-    for kind in dict.fromkeys(held.values()):
-        yield f"{kind} in {text.listed([c for c, other in held.items() if other == kind])}"
+    for kind in dict.fromkeys(types.values()):
+        yield f"{kind} in {text.listed([c for c, other in types.items() if other == kind])}"

@@ -22,25 +22,26 @@ def error(variant: Variant) -> float | None:
 
 def beside(variant: Variant) -> str:
     """`predicted 34.9 GiB, -0.6 %`; empty where nothing was predicted or measured."""
-    off, held = error(variant), variant.mean(predicted_memory)
-    return "" if off is None or held is None else f"predicted {size(held)}, {share(off)}"
+    off, forecast = error(variant), variant.mean(predicted_memory)
+    return "" if off is None or forecast is None else f"predicted {size(forecast)}, {share(off)}"
 
 
 def predicted(record: Record) -> str:
     """What was predicted of one cell, and by how much it was wrong, as far as that is known."""
-    off, held = _error([record]), size(predicted_memory(record) or 0)
-    return held if off is None else f"{held}, {share(off)} against the measured"
+    off, forecast = _error([record]), size(predicted_memory(record) or 0)
+    return forecast if off is None else f"{forecast}, {share(off)} against the measured"
 
 
 def shortage(variant: Variant) -> str:
     """What was predicted of a variant that had too little memory, and what its device has."""
     record = next((r for r in variant.records if r.predicted and _short(r)), None)
-    held = record and predicted_memory(record)
-    if not record or not held or not record.environment or size(held) in (record.reason or ""):
+    forecast = record and predicted_memory(record)
+    if not record or not forecast or not record.environment:
         return ""
-    return (
-        f"Predicted: {size(held)}; the device has {size(record.environment.device_memory_bytes)}."
-    )
+    if size(forecast) in (record.reason or ""):  # said already
+        return ""
+    device_memory = size(record.environment.device_memory_bytes)
+    return f"Predicted: {size(forecast)}; the device has {device_memory}."
 
 
 def quality(standing: Standing) -> Iterator[str]:
@@ -49,29 +50,31 @@ def quality(standing: Standing) -> Iterator[str]:
     if not errors:
         return
     worst = max(errors, key=lambda cell: errors[cell])
-    text, name = _share(errors[worst]), code(standing.cell_names[worst])
+    worst_share, name = _share(errors[worst]), code(standing.cell_names[worst])
     count = plural(len(errors), "cell")
     if errors[worst] < NOTHING:
-        found = f"over {count} it was {text} off"
+        extent = f"over {count} it was {worst_share} off"
     elif len(errors) == 1:
-        found = f"it was {text} off ({name})"
+        extent = f"it was {worst_share} off ({name})"
     else:
         middle = _share(median(errors.values()))
-        found = f"over {count} it was {middle} off at the median, and {text} at worst ({name})"
-    yield f"Peak memory was predicted from shapes alone before anything ran: {found}."
+        extent = (
+            f"over {count} it was {middle} off at the median, and {worst_share} at worst ({name})"
+        )
+    yield f"Peak memory was predicted from shapes alone before anything ran: {extent}."
 
 
 def _error(records: Sequence[Record]) -> float | None:
     both = [
-        (held, peak)
+        (forecast, peak)
         for r in records
-        if (held := predicted_memory(r)) is not None
+        if (forecast := predicted_memory(r)) is not None
         and (peak := peak_memory(r))
         and peak_memory_kind(r) == "cuda-allocated"
     ]
     if not both:
         return None
-    return fmean(held for held, _ in both) / fmean(peak for _, peak in both) - 1
+    return fmean(forecast for forecast, _ in both) / fmean(peak for _, peak in both) - 1
 
 
 def _short(record: Record) -> bool:

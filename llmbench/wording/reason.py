@@ -20,8 +20,8 @@ def limits(standing: Standing, picked: Picked) -> Iterator[str]:
     if standing.one_seed:
         yield "as far as one seed can tell"
     elif rivals:
-        found = standing.power(picked.variant)
-        here = f" (can tell {phrases.told(found)} here)" if found else ""
+        need = standing.power(picked.variant)
+        here = f" (can tell {phrases.told(need)} here)" if need else ""
         names = [standing.name(variant) for variant in rivals]
         yield f"undecided against {text.listed(names, 2)}{here}"
     if unlearnt(standing):
@@ -49,17 +49,17 @@ def reasons(standing: Standing, picked: Picked) -> Iterator[str]:
 
 def unlearnt(standing: Standing) -> list[Variant]:
     """Those that would be in the running, had they learnt."""
-    found = [variant for variant in standing.variants if standing.finding(variant)]
+    concerned = [variant for variant in standing.variants if standing.finding(variant)]
     alike = {group(variant) for variant in standing.competing}
-    return [variant for variant in found if not alike or group(variant) in alike]
+    return [variant for variant in concerned if not alike or group(variant) in alike]
 
 
 def unranked(standing: Standing) -> Iterator[str]:
     """Who is missing because it did not learn, and the way out."""
     for variant in unlearnt(standing):
-        found = standing.finding(variant)
-        if found:
-            yield f"{standing.name(variant)} did not learn, and is not ranked: {found.reason}"
+        finding = standing.finding(variant)
+        if finding:
+            yield f"{standing.name(variant)} did not learn, and is not ranked: {finding.reason}"
 
 
 def leads(standing: Standing, also: str = "") -> str:
@@ -165,9 +165,9 @@ def _beyond_budget(standing: Standing, best: Variant) -> Iterator[str]:
 def _need(standing: Standing, picked: Picked) -> Iterator[str]:
     """What would decide what the pick rests on."""
     rivals = standing.undecided(picked.variant)
-    found = standing.power(picked.variant)
-    if found:
-        yield phrases.takes(found)
+    need = standing.power(picked.variant)
+    if need:
+        yield phrases.takes(need)
     elif picked.variant is not picked.best and picked.best in rivals:
         difference = standing.verdicts[picked.variant.id].difference
         if difference.low == difference.high == 0:

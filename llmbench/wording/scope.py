@@ -24,23 +24,23 @@ zero: docs/figures.md, section 2."""
 NEAR_ZERO = 0.05
 """A score below which predictions have next to nothing in common with the references."""
 
-Said = tuple[Literal["warning", "note"], str]
+Remark = tuple[Literal["warning", "note"], str]
 """How grave it is, and what it is; backticks stand around names."""
 
 
-def scope(standing: Standing) -> Iterator[Said]:
+def scope(standing: Standing) -> Iterator[Remark]:
     """All there is to say, quality first."""
     yield from _quality(standing)
     yield from _power(standing)
     yield from _same_predictions(standing)
     yield from _speed(standing)
     yield from _memory(standing)
-    yield from (("note", said) for said in predicted.quality(standing))
+    yield from (("note", sentence) for sentence in predicted.quality(standing))
     yield from _kernels(standing)
     yield from _many(standing)
 
 
-def _quality(standing: Standing) -> Iterator[Said]:
+def _quality(standing: Standing) -> Iterator[Remark]:
     if standing.score is None or standing.best is None:
         return
     best = standing.best
@@ -68,21 +68,23 @@ def _quality(standing: Standing) -> Iterator[Said]:
         )
 
 
-def _few(standing: Standing, best: Variant) -> Iterator[Said]:
+def _few(standing: Standing, best: Variant) -> Iterator[Remark]:
     """That there are too few examples for what intervals say of themselves."""
-    held = [e.scores.get(standing.score.id) for e in best.first.examples] if standing.score else []
-    zeros = sum(value == 0 for value in held) > len(held) / 2
+    scores = (
+        [e.scores.get(standing.score.id) for e in best.first.examples] if standing.score else []
+    )
+    zeros = sum(value == 0 for value in scores) > len(scores) / 2
     least = FEW_ZEROS if zeros else FEW
-    if 0 < len(held) < least:
+    if 0 < len(scores) < least:
         yield (
             "warning",
-            f"With {plural(len(held), 'evaluated example')}"
+            f"With {plural(len(scores), 'evaluated example')}"
             f"{', most of which score zero' if zeros else ''}, intervals of quality are narrower "
             f"than they say: they hold from {least} on (--eval-examples).",
         )
 
 
-def _lone(standing: Standing, best: Variant) -> Iterator[Said]:
+def _lone(standing: Standing, best: Variant) -> Iterator[Remark]:
     """Who cannot be held against the best, for want of seeds that both have."""
     names = [standing.name(variant) for variant in standing.lone]
     if names:
@@ -95,39 +97,39 @@ def _lone(standing: Standing, best: Variant) -> Iterator[Said]:
         )
 
 
-def _power(standing: Standing) -> Iterator[Said]:
+def _power(standing: Standing) -> Iterator[Remark]:
     """How much quality could be lost by picking a variant that is undecided against the best."""
     pick = answer(standing).pick
     verdict = standing.verdicts.get(pick.id) if pick else None
     if not (pick and verdict and standing.score) or -verdict.difference.low <= WIDE:
         return
-    loss, held = -verdict.difference.low, standing.quality_of(pick) or 0.0
-    worse = f"by {loss:.2f} of {standing.score.label}" if loss < held else "by far"
+    loss, quality = -verdict.difference.low, standing.quality_of(pick) or 0.0
+    worse = f"by {loss:.2f} of {standing.score.label}" if loss < quality else "by far"
     yield (
         "warning",
-        f"{_held(pick)} leave room: the pick is {verdict.word} against the best, and may yet be "
+        f"{_basis(pick)} leave room: the pick is {verdict.word} against the best, and may yet be "
         f"worse {worse}. More seeds (--seeds) narrow that.",
     )
 
 
-def _held(variant: Variant) -> str:
+def _basis(variant: Variant) -> str:
     examples = plural(len(variant.first.examples), "example")
     return f"{plural(len(variant.seeds), 'seed')} and {examples}"
 
 
-def _same_predictions(standing: Standing) -> Iterator[Said]:
+def _same_predictions(standing: Standing) -> Iterator[Remark]:
     alike = defaultdict(list)
     for variant in standing.competing:
-        said = tuple(e.prediction for r in variant.counted for e in r.examples)
-        if said:
-            alike[said].append(standing.name(variant))
+        sentence = tuple(e.prediction for r in variant.counted for e in r.examples)
+        if sentence:
+            alike[sentence].append(standing.name(variant))
     same = [listed(names, 4) for names in alike.values() if len(names) > 1]
     if same:
         text = "; ".join(same[:MOST_GROUPS]) + ("; and more" if len(same) > MOST_GROUPS else "")
         yield ("note", f"Word for word the same predictions: {text}.")
 
 
-def _speed(standing: Standing) -> Iterator[Said]:
+def _speed(standing: Standing) -> Iterator[Remark]:
     if standing.competing and not standing.timed:
         yield (
             "note",
@@ -153,7 +155,7 @@ def _speed(standing: Standing) -> Iterator[Said]:
     yield from _repeats(standing)
 
 
-def _repeats(standing: Standing) -> Iterator[Said]:
+def _repeats(standing: Standing) -> Iterator[Remark]:
     """By how much a cell differed from itself, and what follows."""
     again = standing.repeats
     if again and standing.speeds.floor:
@@ -166,7 +168,7 @@ def _repeats(standing: Standing) -> Iterator[Said]:
         )
 
 
-def _memory(standing: Standing) -> Iterator[Said]:
+def _memory(standing: Standing) -> Iterator[Remark]:
     if standing.competing and not standing.cuda:
         yield (
             "note",
@@ -175,7 +177,7 @@ def _memory(standing: Standing) -> Iterator[Said]:
         )
 
 
-def _kernels(standing: Standing) -> Iterator[Said]:
+def _kernels(standing: Standing) -> Iterator[Remark]:
     plain = [
         a
         for a in standing.competing
@@ -191,7 +193,7 @@ def _kernels(standing: Standing) -> Iterator[Said]:
         )
 
 
-def _many(standing: Standing) -> Iterator[Said]:
+def _many(standing: Standing) -> Iterator[Remark]:
     if len(standing.variants) > FULL_STATISTICS:
         yield (
             "note",

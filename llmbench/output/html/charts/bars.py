@@ -231,7 +231,7 @@ def _stacks(known: dict[Variant, tuple[Peak, ...]], standing: Standing) -> Plot:
     end = 1.04 * max(p.total_bytes for held in known.values() for p in held)
     unit, factor = bytes_unit(end)
     used = [
-        n for n in range(len(PARTS)) if any(p.parts[n] for held in known.values() for p in held)
+        n for n in range(len(PARTS)) if any(p.amounts[n] for held in known.values() for p in held)
     ]
     lines = list(_legend(used))
     limit = _limit(list(known), end)
@@ -280,7 +280,7 @@ def _stack(
     y, height = place
     start, whole = 0.0, size(found.total_bytes)
     name = _name(standing.names[found.variant.id], found)
-    for colour, label, held in zip(STACK, PARTS.values(), found.parts, strict=True):
+    for colour, label, held in zip(STACK, PARTS.values(), found.amounts, strict=True):
         if held:
             left, right = plot.x(start / factor), plot.x((start + held) / factor)
             says = Says(
