@@ -15,10 +15,10 @@ WORST = "examples on which it lost most, with by how much"
 
 def table(standing: Standing) -> Table | None:
     """A row for each other that competes; None where there is none to hold against the best."""
-    found = against(standing)
-    if not found or standing.best is None or standing.score is None:
+    rivals = against(standing)
+    if not rivals or standing.best is None or standing.score is None:
         return None
-    losses = any(one.loss for one in found)
+    losses = any(one.loss for one in rivals)
     label = standing.score.label
     columns = (
         Column(label, meaning="difference from the best, and the verdict"),
@@ -27,7 +27,7 @@ def table(standing: Standing) -> Table | None:
         Column("Lost most on", kind="words", meaning=WORST),
     )
     best = text.clean(standing.names[standing.best.id])
-    rows = tuple(_row(one, standing, losses) for one in found)
+    rows = tuple(_row(one, standing, losses) for one in rivals)
     return Table(f"every method against {best}", columns, rows)
 
 

@@ -58,16 +58,16 @@ class Brief:
 def brief(comparison: Comparison) -> Brief:
     """Work out everything that is to be said: of the cells with equal batches alone."""
     standing, comparison = stand(comparison), comparison.equal
-    found = answer(standing)
-    cells = table(standing, found.pick, frozenset())
-    wanted = ([standing.score.id] if standing.score else []) + list(SHORT_LABELS)
+    conclusion = answer(standing)
+    cells = table(standing, conclusion.pick, frozenset())
+    columns = ([standing.score.id] if standing.score else []) + list(SHORT_LABELS)
     labels = SHORT_LABELS | ({} if standing.cuda else {"peak_memory_bytes": "RAM"})
     headings = {c.id: c.label for c in cells.columns}
-    names = (labels.get(name) or headings[name] for name in wanted)
+    names = (labels.get(name) or headings[name] for name in columns)
     return Brief(
         header=("Method", *names, "Status"),
-        lines=tuple(_line(row, cells, wanted) for row in cells.rows),
-        answer=(f"{found.whole}.", *found.sentences),
+        lines=tuple(_line(row, cells, columns) for row in cells.rows),
+        answer=(f"{conclusion.whole}.", *conclusion.sentences),
         run=tuple(_run(comparison, standing)),
         notices=tuple(map(text.clean, (*comparison.problems, *comparison.header.notices))),
         warnings=tuple(n.text for n in notes(comparison, standing) if n.kind != "note"),
@@ -92,9 +92,9 @@ def _run(comparison: Comparison, standing: Standing) -> Iterator[str]:
         return
     record = next((variant.first for variant in standing.competing), standing.records[0])
     yield text.clean(f"{_subject(record)}; {_training(record, standing)}.")
-    held = record.environment or comparison.header.environment
-    versions = (f"{p} {held.versions[p]}" for p in VERSIONS if p in held.versions)
-    yield text.clean(f"{', '.join([held.device_name, *versions])}.")
+    environment = record.environment or comparison.header.environment
+    versions = (f"{p} {environment.versions[p]}" for p in VERSIONS if p in environment.versions)
+    yield text.clean(f"{', '.join([environment.device_name, *versions])}.")
 
 
 def _subject(record: Record) -> str:

@@ -12,28 +12,28 @@ from llmbench.record.comparison import Comparison
 
 def markdown(comparison: Comparison) -> str:
     """A table, the answer below it, what was run, and what to know."""
-    found = brief(comparison)
-    lead, *rest = map(md.prose, found.answer)
-    parts = [
-        _table(found),
-        _listed(_causes(found)),
+    summary = brief(comparison)
+    lead, *rest = map(md.prose, summary.answer)
+    paragraphs = [
+        _table(summary),
+        _listed(_causes(summary)),
         " ".join([md.bold(lead), *rest]),
-        "  \n".join(map(md.escape, found.run)),
-        _listed(map(md.prose, found.notices)),
+        "  \n".join(map(md.escape, summary.run)),
+        _listed(map(md.prose, summary.notices)),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
 
 
-def _table(found: Brief) -> str:
-    if not found.lines:
+def _table(summary: Brief) -> str:
+    if not summary.lines:
         return ""
     rows = [
         [md.code(line.name), *map(_figure, line.figures), md.escape(line.status)]
-        for line in found.lines
+        for line in summary.lines
     ]
-    header = [md.escape(label) for label in found.header]
+    header = [md.escape(label) for label in summary.header]
     drawn = md.table(header, rows, left=(0, len(header) - 1))
-    return f"{drawn}\n\n{MARKED} {INTERVALS}" if found.marked else drawn
+    return f"{drawn}\n\n{MARKED} {INTERVALS}" if summary.marked else drawn
 
 
 def _figure(value: Value) -> str:
@@ -41,9 +41,9 @@ def _figure(value: Value) -> str:
     return f"{text} {value.detail}" if value.detail else text
 
 
-def _causes(found: Brief) -> Iterator[str]:
+def _causes(summary: Brief) -> Iterator[str]:
     """How the cells that are not well came to that."""
-    return (f"{md.code(line.name)}: {md.prose(line.cause)}" for line in found.lines if line.cause)
+    return (f"{md.code(line.name)}: {md.prose(line.cause)}" for line in summary.lines if line.cause)
 
 
 def _listed(items: Iterable[str]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json as json_module
 import re
 import unicodedata
+from json import dumps
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,16 +36,16 @@ def csv(comparison: Comparison) -> str:
     return lines(rows(comparison))
 
 
-def lines(found: Sequence[Mapping[str, Any]]) -> str:
+def lines(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows with the same names as CSV: a line of the names, and one for each row."""
-    held = [list(found[0]) if found else [], *(row.values() for row in found)]
-    return "".join(",".join(map(_cell, line)) + "\n" for line in held)
+    table = [list(rows[0]) if rows else [], *(row.values() for row in rows)]
+    return "".join(",".join(map(_cell, line)) + "\n" for line in table)
 
 
 def json(comparison: Comparison) -> str:
     """The same rows as a JSON list; a figure that was not measured is null."""
 
-    return json_module.dumps(rows(comparison), indent=1, ensure_ascii=False) + "\n"
+    return dumps(rows(comparison), indent=1, ensure_ascii=False) + "\n"
 
 
 def _cell(value: object) -> str:

@@ -43,7 +43,7 @@ def _cell(cell: CellDiff) -> dict[str, Any]:
 
 def _change(change: Change) -> dict[str, Any]:
     both = change.old is not None and change.new is not None
-    found: dict[str, Any] = {
+    data: dict[str, Any] = {
         "old": change.old,
         "new": change.new,
         "change": change.absolute if both else None,
@@ -52,8 +52,8 @@ def _change(change: Change) -> dict[str, Any]:
     }
     if change.verdict:
         difference = change.verdict.difference
-        found |= {"interval": [difference.low, difference.high], "p_value": change.verdict.p_value}
-    return found
+        data |= {"interval": [difference.low, difference.high], "p_value": change.verdict.p_value}
+    return data
 
 
 def _rule(outcome: Outcome) -> dict[str, Any]:

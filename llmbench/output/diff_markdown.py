@@ -26,13 +26,13 @@ HEADER = ("Cell", "Figure", "Old", "New", "Change", "")
 
 def markdown(diff: Diff, outcomes: Sequence[Outcome]) -> str:
     """The diff as a table between what it is of and what it comes to."""
-    parts = [
+    paragraphs = [
         f"Old: {md.escape(diff.old)}  \nNew: {md.escape(diff.new)}",
         md.bold(md.escape(summary(diff))),
         _table(diff, outcomes),
         "\n".join(f"- {line}" for line in _lines(diff, outcomes)),
     ]
-    return "\n\n".join(p for p in parts if p) + "\n"
+    return "\n\n".join(p for p in paragraphs if p) + "\n"
 
 
 def _table(diff: Diff, outcomes: Sequence[Outcome]) -> str:
@@ -61,7 +61,7 @@ def _lines(diff: Diff, outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield from (f"{md.code(name)} {md.escape(how)}" for name, how in broken_cells(diff))
     for verdict, rule, why in others(outcomes):
         yield f"**{verdict}** {md.code(rule)}" + (f": {md.escape(why)}" if why else "")
-    for side, names in (("old", diff.missing), ("new", diff.added)):
+    for which, names in (("old", diff.missing), ("new", diff.added)):
         if names:
-            yield f"only in {side}: {text.listed([md.code(n) for n in names], 20)}"
+            yield f"only in {which}: {text.listed([md.code(n) for n in names], 20)}"
     yield from map(md.escape, diff.notices)

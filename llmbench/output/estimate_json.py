@@ -12,7 +12,7 @@ def data(forecast: Forecast) -> str:
     """Every figure in bytes, tokens or sequences; null for what is not known."""
     config, environment = forecast.setup.config, forecast.setup.environment
     settings = config.settings.model_dump(include={"batch_size", "accumulation", "seq_len"})
-    found = {
+    values = {
         "model": forecast.setup.source.id,
         "settings": {**settings, "precision": config.settings.precision},
         "gpu": environment.device_name,
@@ -21,24 +21,24 @@ def data(forecast: Forecast) -> str:
         "notices": forecast.notices,
         "compositions": [row(r) for r in forecast.rows],
     }
-    return json.dumps(found, indent=2)
+    return json.dumps(values, indent=2)
 
 
-def row(found: Prediction) -> dict[str, Any]:
+def row(prediction: Prediction) -> dict[str, Any]:
     """One composition."""
-    estimate = found.estimate
-    training = found.training_rule_bytes
+    estimate = prediction.estimate
+    training = prediction.training_rule_bytes
     return {
-        "composition": found.cell.composition,
-        "predicted_peak_memory_bytes": found.peak_bytes,
+        "composition": prediction.cell.composition,
+        "predicted_peak_memory_bytes": prediction.peak_bytes,
         "parts": estimate.parts.model_dump() if estimate.parts else None,
         "not_predicted": estimate.reason,
         "parameters": estimate.parameters.model_dump() if estimate.parameters else None,
-        "fits": found.fits,
+        "fits": prediction.fits,
         "largest_batch_size": estimate.largest_batch_size,
         "longest_seq_len": estimate.longest_seq_len,
         "rules_of_thumb": {
-            "load_bytes": found.loading_rule_bytes,
+            "load_bytes": prediction.loading_rule_bytes,
             "train_bytes": list(training) if training else None,
         },
     }

@@ -53,12 +53,12 @@ TEMPLATE = r"""% Needs \usepackage{{booktabs}} and \usepackage[T1]{{fontenc}}.
 
 def latex(comparison: Comparison) -> str:
     """A table with a caption that says what was run."""
-    found = brief(comparison)
+    summary = brief(comparison)
     return TEMPLATE.format(
-        caption=escape(" ".join(_caption(found))),
-        columns="l" + "r" * (len(found.header) - 2) + "l",
-        header=" & ".join(map(escape, found.header)),
-        rows="\n".join(map(_row, found.lines)),
+        caption=escape(" ".join(_caption(summary))),
+        columns="l" + "r" * (len(summary.header) - 2) + "l",
+        header=" & ".join(map(escape, summary.header)),
+        rows="\n".join(map(_row, summary.lines)),
     )
 
 
@@ -66,14 +66,16 @@ def citation(comparison: Comparison) -> str:
     """The comparison as an entry for BibTeX: what was run on what, with which versions."""
     header = comparison.header
     models = dict.fromkeys(p.cell.model.id for p in header.plan.cells)
-    held = header.environment
-    versions = ", ".join(f"{p} {held.versions[p]}" for p in VERSIONS if p in held.versions)
+    environment = header.environment
+    versions = ", ".join(
+        f"{p} {environment.versions[p]}" for p in VERSIONS if p in environment.versions
+    )
     key = re.sub("[^A-Za-z0-9]+", "-", header.name).strip("-") or "comparison"
     return (
         f"@misc{{{key},\n"
         f"  title = {{Ways of fine-tuning {escape(', '.join(models))}, compared}},\n"
         f"  year = {{{escape(header.created_at[:4])}}},\n"
-        f"  howpublished = {{{escape(f'{versions}; {held.device_name}')}}},\n"
+        f"  howpublished = {{{escape(f'{versions}; {environment.device_name}')}}},\n"
         f"  note = {{{escape(header.command)}}}\n"
         "}"
     )
@@ -82,14 +84,14 @@ def citation(comparison: Comparison) -> str:
 def escape(text: str) -> str:
     """Text in one line, with nothing in it that LaTeX takes for a command."""
     line = " ".join(clean(text).split())
-    return SPECIAL.sub(lambda found: COMMANDS[found[0]], line)
+    return SPECIAL.sub(lambda match: COMMANDS[match[0]], line)
 
 
-def _caption(found: Brief) -> Iterator[str]:
-    yield from found.run
-    if found.marked:
+def _caption(summary: Brief) -> Iterator[str]:
+    yield from summary.run
+    if summary.marked:
         yield MARKED
-    yield SPREADS if any(v.spread for line in found.lines for v in line.figures) else INTERVALS
+    yield SPREADS if any(v.spread for line in summary.lines for v in line.figures) else INTERVALS
 
 
 def _row(line: Line) -> str:

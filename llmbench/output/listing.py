@@ -46,11 +46,11 @@ def saved(folder: Path) -> str:
 
 def runs(folder: Path) -> list[dict[str, str]]:
     """The same as values; directories without a comparison that can be read are left out."""
-    found = []
+    readable = []
     for header in folder.glob("**/comparison.json"):
         with suppress(StoreError):
-            found.append(_run(header.parent))
-    return sorted(found, key=lambda run: run["created"], reverse=True)
+            readable.append(_run(header.parent))
+    return sorted(readable, key=lambda run: run["created"], reverse=True)
 
 
 def _run(directory: Path) -> dict[str, str]:

@@ -29,14 +29,14 @@ def code(text: str) -> str:
         return ""
     if not UNSAFE_IN_CODE.search(line):
         return f"`{line}`"
-    escaped = MARKUP.sub(lambda found: f"&#{ord(found[0])};", line)
+    escaped = MARKUP.sub(lambda match: f"&#{ord(match[0])};", line)
     return f"<code>{escaped}</code>"
 
 
 def prose(text: str) -> str:
     """Text in which backticks stand around names."""
-    parts = _line(text).split("`")
-    drawn = (code(part) if odd % 2 else _plain(part) for odd, part in enumerate(parts))
+    pieces = _line(text).split("`")
+    drawn = (code(piece) if odd % 2 else _plain(piece) for odd, piece in enumerate(pieces))
     return _unlisted("".join(drawn))
 
 

@@ -29,8 +29,7 @@ from llmbench.record.figure import (
 )
 from llmbench.record.record import Record
 from llmbench.record.variant import Variant
-from llmbench.wording import figures as wording
-from llmbench.wording import predicted
+from llmbench.wording import figures, predicted
 
 SHOWN = (
     "peak_memory_bytes",
@@ -45,7 +44,7 @@ SHOWN = (
 TRAINING_ONLY = frozenset({"train_seconds"})
 
 
-def figures(standing: Standing) -> Iterator[Figure]:
+def shown_figures(standing: Standing) -> Iterator[Figure]:
     """Quality first, then the rest in their public order; figures that no cell has are left out."""
     measured = scores(standing.records)
     ordered = [*measured, *FIGURES, *AFTER_PUBLIC, time_to_quality(standing.times)]
@@ -99,11 +98,11 @@ def _leaders(variants: Sequence[Variant], figure: Figure) -> list[Variant]:
     if not measured:
         return []
     choose: Callable[..., float] = max if figure.better == "higher" else min
-    top = wording.figure_value(figure, choose(measured.values()))
+    top = figures.figure_value(figure, choose(measured.values()))
     return [
         variant
         for variant in variants
-        if variant.id in measured and wording.figure_value(figure, measured[variant.id]) == top
+        if variant.id in measured and figures.figure_value(figure, measured[variant.id]) == top
     ]
 
 
@@ -112,8 +111,8 @@ REASON_LENGTH = 300
 
 def table(standing: Standing, pick: Variant | None, linked: frozenset[str]) -> Table:
     """Every variant as a row, in the order of the plan."""
-    found = list(figures(standing))
-    best = {f.id: leading(f, standing) for f in found}
+    measured = list(shown_figures(standing))
+    best = {f.id: leading(f, standing) for f in measured}
     numbers = {r.cell.id: n for n, r in enumerate(standing.records, start=1)}
     rows = []
     for number, variant in enumerate(standing.variants, start=1):
@@ -122,7 +121,10 @@ def table(standing: Standing, pick: Variant | None, linked: frozenset[str]) -> T
         rows.append(
             Row(
                 name=standing.names[variant.id],
-                values=(Value(status), *(_value(f, variant, standing, best[f.id]) for f in found)),
+                values=(
+                    Value(status),
+                    *(_value(f, variant, standing, best[f.id]) for f in measured),
+                ),
                 number=number,
                 status=status,
                 good=well and not standing.problem(variant) and not standing.finding(variant),
@@ -136,11 +138,11 @@ def table(standing: Standing, pick: Variant | None, linked: frozenset[str]) -> T
                 ),
             )
         )
-    asked = {f.id for f in found if f.lead}
+    asked = {f.id for f in measured if f.lead}
     shown = {standing.score.id if standing.score else "", *SHOWN, *asked, TIME_TO_QUALITY}
     columns = (
         Column(text.clean(f.label), "figure", f.id, f.meaning, f.better, f.id in shown)
-        for f in found
+        for f in measured
     )
     return Table("All methods", (Column("Status", "words"), *columns), tuple(rows), style="cells")
 
@@ -175,7 +177,7 @@ def _reasons(variant: Variant) -> str:
             causes.setdefault(record.reason or "", []).append(record)
     if len(causes) == 1 and not variant.well:
         return text.cut(next(iter(causes)), REASON_LENGTH)
-    return " ".join(_of_seeds(held, reason) for reason, held in causes.items())
+    return " ".join(_of_seeds(records, reason) for reason, records in causes.items())
 
 
 def _of_seeds(records: Sequence[Record], reason: str) -> str:
@@ -195,14 +197,14 @@ def _value(figure: Figure, variant: Variant, standing: Standing, best: frozenset
     values = variant.values(figure.of)
     sd = stdev(values) if len(values) > 1 else None
     interval = interval_of(figure, variant, standing)
-    low, high = wording.within(figure, interval) if interval else (None, None)
+    low, high = figures.within(figure, interval) if interval else (None, None)
     return Value(
-        text=wording.figure_value(figure, value),
+        text=figures.figure_value(figure, value),
         number=value,
         low=low,
         high=high,
         sd=sd,
-        spread="" if sd is None else wording.spread(figure, value, sd),
+        spread="" if sd is None else figures.spread(figure, value, sd),
         count=len(values),
         detail=_detail(figure, variant, standing),
         beside=predicted.beside(variant) if figure.id == "peak_memory_bytes" else "",
@@ -223,7 +225,7 @@ def interval_of(figure: Figure, variant: Variant, standing: Standing) -> Interva
 def _detail(figure: Figure, variant: Variant, standing: Standing) -> str:
     interval = interval_of(figure, variant, standing)
     if interval:
-        return wording.bounds(figure, interval)
+        return figures.bounds(figure, interval)
     parameters = variant.first.parameters
     if figure.id == "trainable_parameters" and parameters and parameters.total:
         return text.percent(parameters.trainable, parameters.total)
@@ -249,20 +251,20 @@ def _absent(figure: Figure, variant: Variant) -> str:
 
 def summary_figures(variant: Variant, standing: Standing) -> str:
     """The row's main figures in a line, for a chart's marks."""
-    parts = []
+    clauses = []
     value = standing.quality_of(variant)
     if standing.score and value is not None:
-        interval = wording.bounds(standing.score, standing.quality.get(variant.id))
-        parts.append(
-            f"{standing.score.label} {wording.figure_value(standing.score, value)} {interval}"
+        interval = figures.bounds(standing.score, standing.quality.get(variant.id))
+        clauses.append(
+            f"{standing.score.label} {figures.figure_value(standing.score, value)} {interval}"
         )
     memory, rate = field.memory(variant), field.speed(variant)
     if memory is not None:
-        parts.append(
-            f"{standing.memory_word} {wording.figure_value(BY_ID['peak_memory_bytes'], memory)}"
+        clauses.append(
+            f"{standing.memory_word} {figures.figure_value(BY_ID['peak_memory_bytes'], memory)}"
         )
     if rate is not None:
-        parts.append(wording.figure_value(field.SPEED, rate))
+        clauses.append(figures.figure_value(field.SPEED, rate))
     elif variant.mean(generate_rate) is not None:
-        parts.append("not trained")
-    return ", ".join(p.strip() for p in parts)
+        clauses.append("not trained")
+    return ", ".join(p.strip() for p in clauses)

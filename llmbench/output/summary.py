@@ -5,8 +5,8 @@ The figures are those of the page's table, `llmbench.output.methods`.
 
 from __future__ import annotations
 
-import json as json_module
 from collections.abc import Mapping
+from json import dumps
 from typing import Any
 
 from llmbench import text
@@ -30,13 +30,13 @@ def csv(comparison: Comparison) -> str:
 
 def json(comparison: Comparison) -> str:
     """The rows as a JSON list; what is not known is null."""
-    return json_module.dumps(rows(stand(comparison)), indent=1, ensure_ascii=False) + "\n"
+    return dumps(rows(stand(comparison)), indent=1, ensure_ascii=False) + "\n"
 
 
 def rows(standing: Standing) -> list[dict[str, Any]]:
     """What each method is, how it stands to the best and to the untrained model, its figures."""
     whole = table(standing, answer(standing).pick, frozenset())
-    found = []
+    lines = []
     for variant, shown in zip(standing.variants, whole.rows, strict=True):
         row: dict[str, Any] = {
             "method": shown.name,
@@ -55,17 +55,17 @@ def rows(standing: Standing) -> list[dict[str, Any]]:
                 row[column.id] = value.number
                 numbers = (value.sd, value.low, value.high, value.count)
                 row |= {f"{column.id}_{n}": v for n, v in zip(OF_FIGURES, numbers, strict=True)}
-        found.append(row)
-    return found
+        lines.append(row)
+    return lines
 
 
 def _difference(
     name: str, verdicts: Mapping[str, Verdict], variant: Variant
 ) -> dict[str, float | None]:
     """A difference of quality, and the ends of its 95 % interval."""
-    found = verdicts.get(variant.id)
-    if found is None:
+    verdict = verdicts.get(variant.id)
+    if verdict is None:
         return dict.fromkeys((name, f"{name}_low", f"{name}_high"))
-    interval = found.difference
+    interval = verdict.difference
     numbers = (interval.estimate, interval.low, interval.high)
     return dict(zip((name, f"{name}_low", f"{name}_high"), numbers, strict=True))

@@ -107,13 +107,13 @@ def plain(
     title: str,
     header: Sequence[str],
     rows: Sequence[Sequence[str | Markup]],
-    words: Sequence[int] = (),
+    textual: Sequence[int] = (),
     style: str = "",
 ) -> Table:
-    """A table of texts: the first of each row is its name; `words` are columns without figures."""
+    """A table of texts, the first of each row its name; `textual` columns hold no figures."""
     first, *labels = header
     columns = (
-        Column(label, "words" if n in words else "figure") for n, label in enumerate(labels, 1)
+        Column(label, "words" if n in textual else "figure") for n, label in enumerate(labels, 1)
     )
     made = (Row(name, tuple(map(Value, values))) for name, *values in rows)
     return Table(title, tuple(columns), tuple(made), first, style)

@@ -1,4 +1,4 @@
-"""From examples to token ids, and what is to be told of them. Without torch: parents look, too."""
+"""From examples to token ids, and what to say of them. Without torch: parents use it, too."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Tokens:
 
 
 @dataclass
-class Found:
+class Tally:
     """What there is to tell of the examples that were encoded: their ids, by what was found."""
 
     cut: set[str] = field(default_factory=set)
@@ -54,7 +54,7 @@ class Encoder:
         self.task = task
         self.template = template
         self.seq_len = seq_len
-        self.found = Found()
+        self.tally = Tally()
         opening = template.prompt("x").count(tokenizer.bos_token_id)
         self._start = tokenizer.bos_token if opening == 1 else None
         end = template.end
@@ -73,7 +73,7 @@ class Encoder:
             before = before and before.removeprefix(self._start)
         made = replace(example, before=before, input=said, references=references)
         if made != example:
-            self.found.framed.add(example.id)
+            self.tally.framed.add(example.id)
         return made
 
     def prompt(self, example: Example, room: int) -> list[int]:
@@ -84,7 +84,7 @@ class Encoder:
         self._look(example)
         ids = self._ids(example)
         while len(ids) > room and (example.input or example.turns):
-            self.found.cut.add(example.id)
+            self.tally.cut.add(example.id)
             example = self._shorter(example, len(ids) - room)
             ids = self._ids(example)
         return ids[:room]
@@ -100,7 +100,7 @@ class Encoder:
             bare = self._ids(replace(example, input="", turns=()))
             room = self.seq_len - min(self.seq_len // 2, len(bare))
             if len(target) > room:
-                self.found.cut_targets.add(example.id)
+                self.tally.cut_targets.add(example.id)
                 target = target[:room]
         prompt = self.prompt(example, self.seq_len - len(target))
         return Tokens(tuple(prompt + target), len(prompt), self.template.paired)
@@ -133,14 +133,14 @@ class Encoder:
         """Note what the data bring that the template writes as well."""
         found = self.template.special.within("\n".join([example.content, *example.references]))
         if found:
-            self.found.special[example.id] = found
+            self.tally.special[example.id] = found
         said = "\n".join([example.content, *example.references])
         foreign = [t for t in FOREIGN.findall(said) if t not in self.template.special.known]
         if foreign:
-            self.found.foreign[example.id] = foreign
+            self.tally.foreign[example.id] = foreign
         closing = self.template.closing
         if closing and example.content.rstrip().endswith(closing):
-            self.found.formatted.add(example.id)
+            self.tally.formatted.add(example.id)
 
     def _shorter(self, example: Example, excess: int) -> Example:
         spoken = [i for i, turn in enumerate(example.turns) if turn.role != "system"]
@@ -163,7 +163,7 @@ class Encoder:
         return text[: min(offsets[keep - 1][1], offsets[keep][0], len(text) - 1)]
 
 
-def told(found: Found, settings: Settings, examples: int, role: str) -> Iterator[str]:
+def remarks(found: Tally, settings: Settings, examples: int, role: str) -> Iterator[str]:
     """A sentence for each thing that was found of the examples of one role."""
     of = f"of {examples} {role} examples"
     if found.cut:

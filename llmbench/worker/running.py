@@ -13,7 +13,7 @@ import torch
 
 from llmbench.plugin.strategy import Strategy
 from llmbench.worker import batch, guard, tensor
-from llmbench.worker.encoding import Encoder, told
+from llmbench.worker.encoding import Encoder, remarks
 from llmbench.worker.recorder import Recorder
 from llmbench.workers.job import Job
 
@@ -65,7 +65,7 @@ def training_context(strategies: Sequence[Strategy]) -> Iterator[None]:
 def warn_of_examples(running: Running, examples: int, role: str) -> None:
     """Say what was found of the examples that were encoded: what was cut, and what was not read."""
     if running.encoder:
-        for sentence in told(running.encoder.found, running.job.cell.settings, examples, role):
+        for sentence in remarks(running.encoder.tally, running.job.cell.settings, examples, role):
             running.recorder.warn(sentence)
 
 

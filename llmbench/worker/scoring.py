@@ -20,7 +20,7 @@ from llmbench.record.settings import Settings
 from llmbench.source import data
 from llmbench.worker import architecture
 from llmbench.worker.batch import collate
-from llmbench.worker.encoding import Found, Tokens
+from llmbench.worker.encoding import Tally, Tokens
 from llmbench.worker.running import Running, warn_of_examples
 from llmbench.worker.train import Diverged, forward_loss, synchronize
 
@@ -186,7 +186,7 @@ def evaluate_phase(running: Running) -> None:
     if running.encoder is None or running.job.eval_file is None:
         generate_without_text(running)
         return
-    running.encoder.found = Found()
+    running.encoder.tally = Tally()
     examples = [running.encoder.bare(e) for e in data.load_lines(running.job.eval_file)]
     sequences = [running.encoder.sequence(e) for e in examples]
     most = max(len(s.ids) for s in sequences)
@@ -195,7 +195,7 @@ def evaluate_phase(running: Running) -> None:
     room = prompt_room(running.model, settings)
     prompts = [running.encoder.prompt(e, room) for e in examples]
     warn_of_examples(running, len(examples), "evaluated")
-    if running.encoder.found.cut and room < settings.seq_len:
+    if running.encoder.tally.cut and room < settings.seq_len:
         recorder.warn(
             f"Prompts have at most {room:,} tokens: the model has positions for "
             f"{architecture.longest(running.model):,}, predictions included (--max-new-tokens)."

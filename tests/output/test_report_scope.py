@@ -7,7 +7,7 @@ import records
 from llmbench.analysis import facts
 from llmbench.analysis.standing import stand
 from llmbench.analysis.statistics.interval import Interval
-from llmbench.output.html.charts.scatter import quality_side, scatters
+from llmbench.output.html.charts.scatter import quality_axis, scatters
 from llmbench.record.record import Record
 from llmbench.wording.figures import bounds
 from llmbench.wording.notes import notes
@@ -76,7 +76,7 @@ def test_an_interval_ends_where_the_figure_can_go_no_further() -> None:
     wide = Interval(0.5, -0.2, 1.3)
     assert bounds(standing.score, wide) == "[0.000, 1.000]"
     standing.quality[standing.variants[0].id] = wide
-    assert quality_side(standing, standing.score).bounds(standing.variants[0]) == (0.0, 1.0)
+    assert quality_axis(standing, standing.score).bounds(standing.variants[0]) == (0.0, 1.0)
     assert list(scatters(standing, None))
 
 

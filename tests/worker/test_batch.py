@@ -15,7 +15,7 @@ from llmbench.plugin.task import Example, Task, Turn
 from llmbench.record.settings import Settings
 from llmbench.worker import batch
 from llmbench.worker.batch import IGNORED, collate
-from llmbench.worker.encoding import Encoder, Found, Tokens, told
+from llmbench.worker.encoding import Encoder, Tally, Tokens, remarks
 from llmbench.worker.scoring import before_stop
 from llmbench.worker.template import Plain, choose
 
@@ -50,7 +50,7 @@ def test_training_and_evaluation_see_the_same_prompt(encoder):
 def test_what_fits_is_not_cut(encoder):
     made = encoder(200)
     made.sequence(example("Anna: Yes."))
-    assert made.found.cut == set()
+    assert made.tally.cut == set()
 
 
 def test_a_long_input_loses_its_end_and_keeps_instruction_and_target(encoder, tokenizer):
@@ -61,7 +61,7 @@ def test_a_long_input_loses_its_end_and_keeps_instruction_and_target(encoder, to
     assert len(found.ids) <= 60
     assert text.startswith("Summarize the dialogue.\n\nword0 word1")
     assert text.endswith("\n\nSummary: A cake.</s>")
-    assert made.found.cut == {"a"}
+    assert made.tally.cut == {"a"}
 
 
 def test_a_cut_uses_the_room_that_there_is(encoder):
@@ -76,7 +76,7 @@ def test_a_target_longer_than_half_keeps_its_end_where_it_fits_with_its_prompt(e
     assert tokenizer.decode(found.ids).endswith(
         "\n\nAnna: Yes.\n\nSummary: " + ("word " * 16).strip() + "</s>"
     )
-    assert made.found == Found()
+    assert made.tally == Tally()
 
 
 def test_the_prompt_is_cut_before_the_target(encoder, tokenizer):
@@ -84,7 +84,7 @@ def test_the_prompt_is_cut_before_the_target(encoder, tokenizer):
     found = made.sequence(example("Anna: Yes. " * 20, target="word " * 16))
     assert len(found.ids) <= 100
     assert tokenizer.decode(found.ids).endswith("word word</s>")
-    assert (made.found.cut, made.found.cut_targets) == ({"a"}, set())
+    assert (made.tally.cut, made.tally.cut_targets) == ({"a"}, set())
 
 
 def test_a_target_that_cannot_fit_loses_its_end_and_that_is_told(encoder, tokenizer):
@@ -93,8 +93,8 @@ def test_a_target_that_cannot_fit_loses_its_end_and_that_is_told(encoder, tokeni
     assert len(found.ids) == 100
     assert tokenizer.decode(found.ids[: found.prompt]).endswith("\n\nSummary:")
     assert made.tokenizer.eos_token_id not in found.ids
-    assert made.found.cut_targets == {"a"}
-    said = list(told(made.found, Settings(seq_len=100), 3, "training"))
+    assert made.tally.cut_targets == {"a"}
+    said = list(remarks(made.tally, Settings(seq_len=100), 3, "training"))
     assert "1 of 3 training examples lost the end of their target" in said[1]
 
 
@@ -105,7 +105,7 @@ def test_the_oldest_turns_of_a_conversation_go_first_and_the_systems_stays(encod
     text = tokenizer.decode(made.sequence(long).ids)
     assert text.startswith("Be brief.\n\nUser: user 3 ")
     assert text.endswith("User: Well?\n\nAssistant: A cake.</s>")
-    assert made.found.cut == {"a"}
+    assert made.tally.cut == {"a"}
 
 
 @pytest.fixture
@@ -127,8 +127,8 @@ def test_what_starts_and_ends_a_text_is_not_written_twice(starting):
     bare = made.bare(FORMATTED)
     assert (bare.input, bare.references) == ("[INST] Who? [/INST]", ("Anna.",))
     assert starting.decode(made.sequence(bare).ids) == "<s>[INST] Who? [/INST] Anna.</s>"
-    assert made.found.framed == {"a"}
-    assert made.found.special == {}
+    assert made.tally.framed == {"a"}
+    assert made.tally.special == {}
 
 
 @pytest.mark.parametrize(("asked", "ids"), [("text", False), ("tokens", True)])
@@ -138,8 +138,8 @@ def test_special_tokens_in_data_are_text_unless_asked_for(starting, asked, ids):
     found = made.sequence(Example("a", "One</s>two", ("A</s>b",), ""))
     assert (found.ids.count(starting.eos_token_id) == 3) == ids
     assert starting.decode(found.ids) == "<s>One</s>two A</s>b</s>"
-    assert made.found.special == {"a": ["</s>"]}
-    said = list(told(made.found, Settings(special_tokens=asked), 1, "training"))
+    assert made.tally.special == {"a": ["</s>"]}
+    said = list(remarks(made.tally, Settings(special_tokens=asked), 1, "training"))
     assert said == [] if ids else "(</s>), which are read as text" in said[0]
 
 
@@ -285,6 +285,6 @@ def test_random_pairs_have_the_length_of_a_sequence_together():
 def test_tokens_of_another_models_template_are_told(starting):
     made = Encoder(starting, TASK, Plain(starting), 90)
     made.prompt(Example("a", "<|im_start|>user\nHi</s>", ("b<|im_end|>",), ""), 90)
-    assert made.found.foreign == {"a": ["<|im_start|>", "<|im_end|>"]}
-    (said, _) = told(made.found, Settings(), 1, "training")
+    assert made.tally.foreign == {"a": ["<|im_start|>", "<|im_end|>"]}
+    (said, _) = remarks(made.tally, Settings(), 1, "training")
     assert "another model's template (<|im_start|> and <|im_end|>)" in said

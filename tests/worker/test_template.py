@@ -188,7 +188,7 @@ def test_a_long_input_loses_its_end_and_no_turn_does(chatty: Make) -> None:
     assert text.startswith("<s><|im_start|>user\nSummarize the dialogue.\n\nword0 word1")
     assert text.endswith("\n\nSummary:<|im_end|>\n<|im_start|>assistant\nA cake.<|im_end|>")
     assert tokenizer.decode(found.ids[found.prompt :]) == "A cake.<|im_end|>"
-    assert made.found.cut == {"a"}
+    assert made.tally.cut == {"a"}
 
 
 def test_training_and_evaluation_see_the_same_prompt(chatty: Make) -> None:
@@ -239,4 +239,4 @@ def test_a_prompt_that_is_in_the_template_already_is_noticed(chatty: Make) -> No
     inside = f"{START}user\nWho?{TURN_END}\n{START}assistant\n"
     made.prompt(Example("a", inside, ("Anna.",), ""), 200)
     made.prompt(Example("b", "Who?", ("Anna.",), ""), 200)
-    assert made.found.formatted == {"a"}
+    assert made.tally.formatted == {"a"}

@@ -40,17 +40,17 @@ def grids(record: Record) -> tuple[Table, ...]:
 def _phases(record: Record) -> Table:
     """Seconds and memory of each phase; only the kinds of memory that there were."""
     memories = [phase.memory for phase in record.phases.values()]
-    held = [k for k in KINDS if any(getattr(m, k) is not None for m in memories)]
+    kinds = [k for k in KINDS if any(getattr(m, k) is not None for m in memories)]
     if not any(m.paged_bytes for m in memories):
-        held = [k for k in held if k != "paged_bytes"]
+        kinds = [k for k in kinds if k != "paged_bytes"]
     rows = []
     for name, phase in record.phases.items():
-        figures = (getattr(phase.memory, k) for k in held)
+        figures = (getattr(phase.memory, k) for k in kinds)
         memory = (DASH if f is None else size(f) for f in figures)
         probes = (f"{k} {show(v)}" for p in phase.probes.values() for k, v in p.items())
         shown = "train (first loss only)" if name == "train" and not record.cell.trains else name
         rows.append((shown, seconds(phase.seconds), *memory, clean(", ".join(probes))))
-    header = ("Phase", "Time", *(KINDS[k] for k in held))
+    header = ("Phase", "Time", *(KINDS[k] for k in kinds))
     if any(row[-1] for row in rows):
         return plain("Phases", (*header, "Probes"), rows)
     return plain("Phases", header, [row[:-1] for row in rows])
@@ -59,8 +59,8 @@ def _phases(record: Record) -> Table:
 def _peak(record: Record) -> Table:
     """What the train phase's peak was made of, and what it was predicted to be."""
     rows = (
-        ("predicted" if found.predicted else "measured", *found.texts)
-        for found in peak.peaks(Variant((record,)))
+        ("predicted" if known.predicted else "measured", *known.texts)
+        for known in peak.peaks(Variant((record,)))
     )
     return plain("What the peak is made of", ("Train phase", *peak.HEADER), list(rows))
 
@@ -129,29 +129,29 @@ class Fact:
 def setting_up(comparison: Comparison) -> tuple[Fact, ...]:
     """Model, data, precision and machine."""
     header = comparison.header
-    found = []
+    facts = []
     if header.plan.cells:
         cell = header.plan.cells[0].cell
         revision = f", revision {cell.model.revision[:DIGEST]}" if cell.model.revision else ""
         if cell.model.digest:
             revision += f", digest {cell.model.digest[:DIGEST]}…"
-        found += [
+        facts += [
             Fact("Model", clean(f"{cell.model.id} ({cell.model.weights} weights{revision})")),
             Fact("Task", clean(cell.task)),
             Fact("Trained on", _data(cell.train_data)),
             Fact("Evaluated on", _data(cell.eval_data) if cell.eval_data.examples else "nothing"),
         ]
         if cell.validation_data and cell.validation_data.examples:
-            found.append(Fact("Validated on", _data(cell.validation_data)))
+            facts.append(Fact("Validated on", _data(cell.validation_data)))
     if header.data_fields:
         fields = dict(header.data_fields)
         known = f" ({fields.pop('format')})" if "format" in fields else ""
         read = ", ".join(f"{role} from {name}" for role, name in fields.items())
-        found.append(Fact("Fields read", clean(read + known)))
+        facts.append(Fact("Fields read", clean(read + known)))
     types = precision(comparison.records)
     if types:
-        found.append(Fact("Precision", types))
-    return (*found, *_machine(header.environment), Fact("Run at", clean(header.created_at)))
+        facts.append(Fact("Precision", types))
+    return (*facts, *_machine(header.environment), Fact("Run at", clean(header.created_at)))
 
 
 def configuration(header: Header) -> Table:
@@ -163,7 +163,7 @@ def configuration(header: Header) -> Table:
         (clean(name), show(value), clean(header.origins.get(name, "")) or DASH)
         for name, value in values.items()
     ]
-    return plain("The whole configuration", ("Option", "Value", "From"), rows, words=[1, 2])
+    return plain("The whole configuration", ("Option", "Value", "From"), rows, textual=[1, 2])
 
 
 def _machine(environment: Environment) -> Iterator[Fact]:
@@ -366,15 +366,15 @@ def differing(standing: Standing) -> Table:
     rows = [(variant, {**settings(variant.first), **traits(variant.first)}) for variant in trained]
     names = list(dict.fromkeys(n for _, values in rows for n in values))
     # What a cell never got to say is no difference.
-    found = [n for n in names if len({v[n] for _, v in rows if v.get(n)}) > 1]
+    names_shown = [n for n in names if len({v[n] for _, v in rows if v.get(n)}) > 1]
     cells = [
-        (standing.names[variant.id], *(values.get(n) or DASH for n in found))
+        (standing.names[variant.id], *(values.get(n) or DASH for n in names_shown))
         for variant, values in rows[:MOST_ROWS]
     ]
     declared = _declared(standing.records)
-    header = ("Method", *(f"{n}{declared.get(n, '')}" for n in found))
+    header = ("Method", *(f"{n}{declared.get(n, '')}" for n in names_shown))
     title = "What differs between methods"
-    return plain(title, header, cells if found else [], words=range(1, len(header)))
+    return plain(title, header, cells if names_shown else [], textual=range(1, len(header)))
 
 
 def settings(record: Record) -> dict[str, str]:

@@ -94,28 +94,28 @@ def parts(standing: Standing) -> Parts | None:
     """The parts of the competing compositions; None where no two differ in one alone."""
     sign = standing.score.sign if standing.score else 1
     between = standing.differences
-    found = effects.effects(standing.competing, between, standing.margin, sign, standing.speeds)
-    if not found:
+    measured = effects.effects(standing.competing, between, standing.margin, sign, standing.speeds)
+    if not measured:
         return None
     columns = {standing.memory_label: memory}
-    if any(e.speed_share is not None for e in found):
+    if any(e.speed_share is not None for e in measured):
         columns["Training speed"] = speed
-    if standing.score and any(e.quality for e in found):
+    if standing.score and any(e.quality for e in measured):
         columns[standing.score.label] = quality
     rows = (
         Row(prose(name(e.part)), (Value(prose(where(e))), *(of(e) for of in columns.values())))
-        for e in found
+        for e in measured
     )
     heads = (Column("Where", "words"), *map(Column, columns))
     return Parts(
         Table("What each part does", heads, tuple(rows), "Part", "cells"),
-        tuple(_notes(found, standing)),
-        _chart(found, standing),
+        tuple(_notes(measured, standing)),
+        _chart(measured, standing),
     )
 
 
-def _notes(found: Sequence[Effect], standing: Standing) -> Iterator[str]:
-    if any(e.quality or e.speed for e in found):
+def _notes(measured: Sequence[Effect], standing: Standing) -> Iterator[str]:
+    if any(e.quality or e.speed for e in measured):
         yield (
             "In brackets: 95 % intervals, which hold for all pairs together. Undecided is what "
             "chance could do as well; as good is a quality that changes by less than "
@@ -128,19 +128,23 @@ def _notes(found: Sequence[Effect], standing: Standing) -> Iterator[str]:
     }
     for member, joined in bundles.items():
         yield f"{code(member)} counts as one part, and joins {listed(joined)}."
-    if len(found) == MOST_EFFECTS:
+    if len(measured) == MOST_EFFECTS:
         yield f"Only the first {MOST_EFFECTS} are shown."
 
 
-def _chart(found: Sequence[Effect], standing: Standing) -> Chart:
-    shown = found[:MOST_ROWS]
+def _chart(measured: Sequence[Effect], standing: Standing) -> Chart:
+    shown = measured[:MOST_ROWS]
     return chart(
         "parts",
         "What each part changes",
         f"Bars of the changes by {plural(len(shown), 'part')}.",
         f"Change in percent of what it is without the part: {standing.memory_word} above, training "
         "speed below. The accent is for the better."
-        + (f" {len(found) - len(shown)} more are in the table only." if found[MOST_ROWS:] else ""),
+        + (
+            f" {len(measured) - len(shown)} more are in the table only."
+            if measured[MOST_ROWS:]
+            else ""
+        ),
         plain("What each part changes", ["Part"], []),
         lambda: _bars(shown, standing),
     )
@@ -157,26 +161,26 @@ def _bars(shown: Sequence[Effect], standing: Standing) -> Plot:
     for number, effect in enumerate(shown):
         name = _row_name(effect)
         y = heading(plot, number, name)
-        for place, (what, change, good) in enumerate(_changes(effect, standing)):
+        for line, (what, change, good) in enumerate(_changes(effect, standing)):
             x = plot.x(100 * change)
             says = Says(numbers[effect.after], f"{name}, {what}: {share(change)}")
             colour = "accent" if good else "soft"
-            plot.bar((min(x, zero), y + 6 * place), abs(x - zero), 5, colour, says)
+            plot.bar((min(x, zero), y + 6 * line), abs(x - zero), 5, colour, says)
     plot.rule((zero, plot.top), (zero, plot.bottom), "muted")
     return plot
 
 
-def _changes(found: Effect, standing: Standing) -> Iterator[tuple[str, float, bool]]:
+def _changes(effect: Effect, standing: Standing) -> Iterator[tuple[str, float, bool]]:
     """Panel, change as a share, and whether it is for the better."""
-    yield standing.memory_word, found.memory_share, found.memory_share < 0
-    if found.speed_share is not None:
-        better = found.speed is not None and found.speed.word == "better"
-        yield "training speed", found.speed_share, better
+    yield standing.memory_word, effect.memory_share, effect.memory_share < 0
+    if effect.speed_share is not None:
+        better = effect.speed is not None and effect.speed.word == "better"
+        yield "training speed", effect.speed_share, better
 
 
-def _row_name(found: Effect) -> str:
+def _row_name(effect: Effect) -> str:
     """`4-bit, lora`: short enough for an axis."""
-    added, old = found.part.added, found.part.instead_of
+    added, old = effect.part.added, effect.part.instead_of
     head = f"{added} for {old}" if old else added
-    beside = found.rest if old else found.before
+    beside = effect.rest if old else effect.before
     return clean(f"{head}, {beside}" if beside else head)

@@ -38,9 +38,9 @@ def lead(budget: Budget, record: Record, standing: Standing) -> str:
     )
 
 
-def notes(budget: Budget, found: Comparison, standing: Standing) -> Iterator[str]:
+def notes(budget: Budget, fitted: Comparison, standing: Standing) -> Iterator[str]:
     """How the sizes were found, what the budget leaves out, and what is missing."""
-    if any(r.steps and r.cell.fit == budget for r in found.records):
+    if any(r.steps and r.cell.fit == budget for r in fitted.records):
         yield "In small: how much faster that is than equal batches."
     yield (
         "Sizes were doubled until one was beyond the budget, and then bisected; a trial is two "
@@ -62,13 +62,13 @@ def notes(budget: Budget, found: Comparison, standing: Standing) -> Iterator[str
             "The budget is of the growth of the process on the host. That is sampled, so trials "
             "take nine tenths of it at most."
         )
-    yield from _missing(budget, found)
+    yield from _missing(budget, fitted)
 
 
-def _missing(budget: Budget, found: Comparison) -> Iterator[str]:
-    held = {r.cell.id for r in found.records}
-    cells = [p.cell for p in found.header.plan.cells if p.cell.fit == budget]
-    absent = [text.code(c.composition) for c in cells if c.id not in held]
+def _missing(budget: Budget, fitted: Comparison) -> Iterator[str]:
+    recorded = {r.cell.id for r in fitted.records}
+    cells = [p.cell for p in fitted.header.plan.cells if p.cell.fit == budget]
+    absent = [text.code(c.composition) for c in cells if c.id not in recorded]
     if absent:
         verb = "has" if len(absent) == 1 else "have"
         yield f"{text.listed(absent)} {verb} no record."
@@ -101,15 +101,15 @@ class Fitting:
 
 def fits(comparison: Comparison, standing: Standing) -> tuple[Fitting, ...]:
     """A table for each budget; `standing` is that of the cells with equal batches."""
-    found = comparison.fitted
-    budgets = dict.fromkeys(r.cell.fit for r in found.records if r.cell.fit)
+    fitted = comparison.fitted
+    budgets = dict.fromkeys(r.cell.fit for r in fitted.records if r.cell.fit)
     return tuple(
-        _fitting(number, budget, found, standing) for number, budget in enumerate(budgets, start=1)
+        _fitting(number, budget, fitted, standing) for number, budget in enumerate(budgets, start=1)
     )
 
 
-def _fitting(number: int, budget: Budget, found: Comparison, standing: Standing) -> Fitting:
-    records = [r for r in found.records if r.cell.fit == budget]
+def _fitting(number: int, budget: Budget, fitted: Comparison, standing: Standing) -> Fitting:
+    records = [r for r in fitted.records if r.cell.fit == budget]
     names = named([r.cell.model_copy(update={"fit": None}) for r in records])
     settings = records[0].cell.settings
     equal = f"{text.plural(settings.batch_size, 'sequence')} of up to {settings.seq_len:,} tokens"
@@ -125,7 +125,7 @@ def _fitting(number: int, budget: Budget, found: Comparison, standing: Standing)
             tuple(_row(r, names[r.cell.id], standing) for r in records),
             style="cells",
         ),
-        notes=tuple(notes(budget, found, standing)),
+        notes=tuple(notes(budget, fitted, standing)),
         tried=tuple((names[r.cell.id], _tried(r)) for r in records if r.fit),
     )
 

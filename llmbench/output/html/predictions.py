@@ -75,13 +75,13 @@ def _pieces(
 
 def _joined(pieces: Iterable[Piece]) -> list[Piece]:
     """The pieces with a space wherever a missing word would touch the word before it."""
-    found: list[Piece] = []
+    joined: list[Piece] = []
     for piece in pieces:
-        touches = found and not found[-1].tail and piece.text[:1].isalnum()
-        if touches and "missing" in {piece.kind, found[-1].kind}:
-            found.append(Piece(found[-1].kind, found.pop().text + " "))
-        found.append(piece)
-    return found
+        touches = joined and not joined[-1].tail and piece.text[:1].isalnum()
+        if touches and "missing" in {piece.kind, joined[-1].kind}:
+            joined.append(Piece(joined[-1].kind, joined.pop().text + " "))
+        joined.append(piece)
+    return joined
 
 
 SHOWN = 6
@@ -131,19 +131,19 @@ def _spread(row: Sequence[Said], score: Figure | None) -> float:
     return max(values) - min(values) if values else 0.0
 
 
-def _shown(key: str, row: Sequence[Said], standing: Standing, given: str) -> Shown:
+def _shown(key: str, row: Sequence[Said], standing: Standing, prompt: str) -> Shown:
     same: dict[str, list[Said]] = {}
     for variant, example in row:
         same.setdefault(example.prediction, []).append((variant, example))
-    found = [_prediction(group, standing) for group in same.values()]
+    predictions = [_prediction(group, standing) for group in same.values()]
     references, apart = row[0][1].references, _spread(row, standing.score)
     return Shown(
         id=text.clean(key),
-        input=text.cut(given, LONGEST["input"]),
+        input=text.cut(prompt, LONGEST["input"]),
         references=tuple(text.cut(r, LONGEST["reference"]) for r in references),
-        table=_table(text.clean(key), found[:ROWS], standing),
+        table=_table(text.clean(key), predictions[:ROWS], standing),
         spread=f"{apart:.3f}" if standing.score and apart else "",
-        left_out=max(0, len(found) - ROWS),
+        left_out=max(0, len(predictions) - ROWS),
     )
 
 

@@ -11,10 +11,10 @@ OPTION = re.compile("(--[a-z][a-z-]*)")
 
 def prose(text: str) -> Markup:
     """Text with what stands between backticks as code, and options in one piece."""
-    parts = text.split("`")
+    pieces = text.split("`")
     return Markup("").join(
-        Markup("<code>{}</code>").format(breakable(part)) if odd % 2 else _with_options(part)
-        for odd, part in enumerate(parts)
+        Markup("<code>{}</code>").format(breakable(piece)) if odd % 2 else _with_options(piece)
+        for odd, piece in enumerate(pieces)
     )
 
 
@@ -22,8 +22,8 @@ def _with_options(text: str) -> Markup:
     """Text that is not broken behind the hyphens of an option, as browsers would."""
     whole = Markup('<span class="option">{}</span>')
     return Markup("").join(
-        whole.format(part) if odd % 2 else escape(part)
-        for odd, part in enumerate(OPTION.split(text))
+        whole.format(piece) if odd % 2 else escape(piece)
+        for odd, piece in enumerate(OPTION.split(text))
     )
 
 

@@ -50,12 +50,12 @@ def state(comparison: Comparison, standing: Standing, cells: Table, judged: bool
 
 def _methods(standing: Standing, cells: Table) -> dict[str, Any]:
     """A row for each method, and what its figures are called: to copy, and to draw on any axes."""
-    found = summary.rows(standing)
-    names = list(found[0]) if found else []
+    lines = summary.rows(standing)
+    names = list(lines[0]) if lines else []
     short = short_names(standing)
     return {
         "names": names,
-        "rows": [[_short(_finite(row[n])) for n in names] for row in found],
+        "rows": [[_short(_finite(row[n])) for n in names] for row in lines],
         "short": [short[variant.id] for variant in standing.variants],
         "competing": [standing.numbers[variant.id] for variant in standing.competing],
         "figures": {c.id: [c.label, c.better] for c in cells.figures},

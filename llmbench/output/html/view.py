@@ -11,17 +11,24 @@ from llmbench import text
 from llmbench.analysis.field import score_value
 from llmbench.analysis.standing import Standing, stand
 from llmbench.output import against
-from llmbench.output.html import details as contrast
-from llmbench.output.html import predictions as prediction
 from llmbench.output.html.charts.bars import memory_per_phase, peak_stacks, step_times
 from llmbench.output.html.charts.chart import Chart
 from llmbench.output.html.charts.curves import learning_curves, loss_curves
 from llmbench.output.html.charts.rates import learning_rates
 from llmbench.output.html.charts.scatter import scatters
-from llmbench.output.html.details import Detail, Fact, detailed, details
+from llmbench.output.html.details import (
+    Detail,
+    Fact,
+    configuration,
+    detailed,
+    details,
+    differing,
+    in_force,
+    setting_up,
+)
 from llmbench.output.html.effects import Parts, parts
 from llmbench.output.html.fit import Fitting, fits
-from llmbench.output.html.predictions import Shown
+from llmbench.output.html.predictions import Shown, shown
 from llmbench.output.html.state import memory_unit, state
 from llmbench.output.latex import citation
 from llmbench.output.methods import table
@@ -30,10 +37,9 @@ from llmbench.record.comparison import Comparison
 from llmbench.record.figure import AFTER_PUBLIC, FIGURES, scores, time_to_quality
 from llmbench.record.variant import Variant
 from llmbench.wording import first
-from llmbench.wording import notes as note
 from llmbench.wording.answer import Answer, answer
 from llmbench.wording.labels import legend, short_names
-from llmbench.wording.notes import Note
+from llmbench.wording.notes import Note, gravest, notes
 
 MEMORY = {
     True: "Peak memory is the most that tensors held on the GPU while training (allocated).",
@@ -104,38 +110,38 @@ def view(comparison: Comparison) -> View:
     whole, comparison = comparison, comparison.equal
     header = comparison.header
     standing = stand(whole)
-    found = answer(standing)
+    conclusion = answer(standing)
     linked, short = detailed(standing), short_names(standing)
-    judged = standing.score is not None and bool(found.pick or not standing.fitting)
-    cells = table(standing, found.pick, linked)
-    notes = note.notes(comparison, standing)
-    warnings = note.gravest(notes)
+    judged = standing.score is not None and bool(conclusion.pick or not standing.fitting)
+    cells = table(standing, conclusion.pick, linked)
+    every_note = notes(comparison, standing)
+    warnings = gravest(every_note)
     examples = max((len(r.examples) for r in standing.records), default=0)
     return View(
         title=text.clean(header.name),
         subject=_subject(comparison),
-        answer=found,
-        few=_few(standing, found, cells),
+        answer=conclusion,
+        few=_few(standing, conclusion, cells),
         basis=first.basis(whole, standing),
-        trust=first.trust(standing, found.pick),
+        trust=first.trust(standing, conclusion.pick),
         meanings=first.meanings(standing),
         warnings=warnings,
-        notes=tuple(n for n in notes if n not in warnings),
+        notes=tuple(n for n in every_note if n not in warnings),
         table=cells,
-        charts=_charts(standing, found),
+        charts=_charts(standing, conclusion),
         legend=legend(dict(zip(standing.names.values(), short.values(), strict=True))),
-        rates=learning_rates(whole.tried.records, standing, found.pick),
+        rates=learning_rates(whole.tried.records, standing, conclusion.pick),
         parts=parts(standing),
         fits=fits(whole, standing),
-        predictions=prediction.shown(standing, comparison.inputs),
+        predictions=shown(standing, comparison.inputs),
         predictions_of=examples,
         score_label=standing.score.label if standing.score else "",
         memory_word=standing.memory_word,
         memory_meaning=MEMORY[standing.cuda],
-        setting_up=contrast.setting_up(comparison),
-        configuration=contrast.configuration(header),
-        in_force=contrast.in_force(standing),
-        differing=contrast.differing(standing),
+        setting_up=setting_up(comparison),
+        configuration=configuration(header),
+        in_force=in_force(standing),
+        differing=differing(standing),
         against=against.table(standing) if judged else None,
         details=details(standing, linked),
         details_left_out=len(standing.records) - len(linked),
@@ -161,8 +167,8 @@ def _subject(comparison: Comparison) -> tuple[str, ...]:
         for p in cells
     )
     tasks = dict.fromkeys(p.cell.task for p in cells)
-    parts = [", ".join(models), ", ".join(tasks), comparison.header.environment.device_name]
-    return tuple(text.cut(p, 80) for p in [*parts, _day(comparison.header.created_at)] if p)
+    facts = [", ".join(models), ", ".join(tasks), comparison.header.environment.device_name]
+    return tuple(text.cut(p, 80) for p in [*facts, _day(comparison.header.created_at)] if p)
 
 
 def _day(stamp: str) -> str:
@@ -173,13 +179,13 @@ def _day(stamp: str) -> str:
     return f"{moment.day} {moment:%B %Y}"
 
 
-def _few(standing: Standing, found: Answer, whole: Table) -> Table:
+def _few(standing: Standing, conclusion: Answer, whole: Table) -> Table:
     """The rows of the first screen, with their main figures."""
     score = standing.score.id if standing.score else ""
     wanted = (score, "peak_memory_bytes", "train_tokens_per_second", "trainable_parameters")
     kept = [n for n, column in enumerate(whole.columns) if column.id in wanted]
     rows = {row.number: row for row in whole.rows}
-    variants = first.rivals(standing, found.pick)
+    variants = first.rivals(standing, conclusion.pick)
     few = [rows[standing.numbers[variant.id]] for variant in variants]
     return Table(
         "The pick beside others",
@@ -188,7 +194,7 @@ def _few(standing: Standing, found: Answer, whole: Table) -> Table:
             replace(
                 row,
                 number=0,
-                cause=_role(variant, found, standing),
+                cause=_role(variant, conclusion, standing),
                 values=tuple(replace(row.values[n], beside="") for n in kept),
                 details=(),
             )
@@ -198,26 +204,30 @@ def _few(standing: Standing, found: Answer, whole: Table) -> Table:
     )
 
 
-def _role(variant: Variant, found: Answer, standing: Standing) -> str:
+def _role(variant: Variant, conclusion: Answer, standing: Standing) -> str:
     """What a row of the first screen is there for."""
     if not variant.cell.trains:
         return "without training"
-    if variant is found.pick:
+    if variant is conclusion.pick:
         return "the pick"
     return (
-        "the highest quality" if variant is standing.best else "the runner-up" if found.pick else ""
+        "the highest quality"
+        if variant is standing.best
+        else "the runner-up"
+        if conclusion.pick
+        else ""
     )
 
 
-def _charts(standing: Standing, found: Answer) -> tuple[Chart, ...]:
+def _charts(standing: Standing, conclusion: Answer) -> tuple[Chart, ...]:
     more = (
-        learning_curves(standing, found.pick),
-        loss_curves(standing, found.pick),
-        step_times(standing, found.pick),
-        memory_per_phase(standing, found.pick),
-        peak_stacks(standing, found.pick),
+        learning_curves(standing, conclusion.pick),
+        loss_curves(standing, conclusion.pick),
+        step_times(standing, conclusion.pick),
+        memory_per_phase(standing, conclusion.pick),
+        peak_stacks(standing, conclusion.pick),
     )
-    return (*scatters(standing, found.pick), *(chart for chart in more if chart))
+    return (*scatters(standing, conclusion.pick), *(chart for chart in more if chart))
 
 
 def _measures(standing: Standing) -> tuple[Fact, ...]:

@@ -29,9 +29,9 @@ STYLES = {"yes": "green", "tight": "yellow", "no": "red"}
 def show(forecast: Forecast, console: Console) -> None:
     """Write the tables, and what has to be known to read them."""
     console.print(headline(forecast), highlight=False)
-    said = verdict(forecast)
-    if said:
-        console.print(f"\n[bold]{said}[/bold]", highlight=False)
+    conclusion = verdict(forecast)
+    if conclusion:
+        console.print(f"\n[bold]{conclusion}[/bold]", highlight=False)
     known = [r for r in forecast.rows if r.estimate.parts]
     if known:
         console.print("\nPredicted peak of the train phase, and what is held at that moment:")
@@ -145,8 +145,8 @@ def made(
 
 def part_text(parts: MemoryParts | None, name: str) -> str:
     """A part's size; a dash for one that is not there at the peak."""
-    held = getattr(parts, name)
-    return size(held) if held else "-"
+    amount = getattr(parts, name)
+    return size(amount) if amount else "-"
 
 
 def size_text(number: int | None) -> str:

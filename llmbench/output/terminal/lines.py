@@ -111,16 +111,16 @@ class Lines:
         # Here, since statistics take a while to import, and most of a session has no use for them.
         from llmbench.output.brief import brief
 
-        found = brief(comparison)
-        if found.lines:
-            self.out.print(table(found, self.out.width))
+        summary = brief(comparison)
+        if summary.lines:
+            self.out.print(table(summary, self.out.width))
             self.out.print()
         for made in fit_tables(comparison.fitted.records, self.out.width):
             self.out.print(made)
             self.out.print()
-        if found.lines:
-            self._answer(found)
-        self._warn([*found.warnings, *cautions(comparison.fitted.records)])
+        if summary.lines:
+            self._answer(summary)
+        self._warn([*summary.warnings, *cautions(comparison.fitted.records)])
         reported = comparison.reported.planned
         bad = sum(r.status not in ("ok", "skipped", "interrupted") for r in reported)
         if bad:
@@ -135,19 +135,19 @@ class Lines:
         """Something to know at once."""
         self.say(sentence)
 
-    def _answer(self, found: Brief) -> None:
+    def _answer(self, summary: Brief) -> None:
         """What to pick and why, in lines of the terminal's width."""
-        headline, *why = found.answer
+        headline, *why = summary.answer
         for text, look in ((headline, "bold"), (" ".join(why), "")):
             self.out.print(Text(plain(text), look))
         self.out.print()
 
-    def _warn(self, found: Sequence[str]) -> None:
+    def _warn(self, warnings: Sequence[str]) -> None:
         """The gravest warnings, the same as on the page's first screen."""
-        for warning in found[:MOST_WARNINGS]:
+        for warning in warnings[:MOST_WARNINGS]:
             self.out.print(Text(plain(f"Warning: {warning}"), "yellow"))
-        if found[MOST_WARNINGS:]:
-            self.say(f"{len(found) - MOST_WARNINGS} more warnings are in the report.")
+        if warnings[MOST_WARNINGS:]:
+            self.say(f"{len(warnings) - MOST_WARNINGS} more warnings are in the report.")
 
     def say(self, text: str | Text) -> None:
         """Print a line; a long one is left to the terminal to break."""
@@ -158,11 +158,11 @@ class Lines:
         if not self.verbose or progress.running is None or progress.phase == STARTING:
             return
         count = f"{progress.count[0]}/{progress.count[1]}" if progress.count else ""
-        parts = [progress.running.name, progress.phase, count, progress.figures]
-        said = "  ".join(p for p in parts if p)
+        columns = [progress.running.name, progress.phase, count, progress.figures]
+        line = "  ".join(p for p in columns if p)
         number = progress.number(progress.done + 1)
         spent = progress.pace.phase_spent()
-        self.say(f"{number} {said}  {f'{spent:.1f} s' if spent < 10 else clock(spent)}")
+        self.say(f"{number} {line}  {f'{spent:.1f} s' if spent < 10 else clock(spent)}")
 
 
 class Quiet(Lines):

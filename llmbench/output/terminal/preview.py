@@ -51,14 +51,14 @@ def seeds(setup: Setup) -> Iterator[str]:
 
 def tuning(setup: Setup) -> Iterator[str]:
     """What is searched for before these cells run, and what that costs beside them."""
-    found = rate.to_tune(setup)
-    if not found:
+    searched = rate.to_tune(setup)
+    if not searched:
         return
     each, steps = setup.config.tries, setup.config.settings.steps
-    tries = len(found) * each
+    tries = len(searched) * each
     trained = len(setup.config.every_seed) * sum(c.trains for c in setup.compositions)
     yield (
-        f"Before that, a learning rate is found for each of {', '.join(c.id for c in found)}: "
+        f"Before that, a learning rate is found for each of {', '.join(c.id for c in searched)}: "
         f"{tries} runs or more, {each} each, with seed {rate.seed(setup)}. They train {steps} "
         f"steps and generate nothing: {tries * steps:,} steps beside the {trained * steps:,} of "
         "the cells above. --no-tune leaves them out."
@@ -85,22 +85,22 @@ def _row(
     setup: Setup, wanted: Composition, name: str, will: str, searched: Collection[str]
 ) -> tuple[str, str, str]:
     shared = setup.config.settings
-    found = setup.outlook(wanted)
-    taken = rate.of(setup, wanted, {}).value if wanted.trains else shared.learning_rate
-    settings = found.settings.model_copy(update={"learning_rate": taken})
+    outlook = setup.outlook(wanted)
+    rate_used = rate.of(setup, wanted, {}).value if wanted.trains else shared.learning_rate
+    settings = outlook.settings.model_copy(update={"learning_rate": rate_used})
     changed = difference(shared, settings)
     if wanted.arithmetic.id in searched:
         changed["learning_rate"] = "searched for"
     changes = ", ".join(
         f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}" for k, v in changed.items()
     )
-    return name, _will(found, will), changes
+    return name, _will(outlook, will), changes
 
 
-def _will(found: Outlook, otherwise: str) -> str:
-    if found.broken:
-        return f"fail: {found.broken}"
-    return f"skipped: {found.skip}" if found.skip else otherwise
+def _will(outlook: Outlook, otherwise: str) -> str:
+    if outlook.broken:
+        return f"fail: {outlook.broken}"
+    return f"skipped: {outlook.skip}" if outlook.skip else otherwise
 
 
 def configuration(setup: Setup) -> str:

@@ -128,8 +128,8 @@ class Pace:
         alike = _alike(phase, cell)
         if self.share > 0 and alike == self._now_in():
             return self.phase_spent() / self.share
-        found = self.taken.get(alike) or self.taken.get(phase)
-        return fmean(found) if found else None if phase in LONG else 0.0
+        earlier = self.taken.get(alike) or self.taken.get(phase)
+        return fmean(earlier) if earlier else None if phase in LONG else 0.0
 
     def _now_in(self) -> str:
         return _alike(self.current, self.running) if self.current and self.running else ""
@@ -147,9 +147,9 @@ def _alike(phase: str, cell: Cell) -> str:
     return f"{phase} within a budget" if cell.fit and phase == "train" else phase
 
 
-def _sum(parts: list[float | None]) -> float | None:
-    known = [p for p in parts if p is not None]
-    return sum(known) if len(known) == len(parts) else None
+def _sum(seconds: list[float | None]) -> float | None:
+    known = [p for p in seconds if p is not None]
+    return sum(known) if len(known) == len(seconds) else None
 
 
 SMOOTHING = 0.8

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from llmbench import plugin
 from llmbench.config.setup import Setup
 from llmbench.plugin.task import Example
-from llmbench.run import inputs as feed
+from llmbench.run import inputs
 from llmbench.run.inputs import Inputs
 from llmbench.source import tokenizer
 from llmbench.source.data import Data, sample
 from llmbench.text import aligned, cut, plural
 from llmbench.worker import template
-from llmbench.worker.encoding import Encoder, Found, told
+from llmbench.worker.encoding import Encoder, Tally, remarks
 
 MOST_EXAMPLES = 5000
 """Of one role whose lengths are looked at: some seconds' work."""
@@ -24,52 +24,52 @@ MOST_CHARACTERS = 1500
 
 @dataclass(frozen=True)
 class Length:
-    """How long the longest prompt with its target is, and what was found of all."""
+    """How long the longest prompt with its target is, and what was tally of all."""
 
     tokens: int
     example: str
-    found: Found
+    tally: Tally
     examples: int
     """How many were looked at."""
 
 
-def survey(setup: Setup, inputs: Inputs) -> Iterator[str]:
+def survey(setup: Setup, chosen: Inputs) -> Iterator[str]:
     """Lines on the data that the cells would be fed; none of random tokens."""
-    used = {"training": inputs.train, "validation": inputs.validation, "evaluated": inputs.evaluate}
+    used = {"training": chosen.train, "validation": chosen.validation, "evaluated": chosen.evaluate}
     roles = {role: data for role, data in used.items() if data}
-    if not roles or inputs.train is None:
+    if not roles or chosen.train is None:
         return
     encoder = _encoder(setup)
     lengths = {role: _measured(encoder, data) for role, data in roles.items()} if encoder else {}
     header = ("DATA", "NAME", "EXAMPLES", "PROMPT FROM", "TARGET FROM", "FORMAT", "LONGEST")
     yield aligned(header, [_row(role, data, lengths.get(role)) for role, data in roles.items()])
     yield ""
-    said = [*feed.notices(inputs), *_said(setup, roles, lengths)]
-    if said:
-        yield from (f"- {line}" for line in said)
+    notices = [*inputs.notices(chosen), *_said(setup, roles, lengths)]
+    if notices:
+        yield from (f"- {line}" for line in notices)
         yield ""
-    yield from _prompt(inputs.train.examples[0], encoder)
+    yield from _prompt(chosen.train.examples[0], encoder)
     yield ""
 
 
 def _encoder(setup: Setup) -> Encoder | None:
     """What turns examples into tokens as a cell does; None where the model's files are not here."""
-    held = tokenizer.of(setup.source)
-    if held is None:
+    files = tokenizer.of(setup.source)
+    if files is None:
         return None
     task, settings = plugin.registry().tasks.get(setup.config.task), setup.config.settings
     asked = (settings.template, setup.source.id, settings.special_tokens)
-    written = template.choose(held, *asked, held.paired)
-    return Encoder(held, task, written, settings.seq_len)
+    written = template.choose(files, *asked, files.paired)
+    return Encoder(files, task, written, settings.seq_len)
 
 
 def _measured(encoder: Encoder, data: Data) -> Length:
-    encoder.found = Found()
+    encoder.tally = Tally()
     examples = [encoder.bare(e) for e in sample(data, MOST_EXAMPLES).examples]
     longest = max(examples, key=encoder.length)
     for example in examples:
         encoder.sequence(example)
-    return Length(encoder.length(longest), longest.id, encoder.found, len(examples))
+    return Length(encoder.length(longest), longest.id, encoder.tally, len(examples))
 
 
 def _row(role: str, data: Data, length: Length | None) -> tuple[str, ...]:
@@ -86,7 +86,7 @@ def _said(setup: Setup, roles: Mapping[str, Data], lengths: Mapping[str, Length]
             "known, and the prompt is shown without its template."
         )
     for role, length in lengths.items():
-        yield from told(length.found, setup.config.settings, length.examples, role)
+        yield from remarks(length.tally, setup.config.settings, length.examples, role)
         if length.examples < len(roles[role].examples):
             yield f"Of {role} examples, {length.examples:,} were looked at, chosen at random."
 

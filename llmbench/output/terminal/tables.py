@@ -65,15 +65,17 @@ def drawn(
     return made
 
 
-def table(found: Brief, width: int) -> Table:
+def table(summary: Brief, width: int) -> Table:
     """A row per method, and the columns in which there is something."""
-    texts = [[f"{v.text}".replace(MINUS, "-") or "-" for v in line.figures] for line in found.lines]
+    texts = [
+        [f"{v.text}".replace(MINUS, "-") or "-" for v in line.figures] for line in summary.lines
+    ]
     columns = list(zip(*texts, strict=True))
     kept = [n for n, column in enumerate(columns) if any(cell != "-" for cell in column)]
-    labels = [HEADINGS.get(label, label) for label in found.header[1:-1]]
+    labels = [HEADINGS.get(label, label) for label in summary.header[1:-1]]
     rows: list[list[str | Text]] = [
         [line.name, *(cells[n] for n in kept), status(line.status)]
-        for line, cells in zip(found.lines, texts, strict=True)
+        for line, cells in zip(summary.lines, texts, strict=True)
     ]
     return drawn(["Method", *(labels[n] for n in kept), "Status"], rows, width)
 
@@ -92,10 +94,10 @@ def folded(composition: str, width: int) -> Text:
     """The composition in lines of at most the width, where its parts allow it."""
     lines = [""]
     indent = "  " if longest(composition) + 2 <= width else " "
-    for part in _parts(composition):
-        if lines[-1] and len(lines[-1] + part) > width:
+    for member in _parts(composition):
+        if lines[-1] and len(lines[-1] + member) > width:
             lines.append(indent)
-        lines[-1] += part
+        lines[-1] += member
     return Text("\n".join(lines))
 
 

@@ -58,10 +58,10 @@ MOST_TICKS = 80
 
 def phase_bytes(record: Record, phase: Phase) -> int | None:
     """Peak of a phase in the terms of the headline: allocated, or the host's growth."""
-    found = record.phases.get(phase)
-    if found is None or (phase == "train" and not record.cell.trains):
+    measured = record.phases.get(phase)
+    if measured is None or (phase == "train" and not record.cell.trains):
         return None
-    return headline_bytes(found.memory)
+    return headline_bytes(measured.memory)
 
 
 def headline_bytes(memory: Memory) -> int | None:
@@ -115,12 +115,12 @@ def _phases(
     for number, variant in enumerate(shown):
         name, train = standing.names[variant.id], peaks[variant.id, "train"]
         y = heading(plot, number, name, "" if train is None else size(train))
-        for place, phase in enumerate(PHASES):
-            if (held := peaks[variant.id, phase]) is not None:
-                says = Says(standing.numbers[variant.id], f"{name}, {phase}: {size(held)}")
+        for line, phase in enumerate(PHASES):
+            if (amount := peaks[variant.id, phase]) is not None:
+                says = Says(standing.numbers[variant.id], f"{name}, {phase}: {size(amount)}")
                 colour = "accent" if phase == "train" else "soft"
-                width = plot.x(held / factor) - plot.left
-                plot.bar((plot.left, y + 2.8 * place), width, 2, colour, says)
+                width = plot.x(amount / factor) - plot.left
+                plot.bar((plot.left, y + 2.8 * line), width, 2, colour, says)
     return plot
 
 
@@ -155,8 +155,8 @@ def _strips(shown: Sequence[Variant], standing: Standing) -> Plot:
         name, middle = standing.names[variant.id], _typical(variant)
         y = heading(plot, number, name, text.seconds(middle))
         for wanted, colour in ((False, "grid"), (True, "soft")):
-            held = [s * factor for s, counts in _ticks(variant) if counts is wanted]
-            plot.ticks([plot.x(x) for x in held if x <= end], y, 11, colour)
+            times = [s * factor for s, counts in _ticks(variant) if counts is wanted]
+            plot.ticks([plot.x(x) for x in times if x <= end], y, 11, colour)
         says = Says(standing.numbers[variant.id], f"{name}: median {text.seconds(middle)} a step")
         plot.dot((plot.x(middle * factor), y + 5.5), "accent", "accent", 3.5, says)
     return plot
@@ -204,13 +204,15 @@ def _bytes_text(value: float | None) -> str:
 def peak_stacks(standing: Standing, pick: Variant | None) -> Chart | None:
     """The chart; None where nothing is known of any peak."""
     known = {
-        variant: found for variant in standing.variants if (found := tuple(peak.peaks(variant)))
+        variant: drawn_peaks
+        for variant in standing.variants
+        if (drawn_peaks := tuple(peak.peaks(variant)))
     }
     if not known:
         return None
     preferred = [*([pick] if pick else []), *standing.level(), *standing.competing]
     shown = chosen(tuple(known), preferred)
-    drawn = [found for variant in shown for found in known[variant]]
+    drawn = [drawn_peaks for variant in shown for drawn_peaks in known[variant]]
     return chart(
         "peak",
         "What the peak is made of",
@@ -220,7 +222,7 @@ def peak_stacks(standing: Standing, pick: Variant | None) -> Chart | None:
         plain(
             "What the peak is made of",
             ["Method", *peak.HEADER],
-            [_peak_row(p, standing) for held in known.values() for p in held],
+            [_peak_row(p, standing) for peaks in known.values() for p in peaks],
         ),
         lambda: _stacks({variant: known[variant] for variant in shown}, standing),
     )
@@ -228,10 +230,10 @@ def peak_stacks(standing: Standing, pick: Variant | None) -> Chart | None:
 
 def _stacks(known: dict[Variant, tuple[Peak, ...]], standing: Standing) -> Plot:
     """A bar made of parts for each row, a thin one under it as predicted, and the limit."""
-    end = 1.04 * max(p.total_bytes for held in known.values() for p in held)
+    end = 1.04 * max(p.total_bytes for peaks in known.values() for p in peaks)
     unit, factor = bytes_unit(end)
     used = [
-        n for n in range(len(PARTS)) if any(p.amounts[n] for held in known.values() for p in held)
+        n for n in range(len(PARTS)) if any(p.amounts[n] for peaks in known.values() for p in peaks)
     ]
     lines = list(_legend(used))
     limit = _limit(list(known), end)
@@ -241,13 +243,13 @@ def _stacks(known: dict[Variant, tuple[Peak, ...]], standing: Standing) -> Plot:
         for x, part in line:
             plot.bar((x, LINE * number + 3), 9, 9, STACK[part])
             plot.text((x + 13, LINE * number + 12), list(PARTS.values())[part])
-    for number, (variant, held) in enumerate(known.items()):
-        first = held[0]
+    for number, (variant, peaks) in enumerate(known.items()):
+        first = peaks[0]
         figure = size(first.total_bytes) + (" predicted" if first.predicted else "")
         y = heading(plot, number, standing.names[variant.id], figure)
-        for found in held:
-            height, offset = (3, 10) if found.predicted else (9, 0)
-            _stack(plot, found, (y + offset, height), factor, standing)
+        for bar in peaks:
+            height, offset = (3, 10) if bar.predicted else (9, 0)
+            _stack(plot, bar, (y + offset, height), factor, standing)
     if limit is not None:
         x = plot.x(limit / factor)
         plot.rule((x, plot.top), (x, plot.bottom), "muted", 1.5, "3 3")
@@ -274,44 +276,44 @@ def _legend(used: Sequence[int]) -> Iterator[list[tuple[float, int]]]:
 
 
 def _stack(
-    plot: Plot, found: Peak, place: tuple[float, float], factor: float, standing: Standing
+    plot: Plot, bar: Peak, corner: tuple[float, float], factor: float, standing: Standing
 ) -> None:
     """A rectangle for each part that there is, each where the one before it ends."""
-    y, height = place
-    start, whole = 0.0, size(found.total_bytes)
-    name = _name(standing.names[found.variant.id], found)
-    for colour, label, held in zip(STACK, PARTS.values(), found.amounts, strict=True):
-        if held:
-            left, right = plot.x(start / factor), plot.x((start + held) / factor)
+    y, height = corner
+    start, whole = 0.0, size(bar.total_bytes)
+    name = _name(standing.names[bar.variant.id], bar)
+    for colour, label, amount in zip(STACK, PARTS.values(), bar.amounts, strict=True):
+        if amount:
+            left, right = plot.x(start / factor), plot.x((start + amount) / factor)
             says = Says(
-                standing.numbers[found.variant.id], f"{name}: {label} {size(held)} of {whole}"
+                standing.numbers[bar.variant.id], f"{name}: {label} {size(amount)} of {whole}"
             )
             plot.bar((left, y), right - left, height, colour, says)
-        start += held
+        start += amount
 
 
 def _limit(shown: Sequence[Variant], end: float) -> float | None:
     """How much memory the device has, if it is the same for all and lies on the axis."""
     devices = {a.environment.device_memory_bytes for a in shown if a.environment}
-    held = devices.pop() if len(devices) == 1 else end
-    return held if held < end else None
+    limit = devices.pop() if len(devices) == 1 else end
+    return limit if limit < end else None
 
 
 def _caption(drawn: Sequence[Peak], standing: Standing) -> str:
     sentences = []
-    if not all(found.predicted for found in drawn):
+    if not all(bar.predicted for bar in drawn):
         sentences.append(
             "What tensors were held for at the moment of the train phase's peak, from the history "
             "of torch's allocator."
         )
-    if any(found.predicted for found in drawn):
+    if any(bar.predicted for bar in drawn):
         sentences.append("Thin bars: as it was predicted from shapes alone, before anything ran.")
     return " ".join([*sentences, *peak.outside(standing)])
 
 
-def _peak_row(found: Peak, standing: Standing) -> list[str]:
-    return [_name(standing.names[found.variant.id], found), *found.texts]
+def _peak_row(bar: Peak, standing: Standing) -> list[str]:
+    return [_name(standing.names[bar.variant.id], bar), *bar.texts]
 
 
-def _name(name: str, found: Peak) -> str:
-    return f"{name}, predicted" if found.predicted else name
+def _name(name: str, bar: Peak) -> str:
+    return f"{name}, predicted" if bar.predicted else name

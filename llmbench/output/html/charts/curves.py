@@ -77,15 +77,15 @@ def palette(standing: Standing, pick: Variant | None) -> dict[str, str]:
 
 def _trained(standing: Standing, pick: Variant | None) -> tuple[list[Variant], list[Variant]]:
     """The rows that have losses of two steps, and those of them that are drawn."""
-    found = [a for a in standing.variants if _steps(a) > 1 and a.cell.train_data.sha256]
+    trained = [a for a in standing.variants if _steps(a) > 1 and a.cell.train_data.sha256]
     preferred = [*([pick] if pick else []), *standing.level(), *standing.competing]
-    return found, chosen(found, preferred)
+    return trained, chosen(trained, preferred)
 
 
 def _caption(
     shown: Sequence[Variant], groups: Sequence[Sequence[Variant]], standing: Standing
 ) -> str:
-    part = max(-(-len(variant.first.steps) // MOST_POINTS) for variant in shown)
+    merged = max(-(-len(variant.first.steps) // MOST_POINTS) for variant in shown)
     same = [
         f"{text.listed([standing.name(variant) for variant in g])} coincide"
         for g in groups
@@ -97,7 +97,7 @@ def _caption(
         + ("of a seed " if seeds else "")
         + "see the same batches."
         + (" Lines are means over the seeds, bands reach from least to largest." if seeds else "")
-        + (f" Each point is the mean of {part} steps." if part > 1 else "")
+        + (f" Each point is the mean of {merged} steps." if merged > 1 else "")
         + (f" {'; '.join(same)}." if same else "")
     )
 
@@ -118,17 +118,17 @@ def curve(variant: Variant) -> Curve:
 
 def _steps(variant: Variant) -> int:
     """How far all its seeds got whose losses are numbers."""
-    held = [sum(s.loss is not None for s in r.steps) for r in variant.counted]
-    return min((count for count in held if count), default=0)
+    counts = [sum(s.loss is not None for s in r.steps) for r in variant.counted]
+    return min((count for count in counts if count), default=0)
 
 
 def _losses(record: Record) -> list[tuple[float, float]]:
     """Steps and the losses that are numbers, thinned to what a drawing can show."""
     points = [(float(n), s.loss) for n, s in enumerate(record.steps, 1) if s.loss is not None]
-    part = -(-len(points) // MOST_POINTS)
-    if part < 2:
+    merged = -(-len(points) // MOST_POINTS)
+    if merged < 2:
         return points
-    groups = [points[i : i + part] for i in range(0, len(points), part)]
+    groups = [points[i : i + merged] for i in range(0, len(points), merged)]
     return [(fmean(n for n, _ in g), fmean(loss for _, loss in g)) for g in groups]
 
 
@@ -190,8 +190,10 @@ def _number(value: float | None) -> str:
 
 def _at(variant: Variant, share: float) -> float | None:
     """The loss after a share of the steps, over the seeds."""
-    held = [[s.loss for s in r.steps if s.loss is not None] for r in variant.counted]
-    values = [losses[min(len(losses) - 1, int(share * len(losses)))] for losses in held if losses]
+    per_seed = [[s.loss for s in r.steps if s.loss is not None] for r in variant.counted]
+    values = [
+        losses[min(len(losses) - 1, int(share * len(losses)))] for losses in per_seed if losses
+    ]
     return fmean(values) if values else None
 
 
@@ -259,17 +261,17 @@ def learning_curves(standing: Standing, pick: Variant | None) -> Chart | None:
 
 def validations(variant: Variant) -> tuple[Checked, ...]:
     """The validations that all its seeds have, in the order of their steps."""
-    held = [{v.step: v for v in r.validation if v.loss is not None} for r in variant.counted]
-    able = [found for found in held if len(found) > 1]
-    steps = set.intersection(*map(set, able)) if able else set()
-    return tuple(_checked([found[step] for found in able]) for step in sorted(steps))
+    per_seed = [{v.step: v for v in r.validation if v.loss is not None} for r in variant.counted]
+    validated = [by_step for by_step in per_seed if len(by_step) > 1]
+    steps = set.intersection(*map(set, validated)) if validated else set()
+    return tuple(_checked([by_step[step] for by_step in validated]) for step in sorted(steps))
 
 
-def _checked(held: Sequence[Validation]) -> Checked:
-    losses = [v.loss or 0.0 for v in held]
+def _checked(validations: Sequence[Validation]) -> Checked:
+    losses = [v.loss or 0.0 for v in validations]
     return Checked(
-        fmean(v.train_seconds for v in held),
-        fmean(v.tokens for v in held),
+        fmean(v.train_seconds for v in validations),
+        fmean(v.tokens for v in validations),
         fmean(losses),
         min(losses),
         max(losses),
@@ -296,8 +298,8 @@ def _unit(longest: float) -> tuple[str, int]:
 
 def _goal(curves: Validations, standing: Standing) -> float | None:
     """The loss that counts as quality reached, where it is one for all."""
-    found = targets(standing.records)
-    losses = {found[r.cell.id] for variant in curves for r in variant.records if r.cell.id in found}
+    goals = targets(standing.records)
+    losses = {goals[r.cell.id] for variant in curves for r in variant.records if r.cell.id in goals}
     return losses.pop() if len(losses) == 1 else None
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from llmbench import text as words
+from llmbench import text
+from llmbench.text import clean
 
 WIDTH = 360
 """Of every drawing, in pixels: what a phone has room for."""
@@ -39,7 +40,7 @@ def plain(value: float) -> str:
 
 def prefixed(value: float) -> str:
     """A tick's figure with K, M or B."""
-    return words.count(value) if abs(value) >= 1000 else plain(value)
+    return text.count(value) if abs(value) >= 1000 else plain(value)
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ class Plot:
     ) -> None:
         self.scale_x, self.scale_y, self.height = x, y, height
         self.left, self.right, self.top, self.bottom = left, WIDTH - right, top, height - BOTTOM
-        self.parts: list[str] = []
+        self.elements: list[str] = []
 
     def x(self, value: float) -> float:
         """Where a value is on the axis across."""
@@ -216,8 +217,8 @@ class Plot:
         self, spot: Spot, fill: str, stroke: str, radius: float = 4.7, says: Says | None = None
     ) -> None:
         """A round mark."""
-        place: Attributes = {"cx": spot[0], "cy": spot[1], "r": radius}
-        self._add("circle", says, **place, class_=f"f-{fill} s-{stroke}", stroke_width=1.5)
+        position: Attributes = {"cx": spot[0], "cy": spot[1], "r": radius}
+        self._add("circle", says, **position, class_=f"f-{fill} s-{stroke}", stroke_width=1.5)
 
     def sign(self, spot: Spot, path: str, colour: str, says: Says) -> None:
         """A mark of lines around the place."""
@@ -229,13 +230,13 @@ class Plot:
         self, spot: Spot, width: float, height: float, colour: str, says: Says | None = None
     ) -> None:
         """A rectangle with its upper left corner there."""
-        place: Attributes = {"x": spot[0], "y": spot[1], "width": width, "height": height}
-        self._add("rect", says, **place, class_=f"f-{colour}")
+        position: Attributes = {"x": spot[0], "y": spot[1], "width": width, "height": height}
+        self._add("rect", says, **position, class_=f"f-{colour}")
 
-    def ticks(self, places: Sequence[float], y: float, height: float, colour: str) -> None:
+    def ticks(self, positions: Sequence[float], y: float, height: float, colour: str) -> None:
         """Upright strokes at these places, from there down."""
-        if places:
-            path = "".join(f"M{number(x)},{number(y)}v{number(height)}" for x in places)
+        if positions:
+            path = "".join(f"M{number(x)},{number(y)}v{number(height)}" for x in positions)
             self._add("path", None, d=path, class_=f"s-{colour}", fill="none", stroke_width=1.2)
 
     def text(self, spot: Spot, content: str, colour: str = "ink", anchor: str = "start") -> None:
@@ -257,8 +258,8 @@ class Plot:
     def finish(self, name: str, title: str, description: str) -> Markup:
         """The drawing with its text alternatives; `name` keeps its ids apart from others'."""
         labels = element("title", str(escape(title)), id=f"{name}-title")
-        labels += element("desc", str(escape(words.clean(description))), id=f"{name}-desc")
-        content = labels + "".join(self.parts)
+        labels += element("desc", str(escape(clean(description))), id=f"{name}-desc")
+        content = labels + "".join(self.elements)
         box = f"0 0 {WIDTH} {number(self.height)}"
         named = f"{name}-title {name}-desc"
         space = "http://www.w3.org/2000/svg"
@@ -275,11 +276,11 @@ class Plot:
         )
 
     def _add(self, tag: str, says: Says | None, /, *, content: str = "", **attributes: Any) -> None:
-        inside = str(escape(words.clean(content)))
+        inside = str(escape(clean(content)))
         if says:
             attributes |= {"role": "graphics-symbol", "data_cell": says.row}
-            inside = element("title", str(escape(words.clean(says.text))))
-        self.parts.append(element(tag, inside, **attributes))
+            inside = element("title", str(escape(clean(says.text))))
+        self.elements.append(element(tag, inside, **attributes))
 
 
 def element(tag: str, content: str = "", /, **attributes: Any) -> str:
@@ -293,7 +294,7 @@ def element(tag: str, content: str = "", /, **attributes: Any) -> str:
 
 
 def _attribute(value: object) -> str:
-    return str(escape(words.clean(value))) if isinstance(value, str) else number(value)
+    return str(escape(clean(value))) if isinstance(value, str) else number(value)
 
 
 def number(value: object) -> str:

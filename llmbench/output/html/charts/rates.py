@@ -52,7 +52,7 @@ Searches = Mapping[str, Search]
 """By the name of the method."""
 
 
-def told(tried: Try) -> str:
+def result(tried: Try) -> str:
     """The loss, or why there is none."""
     if tried.loss is None:
         return ENDS.get(tried.record.status, tried.record.status)
@@ -74,24 +74,24 @@ class Sweep:
     @cached_property
     def above(self) -> dict[str, list[Try]]:
         """The tries that stand above the axis, by method."""
-        found = {
+        outside = {
             name: [t for t in search.tries if t not in self._within(name)]
             for name, search in self.shown.items()
         }
-        return {name: tries for name, tries in found.items() if tries}
+        return {name: tries for name, tries in outside.items() if tries}
 
     @property
     def legend(self) -> Iterator[str]:
         """What the marks mean."""
-        tries = [t for held in self.above.values() for t in held]
+        tries = [t for tried in self.above.values() for t in tried]
         if self.losses:
             yield "Filled: the chosen rate, that of the lowest loss."
             if any(t.loss is None for t in tries):
                 yield "A cross has no loss, for the reason beside it."
             if any(t.loss is not None for t in tries):
                 yield "A triangle has a loss far above the others."
-            if told := legend(self.names):
-                yield told
+            if result := legend(self.names):
+                yield result
 
     @cached_property
     def x(self) -> Scale:
@@ -167,7 +167,7 @@ class Sweep:
         for tried in tries:
             sign = CROSS if tried.loss is None else TRIANGLE
             plot.sign((plot.x(tried.rate), y), sign, self.colours[name], _says(name, tried))
-        note = f"{self.names[name]}: {', '.join(dict.fromkeys(told(t) for t in tries))}"
+        note = f"{self.names[name]}: {', '.join(dict.fromkeys(result(t) for t in tries))}"
         first, last = plot.x(tries[0].rate), plot.x(tries[-1].rate)
         before = first - plot.left > CHARACTER * len(note)
         x, anchor = (first - 10, "end") if before else (last + 10, "start")
@@ -180,7 +180,7 @@ class Sweep:
 
 def _says(name: str, tried: Try, more: str = "") -> Says:
     """A mark's description; it is of no row of the table."""
-    return Says(0, f"{name} at {figures.learning_rate(tried.rate)}: {told(tried)}{more}")
+    return Says(0, f"{name} at {figures.learning_rate(tried.rate)}: {result(tried)}{more}")
 
 
 HEADER = ("Method", "Tried, and the validation loss", "Chosen", "Bracketed", "Tries", "Seed")
@@ -190,18 +190,18 @@ def learning_rates(
     records: Sequence[Record], standing: Standing, pick: Variant | None
 ) -> Chart | None:
     """The chart of the tuning cells; None without any. `standing` is that of the other cells."""
-    found = _named(records)
-    if not found:
+    searched = _named(records)
+    if not searched:
         return None
-    shown = dict(list(found.items())[:MOST_ROWS])
+    shown = dict(list(searched.items())[:MOST_ROWS])
     sweep = Sweep(shown, _colours(shown, standing, pick))
     return chart(
         "rates",
         "Learning rates",
         f"Lines of the validation loss of {text.plural(len(shown), 'method')} over the learning "
         "rate; of each, the chosen rate is filled.",
-        " ".join([*_caption(found, standing), *sweep.legend, *_doubts(found)]),
-        plain("Learning rates", HEADER, [_row(n, s) for n, s in found.items()], words=[1]),
+        " ".join([*_caption(searched, standing), *sweep.legend, *_doubts(searched)]),
+        plain("Learning rates", HEADER, [_row(n, s) for n, s in searched.items()], textual=[1]),
         *([sweep.draw] if sweep.losses else []),
     )
 
@@ -214,8 +214,8 @@ def _named(records: Sequence[Record]) -> Searches:
     varying = [n for n in (0, 1) if len({key[n] for key in groups}) > 1]
     return {
         text.clean(" · ".join([name, *(key[n] for n in varying)])): search
-        for key, held in groups.items()
-        for name, search in searches(held).items()
+        for key, alike in groups.items()
+        for name, search in searches(alike).items()
     }
 
 
@@ -224,13 +224,13 @@ def _colours(shown: Searches, standing: Standing, pick: Variant | None) -> dict[
     used = palette(standing, pick)
     rows = {a.cell.arithmetic: used[a.id] for a in reversed(standing.variants) if a.id in used}
     wanted = {rows[s.arithmetic]: name for name, s in shown.items() if s.arithmetic in rows}
-    found = {name: colour for colour, name in wanted.items()}
+    colours = {name: colour for colour, name in wanted.items()}
     free = iter([colour for colour in SERIES if colour not in wanted])
-    return {name: found.get(name) or next(free, "muted") for name in shown}
+    return {name: colours.get(name) or next(free, "muted") for name in shown}
 
 
-def _caption(found: Searches, standing: Standing) -> Iterator[str]:
-    tries = [t.record.cell for search in found.values() for t in search.tries]
+def _caption(searched: Searches, standing: Standing) -> Iterator[str]:
+    tries = [t.record.cell for search in searched.values() for t in search.tries]
     data = dict.fromkeys(cell.validation_data for cell in tries)
     held_out = text.listed([text.plural(d.examples, "held-out example") for d in data if d])
     seeds = sorted({cell.seed for cell in tries})
@@ -241,38 +241,38 @@ def _caption(found: Searches, standing: Standing) -> Iterator[str]:
         f"trained on nor evaluated, with {'seed' if len(seeds) == 1 else 'seeds'} "
         f"{text.listed([str(s) for s in seeds])}, which {whose}."
     )
-    yield _effort(found)
+    yield _effort(searched)
     if any(a.cell.arithmetic not in ("", a.cell.composition) for a in standing.variants):
         yield "What changes memory or kernels alone trains at the rate of the method that it joins."
 
 
-def _effort(found: Searches) -> str:
+def _effort(searched: Searches) -> str:
     """How many tries there were; that they were equally many only where they were."""
     counts: dict[int, list[str]] = {}
-    for name, search in found.items():
+    for name, search in searched.items():
         counts.setdefault(len(search.tries), []).append(text.code(name))
     if len(counts) == 1:
-        whose = "Every method got the same number of tries" if len(found) > 1 else "Tries"
+        whose = "Every method got the same number of tries" if len(searched) > 1 else "Tries"
         return f"{whose}: {next(iter(counts))}."
-    told = [f"{count} for {text.listed(names)}" for count, names in sorted(counts.items())]
-    return f"The number of tries differs: {'; '.join(told)}."
+    result = [f"{count} for {text.listed(names)}" for count, names in sorted(counts.items())]
+    return f"The number of tries differs: {'; '.join(result)}."
 
 
-def _doubts(found: Searches) -> Iterator[str]:
+def _doubts(searched: Searches) -> Iterator[str]:
     """Which choices are none, or may be beaten by a rate beyond those that were tried."""
     doubts: dict[str, list[str]] = {}
-    for name, search in found.items():
+    for name, search in searched.items():
         if search.best is None:
             doubts.setdefault("No rate came to a loss", []).append(text.code(name))
         elif not search.bracketed:
-            side = "lowest" if search.best is search.tries[0] else "highest"
-            doubt = f"Not bracketed, as the {side} rate was the best and a better may lie beyond"
+            end = "lowest" if search.best is search.tries[0] else "highest"
+            doubt = f"Not bracketed, as the {end} rate was the best and a better may lie beyond"
             doubts.setdefault(doubt, []).append(text.code(name))
     yield from (f"{doubt}: {text.listed(names)}." for doubt, names in doubts.items())
 
 
 def _row(name: str, search: Search) -> list[str | Markup]:
-    tried = (f"{figures.learning_rate(t.rate)}: {told(t)}" for t in search.tries)
+    tried = (f"{figures.learning_rate(t.rate)}: {result(t)}" for t in search.tries)
     return [
         name,
         # Each try in one piece.

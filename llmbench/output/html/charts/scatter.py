@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from llmbench import text as words
 from llmbench.analysis import field
 from llmbench.analysis.standing import Standing
 from llmbench.analysis.statistics.interval import Interval
@@ -26,6 +25,7 @@ from llmbench.output.methods import summary_figures
 from llmbench.output.table import Table, plain
 from llmbench.record.figure import BY_ID, Figure
 from llmbench.record.variant import Variant
+from llmbench.text import listed, plural
 from llmbench.wording import figures, phrases
 from llmbench.wording.labels import short_names
 
@@ -33,7 +33,7 @@ MEMORY = BY_ID["peak_memory_bytes"]
 
 
 @dataclass(frozen=True)
-class Side:
+class Axis:
     """One of the two figures of a scatter."""
 
     figure: Figure
@@ -50,39 +50,39 @@ class Side:
 
     def bounds(self, variant: Variant) -> tuple[float, float] | None:
         """The interval on the axis."""
-        found = self.interval(variant)
-        if found is None or found.low == found.high:
+        interval = self.interval(variant)
+        if interval is None or interval.low == interval.high:
             return None
-        low, high = figures.within(self.figure, found)
+        low, high = figures.within(self.figure, interval)
         return low / self.factor, high / self.factor
 
 
-def scale(side: Side, variants: Sequence[Variant], zero: bool) -> Scale:
+def scale(axis: Axis, variants: Sequence[Variant], zero: bool) -> Scale:
     """The axis for a side, with a little room."""
-    values = [side.scaled(variant) for variant in variants]
-    values += [b for variant in variants for b in side.bounds(variant) or ()]
+    values = [axis.scaled(variant) for variant in variants]
+    values += [b for variant in variants for b in axis.bounds(variant) or ()]
     low, high = (0.0 if zero else min(values)), max(values)
     room = (high - low or abs(high) or 1.0) * 0.08
-    title = f"{side.title}{_unit(side)} · {ARROWS[side.better]}"
-    return Scale(title, low if zero else low - room, high + room, _ticks(side, high - low))
+    title = f"{axis.title}{_unit(axis)} · {ARROWS[axis.better]}"
+    return Scale(title, low if zero else low - room, high + room, _ticks(axis, high - low))
 
 
-def _ticks(side: Side, span: float) -> Callable[[float], str]:
-    if side.figure.scored:
+def _ticks(axis: Axis, span: float) -> Callable[[float], str]:
+    if axis.figure.scored:
         digits = 1 if span > 1 else 2 if span > 0.06 else 3
         return f"{{:.{digits}f}}".format
     return prefixed
 
 
-def _unit(side: Side) -> str:
-    if side.figure.unit == "bytes":
-        return f", {bytes_unit(side.factor)[0]}"
-    return ", tokens/s" if side.figure.unit == "tokens/s" else ""
+def _unit(axis: Axis) -> str:
+    if axis.figure.unit == "bytes":
+        return f", {bytes_unit(axis.factor)[0]}"
+    return ", tokens/s" if axis.figure.unit == "tokens/s" else ""
 
 
-def quality_side(standing: Standing, score: Figure) -> Side:
+def quality_axis(standing: Standing, score: Figure) -> Axis:
     """Quality as a side."""
-    return Side(
+    return Axis(
         score,
         standing.quality_of,
         lambda variant: standing.quality.get(variant.id),
@@ -91,9 +91,9 @@ def quality_side(standing: Standing, score: Figure) -> Side:
     )
 
 
-def speed_side(standing: Standing) -> Side:
+def speed_axis(standing: Standing) -> Axis:
     """Training speed as a side."""
-    return Side(
+    return Axis(
         field.SPEED,
         field.speed,
         lambda variant: standing.speed.get(variant.id),
@@ -102,10 +102,10 @@ def speed_side(standing: Standing) -> Side:
     )
 
 
-def memory_side(standing: Standing) -> Side:
+def memory_axis(standing: Standing) -> Axis:
     """Peak memory as a side, in the unit that suits the largest."""
     largest = max(field.memory(variant) or 0.0 for variant in standing.competing)
-    return Side(
+    return Axis(
         MEMORY,
         field.memory,
         lambda variant: standing.memory.get(variant.id),
@@ -180,10 +180,10 @@ def place(
     ]
     covered = [*dots, *lines]
     taken: list[Box] = []
-    found: dict[int, Label] = {}
+    labels: dict[int, Label] = {}
     for index in sorted(range(len(points)), key=lambda i: (points[i][1], points[i][0])):
         if not texts[index]:
-            found[index] = Label(*points[index], "start", False)
+            labels[index] = Label(*points[index], "start", False)
             continue
         candidates = list(_candidates(points[index], texts[index]))
         costs = [
@@ -192,8 +192,8 @@ def place(
         ]
         label, box = candidates[costs.index(min(costs))]
         taken.append(box)
-        found[index] = label
-    return [found[i] for i in range(len(points))]
+        labels[index] = label
+    return [labels[i] for i in range(len(points))]
 
 
 def _candidates(point: Spot, text: str) -> Iterator[tuple[Label, Box]]:
@@ -229,9 +229,9 @@ def scatters(standing: Standing, pick: Variant | None) -> Iterator[Chart]:
     shown = standing.competing
     if len(shown) < 2:
         return
-    memory, rate = memory_side(standing), speed_side(standing)
+    memory, rate = memory_axis(standing), speed_axis(standing)
     if standing.score:
-        quality = quality_side(standing, standing.score)
+        quality = quality_axis(standing, standing.score)
         yield _scatter("quality-memory", quality, memory, standing, pick)
         if standing.timed:
             yield _scatter("quality-speed", quality, rate, standing, pick)
@@ -239,25 +239,25 @@ def scatters(standing: Standing, pick: Variant | None) -> Iterator[Chart]:
         yield _scatter("speed-memory", rate, memory, standing, pick)
 
 
-def frontier(variants: Sequence[Variant], up: Side, across: Side) -> list[Variant]:
+def frontier(variants: Sequence[Variant], up: Axis, across: Axis) -> list[Variant]:
     """The Pareto front of two figures, along the x axis."""
     sign_x = 1 if across.better == "higher" else -1
     sign_y = 1 if up.better == "higher" else -1
     ranked = sorted(variants, key=lambda a: (-sign_x * across.scaled(a), -sign_y * up.scaled(a)))
-    found: list[Variant] = []
+    front: list[Variant] = []
     for variant in ranked:
-        if not found or sign_y * up.scaled(variant) > sign_y * up.scaled(found[-1]):
-            found.append(variant)
-    return sorted(found, key=across.scaled)
+        if not front or sign_y * up.scaled(variant) > sign_y * up.scaled(front[-1]):
+            front.append(variant)
+    return sorted(front, key=across.scaled)
 
 
-def _scatter(name: str, up: Side, across: Side, standing: Standing, pick: Variant | None) -> Chart:
+def _scatter(name: str, up: Axis, across: Axis, standing: Standing, pick: Variant | None) -> Chart:
     shown = standing.competing[:MOST_POINTS]
     best = frontier(shown, up, across)
-    listed = words.listed([standing.name(a) for a in best], 10)
+    named = listed([standing.name(a) for a in best], 10)
     caption = (
         f"Filled: on the Pareto front, where no other {phrases.row(standing)} is better on both "
-        f"figures ({listed}). Lines are 95 % intervals."
+        f"figures ({named}). Lines are 95 % intervals."
         + (" The accent marks the pick." if pick else "")
         + (
             f" {len(standing.competing) - len(shown):,} more are in the table only."
@@ -268,7 +268,7 @@ def _scatter(name: str, up: Side, across: Side, standing: Standing, pick: Varian
     return chart(
         name,
         f"{up.title} against {across.title[0].lower()}{across.title[1:]}",
-        f"Scatter of {words.plural(len(shown), phrases.row(standing))}. On the Pareto front: "
+        f"Scatter of {plural(len(shown), phrases.row(standing))}. On the Pareto front: "
         f"{', '.join(standing.names[a.id] for a in best[:20])}.",
         caption,
         _table(shown, up, across, best, standing),
@@ -287,18 +287,18 @@ def _labelled(
 
 def _draw(
     shown: Sequence[Variant],
-    sides: tuple[Side, Side],
+    axes: tuple[Axis, Axis],
     best: Sequence[Variant],
     standing: Standing,
     pick: Variant | None,
 ) -> Plot:
-    up, across = sides
+    up, across = axes
     y = scale(up, shown, zero=standing.score is None)
     plot = Plot(scale(across, shown, zero=True), y)
     plot.axes()
     spots = {variant.id: plot.at(across.scaled(variant), up.scaled(variant)) for variant in shown}
     if len(shown) <= 2 * LABELS:
-        _intervals(plot, shown, sides, spots)
+        _intervals(plot, shown, axes, spots)
     edge = [spots[variant.id] for variant in best]
     steps = [corner for one, two in pairwise(edge) for corner in (one, (two[0], one[1]))]
     if steps:
@@ -321,9 +321,9 @@ def _draw(
 
 
 def _intervals(
-    plot: Plot, shown: Sequence[Variant], sides: tuple[Side, Side], spots: dict[str, Spot]
+    plot: Plot, shown: Sequence[Variant], axes: tuple[Axis, Axis], spots: dict[str, Spot]
 ) -> None:
-    up, across = sides
+    up, across = axes
     for variant in shown:
         x, y = spots[variant.id]
         if ends := up.bounds(variant):
@@ -333,7 +333,7 @@ def _intervals(
 
 
 def _table(
-    shown: Sequence[Variant], up: Side, across: Side, best: Sequence[Variant], standing: Standing
+    shown: Sequence[Variant], up: Axis, across: Axis, best: Sequence[Variant], standing: Standing
 ) -> Table:
     rows, edge = [], {a.id for a in best}
     for variant in shown:
