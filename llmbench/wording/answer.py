@@ -11,10 +11,20 @@ from llmbench import text
 from llmbench.analysis.choice import picked
 from llmbench.analysis.groups import group
 from llmbench.analysis.standing import Standing
-from llmbench.record.figure import unseeing
 from llmbench.record.variant import Variant
 from llmbench.units import spoken
 from llmbench.wording import phrases, reason
+
+ENDED = {
+    "oom": "ran out of memory",
+    "diverged": "diverged",
+    "failed": "failed",
+    "timeout": "took too long",
+    "killed": "were killed",
+    "interrupted": "were interrupted",
+    "skipped": "were skipped",
+}
+"""How runs ended that did not end well, by their status: to follow their number."""
 
 
 @dataclass(frozen=True)
@@ -138,23 +148,13 @@ def _nothing_better(standing: Standing, best: Variant, base: Variant) -> Answer:
 
 def _without_quality(standing: Standing) -> Answer:
     fastest, smallest = standing.fastest(), standing.smallest()
-    because = "Quality was not measured, so this speaks of speed and memory only."
-    blind = unseeing(standing.records)
-    if blind:
-        because = (
-            f"{blind[0].label} cannot see these texts, so this speaks of speed and memory only."
-        )
-    if any(r.cell.model.weights == "random" for r in standing.records):
-        because = (
-            "The weights are random, so nothing is known of quality: "
-            "this speaks of speed and memory only."
-        )
+    because = f"This speaks of speed and memory only: {phrases.no_quality(standing)}."
     said = (_speed_and_memory(standing), because)
     if not fastest:
         headline = f"Pick {standing.name(smallest)} for memory"
         return Answer(headline, said, phrases.rule(standing), smallest)
     if smallest in fastest and len(fastest) == len(standing.fitting or standing.competing) > 1:
-        headline = f"Pick {standing.name(smallest)} for memory: no speed is told from another"
+        headline = f"Pick {standing.name(smallest)} for memory: no method is clearly faster"
         return Answer(headline, said, phrases.rule(standing), smallest)
     if smallest in fastest:
         headline = f"Pick {standing.name(smallest)} for speed and memory"
@@ -212,7 +212,7 @@ def _figures(standing: Standing, variant: Variant) -> str:
 
 def _none(standing: Standing) -> Answer:
     trained = [variant for variant in standing.variants if variant.cell.trains]
-    headline = "No cell ended well"
+    headline = "No run ended well"
     if any(variant.well for variant in trained):
         headline = f"No {phrases.row(standing)} has all the figures that an answer needs"
     if not standing.records:
@@ -227,10 +227,15 @@ def _causes(standing: Standing) -> Iterator[str]:
     bad = [r for r in standing.records if r.status != "ok"]
     if bad:
         counts = Counter(r.status for r in bad)
-        ended = text.listed([f"{n} ended as {status}" for status, n in counts.items()])
-        yield f"Of {text.plural(len(standing.records), 'cell')}, {ended}."
+        ended = text.listed([_ended(count, status) for status, count in counts.items()])
+        yield f"Of {text.plural(len(standing.records), 'run')}, {ended}."
         name = text.code(standing.cell_names[bad[0].cell.id])
         yield f"{name}: {text.cut(bad[0].reason or 'no reason is known.', 300)}"
     wrong = [standing.name(variant) for variant in standing.variants if standing.problem(variant)]
     if wrong:
         yield f"{text.listed(wrong)} did not start from the base model's loss."
+
+
+def _ended(count: int, status: str) -> str:
+    said = ENDED[status]
+    return f"{count} {said.replace('were', 'was', 1) if count == 1 else said}"

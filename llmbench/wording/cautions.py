@@ -40,8 +40,8 @@ def _warned(records: Sequence[Record]) -> Iterator[str]:
     for warning, methods in names_of.items():
         alike[tuple(methods)].append(warning)
     for group, warnings in alike.items():
-        subject = "All methods" if len(group) == len(concerned) > 1 else text.listed(group)
-        yield f"{subject}: {text.cut(' '.join(warnings), MOST_CHARACTERS)}"
+        joined = text.cut(" ".join(warnings), MOST_CHARACTERS)
+        yield joined if len(group) == len(concerned) > 1 else f"{text.listed(group)}: {joined}"
 
 
 def _predictions(records: Sequence[Record]) -> Iterator[str]:

@@ -1,13 +1,18 @@
-"""What the first screen says beside the answer: its basis, how sure it is, what is what."""
+"""What the first screen says beside the answer: its cost, how sure it is, what it rests on."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from llmbench import text
 from llmbench.analysis import field
 from llmbench.analysis.standing import Standing
 from llmbench.analysis.tuning import searches
+from llmbench.estimate.forecast import GPUS, OUTSIDE_BYTES, TIGHT_SHARE
 from llmbench.plugin import registry
 from llmbench.record.comparison import Comparison
+from llmbench.record.figure import BY_ID
+from llmbench.record.record import Record
 from llmbench.record.variant import Variant
 from llmbench.wording import phrases
 
@@ -22,10 +27,62 @@ def basis(whole: Comparison, standing: Standing) -> str:
     first = standing.competing[0].first
     trainings = text.extent(standing.seed_counts)
     times = "1 training" if trainings == "1" else f"{trainings} trainings"
-    counts = [f"{times} of each method ({text.plural(first.cell.settings.steps, 'step')})"]
+    trained = f"{times} of each method, of {text.plural(first.cell.settings.steps, 'step')}"
     if first.examples:
-        counts.append(text.plural(len(first.examples), "evaluated example"))
-    return f"It rests on {text.listed(counts)}; {_rates(whole, standing)}."
+        trained += f", evaluated on {text.plural(len(first.examples), 'example')}"
+    return f"{trained}; {_rates(whole, standing)}." if standing.score else f"{trained}."
+
+
+def cost(standing: Standing, pick: Variant | None) -> str:
+    """What the pick takes, and what needs least memory, in sentences; empty where nothing fits.
+
+    A GPU is enough where the most that was allocated in any phase, and what a process holds
+    beside it, leaves some room, as `llmbench estimate` reckons.
+    """
+    if not standing.competing:
+        return ""
+    sentences = [f"{', '.join(_costs(standing, pick))}."] if pick else []
+    least = standing.smallest()
+    if least is not pick:
+        enough = _enough(standing, least)
+        enough = "" if pick and enough == _enough(standing, pick) else enough
+        need = f"{phrases.memory(least)}{enough}"
+        sentences.append(f"The least {_memory(standing)} is {need}, with {standing.name(least)}.")
+    if not standing.cuda:
+        sentences.append("What a GPU would need, `llmbench estimate --gpu 16GiB` predicts.")
+    return " ".join(sentences)
+
+
+def _costs(standing: Standing, pick: Variant) -> Iterator[str]:
+    least = ", the least of all" if standing.smallest() is pick else ""
+    yield f"{phrases.memory(pick)} of {_memory(standing)}{least}{_enough(standing, pick)}"
+    seconds, disk = (pick.mean(BY_ID[name].of) for name in ("train_seconds", "artifact_bytes"))
+    if seconds is not None:
+        yield f"{text.seconds(seconds)} of training"
+    if disk:
+        yield f"{text.size(disk)} on disk"
+
+
+def _memory(standing: Standing) -> str:
+    return "GPU memory" if standing.cuda else "RAM"
+
+
+def _enough(standing: Standing, variant: Variant) -> str:
+    """` (a GPU of 16 GB is enough)`; empty without one, or where none is."""
+    if not standing.cuda:
+        return ""
+    need = max(map(_allocated, variant.counted), default=0) + OUTSIDE_BYTES
+    enough = [g for g in GPUS.values() if need <= TIGHT_SHARE * g.memory_bytes]
+    if not enough:
+        return ""
+    # Of those that are sold with as much memory, some have less of it to use.
+    short = {g.nominal for g in GPUS.values() if g not in enough}
+    sure = [g for g in enough if g.nominal not in short]
+    return f" (a GPU of {sure[0].nominal} is enough)" if sure else ""
+
+
+def _allocated(record: Record) -> int:
+    return max((p.memory.allocated_bytes or 0 for p in record.phases.values()), default=0)
 
 
 def _rates(whole: Comparison, standing: Standing) -> str:
@@ -40,8 +97,9 @@ def _rates(whole: Comparison, standing: Standing) -> str:
 
 def trust(standing: Standing, pick: Variant | None) -> str:
     """How far the pick can be trusted, in a sentence; empty without one."""
-    best = standing.best
-    if pick is None or best is None or standing.score is None:
+    if standing.competing and standing.score is None:
+        return f"Of speed and memory only: {phrases.no_quality(standing)}."
+    if pick is None or standing.best is None:
         return ""
     if standing.one_seed:
         return (
@@ -51,21 +109,21 @@ def trust(standing: Standing, pick: Variant | None) -> str:
     others = [variant for variant in standing.fitting if variant is not pick]
     undecided = standing.undecided(pick)
     level = [variant for variant in standing.level() if variant in others]
-    label = standing.score.label
+    label = phrases.label(standing)
     if undecided:
         some = f"{len(undecided)} of " if len(undecided) < len(others) else ""
         need = standing.power(pick)
         return (
-            f"Not sure: it is undecided whether {some}the "
-            f"{text.plural(len(others), 'other method')} have a better or a worse {label}. "
+            f"Not sure: {some or 'any of '}the {text.plural(len(others), 'other method')} may "
+            f"be better or worse in {label}. "
             f"{phrases.takes(need) if need else _more(standing)}"
         )
     if level:
-        return (
-            f"Sure within {standing.margin:g} {label}: {text.plural(len(level), 'other')} differ "
-            "from it by less, and every other method is worse."
-        )
-    return "Sure: no other method reaches its quality, with the error of the whole page at 5 %."
+        names = text.listed([standing.name(variant) for variant in level], 4)
+        verb = "is" if len(level) == 1 else "are"
+        rest = ", and every other method is worse" if len(level) < len(others) else ""
+        return f"Sure: {names} {verb} within {standing.margin:g} {label} of it{rest}."
+    return "Sure: every other method is worse, with at most a 5 % chance that this page is wrong."
 
 
 def _more(standing: Standing) -> str:

@@ -10,6 +10,7 @@ from llmbench.analysis.pick import SAME
 from llmbench.analysis.standing import Standing
 from llmbench.analysis.statistics.need import Need
 from llmbench.analysis.statistics.verdict import Verdict
+from llmbench.record.figure import unseeing
 from llmbench.record.variant import Variant
 from llmbench.text import size
 from llmbench.units import spoken
@@ -60,14 +61,14 @@ def _verdicts(standing: Standing) -> str:
 
 def _pick(standing: Standing) -> str:
     to_quality = (
-        f" to quality, a validation loss of {standing.goal:.3f},"
+        f" to the target quality, a validation loss of {standing.goal:.3f},"
         if standing.goal and choice(standing).by == "time"
         else ""
     )
     limit = f" that need {spoken(standing.budget)} or less and" if standing.budget else " that"
     return (
-        f"Of those{limit} are as good or undecided, the fastest{to_quality} is picked, and of any "
-        f"within {100 * SAME:.0f} % of it, or not told apart from it, the one with the least "
+        f"Of those{limit} are as good or undecided, the fastest{to_quality} is picked; of several "
+        f"that may be as fast, or are within {100 * SAME:.0f} % of it, the one with the least "
         f"{standing.memory_word}."
     )
 
@@ -97,8 +98,16 @@ def quality(standing: Standing, variant: Variant) -> str:
     )
 
 
+def no_quality(standing: Standing) -> str:
+    """Why nothing is known of quality, as a clause."""
+    if any(r.cell.model.weights == "random" for r in standing.records):
+        return "the weights are random, so that quality would mean nothing"
+    blind = unseeing(standing.records)
+    return f"{blind[0].label} cannot see these texts" if blind else "quality was not measured"
+
+
 def spread(standing: Standing, variant: Variant) -> str:
-    """The interval of a variant's quality, with a space before it."""
+    """The interval of an variant's quality, with a space before it."""
     if standing.score is None:
         return ""
     bounds = figures.bounds(standing.score, standing.quality.get(variant.id))
@@ -127,15 +136,14 @@ def told(need: Need) -> str:
 
 def takes(need: Need) -> str:
     """What can be told here, and how many seeds would tell more, in a sentence."""
-    ability = f"{_basis(need)} can tell a difference of {told(need)}, four times in five"
+    examples, seeds = text.plural(need.examples, "example"), text.plural(need.seeds, "seed")
+    ability = f"With {seeds} and {examples}, a difference of {told(need)} shows four times in five"
     wanted = f"{need.difference:.2g}"
     if need.met:
         return f"{ability}; more seeds (--seeds) would decide this one."
     if need.wanted is None:
-        return f"{ability}. No sensible number of seeds would tell {wanted} with these examples."
-    return f"{ability}; {text.plural(need.wanted, 'seed')} would tell {wanted} (--seeds)."
-
-
-def _basis(need: Need) -> str:
-    examples, seeds = text.plural(need.examples, "example"), text.plural(need.seeds, "seed")
-    return f"{seeds[0].upper()}{seeds[1:]} and {examples}"
+        return (
+            f"{ability}. More seeds alone cannot resolve {wanted}; add examples too "
+            "(--eval-examples)."
+        )
+    return f"{ability}; to see one of {wanted} takes {need.wanted} seeds (--seeds {need.wanted})."

@@ -21,9 +21,9 @@ def limits(standing: Standing, picked: Picked) -> Iterator[str]:
         yield "as far as one seed can tell"
     elif rivals:
         need = standing.power(picked.variant)
-        here = f" (can tell {phrases.told(need)} here)" if need else ""
-        names = [standing.name(variant) for variant in rivals]
-        yield f"undecided against {text.listed(names, 2)}{here}"
+        shown = f" (one of {phrases.told(need)} would probably have shown)" if need else ""
+        names = text.listed([standing.name(variant) for variant in rivals], 2)
+        yield f"with no significant difference in {phrases.label(standing)} from {names}{shown}"
     if unlearnt(standing):
         yield "of those that learnt"
     if any(_given_rates(standing)):
@@ -35,8 +35,7 @@ def reasons(standing: Standing, picked: Picked) -> Iterator[str]:
     yield _level(standing, picked) if picked.others else _alone(standing, picked.best)
     if standing.one_seed:
         yield (
-            "One seed gives no verdict on methods: one training cannot tell a better method from a "
-            "luckier one. --seeds 3 can."
+            "One training of each cannot tell a better method from a luckier one: --seeds 3 can."
         )
     yield from _need(standing, picked)
     yield from _expected(standing, picked)
@@ -69,53 +68,58 @@ def leads(standing: Standing, also: str = "") -> str:
     if not others:
         return f"{also}trains fastest, at {at}"
     if len(others) + 1 == len(standing.fitting or standing.competing):
-        return f"has the highest speed as measured, {at}, which is not told apart from any other's"
+        return f"has the highest speed as measured, {at}, but any other may be as fast"
     names = text.listed([standing.name(variant) for variant in others], 4)
-    return f"is {also}among the fastest, at {at} (not told apart from it: {names})"
+    return f"is {also}among the fastest, at {at} ({names} may be as fast)"
 
 
 def _level(standing: Standing, picked: Picked) -> str:
     """Why this one of several that are as good or undecided."""
     seen = {standing.word(variant) for variant in picked.others}
-    which = " or ".join(word for word in ("as good", "undecided") if word in seen)
+    phrase = {"as good": "are as good", "undecided": "do not differ significantly"}
+    which = " or ".join(phrase[word] for word in phrase if word in seen)
+    if standing.one_seed:
+        which = "one training cannot tell apart"
     count = text.plural(len(picked.others) + 1, phrases.row(standing))
-    ground = _ground(standing, picked, f"the {count} that are {which}")
+    ground = _ground(standing, picked, f"the {count} that {which}")
     return f"{_lead(standing, picked)}. {ground}."
 
 
 def _lead(standing: Standing, picked: Picked) -> str:
     """How the pick's quality stands to the best's."""
-    label, best = phrases.label(standing), picked.best
-    own = f"{phrases.quality(standing, picked.variant)}{phrases.spread(standing, picked.variant)}"
+    label, best, top = phrases.label(standing), picked.best, phrases.top(standing)
+    own = phrases.quality(standing, picked.variant)
     if picked.variant is best:
-        return f"It has the {phrases.top(standing)} {label}, {own}"
+        return f"It has the {top} {label}, {own}{phrases.spread(standing, picked.variant)}"
     verdict = standing.verdicts[picked.variant.id]
-    difference = phrases.difference(verdict)
-    figures = f"({own} against {phrases.quality(standing, best)}, {difference})"
+    other = f"the {top}, {phrases.quality(standing, best)} of {standing.name(best)}"
+    difference = f"({phrases.difference(verdict)})"
+    if standing.one_seed:
+        return f"One training cannot tell its {label} of {own} from {other} {difference}"
     if verdict.word == "as good":
         within = f"within {standing.margin:g}"
-        return f"On {label} it is as good as {standing.name(best)} {within} {figures}"
-    return f"On {label} it is undecided whether it is as good as {standing.name(best)} {figures}"
+        return f"Its {label} of {own} is as good as {other}, {within} {difference}"
+    return f"Its {label} of {own} does not differ significantly from {other} {difference}"
 
 
 def _ground(standing: Standing, picked: Picked, level: str) -> str:
     """What decides among those that are as good or undecided."""
     least = f"the least {standing.memory_word}, {phrases.memory(picked.variant)}"
     if not picked.by:
-        return f"Of {level} it needs {least}"
-    there = " to quality" if picked.by == "time" else ""
+        return f"Of {level}, it needs {least}"
+    reach = "reach the target quality" if picked.by == "time" else "train"
     if picked.equal > len(picked.others):
         level = f"{level[0].upper()}{level[1:]}"
-        return f"{level} are equally fast{there} as far as can be told, and it needs {least}"
+        return f"{level} {reach} equally fast, as far as can be told; it needs {least}"
     if picked.equal > 1:
         return (
-            f"Of {level} it is among the {picked.equal} fastest{there}, which are not told apart, "
-            f"and of them needs {least}"
+            f"Of {level}, {picked.equal} {reach} about equally fast, and faster than the others; "
+            f"of these it needs {least}"
         )
     if picked.by == "time":
         took = text.seconds(fmean(standing.times_of(picked.variant)))
-        return f"Of {level} it is the fastest to quality, in {took} of training"
-    return f"Of {level} it trains fastest, at {phrases.speed(picked.variant)}"
+        return f"Of {level}, it reaches the target quality fastest, after {took} of training"
+    return f"Of {level}, it trains fastest, at {phrases.speed(picked.variant)}"
 
 
 def _alone(standing: Standing, best: Variant) -> str:
@@ -146,8 +150,8 @@ def _tight(standing: Standing, picked: Picked) -> Iterator[str]:
     if picked.tight:
         longer = f", and takes {picked.longer:.1f} times as long" if picked.longer else ""
         yield (
-            f"Tight on memory: {standing.name(picked.tight)} needs {phrases.memory(picked.tight)} "
-            f"instead of {phrases.memory(picked.variant)}{longer}."
+            f"If memory is tight: {standing.name(picked.tight)} needs "
+            f"{phrases.memory(picked.tight)} instead of {phrases.memory(picked.variant)}{longer}."
         )
 
 
@@ -185,8 +189,8 @@ def _expected(standing: Standing, picked: Picked) -> Iterator[str]:
     )
     if raw != shrunk:
         yield (
-            f"The {phrases.top(standing)} of {len(standing.competing)} is where it is by luck as "
-            f"well: expect {label} {shrunk} of {standing.name(picked.best)}, not {raw}."
+            f"The {phrases.top(standing)} of {len(standing.competing)} owes its place partly to "
+            f"luck: expect {label} {shrunk} of {standing.name(picked.best)}, not {raw}."
         )
 
 
@@ -210,9 +214,6 @@ def _on_speed(standing: Standing, picked: Picked) -> Iterator[str]:
         if picked.by != "speed" or picked.equal > 1:  # else it is said already
             yield f"It {leads(standing, 'also ')}."
     elif picked.variant in fastest:
-        yield (
-            f"It trained at {own} and {first} at {top}: a difference that these cells cannot tell "
-            "from chance."
-        )
+        yield f"It trained at {own} and {first} at {top}; the difference may be chance."
     else:
         yield f"It trains at {own}; the fastest, {first}, at {top}."

@@ -48,8 +48,8 @@ def _quality(standing: Standing) -> Iterator[Remark]:
     if standing.one_seed:
         yield (
             "warning",
-            f"One seed: intervals of quality cover the choice of the {evaluated}, not the luck of "
-            "training. Another seed may order the cells in another way: --seeds 3 tells.",
+            f"One seed: another training may put the methods in another order (--seeds 3 tells). "
+            f"Intervals of quality cover the choice of the {evaluated}, not the luck of training.",
         )
     else:
         yield (
@@ -63,7 +63,7 @@ def _quality(standing: Standing) -> Iterator[Remark]:
     if (standing.quality_of(best) or 0.0) < NEAR_ZERO:
         yield (
             "warning",
-            f"{standing.score.label} is near zero in every cell: the predictions have next to "
+            f"{standing.score.label} is near zero everywhere: the predictions have next to "
             "nothing in common with the references, and their order means little.",
         )
 
@@ -92,8 +92,8 @@ def _lone(standing: Standing, best: Variant) -> Iterator[Remark]:
         yield (
             "warning",
             f"{listed(names, 4)} {verb} fewer than two seeds in common with "
-            f"{standing.name(best)}: what is between them may be the luck of one training. The "
-            "same command with the same --output runs what is missing.",
+            f"{standing.name(best)}: a difference between them may be the luck of one training. "
+            "The same command with the same --output runs what is missing.",
         )
 
 
@@ -104,17 +104,13 @@ def _power(standing: Standing) -> Iterator[Remark]:
     if not (pick and verdict and standing.score) or -verdict.difference.low <= WIDE:
         return
     loss, quality = -verdict.difference.low, standing.quality_of(pick) or 0.0
-    worse = f"by {loss:.2f} of {standing.score.label}" if loss < quality else "by far"
+    worse = f"by up to {loss:.2f} {standing.score.label}" if loss < quality else "by far"
     yield (
         "warning",
-        f"{_basis(pick)} leave room: the pick is {verdict.word} against the best, and may yet be "
-        f"worse {worse}. More seeds (--seeds) narrow that.",
+        f"With {plural(len(pick.seeds), 'seed')} and "
+        f"{plural(len(pick.first.examples), 'example')}, the pick may still be worse than the best "
+        f"{worse}. More seeds (--seeds) narrow that.",
     )
-
-
-def _basis(variant: Variant) -> str:
-    examples = plural(len(variant.first.examples), "example")
-    return f"{plural(len(variant.seeds), 'seed')} and {examples}"
 
 
 def _same_predictions(standing: Standing) -> Iterator[Remark]:
@@ -141,11 +137,11 @@ def _speed(standing: Standing) -> Iterator[Remark]:
     if burn_in:
         steps = standing.competing[0].cell.settings.steps
         covers = (
-            "is rough: it covers the scatter of the steps that count, not what drifts from cell to "
-            f"cell. That is taken for what steps scatter by, {100 * CELL:.0f} % at least: no small "
-            "difference is told (--seeds)"
+            "is rough, since one run does not show what differs from run to run. That is taken to "
+            f"be as much as steps scatter, {100 * CELL:.0f} % at least, so that no small "
+            "difference counts (--seeds)"
             if standing.one_seed
-            else "covers the spread between the cells of the seeds, which ran in turn"
+            else "covers the spread between the runs of the seeds, which took turns"
         )
         yield (
             "note",
@@ -163,8 +159,8 @@ def _repeats(standing: Standing) -> Iterator[Remark]:
         share = percent(math.expm1(standing.speeds.floor), 1)
         yield (
             "note",
-            f"Once more at the end, {names} trained at a speed that differed from its first by "
-            f"{share}: no smaller difference between two is called one.",
+            f"Trained once more at the end, {names} differed from its first speed by {share}: a "
+            "smaller difference between two methods does not count.",
         )
 
 
@@ -173,7 +169,8 @@ def _memory(standing: Standing) -> Iterator[Remark]:
         yield (
             "note",
             "No GPU: memory is the growth of the process's resident memory on the host, sampled. "
-            "It orders cells on this machine and says nothing of a GPU's memory.",
+            "It orders methods on this machine and says nothing of a GPU's memory "
+            "(`llmbench estimate` does).",
         )
 
 

@@ -22,7 +22,10 @@ class Qlora(Lora):
     """
 
     id = "qlora"
-    summary = "LoRA on a model held in 4 bits (NF4, quantised twice), with a paged optimiser"
+    summary = (
+        "LoRA on a model held in 4 bits a weight, with the other savings of the QLoRA paper: "
+        "quantised constants, a paged optimiser"
+    )
     also_claims = frozenset({"quantization"})
     saves_memory = "weights"
     bundle = ("LoRA", "NF4 weights", "double quantisation", "on a GPU a paged optimiser")

@@ -175,7 +175,7 @@ def test_random_weights_show_no_quality_and_say_so() -> None:
 
     made = [with_random(records.ok(c, 0.5, m)) for c, m in (("full", 62.0), ("lora", 35.0))]
     page = Page(render(records.comparison(made)))
-    assert "The weights are random, so nothing is known of quality" in page.text
+    assert "speed and memory only: the weights are random, so that quality would" in page.text
     assert "ROUGE-L" not in page.text
 
 

@@ -83,6 +83,7 @@ def _choice(standing: Standing, judged: bool) -> dict[str, Any]:
         "unit": unit,
         "unitBytes": factor,
         "budget": standing.budget,
+        "oneSeed": standing.one_seed,
         "cells": [
             _figures(variant, cell, pairs.get(i, {}), standing)
             for i, (variant, cell) in enumerate(cells)

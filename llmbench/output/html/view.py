@@ -57,8 +57,9 @@ class View:
     answer: Answer
     few: Table
     """The pick, the runner-up and the base, in what matters most."""
-    basis: str
+    cost: str
     trust: str
+    basis: str
     meanings: tuple[tuple[str, str], ...]
     warnings: tuple[Note, ...]
     """The gravest."""
@@ -122,8 +123,9 @@ def view(comparison: Comparison) -> View:
         subject=_subject(comparison),
         answer=conclusion,
         few=_few(standing, conclusion, cells),
-        basis=first.basis(whole, standing),
+        cost=first.cost(standing, conclusion.pick),
         trust=first.trust(standing, conclusion.pick),
+        basis=first.basis(whole, standing),
         meanings=first.meanings(standing),
         warnings=warnings,
         notes=tuple(n for n in every_note if n not in warnings),
@@ -183,7 +185,7 @@ def _few(standing: Standing, conclusion: Answer, whole: Table) -> Table:
     """The rows of the first screen, with their main figures."""
     score = standing.score.id if standing.score else ""
     wanted = (score, "peak_memory_bytes", "train_tokens_per_second", "trainable_parameters")
-    kept = [n for n, column in enumerate(whole.columns) if column.id in wanted]
+    kept = [n for n, column in enumerate(whole.columns) if column.id and column.id in wanted]
     rows = {row.number: row for row in whole.rows}
     variants = first.rivals(standing, conclusion.pick)
     few = [rows[standing.numbers[variant.id]] for variant in variants]

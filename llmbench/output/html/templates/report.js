@@ -161,7 +161,7 @@ function choose(cells, wish) {
 
 // The reader's own constraints.
 
-const { cells, score, sign, memoryWord, unitBytes, unit, budget } = data.choice;
+const { cells, score, sign, memoryWord, unitBytes, unit, budget, oneSeed } = data.choice;
 const inputs = ["most-memory", "most-time", "most-disk", "least-speed", "least-quality", "matters"].map(byId);
 const extreme = sign < 0 ? "lowest" : "highest";
 const changed = (input) => input && input.value !== input.dataset.usual;
@@ -174,36 +174,38 @@ function wished() {
   return { matters: inputs[5].value, memory: bytes, quality: quality === null ? null : sign * quality, speed, time, disk: disk && disk * 2 ** 20 };
 }
 
-function ground({ pick, equal, by }) {
-  const small = `the least ${memoryWord}`;
-  if (!by) return small;
-  const fast = by === "time" ? "fastest to quality" : "fastest";
-  if (equal.length > 1) return `one of the ${equal.length} that are ${fast}, with ${small} of them`;
-  return `the ${fast}` + (by === "time" ? ` (${cells[pick].timeText})` : "");
+function ground({ pick, equal, by, level }) {
+  const small = `the least ${memoryWord}`, reach = by === "time" ? "reach the target quality" : "train";
+  if (!by) return `it needs ${small}`;
+  if (equal.length === level.length) return `which ${reach} about equally fast, it needs ${small}`;
+  if (equal.length > 1) return `${equal.length} ${reach} about equally fast, and of these it needs ${small}`;
+  return by === "time" ? `it reaches the target quality fastest (${cells[pick].timeText})` : "it trains fastest";
 }
 
 function tightly({ pick, tight, longer }) {
   if (tight === null) return [];
   const time = longer ? `, and takes ${longer.toFixed(1)} times as long` : "";
-  return [" Tight on memory: ", cells[tight], ` needs ${cells[tight].memoryText} instead of ${cells[pick].memoryText}${time}.`];
+  return [" If memory is tight: ", cells[tight], ` needs ${cells[tight].memoryText} instead of ${cells[pick].memoryText}${time}.`];
 }
 
 // Why, as parts: text, and cells by their names.
-function reasons(found, matters) {
-  if (matters === "memory") return [`the least ${memoryWord}`];
+function reasons(found, matters, among) {
+  if (matters === "memory") return [` It needs the least ${memoryWord}${among}.`];
   if (matters === "speed") {
     const small = found.equal.length ? smallest(cells, found.equal) : found.pick;
-    if (small === found.pick) return ["the fastest"];
+    if (small === found.pick) return [` It is the fastest${among}.`];
     // A spread can hide that a cell is slow: who asks for speed gets what was measured.
-    return [`the fastest; about as fast, with less ${memoryWord}: `, cells[small], ` (${figures(cells[small])})`];
+    return [` It is the fastest${among}; about as fast, with less ${memoryWord}: `, cells[small], ` (${figures(cells[small])}).`];
   }
   const { pick, best, level } = found, top = cells[best], highest = `the ${extreme} ${score}`;
-  if (!top.tied) return [`${highest}; which are as good is not worked out`];
-  if (level.length === 1) return [highest];
-  const why = `, and ${ground(found)} of the ${level.length} that are as good or undecided`;
-  if (pick === best) return [highest + why];
-  const lead = top.asGood.includes(pick) ? `as good as ${highest}, ` : `undecided against ${highest}, `;
-  return [lead, top, ` (${top.qualityText})` + why];
+  if (!top.tied) return [` It has ${highest}${among}; which others are as good is not worked out.`];
+  if (level.length === 1) return [` It has ${highest}${among}.`];
+  const good = level.some((i) => top.asGood.includes(i)), open = level.some((i) => i !== best && !top.asGood.includes(i));
+  const which = oneSeed ? "one training cannot tell apart" : [good && "are as good", open && "do not differ significantly"].filter(Boolean).join(" or ");
+  const why = `. Of the ${level.length} that ${which}, ${ground(found)}.`;
+  if (pick === best) return [` It has ${highest}${among}${why}`];
+  const undecided = oneSeed ? "One training cannot tell it from" : "It does not differ significantly from";
+  return [` ${top.asGood.includes(pick) ? "It is as good as" : undecided} ${highest}${among}, `, top, ` (${top.qualityText})${why}`];
 }
 
 function say(parts) {
@@ -227,13 +229,13 @@ function applyChoice() {
     const pick = cells[found.pick];
     chosen = inputs.some(changed) ? pick : usual;
     const rest = out.length ? ` ${out.length} of ${cells.length} do not fit.` : "";
-    const among = out.length && fit > 1 ? " among those that fit" : "";
-    say([pick, `: ${figures(pick)}; `, ...(fit > 1 ? reasons(found, wish.matters) : ["the only one that fits"]), `${among}.`, ...tightly(found), rest]);
+    const among = out.length ? " of those that fit" : "";
+    say([pick, ` (${figures(pick)}).`, ...(fit > 1 ? reasons(found, wish.matters, among) : [" It is the only one that fits."]), ...tightly(found), rest]);
   } else {
     const least = cells[found.tight];
     const best = score ? cells.reduce((a, b) => (b.quality > a.quality ? b : a)) : null;
-    say(["No cell fits. The least memory is ", least, ` with ${least.memoryText}`,
-      ...(best ? [`; the ${extreme} ${score}, `, best, ` with ${best.qualityText}`] : []), "."]);
+    say([`No method fits. The least ${memoryWord} is ${least.memoryText}, with `, least,
+      ...(best ? [`; the ${extreme} ${score} is ${best.qualityText}, with `, best] : []), "."]);
   }
   for (const row of rows) row.classList.toggle("pick", chosen !== null && row.dataset.cell === String(chosen.cell));
   const gone = new Set(out.map((cell) => String(cell.cell)));
