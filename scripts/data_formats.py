@@ -49,6 +49,16 @@ KINDS: tuple[tuple[str, str, str | bytes | Callable[[Path], None]], ...] = (
     ("CSV, a field too many", "a.csv", CSV.replace(".\n", ".,x\n")),
     ("CSV, Windows-1252", "a.csv", CSV.replace("It", "É").encode("cp1252")),
     ("TSV", "a.tsv", CSV.replace(",", "\t")),
+    (
+        "TSV, without a line of names",
+        "a.tsv",
+        "Paris\tAnn went to [MASK] in May, and came back in the autumn.\n" * 2,
+    ),
+    (
+        "JSON lines, with pictures",
+        "a.jsonl",
+        json.dumps({"prompt": "Who?", "completion": "Ann", "images": ["a.png"]}),
+    ),
     ("Parquet", "a.parquet", _parquet),
     ("a folder of `save_to_disk`", "saved", _saved),
     ("a spreadsheet", "a.xlsx", "x"),

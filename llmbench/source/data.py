@@ -17,7 +17,7 @@ from llmbench.errors import DataError
 from llmbench.plugin.task import Example, Task, Turn
 from llmbench.record.record import DataRef
 from llmbench.source import fields, hub, leak, model, reader
-from llmbench.source.formats import Format, Unusable
+from llmbench.source.formats import MEDIA, Format, Unusable
 from llmbench.source.reader import Row, first_line
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(:\w+)?")
@@ -64,6 +64,7 @@ def read(
     columns = list(dict.fromkeys(str(column) for row in rows for column in row))
     form = fields.choose(name, columns, rows, task, (input_field, target_field))
     _refuse_marked(name, form, rows)
+    _refuse_media(name, form, rows)
     ids = _ids(rows)
     examples = tuple(_example(name, i, ids[i], row, form) for i, row in enumerate(rows))
     used = form.used(columns)
@@ -204,6 +205,20 @@ def _refuse_marked(name: str, form: Format, rows: Sequence[Row]) -> None:
             raise DataError(
                 f"'{name}' marks {bad} of {len(rows)} answers as bad (label false, as for KTO), "
                 "and all would be learnt: leave those rows out."
+            )
+
+
+def _refuse_media(name: str, form: Format, rows: Sequence[Row]) -> None:
+    """DataError where pictures or sounds belong to the texts: answers to them cannot be known."""
+    for field in MEDIA.difference((*form.inputs, form.target)):
+        count = sum(
+            isinstance(row.get(field), list | dict | bytes) and bool(row[field]) for row in rows
+        )
+        if count:
+            raise DataError(
+                f"'{name}' has {field} beside the texts of {count} of {len(rows)} rows, and a "
+                "language model sees texts alone: leave those rows out, or the field where the "
+                "texts mean the same without."
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from llmbench import text
 from llmbench.errors import DataError, UserError, nearest
 from llmbench.plugin.blame import Amiss, blamed
 from llmbench.plugin.task import INPUT, INPUT_FIELDS, PLACE, Example, Task
@@ -11,6 +12,8 @@ from llmbench.source import formats
 from llmbench.source.formats import Format, Row
 from llmbench.source.reader import first_line
 
+LONG = 40
+"""Characters: a longer one is hardly the name of a field."""
 Named = tuple[str | None, str | None]
 """The fields of input and target, as far as the user names them."""
 
@@ -105,6 +108,13 @@ def _field(
     for candidate in usual:
         if candidate in columns:
             return candidate
+    long = [column for column in columns if len(column) > LONG]
+    if long:
+        raise DataError(
+            f"'{name}' has no field that is known as the {role}, and one that is called "
+            f"'{text.short(long[0], LONG)}': if its first line is a row, put a line with the names "
+            "of its fields before it."
+        )
     raise DataError(
         f"'{name}' has no field that is known as the {role} (it has {', '.join(columns)}): "
         f"name it with --{role}-field."

@@ -185,9 +185,10 @@ def _turn(message: Row, field: str) -> Turn:
 
 
 def _part(part: Any, field: str) -> str:
-    found = (
-        part if isinstance(part, str) else part.get("text") if isinstance(part, Mapping) else None
-    )
+    """A part of what is said: `{"type": "text"}` with its text in `text` or `value`."""
+    found = part
+    if isinstance(part, Mapping):
+        found = part.get("text", part.get("value") if part.get("type") == "text" else None)
     if not isinstance(found, str):
         raise Unusable(f"a message with more than text in '{field}'")
     return found
@@ -278,6 +279,9 @@ LANGUAGES = {
 }  # fmt: skip
 LISTS = frozenset({"messages", "conversations", "conversation"})
 """Fields that hold messages, or something else of that name."""
+
+MEDIA = frozenset({"image", "images", "audio", "audios", "video", "videos"})
+"""Fields that hold what a text may speak of, and no text."""
 
 SPEAKER = re.compile(r"(?:^|\n\n)(Human|Assistant):")
 """Who speaks, in the transcripts of Anthropic's HH-RLHF."""

@@ -52,7 +52,8 @@ def check_whole(folder: Path, name: str) -> None:
         base = _content(folder / ADAPTER).get("base_model_name_or_path")
         of = f" of '{base}'" if isinstance(base, str) and base else ""
         raise ModelError(
-            f"'{name}' holds an adapter{of}: merge it into its base model (merge_and_unload) first."
+            f"'{name}' holds an adapter{of}: merge it into its base model (merge_and_unload), save "
+            "that in a folder of its own, and name it."
         )
     if list(folder.glob("*.gguf")) and not list(folder.glob("*.safetensors")):
         raise ModelError(

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbench.errors import DataError, words
-from llmbench.text import listed
+from llmbench.text import listed, plural
 
 Row = dict[str, Any]
 
@@ -332,8 +332,8 @@ def _records(reader: Any, header: list[str], file: Path) -> Iterator[Row]:
             )
         if len(fields) < len(names):
             raise DataError(
-                f"'{file.name}' line {line} has {len(fields)} fields where the header has "
-                f"{len(names)}: mend that line."
+                f"'{file.name}' line {line} has {plural(len(fields), 'field')} where "
+                f"the header has {len(names)}: mend that line."
             )
         yield dict(zip(names, fields, strict=False))
 

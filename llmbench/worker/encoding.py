@@ -172,9 +172,10 @@ def remarks(found: Tally, settings: Settings, examples: int, role: str) -> Itera
             "(--seq-len)."
         )
     if found.cut_targets:
+        so = ": they teach no end" if role == "training" else ""
         yield (
             f"{len(found.cut_targets)} {of} lost the end of their target, which does not fit "
-            f"{settings.seq_len} tokens: they teach no end. Raise --seq-len."
+            f"{settings.seq_len} tokens{so}. Raise --seq-len."
         )
     if found.framed:
         yield (

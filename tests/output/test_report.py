@@ -18,7 +18,7 @@ from llmbench.output.html.charts.plot import Plot
 from llmbench.output.html.page import prose
 from llmbench.output.html.render import render
 from llmbench.record.comparison import Comparison
-from llmbench.record.record import Attempt, Record
+from llmbench.record.record import Attempt, Parameters, Record
 
 DASH = "\N{EN DASH}"
 
@@ -255,6 +255,17 @@ def test_the_details_tell_what_was_in_force_and_what_the_gpu_was_like() -> None:
         "software power cap",
     ):
         assert text in page.text
+
+
+def test_the_details_tell_how_much_of_a_model_is_quantised_and_has_adapters() -> None:
+    held = Parameters(trainable=10, total=1000, packed=90, adapted=110)
+    mixture = records.ok("lora+4-bit", parameters=held)
+    page = Page(render(records.comparison([mixture, records.ok("base", parameters=held)])))
+    assert (
+        "10 of 1K trained (1 %), 9 % of all quantised, 11 % with an adapter beside them"
+        in page.text
+    )
+    assert "quantised" not in Page(render(records.comparison([records.ok("lora")]))).text
 
 
 def test_the_details_tell_of_earlier_attempts() -> None:

@@ -239,6 +239,34 @@ def test_answers_that_are_marked_as_bad_are_not_learnt(read):
         read(good, bad)
 
 
+def test_parts_of_a_message_have_their_text_in_either_of_two_fields(read):
+    parts = [{"type": "text", "value": "Who "}, {"type": "text", "text": "sat?"}]
+    row = {"messages": [said("user", parts), said("assistant", [{"type": "text", "value": "Ann"}])]}
+    (found,) = read(row).examples
+    assert (found.input, found.references) == ("Who sat?", ("Ann",))
+    for kind in ("image_url", "video"):
+        other = {
+            "messages": [said("user", [{"type": kind, "value": "a.png"}]), said("assistant", "A")]
+        }
+        with pytest.raises(DataError, match="a message with more than text"):
+            read(other)
+
+
+def test_texts_that_speak_of_pictures_are_refused_and_an_address_is_left_out(read):
+    row = {"prompt": "<image>Who?", "completion": "Ann"}
+    with pytest.raises(DataError, match="has images beside the texts of 1 of 2 rows"):
+        read({**row, "images": ["a.png"]}, {**row, "images": []})
+    assert read({**row, "images": []}).left_out == ()
+    assert read({**row, "image": "https://example.org/a.png"}).left_out == ("image",)
+
+
+def test_a_table_that_does_not_name_its_fields_is_told_from_one_with_other_names(read):
+    with pytest.raises(DataError, match=r"called 'It was .*: if its first line is a row, put"):
+        read({"Ann": "b", "It was on a fine day in May that [MASK] came back from the lake.": "c"})
+    with pytest.raises(DataError, match=r"it has a, b\): name it with --input-field"):
+        read({"a": "b", "b": "c"})
+
+
 def test_every_kind_of_file_comes_to_what_the_documents_say():
     import data_formats
 
@@ -247,6 +275,7 @@ def test_every_kind_of_file_comes_to_what_the_documents_say():
     assert {said for said in found.values() if not said.startswith("refused: ")} == {"ok"}
     assert refused == {
         "JSON, splits", "CSV, a field too many", "CSV, Windows-1252", "a spreadsheet",
-        "plain text", "Zstandard", "a pickle",
+        "plain text", "Zstandard", "a pickle", "TSV, without a line of names",
+        "JSON lines, with pictures",
     }  # fmt: skip
     assert "| Alpaca | instruction" in data_formats.section()

@@ -75,7 +75,7 @@ def test_a_record_with_a_field_too_many_is_named_by_its_line(read):
     content = 'text,summary\n"a\nb",c\nd,e,f\n'
     with pytest.raises(DataError, match=r"'a\.csv' line 4 has 3 fields where the header has 2"):
         read("a.csv", content)
-    with pytest.raises(DataError, match="line 2 has 1 fields where the header has 2"):
+    with pytest.raises(DataError, match="line 2 has 1 field where the header has 2"):
         read("a.csv", "text,summary\na\n")
     with pytest.raises(DataError, match="two columns called 'text'"):
         read("a.csv", "text,text\na,b\n")
