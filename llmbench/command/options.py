@@ -181,6 +181,7 @@ GROUPS = {
     "Running": (
         "device",
         "launcher",
+        "jobs",
         "output",
         "retry",
         "cell_timeout",

@@ -134,6 +134,9 @@ class Config(BaseModel):
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to run.")
     launcher: str = Field("auto", description="How a cell's process is started.")
+    jobs: int = Field(
+        1, ge=1, le=4096, description="How many cells run at once, each on a GPU of its own."
+    )
     output: str | None = Field(
         None, description="Output directory; by default a new one in reports/."
     )

@@ -33,6 +33,9 @@ class Launcher(ABC):
     """Its rank among those that `--launcher auto` takes, the lowest first; None for never, and not
     inherited. Where one raises CannotLaunch, the next is taken; a single job goes to the last."""
 
+    elsewhere: ClassVar[bool] = False
+    """Whether its workers run on other machines: then this one's GPUs bound no `--jobs`."""
+
     @classmethod
     def available(cls) -> bool:
         """Whether `auto` may take it on this machine; asked before one is made."""

@@ -200,8 +200,8 @@ class Listener(Protocol):
     def cell(self, cell: Cell) -> None:
         """A cell is about to run."""
 
-    def event(self, event: Event) -> None:
-        """Something was said, by the running cell's worker or otherwise."""
+    def event(self, event: Event, cell: Cell | None = None) -> None:
+        """Something was said, by the worker of a running cell or otherwise."""
 
     def record(self, record: Record, kept: bool) -> None:
         """A cell has its record; `kept` if it had it before."""

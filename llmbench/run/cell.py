@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from llmbench.config.setup import Setup
 from llmbench.estimate.foresight import UNSEEN, Foresight, foresee
 from llmbench.plugin.launcher import CannotLaunch
 from llmbench.record.comparison import Plan, Planned
-from llmbench.record.events import Estimated, Event, Listener, Notice, Predicting, Started
+from llmbench.record.events import Estimated, Event, Listener, Notice, Predicting, Say, Started
 from llmbench.record.record import Cell, ModelRef, Record, Status
 from llmbench.redact import records
 from llmbench.run.inputs import Inputs
@@ -22,7 +23,7 @@ from llmbench.source.model import Source
 from llmbench.storage.store import Store
 from llmbench.workers.job import Estimate, EstimateJob, Job
 from llmbench.workers.launch import Workers
-from llmbench.workers.outcome import answer_of, record_of
+from llmbench.workers.outcome import Outcome, answer_of, record_of
 
 FROM_OUTSIDE = frozenset({"interrupted", "killed"})
 """Ends that say nothing of the cell: whoever caused them, it was not the strategy."""
@@ -70,11 +71,20 @@ class Bench:
     store: Store
     workers: Workers
     listener: Listener
+    visible_gpus: str | None = None
+    """The GPUs that its workers may use, as CUDA_VISIBLE_DEVICES names them; None for all."""
     notices: list[str] = field(default_factory=list)
     """What there is to know of how cells run, as the launcher has said by now."""
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    """Held by whichever of the cells that run at once does something other than wait for its
+    worker: store and listener hear one at a time."""
 
     def run(self, planned: Planned, foresight: Foresight = UNSEEN) -> Record | None:
         """Run one cell, unless it is skipped, and store its record; None if it has a result."""
+        with self.turn:
+            return self._run(planned, foresight)
+
+    def _run(self, planned: Planned, foresight: Foresight) -> Record | None:
         kept = self.result(planned)
         if kept:
             self.listener.record(kept, True)
@@ -120,12 +130,21 @@ class Bench:
         alike = self._evaluated(cell)
         job = self._job(cell).model_copy(update={"evaluates": alike is None})
         try:
-            outcome = self.workers.run(job, self.store.log(cell.id), self._hear)
+            outcome = self._worked(job, partial(self._hear, cell=cell))
         except CannotLaunch as error:
             return self._unrun(cell, foresight, "failed", str(error))
         instead = partial(foresight.instead, cell)
         record = record_of(job, outcome, foresight.parts(cell), instead)
         return evaluated_as(record, alike) if alike and record.status == "ok" else record
+
+    def _worked(self, job: Job, hear: Say) -> Outcome:
+        """How the cell's worker ended; while it runs, others have their turn."""
+        log = self.store.log(job.cell.id)
+        self.turn.release()
+        try:
+            return self.workers.run(job, log, hear)
+        finally:
+            self.turn.acquire()
 
     def _evaluated(self, cell: Cell) -> Record | None:
         """The same untrained model with another seed, evaluated; None where there is none.
@@ -162,6 +181,7 @@ class Bench:
             work_folder=folder,
             plugin_files=plugin.files(),
             attempt=self.store.attempts(cell.id) + 1,
+            visible_gpus=self.visible_gpus,
             limit_seconds=self.setup.config.cell_timeout,
             started_at=time.time(),
         )
@@ -180,10 +200,11 @@ class Bench:
         log = self.store.logs.resolve() / "estimate.log"
         return answer_of(job, self.workers.run(job, log, self._hear_estimate)).cells
 
-    def _hear(self, event: Event) -> None:
-        if isinstance(event, Notice):
-            self.notices.append(event.reason)
-        self.listener.event(event)
+    def _hear(self, event: Event, cell: Cell | None = None) -> None:
+        with self.turn:
+            if isinstance(event, Notice):
+                self.notices.append(event.reason)
+            self.listener.event(event, cell)
 
     def _hear_estimate(self, event: Event) -> None:
         match event:

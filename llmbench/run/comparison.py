@@ -6,8 +6,9 @@ import contextlib
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from llmbench.analysis import field
@@ -15,12 +16,13 @@ from llmbench.config import plan, rate
 from llmbench.config.setup import Setup, notices
 from llmbench.errors import StoreError
 from llmbench.estimate.foresight import UNSEEN, Foresight
+from llmbench.machine import gpu_facts
 from llmbench.record.comparison import Comparison, Header, Plan, Planned
 from llmbench.record.events import Listener, Notice, Stopped
 from llmbench.record.record import Record
 from llmbench.redact import log
 from llmbench.run import inputs as feed
-from llmbench.run import lock
+from llmbench.run import lanes, lock
 from llmbench.run.cell import Bench
 from llmbench.run.tuning import Tuning
 from llmbench.source import model as source
@@ -50,17 +52,27 @@ def run(setup: Setup, command: str, listener: Listener) -> Finished:
     it before there is anything to keep, or a second time.
     """
     rate.to_tune(setup)  # refuses what cannot be before anything is read
+    lanes.check(setup, gpu_facts())
     with ExitStack() as held:
         interruption = held.enter_context(Interruption(listener.event))
         held.enter_context(lock.device(setup, listener.event))
-        seen = lock.check(setup)
-        with closing(make_workers(setup.config.launcher)) as workers:
-            bench = prepared(setup, workers, listener, held)
+        seen = (*lock.check(setup), *lanes.notices(setup))
+        with ExitStack() as started:
+            workers = [
+                started.enter_context(closing(make_workers(setup.config.launcher)))
+                for _ in range(setup.config.jobs)
+            ]
+            bench = prepared(setup, workers[0], listener, held)
+            gpus = lanes.visible(setup, gpu_facts())
+            benches = [
+                replace(bench, workers=w, visible_gpus=g)
+                for w, g in zip(workers, gpus, strict=True)
+            ]
             for sentence in seen:
                 listener.event(Notice(reason=sentence))
-            with interruption.reaching(workers), cleared(bench.store):
+            with interruption.reaching(*workers), cleared(bench.store):
                 tuning = Tuning(setup, bench.model, bench.inputs.refs, bench.store)
-                Course(bench, tuning, header(bench, command, seen), interruption).run()
+                Course(benches, tuning, header(bench, command, seen), interruption).run()
         comparison = bench.store.read()
         written = export(comparison, bench.store.root)
         return Finished(comparison, bench.store.root, written, interruption.asked)
@@ -154,12 +166,18 @@ class Course:
     Keeps the plan in `comparison.json` up to date.
     """
 
-    bench: Bench
+    benches: Sequence[Bench]
+    """One for each cell that runs at once; they differ in their workers and GPUs."""
     tuning: Tuning
     header: Header
     interruption: Interruption
     foresight: Foresight | None = None
     """What is known of the cells' memory, once it was asked for."""
+
+    @property
+    def bench(self) -> Bench:
+        """The first, for all that is done once."""
+        return self.benches[0]
 
     def run(self) -> None:
         """Search for the rates, and run every cell at its own."""
@@ -199,16 +217,20 @@ class Course:
         """Run some cells of a plan; whether others are to be run after them."""
         settled = all(map(self.bench.result, chosen))
         foresight = UNSEEN if settled else self._foresee(cells)
-        for planned in map(foresight.of, chosen):
-            if self.interruption.asked:
-                return False
-            ran = self.bench.run(planned, foresight)
+        ways = [partial(self._run_one, bench, foresight) for bench in self.benches]
+        return lanes.run(ways, map(foresight.of, chosen)) and not self.interruption.asked
+
+    def _run_one(self, bench: Bench, foresight: Foresight, planned: Planned) -> bool:
+        """Run a cell; whether others are to be begun after it."""
+        if self.interruption.asked:
+            return False
+        ran = bench.run(planned, foresight)
+        with bench.turn:
             self._note()
-            if ran and ran.status == "oom" and self.bench.setup.config.on_oom == "stop":
-                reason = stopped(self.bench.setup.config.retry)
-                self.bench.listener.event(Stopped(reason=reason))
+            if ran and ran.status == "oom" and bench.setup.config.on_oom == "stop":
+                bench.listener.event(Stopped(reason=stopped(bench.setup.config.retry)))
                 return False
-        return not self.interruption.asked
+        return True
 
     def _lay_out(self, tuned: dict[str, float]) -> Plan:
         return plan.make(self.bench.setup, self.tuning.model, self.bench.inputs.refs, tuned)

@@ -19,6 +19,7 @@ from llmbench.config.setup import Setup
 from llmbench.errors import BusyError
 from llmbench.machine import GpuFacts, gpu_facts, visible_gpus
 from llmbench.record.events import Say, Waiting
+from llmbench.run import lanes
 from llmbench.text import size
 
 SHARED = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
@@ -35,17 +36,18 @@ def directory(root: Path, wait: bool, listen: Say) -> Iterator[None]:
 
 @contextlib.contextmanager
 def device(setup: Setup, listen: Say) -> Iterator[None]:
-    """Hold the GPU that cells will run on, if there is one; BusyError if another llmbench does.
+    """Hold the GPUs that cells will run on, if any; BusyError if another llmbench does.
 
-    With --shared-gpu nobody holds it: every cell is marked then.
+    With --shared-gpu nobody holds them: every cell is marked then.
     """
     if setup.environment.device != "cuda" or setup.config.shared_gpu:
         yield
         return
-    gpu = gpu_facts()[0]
-    path = SHARED / f"llmbench-{gpu.uuid}.lock"
     instead = "wait for it to end (--wait), or choose another with CUDA_VISIBLE_DEVICES"
-    with _held(path, f"The GPU '{gpu.name}'", instead, setup.config.wait, listen):
+    with contextlib.ExitStack() as held:
+        for gpu in lanes.used(setup, gpu_facts()):
+            path, what = SHARED / f"llmbench-{gpu.uuid}.lock", f"The GPU '{gpu.name}'"
+            held.enter_context(_held(path, what, instead, setup.config.wait, listen))
         yield
 
 
@@ -167,12 +169,16 @@ def neighbours(setup: Setup) -> tuple[str, ...]:
     gpus = visible_gpus() if setup.environment.device == "cuda" else ()
     if not gpus or "MIG" in os.environ.get("CUDA_VISIBLE_DEVICES", ""):
         return ()  # of a part of a GPU, NVML would show the neighbours in the other parts
-    others = crowd(gpus[0])
+    return tuple(n for gpu in lanes.used(setup, gpus) for n in _beside(gpu, setup))
+
+
+def _beside(gpu: GpuFacts, setup: Setup) -> tuple[str, ...]:
+    others = crowd(gpu)
     if others and not setup.config.shared_gpu:
         raise BusyError(f"{others}: {WAYS_OUT}.")
     if others:
         return (f"{others}: what they do is in every figure.",)
-    return unaccounted(gpus[0])
+    return unaccounted(gpu)
 
 
 def crowd(gpu: GpuFacts) -> str | None:

@@ -43,7 +43,7 @@ class Silent:
     def cell(self, cell: Cell) -> None:
         """Nothing."""
 
-    def event(self, event: Event) -> None:
+    def event(self, event: Event, cell: Cell | None = None) -> None:
         """Nothing."""
 
     def record(self, record: Record, kept: bool) -> None:

@@ -60,6 +60,8 @@ def run(job: Job | EstimateJob, say: Say) -> None:
     if isinstance(job, EstimateJob) or job.environment.device == "cpu":
         # No use is made of a GPU: let no import put a context on it, which others would see.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    elif job.visible_gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = job.visible_gpus
     for file in job.plugin_files:
         plugin.include(file)
     if isinstance(job, EstimateJob):

@@ -38,6 +38,9 @@ class Job(Frozen):
     """Modules of `--plugin`, which the worker includes."""
     attempt: int = 1
     """How often the cell is tried, this time included."""
+    visible_gpus: str | None = None
+    """The GPUs that the worker may use, as CUDA_VISIBLE_DEVICES names them; None for all that it
+    sees."""
     limit_seconds: float | None = None
     """After how long the worker writes every thread's stack to its log: it is then ended."""
     started_at: float

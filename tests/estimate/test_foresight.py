@@ -88,7 +88,7 @@ class Heard:
     def cell(self, cell: Any) -> None:
         self.events.append(cell)
 
-    def event(self, event: Event) -> None:
+    def event(self, event: Event, cell: Any = None) -> None:
         self.events.append(event)
 
     def record(self, record: Any, kept: bool) -> None:

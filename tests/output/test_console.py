@@ -343,7 +343,7 @@ def test_nothing_is_estimated_before_anything_is_measured(clock):
     pace.start(planned("base", "lora"))
     pace.cell(cell("base"))
     assert pace.left() is None
-    assert pace.cell_left() is None
+    assert pace.cell_left(pace.latest()) is None
 
 
 def test_time_left_is_what_the_measured_cells_took(clock):
@@ -364,8 +364,8 @@ def test_the_first_training_is_estimated_from_its_own_steps(clock):
     clock.now += 2
     pace.phase("train")
     clock.now += 5
-    pace.progress(0.25)
-    assert pace.cell_left() == 15 + 10
+    pace.latest().count = 1, 4
+    assert pace.cell_left(pace.latest()) == 15 + 10
     assert pace.left() == 25 + (2 + 20 + 10)
 
 
@@ -376,7 +376,7 @@ def test_a_phase_that_takes_longer_than_expected_leaves_no_negative_time(clock):
     pace.cell(cell("full"))
     pace.phase("evaluate")
     clock.now += 60
-    assert pace.cell_left() == 0
+    assert pace.cell_left(pace.latest()) == 0
 
 
 def test_what_only_the_first_cell_waits_for_is_expected_of_no_other(clock):
@@ -446,7 +446,7 @@ def test_a_cell_with_a_budget_is_named_with_it_and_says_what_it_tries():
     view.cell(record.cell)
     view.event(PhaseBegun(phase="train"))
     view.event(SizeTried(size=2048))
-    assert view.progress.figures == "trying 2,048"
+    assert view.progress.pace.latest().figures == "trying 2,048"
     view.record(record, False)
     assert out.getvalue().count("lora, fit 16GiB ") == 2
 

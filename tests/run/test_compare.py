@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from typing import ClassVar
 
@@ -71,7 +72,7 @@ class Heard:
     def cell(self, cell):
         self.cells.append(cell.composition)
 
-    def event(self, event):
+    def event(self, event, cell=None):
         self.events.append(event)
 
     def record(self, record, kept):
@@ -507,3 +508,61 @@ def test_what_the_data_share_and_leave_out_is_a_warning(run, data):
     said = store.read().header.warnings
     assert "5 of 5 evaluated examples are in the training data" in said[0]
     assert said[1] == "'train.jsonl' is read from text to summary; left out: mood."
+
+
+class Together(Scripted):
+    """Runs its cells elsewhere: as many at once as are asked for."""
+
+    id, summary, elsewhere = "together", "no process at all", True
+    made: ClassVar = []
+
+    def __init__(self):
+        super().__init__()
+        self.made.append(self)
+
+
+@pytest.fixture
+def together(run, registry):
+    """As `run`, two cells at once; returns the store, what was heard and both launchers."""
+    registry.launchers.add("together", Together, Plugin("test", "test"))
+
+    def start(acts=None, **values):
+        Together.made.clear()
+        store, heard, _ = run(acts, **{"launcher": "together", "jobs": 2, "seeds": 2, **values})
+        return store, heard, list(Together.made)
+
+    return start
+
+
+def test_two_cells_run_at_once_and_leave_what_one_after_the_other_leave(together, run, tmp_path):
+    both = threading.Barrier(2, timeout=20)
+
+    def meets_another(job, log):
+        both.wait()
+        return finish(job, log)
+
+    store, heard, launchers = together(dict.fromkeys(["base", "full", "lora"], meets_another))
+    alone = run(seeds=2, output=str(tmp_path / "alone"))[0]
+    assert [len(launcher.jobs) for launcher in launchers] == [3, 3]
+    assert all(launcher.closed for launcher in launchers)
+    assert len(heard.records) == 6
+    ids = [{r.cell.id for r in s.read().records} for s in (store, alone)]
+    assert ids[0] == ids[1]
+
+
+def test_ctrl_c_reaches_every_cell_that_runs_and_begins_no_other(together):
+    both = threading.Barrier(2, timeout=20)
+
+    def interrupted(job, log):
+        if both.wait() == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+        assert Together.asked.wait(20)
+        leave(job, status="interrupted", phase="train")
+        return 0
+
+    Together.asked = threading.Event()
+    Together.interrupt = lambda self: (Scripted.interrupt(self), self.asked.set())
+    store, heard, launchers = together(dict.fromkeys(["base", "full", "lora"], interrupted))
+    assert [launcher.interrupted for launcher in launchers] == [1, 1]
+    assert [status for _, status, _ in heard.records] == ["interrupted"] * 2
+    assert len(store.read().records) == 2

@@ -51,7 +51,7 @@ def on(monkeypatch, tmp_path):
 
     def setup(device="cuda", gpu="a", shared=False):
         monkeypatch.setattr(lock, "gpu_facts", lambda: (GPUS[gpu],))
-        config = SimpleNamespace(wait=False, shared_gpu=shared)
+        config = SimpleNamespace(wait=False, shared_gpu=shared, jobs=1, launcher="auto")
         return SimpleNamespace(environment=environment(device), config=config)
 
     return setup

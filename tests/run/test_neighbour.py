@@ -23,7 +23,7 @@ def check(monkeypatch):
 
     def check(*gpus, device="cuda", shared=False):
         monkeypatch.setattr(lock, "visible_gpus", lambda: gpus)
-        config = SimpleNamespace(shared_gpu=shared)
+        config = SimpleNamespace(shared_gpu=shared, jobs=1, launcher="auto")
         return lock.check(SimpleNamespace(environment=environment(device), config=config))
 
     return check

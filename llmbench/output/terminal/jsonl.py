@@ -24,7 +24,8 @@ class JsonLines:
     def __init__(self, out: TextIO | None = None) -> None:
         self.out = out or sys.stdout
         self.began = time.monotonic()
-        self.running: str | None = None
+        self.latest: str | None = None
+        """The cell that began last, if it still runs."""
 
     def __enter__(self) -> JsonLines:
         return self
@@ -51,20 +52,22 @@ class JsonLines:
 
     def cell(self, cell: Cell) -> None:
         """`cell`: one is about to run."""
-        self.running = cell.id
+        self.latest = cell.id
         self.say("cell", cell=cell.id, composition=cell.composition)
 
-    def event(self, event: Event) -> None:
+    def event(self, event: Event, cell: Cell | None = None) -> None:
         """What the worker says, as it says it: `start`, `phase`, `step`, `generate`;
         `fit` where a size is tried. Before the first cell, `predicting`, and `unpredicted` with
         the reason where that failed. `notice`: something to know of how cells run."""
         if isinstance(event, Interrupted):
             return  # comes in the middle of whatever is written; the cell's record will tell
-        self.say(event.event, cell=self.running, **event.model_dump(exclude={"event"}))
+        running = cell.id if cell else self.latest
+        self.say(event.event, cell=running, **event.model_dump(exclude={"event"}))
 
     def record(self, record: Record, kept: bool) -> None:
         """`record`: how the cell ended, with all its figures."""
-        self.running = None
+        if self.latest == record.cell.id:
+            self.latest = None
         self.say(
             "record",
             cell=record.cell.id,

@@ -82,23 +82,22 @@ class Lines:
         """Say which cell runs."""
         self.progress.cell(cell)
         name = f"{cell.name}{self.progress.seed(cell)}"
-        self.say(f"{self.progress.number(self.progress.done + 1)} {name} ...")
+        self.say(f"{self._number()} {name} ...")
 
-    def event(self, event: Event) -> None:
+    def event(self, event: Event, cell: Cell | None = None) -> None:
         """If verbose, a line for the phase that has ended; and what there is to wait for."""
         match event:
             case PhaseBegun():
-                self._phase_ended()
+                self._phase_ended(cell)
             case Sentence():
                 self.notice(event.reason)
-        self.progress.event(event)
+        self.progress.event(event, cell)
 
     def record(self, record: Record, kept: bool) -> None:
         """A line with the cell's figures."""
         if not kept:
-            self._phase_ended()
-        taken = None if kept or record.status == "skipped" else self.progress.pace.spent()
-        self.progress.record(record, kept)
+            self._phase_ended(record.cell)
+        taken = self.progress.record(record, kept)
         line = Text(f"{self.progress.number(self.progress.done)} ")
         line.append(ended(record, taken, self.progress), style(record.status))
         if kept and record.status != "ok":
@@ -153,16 +152,21 @@ class Lines:
         """Print a line; a long one is left to the terminal to break."""
         self.out.print(text, soft_wrap=True, markup=False)
 
-    def _phase_ended(self) -> None:
-        progress = self.progress
-        if not self.verbose or progress.running is None or progress.phase == STARTING:
+    def _number(self) -> str:
+        """That of the cell that began last."""
+        running = len(self.progress.pace.running)
+        return self.progress.number(self.progress.done + max(1, running))
+
+    def _phase_ended(self, cell: Cell | None) -> None:
+        one = self.progress.pace.latest(cell)
+        if not self.verbose or one is None or one.phase == STARTING:
             return
-        count = f"{progress.count[0]}/{progress.count[1]}" if progress.count else ""
-        columns = [progress.running.name, progress.phase, count, progress.figures]
-        line = "  ".join(p for p in columns if p)
-        number = progress.number(progress.done + 1)
-        spent = progress.pace.phase_spent()
-        self.say(f"{number} {line}  {f'{spent:.1f} s' if spent < 10 else clock(spent)}")
+        count = f"{one.count[0]}/{one.count[1]}" if one.count else ""
+        columns = one.cell.name, one.phase, count, one.figures
+        line = "  ".join(c for c in columns if c)
+        spent = self.progress.pace.phase_spent(one)
+        taken = f"{spent:.1f} s" if spent < 10 else clock(spent)
+        self.say(f"{self._number()} {line}  {taken}")
 
 
 class Quiet(Lines):

@@ -1,4 +1,4 @@
-"""The live display: the running cell and the whole comparison, under the lines of what is done."""
+"""The live display: what runs and the whole comparison, under the lines of what is done."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmbench.output.terminal.lines import Lines
+from llmbench.output.terminal.progress import Running
 from llmbench.record.comparison import Plan
 from llmbench.record.record import Cell
 from llmbench.text import clock
@@ -62,43 +63,39 @@ class LiveView(Lines):
 
     def draw(self) -> RenderableType:
         """What the terminal shows now; called from the display's own thread."""
-        cell = self.progress.running
-        if cell is None:
+        running = list(self.progress.pace.running.values())
+        if not running:
             doing = "Writing the report" if self.started else "Reading model and data"
             doing = "Predicting memory" if self.progress.predicting else doing
             return _row(self.spinner, Text(doing + (ENDS if self.progress.interrupted else "")))
         bars = Table.grid(padding=(0, 2, 0, 0))
-        for bar, note in zip(self._bars(), (self._cell_note(), self._whole_note()), strict=True):
+        for bar, note in (*map(self._cell, running), self._whole()):
             bars.add_row("", bar, Text(note, no_wrap=True, overflow="ellipsis"))
-        return Group(_row(self.spinner, self._head(cell)), bars)
+        return Group(*(_row(self.spinner, self._head(one)) for one in running), bars)
 
-    def _head(self, cell: Cell) -> Text:
-        progress = self.progress
-        count = f" {progress.count[0]}/{progress.count[1]}" if progress.count else ""
-        head = Text(
-            cell.name + progress.seed(cell), style="bold", no_wrap=True, overflow="ellipsis"
-        )
-        if progress.interrupted:
+    def _head(self, one: Running) -> Text:
+        count = f" {one.count[0]}/{one.count[1]}" if one.count else ""
+        name = one.cell.name + self.progress.seed(one.cell)
+        head = Text(name, style="bold", no_wrap=True, overflow="ellipsis")
+        if self.progress.interrupted:
             return head.append(ENDS, "not bold red")
-        return head.append(f"  {progress.phase}{count}  {progress.figures}", style="not bold")
+        return head.append(f"  {one.phase}{count}  {one.figures}", style="not bold")
 
-    def _bars(self) -> tuple[ProgressBar, ProgressBar]:
-        progress = self.progress
-        width = min(WIDEST_BAR, self.out.width // 2)
-        known = progress.count is not None
-        cell = ProgressBar(1.0 if known else None, progress.share(), width, pulse=not known)
-        return cell, ProgressBar(
-            max(1, progress.total), progress.done + progress.pace.share_of_cell(), width
-        )
+    def _cell(self, one: Running) -> tuple[ProgressBar, str]:
+        pace, known = self.progress.pace, one.count is not None
+        bar = ProgressBar(1.0 if known else None, one.share, self._width, pulse=not known)
+        return bar, _joined("this cell", clock(pace.spent(one)), pace.cell_left(one))
 
-    def _cell_note(self) -> str:
-        return _joined(
-            "this cell", clock(self.progress.pace.spent()), self.progress.pace.cell_left()
-        )
+    def _whole(self) -> tuple[ProgressBar, str]:
+        progress, spent = self.progress, clock(time.monotonic() - self.began)
+        done = progress.done + progress.pace.share_of_cells()
+        bar = ProgressBar(max(1, progress.total), done, self._width)
+        count = f"{progress.done} of {progress.total} done"
+        return bar, _joined(count, spent, progress.pace.left())
 
-    def _whole_note(self) -> str:
-        done = f"{self.progress.done} of {self.progress.total} done"
-        return _joined(done, clock(time.monotonic() - self.began), self.progress.pace.left())
+    @property
+    def _width(self) -> int:
+        return min(WIDEST_BAR, self.out.width // 2)
 
 
 def _row(spinner: Spinner, text: Text) -> Table:

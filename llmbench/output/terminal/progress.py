@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import fmean
 
 from llmbench.record.comparison import Plan
@@ -27,8 +28,35 @@ LONG = frozenset({"load", "train", "evaluate"})
 """Phases without which an estimate would be worth nothing; the others are over in a moment."""
 
 
+@dataclass
+class Running:
+    """A cell that runs: since when, in which phase, and its latest figures."""
+
+    cell: Cell
+    began: float
+    phase_began: float
+    phase: str = STARTING
+    count: tuple[int, int] | None = None
+    """Steps or examples done in this phase, and of how many."""
+    figures: str = ""
+    speed: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """How much of the phase is done."""
+        return self.count[0] / max(1, self.count[1]) if self.count else 0.0
+
+    def enter(self, phase: str, now: float) -> None:
+        """A phase begins."""
+        self.phase, self.phase_began = phase, now
+        self.count, self.figures, self.speed = None, "", 0.0
+
+
 class Pace:
-    """Keeps the seconds of every phase that has ended, and estimates what is left."""
+    """Keeps the seconds of every phase that has ended, and estimates what is left.
+
+    What is said without naming a cell is said of the one that began last.
+    """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now
@@ -38,9 +66,10 @@ class Pace:
         """Ids of cells that have ended, or run."""
         self.to_come = 0
         """Tries of learning rates that are not planned yet."""
-        self.current: str | None = None
-        self.share = 0.0
-        self.running: Cell | None = None
+        self.running: dict[str, Running] = {}
+        """The cells that run now, by their ids, the latest last."""
+        self.most = 1
+        """How many have run at once so far."""
 
     def start(self, plan: Plan) -> None:
         """These cells are to run."""
@@ -51,88 +80,92 @@ class Pace:
     def cell(self, cell: Cell) -> None:
         """A cell starts."""
         self._begun(cell)
-        self.running, self.cell_began = cell, self.now()
-        self._enter(STARTING)
+        self.running[cell.id] = Running(cell, self.now(), self.now())
+        self.most = max(self.most, len(self.running))
 
-    def ready(self) -> None:
+    def latest(self, cell: Cell | None = None) -> Running | None:
+        """The cell as it runs; without one, the one that began last; None where it does not run."""
+        if cell:
+            return self.running.get(cell.id)
+        return next(reversed(self.running.values()), None)
+
+    def ready(self, cell: Cell | None = None) -> None:
         """What only the first cell waits for is over: no later one has to be expected to."""
-        self._enter(STARTING)
+        if one := self.latest(cell):
+            one.enter(STARTING, self.now())
 
-    def phase(self, name: str) -> None:
+    def phase(self, name: str, cell: Cell | None = None) -> None:
         """A phase starts, and the one before it has ended."""
-        self._leave()
-        self._enter(name)
+        if one := self.latest(cell):
+            self._leave(one)
+            one.enter(name, self.now())
 
-    def progress(self, share: float) -> None:
-        """So much of the running phase is done, from 0 to 1."""
-        self.share = share
-
-    def record(self, record: Record) -> None:
-        """The cell has ended, or will not run."""
+    def record(self, record: Record) -> float | None:
+        """The cell has ended, or will not run; the seconds that it took, if it ran."""
         self._begun(record.cell)
+        one = self.running.pop(record.cell.id, None)
+        if one is None:
+            return None
         if record.status == "ok":
-            self._leave()
-        self.current = None
+            self._leave(one)
+        return self.spent(one)
 
-    def spent(self) -> float:
-        """Seconds since the running cell started."""
-        return self.now() - self.cell_began
+    def spent(self, one: Running) -> float:
+        """Seconds since the cell started."""
+        return self.now() - one.began
 
-    def phase_spent(self) -> float:
-        """Seconds since the running phase started."""
-        return self.now() - self.phase_began
+    def phase_spent(self, one: Running) -> float:
+        """Seconds since its phase started."""
+        return self.now() - one.phase_began
 
-    def cell_left(self) -> float | None:
-        """Seconds that the running cell will take yet; None where nobody can tell."""
-        if self.current is None or self.running is None:
-            return 0.0
-        whole = self._expected(self.current, self.running)
-        later = ORDER[ORDER.index(self.current) + 1 :]
-        rest = _sum([self._expected(phase, self.running) for phase in later])
-        return (
-            None if whole is None or rest is None else max(0.0, whole - self.phase_spent()) + rest
-        )
+    def cell_left(self, one: Running) -> float | None:
+        """Seconds that the cell will take yet; None where nobody can tell."""
+        whole = self._expected(one.phase, one.cell)
+        later = ORDER[ORDER.index(one.phase) + 1 :]
+        rest = _sum([self._expected(phase, one.cell) for phase in later])
+        if whole is None or rest is None:
+            return None
+        return max(0.0, whole - self.phase_spent(one)) + rest
 
-    def share_of_cell(self) -> float:
-        """How much of the running cell's time is over; 0 where nobody can tell."""
-        left = self.cell_left()
-        spent = 0.0 if self.current is None else self.spent()
-        return spent / (spent + left) if left is not None and spent else 0.0
+    def share_of_cells(self) -> float:
+        """How much of the running cells' time is over, each counted as 1; 0 where none can tell."""
+        return sum(map(self._share, self.running.values()))
 
     def left(self) -> float | None:
         """Seconds that all cells will take yet; None where nobody can tell."""
         cells = [
             _sum([self._expected(phase, cell) for phase in ORDER]) for cell in self.waiting.values()
         ]
-        tried = next((c for c in (*self.waiting.values(), self.running) if c and c.tuning), None)
+        known = [*self.waiting.values(), *(one.cell for one in self.running.values())]
+        tried = next((c for c in known if c.tuning), None)
         if tried:
             whole = _sum([self._expected(phase, tried) for phase in ORDER])
             cells += [whole] * self.to_come
-        return _sum([self.cell_left(), *cells])
+        whole = _sum([*map(self.cell_left, self.running.values()), *cells])
+        return None if whole is None else whole / self.most
+
+    def _share(self, one: Running) -> float:
+        left, spent = self.cell_left(one), self.spent(one)
+        return spent / (spent + left) if left is not None and spent else 0.0
 
     def _begun(self, cell: Cell) -> None:
         self.waiting.pop(cell.id, None)
         self.over.add(cell.id)
 
-    def _enter(self, phase: str) -> None:
-        self.current, self.phase_began, self.share = phase, self.now(), 0.0
-
-    def _leave(self) -> None:
-        if self.current and self.running and self.current not in _passed_over(self.running):
-            name = _alike(self.current, self.running)
-            self.taken.setdefault(name, []).append(self.phase_spent())
+    def _leave(self, one: Running) -> None:
+        if one.phase not in _passed_over(one.cell):
+            name = _alike(one.phase, one.cell)
+            self.taken.setdefault(name, []).append(self.phase_spent(one))
 
     def _expected(self, phase: str, cell: Cell) -> float | None:
         if phase in _passed_over(cell):
             return 0.0
         alike = _alike(phase, cell)
-        if self.share > 0 and alike == self._now_in():
-            return self.phase_spent() / self.share
-        earlier = self.taken.get(alike) or self.taken.get(phase)
-        return fmean(earlier) if earlier else None if phase in LONG else 0.0
-
-    def _now_in(self) -> str:
-        return _alike(self.current, self.running) if self.current and self.running else ""
+        for one in self.running.values():
+            if one.share > 0 and alike == _alike(one.phase, one.cell):
+                return self.phase_spent(one) / one.share
+        known = self.taken.get(alike) or self.taken.get(phase)
+        return fmean(known) if known else None if phase in LONG else 0.0
 
 
 def _passed_over(cell: Cell) -> tuple[str, ...]:
@@ -147,9 +180,9 @@ def _alike(phase: str, cell: Cell) -> str:
     return f"{phase} within a budget" if cell.fit and phase == "train" else phase
 
 
-def _sum(seconds: list[float | None]) -> float | None:
-    known = [p for p in seconds if p is not None]
-    return sum(known) if len(known) == len(seconds) else None
+def _sum(parts: list[float | None]) -> float | None:
+    known = [p for p in parts if p is not None]
+    return sum(known) if len(known) == len(parts) else None
 
 
 SMOOTHING = 0.8
@@ -160,7 +193,7 @@ NAME_WIDTH = 27
 
 
 class Progress:
-    """How far a comparison is: the running cell, its phase and latest figures, and what is done."""
+    """How far a comparison is: the cells that run, and how many are done."""
 
     def __init__(self) -> None:
         self.pace = Pace()
@@ -170,16 +203,10 @@ class Progress:
         """How many seeds the results have: if several, each line names its own."""
         self.longest = 0
         """Characters of the longest composition up to a bound, so that lines stand in columns."""
-        self.running: Cell | None = None
-        self.phase = STARTING
-        self.count: tuple[int, int] | None = None
-        """Steps or examples done in this phase, and of how many."""
         self.interrupted = False
         self.predicting = False
         self.kept: Counter[str] = Counter()
         """How many cells kept a result of an earlier run that is not a good one, by status."""
-        self.figures = ""
-        self.speed = 0.0
 
     def start(self, plan: Plan) -> None:
         """The plan is made."""
@@ -195,37 +222,38 @@ class Progress:
 
     def cell(self, cell: Cell) -> None:
         """A cell starts."""
-        self.running = cell
         self.predicting = False
         self.pace.cell(cell)
-        self._enter(STARTING)
 
-    def event(self, event: Event) -> None:
-        """The worker says something."""
+    def event(self, event: Event, cell: Cell | None = None) -> None:
+        """The worker of a cell says something; of the latest, where none is named."""
+        one = self.pace.latest(cell)
         match event:
             case PhaseBegun():
-                self.pace.phase(event.phase)
-                self._enter(event.phase)
-            case StepTaken():
-                self._step(event)
-            case Generated():
-                self._count(event.done, event.total)
-            case SizeTried():
-                self.figures = f"trying {event.size:,}"
+                self.pace.phase(event.phase, cell)
+            case StepTaken() if one:
+                speed = SMOOTHING * (one.speed or event.tokens_per_second)
+                one.speed = speed + (1 - SMOOTHING) * event.tokens_per_second
+                memory = "" if event.memory_bytes is None else f"  {size(event.memory_bytes)}"
+                one.figures = f"{one.speed:,.0f} tok/s{memory}"
+                one.count = event.step, event.steps
+            case Generated() if one:
+                one.count = event.done, event.total
+            case SizeTried() if one:
+                one.figures = f"trying {event.size:,}"
             case Ready():
-                self.pace.ready()
+                self.pace.ready(cell)
             case Predicting():
                 self.predicting = True
             case Interrupted():
                 self.interrupted = True
 
-    def record(self, record: Record, kept: bool) -> None:
-        """A cell has its record; `kept` if it had it before."""
+    def record(self, record: Record, kept: bool) -> float | None:
+        """A cell has its record; `kept` if it had it before. The seconds it took, if it ran."""
         self.done += 1
         if kept and record.status not in ("ok", "skipped") and not record.cell.tuning:
             self.kept[record.status] += 1
-        self.running = None
-        self.pace.record(record)
+        return self.pace.record(record)
 
     def seed(self, cell: Cell) -> str:
         """`  seed 1`, where results have several."""
@@ -234,21 +262,3 @@ class Progress:
     def number(self, number: int) -> str:
         """`[ 3/12]`."""
         return f"[{number:>{len(str(self.total))}}/{self.total}]"
-
-    def share(self) -> float:
-        """How much of the running phase is done."""
-        return self.count[0] / max(1, self.count[1]) if self.count else 0.0
-
-    def _enter(self, phase: str) -> None:
-        self.phase, self.count, self.figures, self.speed = phase, None, "", 0.0
-
-    def _step(self, event: StepTaken) -> None:
-        speed = event.tokens_per_second
-        self.speed = SMOOTHING * (self.speed or speed) + (1 - SMOOTHING) * speed
-        memory = "" if event.memory_bytes is None else f"  {size(event.memory_bytes)}"
-        self.figures = f"{self.speed:,.0f} tok/s{memory}"
-        self._count(event.step, event.steps)
-
-    def _count(self, done: int, total: int) -> None:
-        self.count = done, total
-        self.pace.progress(self.share())
