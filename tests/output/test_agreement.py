@@ -18,7 +18,7 @@ from llmbench.output.brief import brief
 from llmbench.output.brief_markdown import markdown
 from llmbench.output.html.render import render
 from llmbench.output.latex import escape, latex
-from llmbench.output.methods import figures
+from llmbench.output.methods import shown_figures
 from llmbench.output.terminal.tables import table
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Record
@@ -55,7 +55,7 @@ def comparisons(draw: st.DrawFn) -> Comparison:
 def test_every_output_gives_the_same_figures(held: Comparison) -> None:
     standing = stand(held)
     wanted = [*([standing.score.id] if standing.score else []), *MAIN]
-    known = {figure.id: figure for figure in figures(standing)}
+    known = {figure.id: figure for figure in shown_figures(standing)}
     rows = summary.rows(standing)
     of_csv = list(csv.DictReader(io.StringIO(summary.csv(held))))
     assert json.loads(summary.json(held)) == json.loads(json.dumps(rows))
