@@ -81,7 +81,7 @@ class BusyError(UserError):
     """A directory or a GPU that somebody else uses."""
 
 
-def words(error: BaseException) -> str:
+def message(error: BaseException) -> str:
     """What an error says; nothing where it cannot even say that, as those of others may."""
     try:
         return str(error)

@@ -11,14 +11,14 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from llmbench import plugin
-from llmbench.config import rate as rates
+from llmbench.config import rate
 from llmbench.config.composition import Composition
 from llmbench.config.config import Config
 from llmbench.config.rate import Rate
 from llmbench.config.setup import Setup
 from llmbench.errors import ConfigError
 from llmbench.machine import Environment
-from llmbench.plugin import code as source
+from llmbench.plugin import code
 from llmbench.plugin.blame import blamed, sentence
 from llmbench.plugin.metric import Metric, Named
 from llmbench.record.comparison import Plan, Planned
@@ -45,8 +45,8 @@ def make(
     fitted = [(c, seeds[0], budget) for c, budget in setup.fitted]
     planned = []
     for composition, seed, fit in (*equal, *fitted):
-        rate = rates.of(setup, composition, tuned or {}) if composition.trains else None
-        cell = make_cell(setup, composition, seed, model, data, fit, rate)
+        chosen = rate.of(setup, composition, tuned or {}) if composition.trains else None
+        cell = make_cell(setup, composition, seed, model, data, fit, chosen)
         planned.append(outlined(setup, composition, cell))
     return Plan(cells=tuple(planned), repeats=int(setup.repeats))
 
@@ -100,7 +100,7 @@ def make_cell(
         "eval_data": data.evaluate,
         "validation_data": data.validation,
         "metrics": config.metrics,
-        "code": code(config),
+        "code": code_digests(config),
         "seed": seed,
         "settings": settings,
         "declared": difference(config.settings, settings),
@@ -126,20 +126,20 @@ def _name(composition: str, fit: Budget | None, tried: Rate | None) -> str:
     return name if fit is None else f"{name}.{slug(fit.name)}"
 
 
-def code(config: Config) -> dict[str, str]:
+def code_digests(config: Config) -> dict[str, str]:
     """What decides what the task and the metrics do, beyond what they are called."""
     registry = plugin.registry()
     task = registry.tasks.entries[config.task]
     digests = {
         f"task {config.task}": task.source.distribution,
         "prompt": digest(task.item.template.encode()),
-        f"code of task {config.task}": source.digest(task.item),
+        f"code of task {config.task}": code.digest(task.item),
     }
     for name in config.metrics:
         asked = Named.read(name)
         entry = registry.metrics.entries[asked.id]
         digests[f"metric {asked.id}"] = entry.source.distribution
-        digests[f"code of metric {asked.id}"] = source.digest(entry.item)
+        digests[f"code of metric {asked.id}"] = code.digest(entry.item)
         digests |= {f"version of {package}": number for package, number in versions(entry.item)}
         if asked.argument and entry.item.local_code(asked.argument):
             digests[f"script of {name}"] = digest(script(asked.argument))
@@ -181,7 +181,7 @@ def member(strategy: Any) -> Member:
         group=strategy.group,
         bundle=tuple(map(str, strategy.bundle)),
         also_claims=tuple(sorted(strategy.also_claims)),
-        code=source.digest(strategy),
+        code=code.digest(strategy),
         starts_elsewhere=_elsewhere(strategy) or "",
     )
 

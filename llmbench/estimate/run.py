@@ -22,7 +22,7 @@ from llmbench.machine import usable_cpus
 from llmbench.record.comparison import Planned
 from llmbench.record.events import Estimated, Event, Say
 from llmbench.record.record import Cell, DataRef, DataRefs
-from llmbench.source import model as source
+from llmbench.source import model
 from llmbench.source.digest import model_ref
 from llmbench.workers.job import Estimate, EstimateJob
 from llmbench.workers.launch import Workers, make_workers
@@ -45,11 +45,11 @@ def set_up(layers: Sequence[Layer], gpu_name: str | None) -> Setup:
 
 def run(setup: Setup, listen: Say) -> Forecast:
     """Predict every composition. Raises KeyboardInterrupt where the user ends it."""
-    fetched = source.fetch(setup.source, needs_tokenizer=False)
-    model = model_ref(replace(fetched, weights=setup.config.weights))
+    fetched = model.fetch(setup.source, needs_tokenizer=False)
+    reference = model_ref(replace(fetched, weights=setup.config.weights))
     one_seed = setup.config.model_copy(update={"seeds": 1, "fit": None})
     setup = replace(setup, resolved=setup.resolved.model_copy(update={"config": one_seed}))
-    cells = plan.make(setup, model, DataRefs(NO_DATA, NO_DATA)).cells
+    cells = plan.make(setup, reference, DataRefs(NO_DATA, NO_DATA)).cells
     estimates = simulate(setup, fetched.weights_location, cells, listen)
     rows = rows_of(setup, cells, estimates)
     added = ways_out(setup, rows)

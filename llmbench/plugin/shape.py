@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from llmbench import redact
-from llmbench.errors import PluginError, words
+from llmbench.errors import PluginError, message
 from llmbench.plugin.exporter import Exporter
 from llmbench.plugin.launcher import Launcher
 from llmbench.plugin.metric import Metric
@@ -186,7 +186,7 @@ def _shown(item: Any) -> str:
 
 def reason(error: BaseException) -> str:
     """What a plugin did wrong, in one line."""
-    lines = [line.strip() for line in words(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in message(error).splitlines() if line.strip()]
     if isinstance(error, pluggy.PluginValidationError) and lines:
         # Of several lines the last says what is wrong, and then in which file.
         sentence = redact.text(lines[-1].partition(" in plugin ")[0])

@@ -21,11 +21,10 @@ from llmbench.record.comparison import Comparison, Header, Plan, Planned
 from llmbench.record.events import Listener, Notice, Stopped
 from llmbench.record.record import Record
 from llmbench.redact import log
-from llmbench.run import inputs as feed
-from llmbench.run import lanes, lock
+from llmbench.run import inputs, lanes, lock
 from llmbench.run.cell import Bench
 from llmbench.run.tuning import Tuning
-from llmbench.source import model as source
+from llmbench.source import model
 from llmbench.source.digest import model_ref
 from llmbench.storage.export import Written, export
 from llmbench.storage.read import read_record
@@ -53,16 +52,16 @@ def run(setup: Setup, command: str, listener: Listener) -> Finished:
     """
     rate.to_tune(setup)  # refuses what cannot be before anything is read
     lanes.check(setup, gpu_facts())
-    with ExitStack() as held:
-        interruption = held.enter_context(Interruption(listener.event))
-        held.enter_context(lock.device(setup, listener.event))
+    with ExitStack() as resources:
+        interruption = resources.enter_context(Interruption(listener.event))
+        resources.enter_context(lock.device(setup, listener.event))
         seen = (*lock.check(setup), *lanes.notices(setup))
         with ExitStack() as started:
             workers = [
                 started.enter_context(closing(make_workers(setup.config.launcher)))
                 for _ in range(setup.config.jobs)
             ]
-            bench = prepared(setup, workers[0], listener, held)
+            bench = prepared(setup, workers[0], listener, resources)
             gpus = lanes.visible(setup, gpu_facts())
             benches = [
                 replace(bench, workers=w, visible_gpus=g)
@@ -78,17 +77,17 @@ def run(setup: Setup, command: str, listener: Listener) -> Finished:
         return Finished(comparison, bench.store.root, written, interruption.asked)
 
 
-def prepared(setup: Setup, workers: Workers, listener: Listener, held: ExitStack) -> Bench:
-    """Fetch the model, read the data and lay out the directory, which `held` then keeps locked."""
-    fetched = source.fetch(setup.source, needs_tokenizer=setup.has_text)
-    inputs, model = feed.read(setup), model_ref(fetched)
+def prepared(setup: Setup, workers: Workers, listener: Listener, resources: ExitStack) -> Bench:
+    """Fetch the model, read the data and lay out the directory, which `resources` keeps locked."""
+    fetched = model.fetch(setup.source, needs_tokenizer=setup.has_text)
+    chosen, reference = inputs.read(setup), model_ref(fetched)
     store = Store(Path(setup.config.output) if setup.config.output else default_output(setup))
     store.create_root()
-    held.enter_context(lock.directory(store.root, setup.config.wait, listener.event))
+    resources.enter_context(lock.directory(store.root, setup.config.wait, listener.event))
     store.create()
     recover(store)
-    feed.write(inputs, store)
-    return Bench(setup, fetched, model, inputs, store, workers, listener)
+    inputs.write(chosen, store)
+    return Bench(setup, fetched, reference, chosen, store, workers, listener)
 
 
 def default_output(setup: Setup) -> Path:
@@ -144,7 +143,7 @@ def cleared(store: Store) -> Iterator[None]:
 
 def header(bench: Bench, command: str, seen: tuple[str, ...]) -> Header:
     """What `comparison.json` says before there is a plan; `seen` are notices of the machine."""
-    setup, inputs = bench.setup, bench.inputs
+    setup, chosen = bench.setup, bench.inputs
     return Header(
         name=bench.store.root.name,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -153,9 +152,9 @@ def header(bench: Bench, command: str, seen: tuple[str, ...]) -> Header:
         origins=setup.resolved.origins,
         environment=setup.environment,
         plan=Plan(cells=()),
-        data_fields=inputs.train.fields if inputs.train else {},
+        data_fields=chosen.train.fields if chosen.train else {},
         notices=(*notices(setup), *seen),
-        warnings=feed.notices(inputs),
+        warnings=inputs.notices(chosen),
     )
 
 

@@ -10,8 +10,7 @@ from llmbench.config.setup import Setup
 from llmbench.errors import DataError
 from llmbench.files import write_text
 from llmbench.record.record import DataRef, DataRefs
-from llmbench.source import data as dataset
-from llmbench.source import leak
+from llmbench.source import data, leak
 from llmbench.source.data import Data
 from llmbench.storage.store import Store
 
@@ -49,19 +48,19 @@ def read(setup: Setup) -> Inputs:
         evaluates_on = str(task.eval_file) if task.eval_file else None
     if trains_on is None:
         raise DataError(f"'{task.id}' has no data of its own to train on: give --data.")
-    train = dataset.read(trains_on, task, *fields)
+    train = data.read(trains_on, task, *fields)
     if evaluates_on is None:
         raise DataError("Evaluation needs data that are not trained on: give --eval-data.")
-    evaluate = dataset.read(evaluates_on, task, *fields)
+    evaluate = data.read(evaluates_on, task, *fields)
     train, validation = validated(setup, train, evaluate)
     if config.tune and validation is None:
         raise DataError(
             f"'{train.name}' has too few examples to hold some out for --tune: give "
             "--validation-data, or more examples."
         )
-    evaluate = dataset.sample(evaluate, settings.eval_examples)
+    evaluate = data.sample(evaluate, settings.eval_examples)
     shared = leak.in_both(evaluate.examples, train.examples)
-    train = dataset.sample(train, POOL * needed)
+    train = data.sample(train, POOL * needed)
     refs = DataRefs(train.ref, evaluate.ref, validation.ref if validation else None)
     return Inputs(train, evaluate, refs, validation, shared)
 
@@ -70,24 +69,24 @@ def validated(setup: Setup, train: Data, evaluate: Data) -> tuple[Data, Data | N
     """What is left to train on, and what to validate on: what was given, or some of the former."""
     config, most = setup.config, setup.config.settings.validation_examples
     if config.validation_data is None:
-        return dataset.hold_out(train, evaluate, most)
+        return data.hold_out(train, evaluate, most)
     task = plugin.registry().tasks.get(config.task)
-    given = dataset.read(config.validation_data, task, config.input_field, config.target_field)
-    apart = dataset.without(given, (train, evaluate))
+    wanted = data.read(config.validation_data, task, config.input_field, config.target_field)
+    apart = data.without(wanted, (train, evaluate))
     if not apart.examples:
         raise DataError(
-            f"Every example of '{given.name}' is trained on or evaluated as well: give "
+            f"Every example of '{wanted.name}' is trained on or evaluated as well: give "
             "--validation-data others, or leave it out to have some of --data held out."
         )
-    return train, dataset.sample(apart, most) if most else None
+    return train, data.sample(apart, most) if most else None
 
 
 def write(inputs: Inputs, store: Store) -> None:
     """Keep what the cells are fed beside their records."""
-    held = {"train": inputs.train, "eval": inputs.evaluate, "validation": inputs.validation}
-    for name, data in held.items():
-        if data:
-            write_text(store.data / f"{name}.jsonl", dataset.lines(data.examples))
+    sets = {"train": inputs.train, "eval": inputs.evaluate, "validation": inputs.validation}
+    for name, examples_of in sets.items():
+        if examples_of:
+            write_text(store.data / f"{name}.jsonl", data.lines(examples_of.examples))
 
 
 def notices(inputs: Inputs) -> tuple[str, ...]:

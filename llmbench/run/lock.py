@@ -185,7 +185,7 @@ def crowd(gpu: GpuFacts) -> str | None:
     """`2 other processes hold 12.0 GiB of the GPU 'NVIDIA H200'`; None where none is seen."""
     if not gpu.processes:
         return None
-    count, known = len(gpu.processes), [held for held in gpu.processes if held is not None]
+    count, known = len(gpu.processes), [used for used in gpu.processes if used is not None]
     one = count == 1
     what = f"{size(sum(known))} of the GPU" if known else "an unknown part of the GPU"
     return f"{count} other process{'' if one else 'es'} hold{'s' * one} {what} '{gpu.name}'"

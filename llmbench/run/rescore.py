@@ -32,19 +32,19 @@ def rescore(root: Path, names: Sequence[str], trust: Trust, listen: Say) -> Writ
     metrics = {name: metric(name) for name in names}
     store = Store(root)
     comparison = store.read()
-    for name, made in metrics.items():
-        _refuse(name, made, comparison.records)
+    for name, chosen in metrics.items():
+        _refuse(name, chosen, comparison.records)
     if not any(r.examples for r in comparison.records):
         raise ConfigError(f"'{root}' keeps no predictions: there is nothing to score.")
     with lock.directory(root, False, listen):
         rescored = {r.cell.id: scored(r, metrics) for r in store.latest() if r.examples}
         for record in rescored.values():
             store.rewrite(record)
-        told = (
+        notice = (
             f"Scored again from kept predictions with llmbench {__version__}: {', '.join(names)}."
         )
         header = store.read_header()
-        notices = dict.fromkeys([*header.notices, told])
+        notices = dict.fromkeys([*header.notices, notice])
         store.write_header(header.model_copy(update={"notices": tuple(notices)}))
         return export(store.read(), root)
 

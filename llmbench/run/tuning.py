@@ -43,9 +43,9 @@ class Tuning:
             name: first(declared) for name, declared in self._untried().items()
         }
         if not rates:
-            found = {c.id: self._search(c) for c in self.arithmetics}
-            more = unfinished(found, self.setup.config.tries)
-            rates = {n: [r] for n in more if (r := found[n].next()) is not None}
+            searches_of = {c.id: self._search(c) for c in self.arithmetics}
+            more = unfinished(searches_of, self.setup.config.tries)
+            rates = {n: [r] for n in more if (r := searches_of[n].next()) is not None}
         tries = []
         for arithmetic in self.arithmetics:
             if arithmetic.id in rates:
@@ -62,8 +62,8 @@ class Tuning:
 
     def chosen(self) -> dict[str, float]:
         """The best rate of each arithmetic that could be searched to its end."""
-        found = (self._search(c) for c in self.arithmetics)
-        return {s.arithmetic: s.best.rate for s in found if s.best and not s.broken}
+        searches_done = (self._search(c) for c in self.arithmetics)
+        return {s.arithmetic: s.best.rate for s in searches_done if s.best and not s.broken}
 
     def _untried(self) -> dict[str, float]:
         """The declared rates of arithmetics of which nothing is planned."""
@@ -87,8 +87,8 @@ class Tuning:
     def _search(self, wanted: Composition) -> Search:
         # By the cells' ids: what a record calls its arithmetic is redacted.
         ids = (p.cell.id for p in self.cells if p.cell.arithmetic == wanted.id)
-        held = (self.store.record(i) for i in ids)
-        return search(wanted.id, [record for record in held if record])
+        records = (self.store.record(i) for i in ids)
+        return search(wanted.id, [record for record in records if record])
 
     def _tried_with(self, arithmetic: Composition, foresee: Callable[[], Foresight]) -> Composition:
         """What an arithmetic is tried with: itself, unless it is not planned or will not fit.

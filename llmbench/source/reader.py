@@ -21,7 +21,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from llmbench.errors import DataError, words
+from llmbench.errors import DataError, message
 from llmbench.text import listed, plural
 
 Row = dict[str, Any]
@@ -130,7 +130,7 @@ def _bytes(file: Path) -> bytes:
             return COMPRESSED[suffix](content)
         return _unzipped(file, content) if suffix == ".zip" else content
     except (OSError, EOFError, ValueError, lzma.LZMAError, zipfile.BadZipFile) as error:
-        why = getattr(error, "strerror", None) or words(error) or type(error).__name__
+        why = getattr(error, "strerror", None) or message(error) or type(error).__name__
         raise DataError(f"'{file.name}' cannot be read: {why.rstrip('.')}.") from None
 
 
@@ -391,7 +391,7 @@ def _saved(path: Path, split: str | None) -> list[Row]:
 
 def first_line(error: BaseException) -> str:
     """The first line of what an error says."""
-    said = words(error).strip().split("\n")[0].rstrip(".")
+    said = message(error).strip().split("\n")[0].rstrip(".")
     return said or type(error).__name__
 
 

@@ -42,18 +42,18 @@ def find_peak(events: Sequence[Event], blocks: Mapping[int, int]) -> PeakMoment:
     stands there at the end.
     """
     born, before = _lives(events, blocks)
-    held = most = before
+    size_now = most = before
     moment, sizes = -1, dict[int, int]()
     for index, event in enumerate(events):
         if event.allocates:
             lasting = born.get(event.address) == index
             size = blocks[event.address] if lasting else _rounded(event.size)
             sizes[event.address] = size
-            held += size
+            size_now += size
         else:
-            held -= sizes.pop(event.address, _rounded(event.size))
-        if held > most:
-            most, moment = held, index
+            size_now -= sizes.pop(event.address, _rounded(event.size))
+        if size_now > most:
+            most, moment = size_now, index
     return PeakMoment(most, {a: size for a, size in blocks.items() if born.get(a, -1) <= moment})
 
 
@@ -64,12 +64,12 @@ def take_apart(peak: PeakMoment, owners: Mapping[str, Iterable[int]]) -> MemoryP
     what was given back before the end, are activations and the rest.
     """
     starts, counted = sorted(peak.blocks), set[int]()
-    parts = {}
+    sizes = {}
     for name, addresses in owners.items():
         mine = {s for a in addresses if (s := _start(peak.blocks, starts, a)) is not None} - counted
         counted |= mine
-        parts[name] = sum(peak.blocks[start] for start in mine)
-    return MemoryParts(**parts, activations_bytes=max(0, peak.size - sum(parts.values())))
+        sizes[name] = sum(peak.blocks[start] for start in mine)
+    return MemoryParts(**sizes, activations_bytes=max(0, peak.size - sum(sizes.values())))
 
 
 def _lives(events: Sequence[Event], blocks: Mapping[int, int]) -> tuple[dict[int, int], int]:
@@ -87,10 +87,10 @@ def _lives(events: Sequence[Event], blocks: Mapping[int, int]) -> tuple[dict[int
 
 def _start(blocks: Mapping[int, int], starts: Sequence[int], address: int) -> int | None:
     """Where the block begins that the address lies in."""
-    place = bisect_right(starts, address) - 1
-    if place < 0 or address >= starts[place] + blocks[starts[place]]:
+    index = bisect_right(starts, address) - 1
+    if index < 0 or address >= starts[index] + blocks[starts[index]]:
         return None
-    return starts[place]
+    return starts[index]
 
 
 def _rounded(size: int) -> int:
@@ -146,14 +146,14 @@ class Anatomy:
 
 def blocks(segments: Sequence[dict[str, Any]], device: int) -> dict[int, int]:
     """Address to size of every block that the allocator has given out on the device."""
-    found = {}
+    sizes = {}
     for segment in segments:
         address = segment["address"]
         for block in segment["blocks"]:  # side by side, from the segment's start
             if segment["device"] == device and block["state"] == "active_allocated":
-                found[address] = block["size"]
+                sizes[address] = block["size"]
             address += block["size"]
-    return found
+    return sizes
 
 
 def step_to_record(steps: Sequence[Sequence[Batch]], settings: Settings) -> int | None:

@@ -37,8 +37,8 @@ def count(model: nn.Module) -> Parameters:
 
 def elements(parameter: torch.Tensor) -> int:
     """Elements that a parameter stands for: bitsandbytes packs two 4-bit ones into a byte."""
-    state = getattr(parameter, "quant_state", None)
-    return int(torch.Size(state.shape).numel()) if state is not None else parameter.numel()
+    quantised = getattr(parameter, "quant_state", None)
+    return int(torch.Size(quantised.shape).numel()) if quantised is not None else parameter.numel()
 
 
 def is_packed(parameter: Any) -> bool:
@@ -104,8 +104,8 @@ def layers(model: Any) -> Named:
     ends = [m for m in model.modules() if isinstance(m, nn.Embedding)]
     ends += [end for end in (model.get_output_embeddings(),) if end is not None]
     outside = {id(p) for end in ends for p in end.parameters()}
-    held = model.named_parameters()
-    return [(n, p) for n, p in held if id(p) not in outside and (p.dim() > 1 or is_packed(p))]
+    named = model.named_parameters()
+    return [(n, p) for n, p in named if id(p) not in outside and (p.dim() > 1 or is_packed(p))]
 
 
 def kinds(named: Sequence[tuple[str, nn.Parameter]]) -> str:

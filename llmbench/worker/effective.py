@@ -99,10 +99,10 @@ def checkpoints(model: torch.nn.Module) -> bool:
     return any(m.training and getattr(m, "gradient_checkpointing", False) for m in model.modules())
 
 
-def _kind(held: torch.Tensor) -> str:
+def _kind(parameter: torch.Tensor) -> str:
     """The type of a tensor's elements; of a packed weight, that of what is packed in it."""
-    state = getattr(held, "quant_state", None)
-    return str(state.quant_type) if state is not None else _name(held.dtype)
+    quantised = getattr(parameter, "quant_state", None)
+    return str(quantised.quant_type) if quantised is not None else _name(parameter.dtype)
 
 
 def _name(dtype: torch.dtype) -> str:

@@ -131,11 +131,11 @@ class Encoder:
 
     def _look(self, example: Example) -> None:
         """Note what the data bring that the template writes as well."""
-        found = self.template.special.within("\n".join([example.content, *example.references]))
-        if found:
-            self.tally.special[example.id] = found
-        said = "\n".join([example.content, *example.references])
-        foreign = [t for t in FOREIGN.findall(said) if t not in self.template.special.known]
+        special = self.template.special.within("\n".join([example.content, *example.references]))
+        if special:
+            self.tally.special[example.id] = special
+        text = "\n".join([example.content, *example.references])
+        foreign = [t for t in FOREIGN.findall(text) if t not in self.template.special.known]
         if foreign:
             self.tally.foreign[example.id] = foreign
         closing = self.template.closing
@@ -163,42 +163,42 @@ class Encoder:
         return text[: min(offsets[keep - 1][1], offsets[keep][0], len(text) - 1)]
 
 
-def remarks(found: Tally, settings: Settings, examples: int, role: str) -> Iterator[str]:
+def remarks(tally: Tally, settings: Settings, examples: int, role: str) -> Iterator[str]:
     """A sentence for each thing that was found of the examples of one role."""
     of = f"of {examples} {role} examples"
-    if found.cut:
+    if tally.cut:
         yield (
-            f"{len(found.cut)} {of} lost the end of their input, to fit {settings.seq_len} tokens "
+            f"{len(tally.cut)} {of} lost the end of their input, to fit {settings.seq_len} tokens "
             "(--seq-len)."
         )
-    if found.cut_targets:
+    if tally.cut_targets:
         so = ": they teach no end" if role == "training" else ""
         yield (
-            f"{len(found.cut_targets)} {of} lost the end of their target, which does not fit "
+            f"{len(tally.cut_targets)} {of} lost the end of their target, which does not fit "
             f"{settings.seq_len} tokens{so}. Raise --seq-len."
         )
-    if found.framed:
+    if tally.framed:
         yield (
-            f"{len(found.framed)} {of} bring a token that starts or ends a text, which is not "
+            f"{len(tally.framed)} {of} bring a token that starts or ends a text, which is not "
             "written twice."
         )
-    if found.formatted:
+    if tally.formatted:
         yield (
-            f"{len(found.formatted)} {of} are written in a chat template already, which is put "
+            f"{len(tally.formatted)} {of} are written in a chat template already, which is put "
             "around them once more: --template plain --special-tokens tokens takes them as they "
             "are."
         )
-    if found.foreign:
+    if tally.foreign:
         yield (
-            f"{len(found.foreign)} {of} hold tokens of another model's template "
-            f"({_named(found.foreign)}), which are text to this one: take them out of the data."
+            f"{len(tally.foreign)} {of} hold tokens of another model's template "
+            f"({_named(tally.foreign)}), which are text to this one: take them out of the data."
         )
-    if found.special and settings.special_tokens == "text":
+    if tally.special and settings.special_tokens == "text":
         yield (
-            f"{len(found.special)} {of} hold special tokens ({_named(found.special)}), which are "
+            f"{len(tally.special)} {of} hold special tokens ({_named(tally.special)}), which are "
             "read as text: --special-tokens tokens has them read as tokens."
         )
 
 
 def _named(tokens: Mapping[str, Sequence[str]]) -> str:
-    return listed(list(dict.fromkeys(t for held in tokens.values() for t in held)))
+    return listed(list(dict.fromkeys(t for names in tokens.values() for t in names)))

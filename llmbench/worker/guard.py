@@ -88,8 +88,8 @@ class Watched(Probe):
         assert self._probe
         try:
             with blamed("probe", self.id, f"leaving {phase}"):
-                found = mapping(self._probe.leave(phase))
-                return {str(k): _figure(v) for k, v in found.items()}
+                figures = mapping(self._probe.leave(phase))
+                return {str(k): _figure(v) for k, v in figures.items()}
         except Exception as error:
             self._problem = error
             return {}

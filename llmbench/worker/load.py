@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers.utils import logging
 
-from llmbench.errors import PluginError, words
+from llmbench.errors import PluginError, message
 from llmbench.machine import Environment
 from llmbench.plugin.blame import blamed
 from llmbench.plugin.strategy import CannotRun, Strategy
@@ -141,10 +141,10 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except (ValueError, ImportError) as error:
-        found = NO_KERNEL.search(words(error))
-        if found is None:
+        match = NO_KERNEL.search(message(error))
+        if match is None:
             raise
-        raise CannotRun(f"{found[1]} has no attention that such a kernel could compute.") from error
+        raise CannotRun(f"{match[1]} has no attention that such a kernel could compute.") from error
 
 
 def load_kwargs(

@@ -61,8 +61,8 @@ class Gpu:
     def process_bytes(self) -> int | None:
         """What this process holds; None where NVML does not show it, as in many containers."""
         own = os.getpid()
-        held = [p.usedGpuMemory for p in self._processes() if p.pid == own]
-        return int(held[0]) if held and held[0] is not None else None
+        used = [p.usedGpuMemory for p in self._processes() if p.pid == own]
+        return int(used[0]) if used and used[0] is not None else None
 
     def look(self) -> Look:
         """What the GPU is like now."""
@@ -102,11 +102,11 @@ class Readings:
     def sample(self) -> None:
         """Take a reading."""
         before = self._reserved()
-        held = self._gpu.process_bytes()
-        if held is not None:
-            self.process_bytes = max(self.process_bytes or 0, held)
+        used = self._gpu.process_bytes()
+        if used is not None:
+            self.process_bytes = max(self.process_bytes or 0, used)
             if self._reserved() == before:  # else the two are not of the same moment
-                self.outside_bytes = max(self.outside_bytes or 0, held - before)
+                self.outside_bytes = max(self.outside_bytes or 0, used - before)
         self._looks.append(self._gpu.look())
 
     def conditions(self) -> Conditions:

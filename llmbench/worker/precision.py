@@ -14,8 +14,8 @@ from llmbench.record.precision import Numerics
 
 def dtype(name: str) -> torch.dtype:
     """Torch's type of that name."""
-    found: torch.dtype = getattr(torch, name)
-    return found
+    kind: torch.dtype = getattr(torch, name)
+    return kind
 
 
 def begin(numerics: Numerics) -> None:

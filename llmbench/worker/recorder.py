@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from llmbench import redact
-from llmbench.errors import UserError, words
+from llmbench.errors import UserError, message
 from llmbench.files import write_text
 from llmbench.plugin.probe import Probe
 from llmbench.plugin.strategy import CannotRun
@@ -84,14 +84,14 @@ class Recorder:
 
     def validation(self, step: int, loss: float) -> None:
         """Add a validation loss, taken after so many steps."""
-        found = Validation(
+        validation = Validation(
             step=step,
             train_seconds=sum(s.seconds for s in self._steps),
             tokens=sum(s.nonpadding_tokens for s in self._steps),
             loss=loss if math.isfinite(loss) else None,
         )
-        self.note(validation=(*self._record.validation, found))
-        self.say(LossValidated(step=step, loss=found.loss))
+        self.note(validation=(*self._record.validation, validation))
+        self.say(LossValidated(step=step, loss=validation.loss))
 
     @contextlib.contextmanager
     def phase(self, phase: Phase) -> Iterator[None]:
@@ -141,7 +141,7 @@ def outcome(error: BaseException | None) -> tuple[Status, str | None]:
     """The status that an exception means, and its reason in words."""
     if error is None:
         return "ok", None
-    text = words(error).strip() or type(error).__name__
+    text = message(error).strip() or type(error).__name__
     if isinstance(error, CannotRun):
         return "skipped", text
     if isinstance(error, Diverged):
@@ -149,7 +149,7 @@ def outcome(error: BaseException | None) -> tuple[Status, str | None]:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", "Interrupted by the user."
     if memory_error := root(error):  # of a plugin, too: what a cell needs is nobody's fault
-        return "oom", (words(memory_error).strip() or type(memory_error).__name__).split("\n")[0]
+        return "oom", (message(memory_error).strip() or type(memory_error).__name__).split("\n")[0]
     if no_room(error):
         return "interrupted", f"The disk is full: make room, and run it again ({text})."
     if NO_DETERMINISM in text:

@@ -94,14 +94,14 @@ def continued(
     options |= {"eos_token_id": list(ends)} if ends else {}
     options |= stop or {}
     least = settings.max_new_tokens if ends is None else None
-    found: dict[int, tuple[int, ...]] = {}
+    continuations: dict[int, tuple[int, ...]] = {}
     timed: list[GenerationBatch] = []
     model.eval()
     with torch.no_grad():
         for group in _groups(order, settings.eval_batch_size):
             ids, mask = padded([prompts[i] for i in group], pad, left=not paired)
             batch = {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
-            if not found:
+            if not continuations:
                 few = min(WARM_UP_TOKENS, settings.max_new_tokens)
                 model.generate(**batch, **options, max_new_tokens=few, min_new_tokens=few)
             synchronize(device)
@@ -115,7 +115,7 @@ def continued(
             new = new[:, 1 if paired else ids.shape[1] :]
             rows = [until_end(row, ends or ()) for row in new.tolist()]
             rows = [unpadded(row, pad) for row in rows] if stop else rows
-            found |= zip(group, rows, strict=True)
+            continuations |= zip(group, rows, strict=True)
             timed.append(
                 GenerationBatch(
                     seconds=seconds,
@@ -123,8 +123,8 @@ def continued(
                     decoded_tokens=new.numel(),
                 )
             )
-            on_batch(len(found))
-    ordered = tuple(found[i] for i in range(len(prompts)))
+            on_batch(len(continuations))
+    ordered = tuple(continuations[i] for i in range(len(prompts)))
     return Output(ordered, Generation(batches=tuple(timed)))
 
 

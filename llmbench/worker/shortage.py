@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 
 from llmbench import machine
-from llmbench.errors import UserError, words
+from llmbench.errors import UserError, message
 from llmbench.record.record import Shortage
 from llmbench.units import MOST_COUNT, UNITS
 
@@ -59,7 +59,7 @@ def of(error: BaseException, cuda: bool) -> Shortage | None:
     first = root(error)
     if first is None:
         return None
-    text = words(first)
+    text = message(first)
     if cuda and ("CUDA" in text or "CUBLAS" in text):
         return _on_cuda(text)
     free, total = machine.room()
@@ -86,7 +86,7 @@ def _says_so(error: BaseException) -> bool:
         return error.errno == errno.ENOMEM
     if isinstance(error, UserError) or not isinstance(error, Exception):
         return False  # a sentence of ours may quote the error that it was made of
-    return any(w in words(error) for w in NO_MEMORY)
+    return any(w in message(error) for w in NO_MEMORY)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -122,9 +122,9 @@ def _asked_of_the_driver() -> tuple[int | None, int | None]:
 
 
 def _size(pattern: re.Pattern[str], text: str) -> int | None:
-    found = pattern.search(text)
-    if found is None:
+    match = pattern.search(text)
+    if match is None:
         return None
-    unit = found["unit"].replace("bytes", "B")
+    unit = match["unit"].replace("bytes", "B")
     # A size that went wrong may be asked for with more than there can be.
-    return min(round(float(found["number"]) * UNITS[unit]), MOST_COUNT)
+    return min(round(float(match["number"]) * UNITS[unit]), MOST_COUNT)

@@ -46,13 +46,15 @@ class Special:
         """
         if not covered:
             return self._ids(text, opens)
-        parts = re.split(f"({'|'.join(covered)})", text)
+        pieces = re.split(f"({'|'.join(covered)})", text)
         ids: list[int] = []
-        for number, part in enumerate(parts):
-            if part or (opens and number == 0):
-                said = covered.get(part)
+        for number, piece in enumerate(pieces):
+            if piece or (opens and number == 0):
+                letters = covered.get(piece)
                 first = opens and number == 0
-                ids += self._ids(part, first) if said is None else self._ids(said, as_text=True)
+                ids += (
+                    self._ids(piece, first) if letters is None else self._ids(letters, as_text=True)
+                )
         return ids
 
     def _ids(self, text: str, opens: bool = False, as_text: bool = False) -> list[int]:

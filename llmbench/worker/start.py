@@ -57,18 +57,18 @@ def without_dropout(model: torch.nn.Module) -> Iterator[bool]:
 
     Modules of dropout, and rates that a module hands to a function: `attention_dropout`, say.
     """
-    held: list[tuple[torch.nn.Module, str, float]] = []
+    rates: list[tuple[torch.nn.Module, str, float]] = []
     for module in model.modules():
         for name, value in vars(module).items():
             rate = name == "p" if isinstance(module, DROPOUT) else "drop" in name
             if rate and isinstance(value, float) and value > 0:
-                held.append((module, name, value))
-    for module, name, _ in held:
+                rates.append((module, name, value))
+    for module, name, _ in rates:
         setattr(module, name, 0.0)
     try:
-        yield bool(held)
+        yield bool(rates)
     finally:
-        for module, name, value in held:
+        for module, name, value in rates:
             setattr(module, name, value)
 
 

@@ -47,14 +47,14 @@ class StochasticAdamW(torch.optim.Optimizer):
         """Step every weight that has a gradient."""
         self._steps += 1
         for group in self.param_groups:
-            held = [p for p in group["params"] if p.grad is not None]
-            states = [self._state(w) for w in held]
-            if held and held[0].is_meta:
+            weights = [p for p in group["params"] if p.grad is not None]
+            states = [self._state(w) for w in weights]
+            if weights and weights[0].is_meta:
                 continue  # a simulation: the states are all there is to see
             if self.kernel:
-                self._step_each(held, states, group)
+                self._step_each(weights, states, group)
                 continue
-            for bucket in buckets(held):
+            for bucket in buckets(weights):
                 self._step_together(bucket, group)
 
     def _step_each(
@@ -91,8 +91,8 @@ class StochasticAdamW(torch.optim.Optimizer):
             amsgrad=False,
             maximize=False,
         )
-        for held, exact in ((weights, weight), (firsts, first), (seconds, second)):
-            round_into(held, exact)
+        for tensors, exact in ((weights, weight), (firsts, first), (seconds, second)):
+            round_into(tensors, exact)
 
     def _state(self, weight: torch.Tensor) -> States:
         state: States = self.state[weight]
@@ -141,8 +141,8 @@ def flattened(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
 
 def parted(flat: torch.Tensor, like: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     """The elements in a row as tensors of these shapes."""
-    parts = flat.split([t.numel() for t in like])
-    return [part.view(t.shape) for part, t in zip(parts, like, strict=True)]
+    pieces = flat.split([t.numel() for t in like])
+    return [piece.view(t.shape) for piece, t in zip(pieces, like, strict=True)]
 
 
 def round_into(targets: Sequence[torch.Tensor], exact: torch.Tensor) -> None:

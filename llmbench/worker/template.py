@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from llmbench.errors import ModelError, words
+from llmbench.errors import ModelError, message
 from llmbench.plugin.task import Turn
 from llmbench.record import settings
 from llmbench.worker.special import Covered, Special
@@ -65,7 +65,7 @@ def choose(
     try:
         return Chat(tokenizer, read)
     except Exception as error:  # it is a program of the model's authors
-        why = (words(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        why = (message(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise ModelError(
             f"The chat template of '{model}' does not work ({why}): use --template plain."
         ) from error
@@ -73,8 +73,8 @@ def choose(
 
 def has_chat(tokenizer: Any) -> bool:
     """Whether the tokenizer brings a chat template; of several, whether one is for any use."""
-    found = getattr(tokenizer, "chat_template", None)
-    return "default" in found if isinstance(found, dict) else bool(found)
+    template = getattr(tokenizer, "chat_template", None)
+    return "default" in template if isinstance(template, dict) else bool(template)
 
 
 class Plain:
@@ -147,9 +147,9 @@ class Pair(Plain):
 def transcript(request: str, earlier: Sequence[Turn]) -> str:
     """A conversation as text, up to the answer to the request."""
     spoken = any(turn.role != "system" for turn in earlier)
-    parts = [t.text if t.role == "system" else f"{t.role.title()}: {t.text}" for t in earlier]
+    messages = [t.text if t.role == "system" else f"{t.role.title()}: {t.text}" for t in earlier]
     last = f"User: {request}\n\nAssistant:" if spoken else request
-    return "\n\n".join([*parts, last])
+    return "\n\n".join([*messages, last])
 
 
 class Chat:
@@ -167,8 +167,8 @@ class Chat:
         self.special = special or Special(tokenizer)
         self._opening = self.prompt(QUESTION)
         self.closing = self._rendered(QUESTION).partition(QUESTION)[2].strip()
-        found = self._answered(ANSWER)
-        last = found[-1] if found else None
+        answered = self._answered(ANSWER)
+        last = answered[-1] if answered else None
         self._ends_turns = last in self.special.written
         self.end: int | None = last if self._ends_turns else tokenizer.eos_token_id
 
@@ -189,9 +189,9 @@ class Chat:
         It is the same whatever was asked, and so it is looked up after a short question.
         """
         answer = reference.strip()
-        found = self._answered(answer) if self._ends_turns else None
-        if found:
-            return found
+        answered = self._answered(answer) if self._ends_turns else None
+        if answered:
+            return answered
         ids = self.special.encode(*self.special.cover(answer))
         return ids if self.end is None else [*ids, self.end]
 
@@ -230,6 +230,6 @@ class Chat:
 
 def without_system(request: str, earlier: Sequence[Turn]) -> list[Turn]:
     """The turns with what a system says at the start of what the user says first."""
-    words = [turn.text for turn in earlier if turn.role == "system"]
+    instructions = [turn.text for turn in earlier if turn.role == "system"]
     first, *others = [*(t for t in earlier if t.role != "system"), Turn("user", request)]
-    return [Turn(first.role, "\n\n".join([*words, first.text])), *others]
+    return [Turn(first.role, "\n\n".join([*instructions, first.text])), *others]

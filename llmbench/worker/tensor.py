@@ -39,13 +39,13 @@ def owned(model: nn.Module, base: Base, optimizer: torch.optim.Optimizer) -> dic
         "optimizer_bytes": [*states(optimizer), *copies(model, optimizer)],
         "weights_bytes": [*(t for p in ours for t in inside(p)), *attached(model)],
     }
-    return {name: [_address(t) for t in held] for name, held in groups.items()}
+    return {name: [_address(t) for t in tensors] for name, tensors in groups.items()}
 
 
 def gradients(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
     """The gradients of the model's parameters, or of their copies."""
-    held = (*model.parameters(), *copies(model, optimizer))
-    return [p.grad for p in held if p.grad is not None]
+    parameters = (*model.parameters(), *copies(model, optimizer))
+    return [p.grad for p in parameters if p.grad is not None]
 
 
 def copies(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
@@ -73,10 +73,10 @@ def inside(value: Any, depth: int = DEEPEST) -> Iterator[torch.Tensor]:
         return
     if isinstance(value, torch.Tensor):
         yield from _pieces(value)
-    held = value if isinstance(value, dict) else getattr(value, "__dict__", {})
+    fields = value if isinstance(value, dict) else getattr(value, "__dict__", {})
     listed = value if isinstance(value, list | tuple) else ()
-    for part in (*held.values(), *listed):
-        yield from inside(part, depth - 1)
+    for member in (*fields.values(), *listed):
+        yield from inside(member, depth - 1)
 
 
 def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:

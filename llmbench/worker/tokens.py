@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from llmbench.errors import words
+from llmbench.errors import message
 from llmbench.plugin.strategy import CannotRun
 from llmbench.record.record import ModelRef
 
@@ -18,7 +18,7 @@ def load_tokenizer(source: str, model: ModelRef) -> Any:
             source, revision=model.revision, trust_remote_code=model.remote_code
         )
     except Exception as error:  # of several libraries, and of whatever kind
-        why = (words(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        why = (message(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise CannotRun(
             f"The tokenizer of '{model.id}' cannot be loaded ({why}): copy its files again."
         ) from error

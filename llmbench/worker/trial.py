@@ -83,11 +83,11 @@ def stretch(
     )
     share = 1.0 if running.device.type == "cuda" else HOST_SHARE
     budget = int(share * cell.fit.bytes)
-    found = largest(trial.peak, budget, GRAIN[cell.fit.stretched], most)
-    if not found.size:
-        raise CannotRun(refusal(cell.fit, cell.settings, found.tried[0][1]))
-    running.recorder.note(fit=found)
-    resized = cell.model_copy(update={"settings": trial.settings(found.size)})
+    fit = largest(trial.peak, budget, GRAIN[cell.fit.stretched], most)
+    if not fit.size:
+        raise CannotRun(refusal(cell.fit, cell.settings, fit.tried[0][1]))
+    running.recorder.note(fit=fit)
+    resized = cell.model_copy(update={"settings": trial.settings(fit.size)})
     running.job = running.job.model_copy(update={"cell": resized})
 
 

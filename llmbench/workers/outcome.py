@@ -92,8 +92,8 @@ def answer_of(job: EstimateJob, outcome: Outcome) -> Answer:
     try:
         return Answer.model_validate_json(job.answer_file.read_text("utf-8"))
     except (OSError, ValueError):
-        words = last_lines(outcome.log) or death(outcome.status).reason or ""
-        last = words.splitlines()[-1].strip().rstrip(".")
+        text = last_lines(outcome.log) or death(outcome.status).reason or ""
+        last = text.splitlines()[-1].strip().rstrip(".")
         raise EstimateError(
             f"Memory could not be predicted ({last}): "
             "'llmbench doctor' says what this machine lacks."
@@ -132,12 +132,12 @@ def judged(left: Record, outcome: Outcome) -> Ending:
 
 def died(outcome: Outcome) -> Ending:
     """The end of a worker that left no finished record."""
-    ending, words = death(outcome.status), last_lines(outcome.log)
-    if ending.status == "failed" and outcome.status >= 0 and words:
-        last = words.splitlines()[-1].strip()
+    ending, text = death(outcome.status), last_lines(outcome.log)
+    if ending.status == "failed" and outcome.status >= 0 and text:
+        last = text.splitlines()[-1].strip()
         reason = f"The worker ended with exit status {outcome.status}: {last}"
         ending = replace(ending, reason=reason)
-    return replace(ending, traceback=words)
+    return replace(ending, traceback=text)
 
 
 def death(status: int) -> Ending:

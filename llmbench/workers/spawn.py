@@ -59,12 +59,12 @@ class Spawn(Launcher):
         """Start a worker for the job, and follow it to its end."""
         import subprocess
 
-        with log.open("ab") as words:  # also what it says before it writes there by itself
+        with log.open("ab") as output:  # also what it says before it writes there by itself
             self._worker = subprocess.Popen(
                 [*self.command(), str(job), str(log)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=words,
+                stderr=output,
                 env=worker_environment(),
                 start_new_session=sys.platform != "win32",
             )

@@ -10,7 +10,7 @@ from functools import cache
 import torch
 
 from llmbench import plugin
-from llmbench.errors import UserError, words
+from llmbench.errors import UserError, message
 from llmbench.files import write_text
 from llmbench.plugin.strategy import CannotRun
 from llmbench.record.events import Estimated, Say
@@ -29,15 +29,15 @@ def run(job: EstimateJob, say: Say) -> None:
     settle()
     length = lengths(job)
     known: dict[str, Estimate] = {}
-    found = {}
+    estimates = {}
     for number, cell in enumerate(job.cells):
         settings = cell.settings.model_copy(update={"seq_len": length(cell)})
         same = settings.model_dump_json() + "".join(m.model_dump_json() for m in cell.members)
         if same not in known:
             known[same] = estimate(job, cell, settings)
-        found[cell.id] = known[same]
+        estimates[cell.id] = known[same]
         say(Estimated(done=number + 1, total=len(job.cells)))
-    write_text(job.answer_file, Answer(cells=found).model_dump_json())
+    write_text(job.answer_file, Answer(cells=estimates).model_dump_json())
 
 
 def settle() -> None:
@@ -69,16 +69,16 @@ def predicted(job: EstimateJob, cell: Cell, settings: Settings) -> Estimate:
         # FLAN-T5 base on an H100: 2.9 GiB predicted where full fine-tuning took 4.3.
         return Estimate(reason="The memory of encoder-decoder models is not predicted yet")
     parts = simulation.peak(settings)
-    found = Estimate(
+    estimate_made = Estimate(
         parts=parts,
         parameters=simulation.parameters,
         base_parameters=simulation.base_parameters,
         loaded_bytes=simulation.loaded_bytes,
     )
     if job.budget_bytes is None or not cell.trains:
-        return found
+        return estimate_made
     room = Headroom(simulation, settings, parts.total_bytes, job.budget_bytes)
-    return found.model_copy(
+    return estimate_made.model_copy(
         update={
             "largest_batch_size": room.largest("batch_size", 1, MOST_SEQUENCES),
             "longest_seq_len": room.largest(
@@ -114,7 +114,7 @@ class Headroom:
 
 def why(error: Exception) -> str:
     """The error in a line; one that is written for people as it is."""
-    text = (words(error).strip() or type(error).__name__).splitlines()[0]
+    text = (message(error).strip() or type(error).__name__).splitlines()[0]
     written = isinstance(error, UserError | CannotRun)
     if written:
         return text

@@ -101,8 +101,8 @@ class Int8:
         rows = torch.empty_like(a, dtype=torch.int8)
         if not threshold:
             return rows, statistics, None
-        found = a.abs() >= threshold
-        found.any(dim=0)
+        outliers = a.abs() >= threshold
+        outliers.any(dim=0)
         return rows, statistics, a.new_empty(self.outliers.columns(a), dtype=torch.int64)
 
     def mixed_scaled_mm(
@@ -146,11 +146,11 @@ def dequantized(
 ) -> list[torch.Tensor]:
     """The whole weight in the input's type, and its scales (backends/cuda/ops.py,
     _dequant_linear_fallback); kernels for few tokens at a time hold less."""
-    held = [a.new_empty(tuple(shape))]
+    temporaries = [a.new_empty(tuple(shape))]
     scales = kwargs.get("absmax_8bit")
     if scales is not None:
-        held += [torch.empty_like(scales, dtype=torch.float32) for _ in range(2)]
-    return held
+        temporaries += [torch.empty_like(scales, dtype=torch.float32) for _ in range(2)]
+    return temporaries
 
 
 def flash_backward(
@@ -159,11 +159,11 @@ def flash_backward(
     """The query's gradient in fp32, a sum per row, and with grouped queries the gradients of keys
     and values for every head
     (aten/src/ATen/native/transformers/cuda/flash_attn/flash_api.cpp, mha_bwd)."""
-    held = [torch.empty_like(query, dtype=torch.float32)]
-    held.append(query.new_empty(query.shape[:-1], dtype=torch.float32))
+    temporaries = [torch.empty_like(query, dtype=torch.float32)]
+    temporaries.append(query.new_empty(query.shape[:-1], dtype=torch.float32))
     if key.shape[1] != query.shape[1]:
-        held += [torch.empty_like(query) for _ in range(2)]
-    return held
+        temporaries += [torch.empty_like(query) for _ in range(2)]
+    return temporaries
 
 
 def instead(int8: Int8) -> dict[str, Callable[..., Any]]:

@@ -64,12 +64,12 @@ def paging() -> Iterator[None]:
 @contextmanager
 def replaced(module: Any, name: str, value: Any) -> Iterator[None]:
     """The module with another value under the name."""
-    held = getattr(module, name)
+    original = getattr(module, name)
     setattr(module, name, value)
     try:
         yield
     finally:
-        setattr(module, name, held)
+        setattr(module, name, original)
 
 
 def _paged(*shape: int, dtype: torch.dtype = torch.float32, device: Any = None) -> torch.Tensor:

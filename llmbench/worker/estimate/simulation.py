@@ -122,9 +122,9 @@ class Simulation:
                 self._train(settings)
             else:
                 train.first_loss(self.model, self._batches(settings)[0][0])
-        found = {f"{kind}_bytes": size for kind, size in self.watch.ledger.at_peak().items()}
-        found["activations_bytes"] = found.get("activations_bytes", 0) + self._workspace_bytes
-        return MemoryParts(**{"weights_bytes": 0, **found})
+        sizes = {f"{kind}_bytes": size for kind, size in self.watch.ledger.at_peak().items()}
+        sizes["activations_bytes"] = sizes.get("activations_bytes", 0) + self._workspace_bytes
+        return MemoryParts(**{"weights_bytes": 0, **sizes})
 
     def _train(self, settings: Settings) -> None:
         with patch.paging():

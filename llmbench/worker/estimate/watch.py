@@ -80,11 +80,11 @@ class Ledger:
 
     def at_peak(self) -> Counter[Kind]:
         """Bytes that were held at the peak, by what they were for."""
-        parts: Counter[Kind] = Counter()
+        sizes: Counter[Kind] = Counter()
         for allocation in (*self._held, *self._gone):
             if allocation.held_at(self._peak_moment):
-                parts[allocation.kind] += allocation.size_bytes
-        return parts
+                sizes[allocation.kind] += allocation.size_bytes
+        return sizes
 
 
 Rule = Callable[..., Any] | None
@@ -140,8 +140,8 @@ class AllocationCount(TorchDispatchMode):
 
     def allocation(self, tensor: torch.Tensor) -> Allocation | None:
         """The entry of the tensor's storage; None where it is none of the device's."""
-        held = self._held.get(tensor.untyped_storage()._cdata)
-        return held[1] if held else None
+        entry = self._held.get(tensor.untyped_storage()._cdata)
+        return entry[1] if entry else None
 
     def mark(self, tensors: Iterable[torch.Tensor], kind: Kind) -> None:
         """Say what the tensors are for."""
