@@ -38,6 +38,7 @@ settings.load_profile("default")
 
 KINDS = (
     "exporters",
+    "fast",
     "freezing",
     "launchers",
     "metrics",

@@ -148,8 +148,9 @@ def peak_memory_kind(record: Record) -> str | None:
 
 
 def measured_steps(record: Record) -> Sequence[Step]:
-    """The steps that count for throughput: all but the burn-in."""
-    return record.steps[record.cell.settings.burn_in_steps :]
+    """The steps that count for throughput: all but the burn-in, and such as compiled code."""
+    steps = record.steps[record.cell.settings.burn_in_steps :]
+    return [s for s in steps if not s.compile_seconds]
 
 
 def timed(record: Record) -> bool:
@@ -309,6 +310,14 @@ VALIDATION_LOSS = Figure(
     lambda r: r.validation[-1].loss if r.validation else None,
     "at the end, on examples that are neither trained on nor evaluated",
 )
+COMPILE = Figure(
+    "compile_seconds",
+    "Compile",
+    "seconds",
+    "lower",
+    lambda r: r.compiled.seconds if r.compiled else None,
+    "compiling code for training, which is no part of its speed",
+)
 LOADED_LOSS = Figure(
     "loaded_loss",
     "Loss as loaded",
@@ -343,7 +352,7 @@ FIT_SIZE = Figure(
     "sequences per micro-batch, or tokens per sequence, within the budget of --fit",
 )
 """Of cells of the frontier alone."""
-AFTER_PUBLIC = (SUPERVISED, PADDED, PREDICTED, LOADED_LOSS, VALIDATION_LOSS)
+AFTER_PUBLIC = (SUPERVISED, PADDED, COMPILE, PREDICTED, LOADED_LOSS, VALIDATION_LOSS)
 """Columns behind the public ones."""
 
 

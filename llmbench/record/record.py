@@ -239,6 +239,18 @@ class Step(Frozen):
     supervised_tokens: Count
     nonpadding_tokens: Count
     padded_tokens: Annotated[Count, Field(gt=0)]
+    compile_seconds: Seconds = 0.0
+    """Of its seconds, those in which code was compiled; such a step counts for no speed."""
+
+
+class Compiled(Frozen):
+    """What was compiled in a cell that had code compiled, by torch's own count."""
+
+    seconds: Seconds
+    """What it took, within training steps and before them."""
+    graphs: Count
+    breaks: Count
+    """Places where a graph had to end, and go on after what could not be compiled."""
 
 
 class Validation(Frozen):
@@ -423,6 +435,8 @@ class Record(Frozen):
     """The class of the optimiser that ran."""
     effective: dict[str, str] = {}
     """What was in force as the worker saw it, whatever was asked for: types, kernels, padding."""
+    compiled: Compiled | None = None
+    """Of training; None where nothing was compiled."""
     predicted: MemoryParts | None = None
     """The train phase's peak as it was predicted from shapes alone before the cell ran."""
     fit: Fit | None = None

@@ -10,7 +10,7 @@ from typing import Literal
 from llmbench.analysis.standing import FULL_STATISTICS, Standing
 from llmbench.analysis.statistics.rate import CELL
 from llmbench.record.variant import Variant
-from llmbench.text import code, extent, listed, percent, plural
+from llmbench.text import code, extent, listed, percent, plural, seconds
 from llmbench.wording import phrases, predicted
 from llmbench.wording.answer import answer
 
@@ -148,7 +148,24 @@ def _speed(standing: Standing) -> Iterator[Remark]:
             f"The first {plural(burn_in, 'step')} of {steps} train but are left out of "
             f"the speed; its interval {covers}.",
         )
+    yield from _compiled(standing)
     yield from _repeats(standing)
+
+
+def _compiled(standing: Standing) -> Iterator[Remark]:
+    """Who compiled code, and for how long."""
+    for variant in standing.competing:
+        done = [r.compiled for r in variant.counted if r.compiled]
+        if done:
+            least, most = (seconds(f(c.seconds for c in done)) for f in (min, max))
+            took = least if least == most else f"{least} to {most}"
+            graphs, breaks = (max(c.graphs for c in done), max(c.breaks for c in done))
+            yield (
+                "note",
+                f"{standing.name(variant)} compiled code for {took} as it trained "
+                f"({plural(graphs, 'graph')}, {plural(breaks, 'break')}); steps that did are left "
+                "out of its speed.",
+            )
 
 
 def _repeats(standing: Standing) -> Iterator[Remark]:

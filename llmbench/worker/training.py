@@ -20,6 +20,7 @@ from llmbench.worker import (
     anatomy,
     architecture,
     batch,
+    compiled,
     effective,
     guard,
     precision,
@@ -56,10 +57,12 @@ class Witness(Observer):
         self._looked_at = min(settings.burn_in_steps, settings.steps) - 1
         self._before: list[torch.Tensor] = []
         self._number = 0
+        self._compiled = 0.0
 
     def before_step(self, number: int) -> None:
         """Have the allocator write down the step that is taken apart."""
         self._number = number
+        self._compiled = compiled.seconds()
         if number == self._recorded:
             self._anatomy.begin()
         if number == self._looked_at:
@@ -79,7 +82,8 @@ class Witness(Observer):
 
     def after_step(self, step: Step) -> None:
         """Write the step down; after the first, the optimiser has its states."""
-        self._recorder.step(step)
+        compiling = compiled.seconds() - self._compiled
+        self._recorder.step(step.model_copy(update={"compile_seconds": compiling}))
         if self._number == 0:
             self._recorder.observe(**effective.of_optimizer(self._optimizer))
             if self._meter.cuda:
@@ -188,6 +192,7 @@ def train_phase(running: Running) -> None:
     seed_everything(cell.seed)
     with quiet_collector():
         train.train(model, optimizer, batches, cell.settings, running.context, witness)
+    recorder.note(compiled=compiled.so_far())
     trial.hold_to(running)
 
 
@@ -274,7 +279,7 @@ def prove_kernel(running: Running, first: batch.Batch) -> None:
     moved = first.to(running.device)
 
     def forward() -> None:
-        with running.context():
+        with running.context(), compiled.left_out():
             train.forward_loss(model, moved)
 
     devices = [0] if running.device.type == "cuda" else []

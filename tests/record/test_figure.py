@@ -6,7 +6,15 @@ from records import GIB, cell, comparison, ended, fitted, ok, tried, validated
 from llmbench.output import csv_json
 from llmbench.record import figure
 from llmbench.record.figure import BY_ID, FIGURES
-from llmbench.record.record import Generation, GenerationBatch, Memory, ModelRef, PhaseRecord, Step
+from llmbench.record.record import (
+    Compiled,
+    Generation,
+    GenerationBatch,
+    Memory,
+    ModelRef,
+    PhaseRecord,
+    Step,
+)
 
 PUBLIC = [
     "strategy",
@@ -191,3 +199,17 @@ def test_the_last_validation_loss_and_the_time_to_quality_are_columns_behind_the
     assert lora["time_to_quality_seconds"] is qlora["time_to_quality_seconds"] is None
     assert list(full).index("validation_loss") > len(PUBLIC)
     assert list(full).index("time_to_quality_seconds") == list(full).index("validation_loss") + 1
+
+
+def test_a_step_that_compiled_code_counts_for_no_speed_and_what_it_took_is_a_figure():
+    slow = step(60, 10).model_copy(update={"compile_seconds": 59.0})
+    record = ok("lora").model_copy(
+        update={
+            "steps": (slow, slow, step(1, 10), slow, step(1, 10)),
+            "compiled": Compiled(seconds=177.0, graphs=5, breaks=0),
+        }
+    )
+    burn_in = record.cell.settings.burn_in_steps
+    assert [s.seconds for s in figure.measured_steps(record)] == [1, 1][max(0, burn_in - 3) :]
+    assert figure.COMPILE.of(record) == 177.0
+    assert figure.COMPILE.of(ok("lora")) is None

@@ -5,7 +5,7 @@ from records import ended, ok, parts, validated
 
 from llmbench import text as words
 from llmbench.record.figure import AFTER_PUBLIC, FIGURES, ranking
-from llmbench.record.record import Start
+from llmbench.record.record import Compiled, Start
 from llmbench.wording import figures as formats
 
 
@@ -43,7 +43,12 @@ def test_clock_times(value, text):
 
 @pytest.mark.parametrize("figure", [*FIGURES, *AFTER_PUBLIC], ids=lambda f: f.id)
 def test_a_measured_figure_has_text_and_an_unmeasured_one_none(figure):
-    measured = ok("lora", predicted=parts(30), start=Start(loaded=2.2))
+    measured = ok(
+        "lora",
+        predicted=parts(30),
+        start=Start(loaded=2.2),
+        compiled=Compiled(seconds=40.0, graphs=4, breaks=0),
+    )
     assert formats.figure_text(figure, validated(measured, 3.0, 2.0))
     assert formats.figure_text(figure, ended("lora", "oom", "x")) == ""
 

@@ -166,7 +166,7 @@ def _ticks(variant: Variant) -> list[tuple[float, bool]]:
     burn_in = variant.cell.settings.burn_in_steps
     every = max(1, sum(len(r.steps) for r in variant.counted) // MOST_TICKS)
     return [
-        (s.seconds, n >= burn_in)
+        (s.seconds, n >= burn_in and not s.compile_seconds)
         for r in variant.counted
         for n, s in enumerate(r.steps)
         if n % every == 0
