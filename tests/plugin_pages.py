@@ -20,6 +20,7 @@ from llmbench.testing.new import HOOKS, TRIES, files, renamed
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "plugins"
 MADE = "<!-- generated from docstrings and examples: python tests/docs.py -->\n"
+EXAMPLES = ROOT / "plugins" / "examples"
 SHIPPED = {"register_launchers": "llmbench/workers/spawn.py"}
 """An example of a hook that there is no template for."""
 
@@ -43,9 +44,29 @@ def pages() -> dict[str, str]:
     index = (
         "# The hooks of plugins\n\n"
         "How to start one: [plugins/README.md](../../plugins/README.md).\n\n"
-        "| hook | what it is for |\n| --- | --- |\n" + "".join(rows)
+        "| hook | what it is for |\n| --- | --- |\n" + "".join(rows) + "\n" + examples()
     )
     return {"README.md": MADE + index, **made}
+
+
+def examples() -> str:
+    """Every module under plugins/examples, with the first line of what it says of itself."""
+    rows = [
+        f"| [`{path.name}`](../../{path.relative_to(ROOT)}) | {told(path)} |\n"
+        for path in sorted(EXAMPLES.glob("*.py"))
+    ]
+    return (
+        "## Examples\n\n"
+        "Each is one module of at most 60 lines, which tests run. `--plugin` takes it as it is:\n"
+        "`llmbench compare --plugin plugins/examples/wsd.py --strategies full,full+wsd`.\n\n"
+        "| module | what it shows |\n| --- | --- |\n" + "".join(rows)
+    )
+
+
+def told(path: Path) -> str:
+    """The first paragraph of a module's docstring, in one line."""
+    said = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    return plain(said.partition("\n\n")[0])
 
 
 def page(hook: str) -> str:

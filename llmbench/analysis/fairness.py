@@ -108,7 +108,7 @@ def _declared(record: Record) -> Iterator[str]:
     """
     yield from record.cell.declared
     for member in record.cell.members:
-        for claim in (member.group, *member.also_claims):
+        for claim in (member.group, *member.also_claims, *member.brings):
             if claim != "quantization" or record.quantized:
                 yield claim
 

@@ -180,6 +180,7 @@ def member(strategy: Any) -> Member:
         distribution=shipped.distribution,
         group=strategy.group,
         bundle=tuple(map(str, strategy.bundle)),
+        brings=strategy.brings(),
         also_claims=tuple(sorted(strategy.also_claims)),
         code=code.digest(strategy),
         starts_elsewhere=_elsewhere(strategy) or "",

@@ -133,6 +133,7 @@ def _executed(path: Path) -> object:
 def _ask(manager: pluggy.PluginManager, module: object) -> Offers:
     """Call one plugin's hooks; what it registers counts only once all of them have worked."""
     offers: Offers = {}
+    _refuse_version(getattr(module, "LLMBENCH_HOOKS", hookspecs.VERSION))
     manager.register(module)
     try:
         manager.check_pending()  # a misspelt hook would never be called
@@ -144,6 +145,19 @@ def _ask(manager: pluggy.PluginManager, module: object) -> Offers:
     finally:
         manager.unregister(module)  # the next one is asked alone
     return offers
+
+
+def _refuse_version(made_for: object) -> None:
+    """PluginError where a plugin is made for hooks of another version than these."""
+    ours = hookspecs.VERSION
+    if not isinstance(made_for, int):
+        raise PluginError(f"its LLMBENCH_HOOKS is {made_for!r}: write the version, {ours}, there")
+    if made_for != ours:
+        older = "llmbench" if made_for > ours else "the plugin"
+        raise PluginError(
+            f"it is made for version {made_for} of the hooks, and this llmbench has {ours}: "
+            f"upgrade {older}"
+        )
 
 
 def _collector(into: list[tuple[str, Any]], kind: type) -> Callable[[Any], None]:

@@ -9,6 +9,9 @@
 The package names itself under the entry point group `llmbench`. All hooks run in the parent and
 again in every worker, so a module that holds them must import in an instant: torch and its kin
 belong inside the methods that the worker calls.
+
+A module may say which version of the hooks it was written for: `LLMBENCH_HOOKS = 1`. It is left
+out, with a sentence, where this llmbench has another.
 """
 
 from __future__ import annotations
@@ -26,6 +29,10 @@ from llmbench.plugin.strategy import Strategy
 from llmbench.plugin.task import Task
 
 hookspec = pluggy.HookspecMarker("llmbench")
+
+VERSION = 1
+"""Of the hooks and the base classes. Methods and arguments are added without a new one, since
+plugins name those that they want; it rises where a plugin that worked would not any more."""
 
 
 @hookspec

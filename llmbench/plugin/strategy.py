@@ -12,6 +12,14 @@ from llmbench.errors import CellEnded
 from llmbench.machine import Environment
 from llmbench.record.settings import Settings
 
+BRINGS = {
+    "optimizer": ("optimizer",),
+    "schedule": ("schedule",),
+    "loss": ("loss",),
+}
+"""Methods that take the place of something of the harness's, and what a strategy decides by having
+one: two in a composition may not decide the same."""
+
 
 class CannotRun(CellEnded):
     """Raised by a worker method: the cell cannot run here, and is skipped for this reason."""
@@ -52,9 +60,14 @@ class Strategy(BaseModel):
     trains: ClassVar[bool] = True
     """False for a baseline that is evaluated as it is."""
 
+    @classmethod
+    def brings(cls) -> tuple[str, ...]:
+        """Which of the methods in `BRINGS` it has. Records keep them, and the report tells."""
+        return tuple(n for n in BRINGS if getattr(cls, n) is not getattr(Strategy, n))
+
     def claims(self) -> frozenset[str]:
-        """The groups that this strategy decides: with an optimiser of its own, that as well."""
-        own = {"optimizer"} if type(self).optimizer is not Strategy.optimizer else set()
+        """The groups that this strategy decides, those of what it brings of its own included."""
+        own = {decided for name in self.brings() for decided in BRINGS[name]}
         return self.also_claims | {self.group} | own
 
     def skip(self, settings: Settings, environment: Environment) -> str | None:
@@ -92,6 +105,28 @@ class Strategy(BaseModel):
 
         `parameters` are what it steps: the model's trained weights or, as the precision has it,
         copies of them in fp32. `named` has the same by their names in the model.
+        """
+        return None
+
+    def schedule(self, step: int, settings: Settings) -> float | None:
+        """The share of the peak learning rate at a step, counted from 0. Worker.
+
+        None for what `--schedule` asks for. A method that has this decides the `schedule`.
+        """
+        return None
+
+    def loss(self, model: Any, inputs: Mapping[str, Any]) -> Any | None:
+        """The loss of a micro-batch, computed in the strategy's own way. Worker.
+
+        None for what the harness calls: `model(**inputs, use_cache=False).loss`, the mean cross
+        entropy in nats per token whose label is not -100, over `input_ids` and `labels` of shape
+        (sequences, tokens) and, for an encoder, `attention_mask`. The first label of a sequence is
+        never predicted, but by a decoder that has an encoder. What is returned is a scalar with a
+        graph; the harness multiplies it by the micro-batch's share of the step's supervised tokens
+        and goes backward.
+
+        It is called in training alone: validation and evaluation take the model's own loss, and
+        the loss before anything is learnt must agree with that, or the cell is called wrong.
         """
         return None
 

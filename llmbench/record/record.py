@@ -61,6 +61,8 @@ class Member(Frozen):
     """What it decides besides."""
     bundle: tuple[str, ...] = ()
     """What it joins, where it is more than one thing."""
+    brings: tuple[str, ...] = ()
+    """What it has of its own in place of the harness's: `optimizer`, `schedule`, `loss`."""
     code: str = ""
     """A digest of its source: a plugin that is edited is another one, whatever its version."""
     starts_elsewhere: str = ""

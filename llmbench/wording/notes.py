@@ -40,6 +40,7 @@ def notes(comparison: Comparison, standing: Standing) -> tuple[Note, ...]:
         *(Note("warning", clean(p)) for p in comparison.problems),
         *_unchecked(standing),
         *_elsewhere(standing),
+        *_brought(standing),
         *_quantized(standing),
         *_missing(comparison),
         *_ended(standing),
@@ -113,6 +114,22 @@ def _elsewhere(standing: Standing) -> Iterator[Note]:
                 f"{standing.name(variant)} does not start from the base model's loss, as it "
                 f"declares{at}: {clean(reason)}",
             )
+
+
+BROUGHT = {
+    "schedule": "a learning-rate schedule of its own",
+    "loss": "a loss of its own in training, held against the model's before anything is learnt",
+}
+"""What strategies have in place of the harness's, in words; an optimiser is named where it is."""
+
+
+def _brought(standing: Standing) -> Iterator[Note]:
+    """What strategies replace of the harness, by strategy."""
+    members = {m.id: m for arm in standing.arms for m in arm.cell.members}
+    for name, member in members.items():
+        own = [BROUGHT[what] for what in member.brings if what in BROUGHT]
+        if own:
+            yield Note("note", f"{words.code(name)} brings {words.listed(own)}.")
 
 
 def _quantized(standing: Standing) -> Iterator[Note]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from llmbench.plugin.blame import blamed, of_kind
+from llmbench.plugin.blame import Amiss, blamed, of_kind
 from llmbench.plugin.probe import Probe
 from llmbench.plugin.strategy import Strategy
 
@@ -29,6 +29,28 @@ def model(value: Any) -> torch.nn.Module:
 def optimizer(value: Any) -> torch.optim.Optimizer | None:
     """An optimiser, or None."""
     return None if value is None else of_kind(value, torch.optim.Optimizer, "an optimiser")
+
+
+def loss(value: Any) -> torch.Tensor | None:
+    """A scalar that can be gone backward from where gradients are wanted, or None."""
+    if value is None:
+        return None
+    found: torch.Tensor = of_kind(value, torch.Tensor, "a loss")
+    if found.numel() != 1:
+        raise Amiss(f"it returned {tuple(found.shape)} numbers, not one loss")
+    if torch.is_grad_enabled() and not found.requires_grad:
+        raise Amiss("it returned a loss without a graph to go backward from")
+    return found.reshape(())
+
+
+def share(value: Any) -> float | None:
+    """A share of the learning rate, or None."""
+    if value is None:
+        return None
+    found = float(of_kind(value, int | float, "a share"))  # type: ignore[arg-type]
+    if not math.isfinite(found) or found < 0:
+        raise Amiss(f"it returned {found}, which is no share of a learning rate")
+    return found
 
 
 class Context(AbstractContextManager[None]):

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from llmbench.plugin.strategy import Strategy
-from llmbench.worker import batch, guard, tensor
+from llmbench.worker import batch, brought, guard, tensor
 from llmbench.worker.encoding import Encoder, remarks
 from llmbench.worker.recorder import Recorder
 from llmbench.workers.job import Job
@@ -47,6 +47,10 @@ class Running:
         known += [self.tokenizer.eos_token_id] if self.tokenizer else []
         known += [self.encoder.template.end] if self.encoder else []
         return tuple(sorted({int(token) for token in known if token is not None}))
+
+    def loss(self, model: torch.nn.Module, inputs: batch.Batch) -> torch.Tensor:
+        """The loss of a micro-batch as it is trained on."""
+        return brought.loss(self.strategies)(model, inputs)
 
     def context(self) -> AbstractContextManager[None]:
         """Every strategy's context around a training step."""

@@ -17,7 +17,7 @@ import torch
 
 from llmbench.record.record import Start
 from llmbench.worker.batch import Batch
-from llmbench.worker.train import Context, first_loss, forward_loss
+from llmbench.worker.train import Context, Loss, first_loss
 
 
 def as_loaded(model: Any, first: Batch) -> Start:
@@ -26,10 +26,15 @@ def as_loaded(model: Any, first: Batch) -> Start:
 
 
 def in_training(
-    model: torch.nn.Module, step: Sequence[Batch], context: Context, before: Start | None
+    model: torch.nn.Module,
+    step: Sequence[Batch],
+    context: Context,
+    loss: Loss,
+    before: Start | None,
 ) -> Start:
     """The losses of the first step's micro-batches in training mode, dropout off, added to those
-    of before. No random number is drawn, and the model is left in training mode.
+    of before. They are computed as in training. No random number is drawn, and the model is left
+    in training mode.
     """
     device = next(model.parameters()).device
     model.train()
@@ -38,7 +43,7 @@ def in_training(
     with kept, torch.no_grad(), without_dropout(model) as dropped:
         for batch in step:
             with context():
-                losses.append(forward_loss(model, batch.to(device)).item())
+                losses.append(loss(model, batch.to(device)).item())
     tokens = [b.supervised_tokens for b in step]
     mean = math.fsum(x * n for x, n in zip(losses, tokens, strict=True)) / sum(tokens)
     return (before or Start()).model_copy(

@@ -18,6 +18,10 @@ from llmbench.worker.batch import Batch
 from llmbench.worker.stochastic import StochasticAdamW
 
 Context = Callable[[], AbstractContextManager[Any]]
+Loss = Callable[[torch.nn.Module, Batch], torch.Tensor]
+"""Mean cross entropy per supervised token of a micro-batch, a scalar."""
+Share = Callable[[int], float]
+"""The share of the peak learning rate at a step, counted from 0."""
 
 
 class Diverged(CellEnded):
@@ -47,16 +51,19 @@ def train(
     settings: Settings,
     context: Context,
     observer: Observer,
+    loss: Loss | None = None,
+    share_of_rate: Share | None = None,
 ) -> None:
     """Train for `len(batches)` optimiser steps of micro-batches, and tell the observer.
 
-    The optimiser's weights are the model's, or copies that it rounds them from. A step's seconds
-    run from a synchronised device to a synchronised device and hold forward, backward, clipping
-    and the optimiser; making and moving the batch is left out. Raises Diverged after reporting a
-    step whose loss is NaN or infinite.
+    The optimiser's weights are the model's, or copies that it rounds them from. `loss` and
+    `share_of_rate` are what a strategy brings in place of the model's and the settings'. A step's
+    seconds run from a synchronised device to a synchronised device and hold forward, backward,
+    clipping and the optimiser; making and moving the batch is left out. Raises Diverged after
+    reporting a step whose loss is NaN or infinite.
     """
     device = next(model.parameters()).device
-    scheduler = LambdaLR(optimizer, schedule(settings))
+    scheduler = LambdaLR(optimizer, share_of_rate or schedule(settings))
     # Does nothing but for fp16, whose small gradients would be lost.
     scaler = torch.amp.GradScaler(device.type, enabled=settings.numerics.scales_loss)
     weights = list(stepped(optimizer))
@@ -74,7 +81,7 @@ def train(
         total = torch.zeros((), device=device)
         for batch, share in zip(micro_batches, shares, strict=True):
             with context():
-                total += forward_backward(model, batch, share, scaler, observer)
+                total += forward_backward(model, batch, share, scaler, observer, loss)
         scaler.unscale_(optimizer)
         torch.nn.utils.clip_grad_norm_(weights, settings.max_grad_norm)
         scaler.step(optimizer)
@@ -101,7 +108,12 @@ def train(
 
 
 def forward_backward(
-    model: torch.nn.Module, batch: Batch, share: float, scaler: Any, observer: Observer
+    model: torch.nn.Module,
+    batch: Batch,
+    share: float,
+    scaler: Any,
+    observer: Observer,
+    computed: Loss | None = None,
 ) -> torch.Tensor:
     """A micro-batch's part of the loss, a scalar without a graph; gradients are added up.
 
@@ -109,7 +121,7 @@ def forward_backward(
     the next forward pass, and with LLM.int8() its inputs as well: bitsandbytes (0.50) keeps them
     where the backward pass does not free them.
     """
-    loss = forward_loss(model, batch) * share
+    loss = (computed or forward_loss)(model, batch) * share
     observer.after_forward()
     scaler.scale(loss).backward()
     return loss.detach()
@@ -122,7 +134,7 @@ def forward_loss(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
 
 
 def first_loss(model: torch.nn.Module, batch: Batch) -> float:
-    """The loss on a batch before anything is learnt, dropout off: equal in every cell."""
+    """The model's own loss before anything is learnt, dropout off: equal in every cell."""
     model.eval()
     with torch.no_grad():
         return forward_loss(model, batch.to(next(model.parameters()).device)).item()
@@ -145,7 +157,7 @@ def stepped(optimizer: torch.optim.Optimizer) -> Iterator[torch.nn.Parameter]:
         yield from group["params"]
 
 
-def schedule(settings: Settings) -> Callable[[int], float]:
+def schedule(settings: Settings) -> Share:
     """The share of the peak learning rate at a step: a linear rise, then the named decline."""
     rise = math.ceil(settings.steps * settings.lr_warmup_ratio)
 

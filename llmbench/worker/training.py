@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from llmbench.plugin.blame import blamed, sentence, wanted
+from llmbench.plugin.blame import blamed, sentence
 from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.record import Moved, Step
 from llmbench.record.settings import Settings
@@ -20,9 +20,9 @@ from llmbench.worker import (
     anatomy,
     architecture,
     batch,
+    brought,
     compiled,
     effective,
-    guard,
     precision,
     start,
     train,
@@ -179,7 +179,8 @@ def train_phase(running: Running) -> None:
         raise train.Diverged(f"The loss is {first} before anything is learnt: there is no start.")
     prove_kernel(running, batches[0][0])
     with recorder.meter.paused():
-        recorder.note(start=start.in_training(model, batches[0], running.context, recorder.start))
+        began = start.in_training(model, batches[0], running.context, running.loss, recorder.start)
+        recorder.note(start=began)
     optimizer = make_optimizer(model, running.strategies, cell.settings)
     recorder.note(optimizer=effective.name_of(optimizer))
     recorder.observe(
@@ -191,7 +192,16 @@ def train_phase(running: Running) -> None:
     witness = Witness(running, optimizer, recorded, held_out)
     seed_everything(cell.seed)
     with quiet_collector():
-        train.train(model, optimizer, batches, cell.settings, running.context, witness)
+        train.train(
+            model,
+            optimizer,
+            batches,
+            cell.settings,
+            running.context,
+            witness,
+            running.loss,
+            brought.share_of_rate(running.strategies, cell.settings),
+        )
     recorder.note(compiled=compiled.so_far())
     trial.hold_to(running)
 
@@ -248,28 +258,14 @@ def make_optimizer(
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     parameters, update = list(trained.values()), settings.numerics.update
     if update == "nearest":
-        return brought(strategies, trained, settings) or train.adamw(parameters, settings)
-    if update == "stochastic" and brought(strategies, trained, settings) is None:
+        return brought.optimizer(strategies, trained, settings) or train.adamw(parameters, settings)
+    if update == "stochastic" and brought.optimizer(strategies, trained, settings) is None:
         return train.adamw(parameters, settings)
     masters = precision.copies(parameters)
     copied = dict(zip(trained, masters, strict=True))
-    optimizer = brought(strategies, copied, settings) or train.adamw(masters, settings)
+    optimizer = brought.optimizer(strategies, copied, settings) or train.adamw(masters, settings)
     precision.follow(optimizer, parameters, masters)
     return optimizer
-
-
-def brought(
-    strategies: Sequence[Strategy], named: Mapping[str, torch.nn.Parameter], settings: Settings
-) -> torch.optim.Optimizer | None:
-    """The optimiser that a strategy brings, if one does."""
-    for strategy in strategies:
-        with blamed("strategy", strategy.id, "optimizer"):
-            further = wanted(strategy.optimizer, named=named)
-            made = strategy.optimizer(list(named.values()), settings, **further)
-            own = guard.optimizer(made)
-        if own is not None:
-            return own
-    return None
 
 
 def prove_kernel(running: Running, first: batch.Batch) -> None:
@@ -280,7 +276,7 @@ def prove_kernel(running: Running, first: batch.Batch) -> None:
 
     def forward() -> None:
         with running.context(), compiled.left_out():
-            train.forward_loss(model, moved)
+            running.loss(model, moved)
 
     devices = [0] if running.device.type == "cuda" else []
     attention = getattr(model.config, "_attn_implementation", None)

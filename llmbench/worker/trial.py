@@ -130,10 +130,10 @@ class Trial:
         return batch.steps([worst], settings, seed=0, pad=self.running.pad)
 
     def _train(self, size: int) -> None:
-        model, context = self.running.model, self.running.context
+        model, context, loss = self.running.model, self.running.context, self.running.loss
         observer = Sampler(self.running.recorder.meter)
         steps, settings = self.batches(size), self.settings(size)
-        train.train(model, self.optimizer, steps, settings, context, observer)
+        train.train(model, self.optimizer, steps, settings, context, observer, loss)
 
 
 class Sampler(train.Observer):

@@ -131,6 +131,12 @@ BROKEN = {
     "wrong-default": Broken(
         "whose default of 'steps' cannot be 'many'", MODEL.format(defaults="{'steps': 'many'}")
     ),
+    "newer-hooks": Broken(
+        "it is made for version 99 of the hooks, and this llmbench has 1: upgrade llmbench",
+        good("mine") + "LLMBENCH_HOOKS = 99\n",
+    ),
+    "older-hooks": Broken("upgrade the plugin", good("mine") + "LLMBENCH_HOOKS = 0\n"),
+    "odd-hooks": Broken("its LLMBENCH_HOOKS is 'one'", good("mine") + "LLMBENCH_HOOKS = 'one'\n"),
     "odd-rank": Broken("whose automatic cannot be 'first'", LAUNCHER),
     "twice": Broken("it registers 'mine' twice", registering("Mine); register(Mine")),
     "returning": Broken(

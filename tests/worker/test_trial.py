@@ -86,6 +86,7 @@ def running(model):
             recorder=Notes(MadeUp(model, most_tokens)),
             device=torch.device(device),
             context=nullcontext,
+            loss=train.forward_loss,
             pad=0,
         )
 

@@ -13,7 +13,7 @@ from llmbench.machine import Environment
 from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.record import Cell, MemoryParts, ModelRef
 from llmbench.record.settings import Settings
-from llmbench.worker import architecture, batch, checkpoint, coverage, load, tensor, train
+from llmbench.worker import architecture, batch, brought, checkpoint, coverage, load, tensor, train
 from llmbench.worker.cell import prepared
 from llmbench.worker.estimate import kernel, patch
 from llmbench.worker.estimate.kernel import as_on_gpu
@@ -134,7 +134,8 @@ class Simulation:
             marker = Marker(self.watch, self.model, self._optimizer)
             context = partial(training_context, self.strategies)
             batches = self._batches(settings)
-            train.train(self.model, self._optimizer, batches, settings, context, marker)
+            loss = brought.loss(self.strategies)
+            train.train(self.model, self._optimizer, batches, settings, context, marker, loss)
         self.floor_bytes = marker.floor_bytes + self._workspace_bytes
 
     def _with_states(self, settings: Settings) -> Any:

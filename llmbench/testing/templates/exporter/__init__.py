@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from llmbench import hookimpl
 from llmbench.plugin.exporter import Exporter
 
+LLMBENCH_HOOKS = 1
+
 if TYPE_CHECKING:
     from llmbench.record.comparison import Comparison
 

@@ -8,6 +8,8 @@ from llmbench import hookimpl
 from llmbench.plugin.metric import Metric, Score
 from llmbench.record.measure import Measure
 
+LLMBENCH_HOOKS = 1
+
 
 class PlaceholderMetric(Metric):
     """Which share of a reference's words a prediction has. Put your score in place of it."""

@@ -8,6 +8,8 @@ from pathlib import Path
 from llmbench import hookimpl
 from llmbench.plugin.model import Model
 
+LLMBENCH_HOOKS = 1
+
 PLACEHOLDER_MODEL = Model(
     id="placeholder",
     summary="a small Llama, the shape alone",

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from llmbench import hookimpl
 from llmbench.plugin.probe import Probe
 
+LLMBENCH_HOOKS = 1
+
 
 class PlaceholderProbe(Probe):
     """Seconds that the processor worked for the cell. Put your measurement in place of it."""

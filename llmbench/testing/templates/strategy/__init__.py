@@ -11,6 +11,8 @@ from llmbench import hookimpl
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.settings import Settings
 
+LLMBENCH_HOOKS = 1
+
 
 class PlaceholderStrategy(Strategy):
     """Trains the last layers alone. Put your method in place of it."""

@@ -8,6 +8,8 @@ from pathlib import Path
 from llmbench import hookimpl
 from llmbench.plugin.task import Task
 
+LLMBENCH_HOOKS = 1
+
 HERE = Path(__file__).parent
 
 PLACEHOLDER_TASK = Task(

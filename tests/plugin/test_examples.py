@@ -1,0 +1,56 @@
+"""The examples of plugins: each is short, and works in one comparison of the shipped model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from llmbench import plugin
+from llmbench.record.comparison import Comparison
+from llmbench.record.record import Record
+from llmbench.testing import run
+
+EXAMPLES = Path(__file__).parents[2] / "plugins" / "examples"
+FILES = sorted(EXAMPLES.glob("*.py"))
+LINES = 60
+STRATEGIES = ("full+wsd(decay=0.5)", "lora+chunked-loss(tokens=50)")
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """All examples in one comparison, as `--plugin` takes them along."""
+    for file in FILES:
+        plugin.include(file)
+    return run(tmp_path_factory.mktemp("examples") / "out", strategies=",".join(STRATEGIES))
+
+
+@pytest.fixture
+def record(compared: Comparison):
+    """The record of a composition, which ended well."""
+
+    def of(composition: str) -> Record:
+        found = next(r for r in compared.records if r.cell.composition == composition)
+        assert found.status == "ok", found.reason
+        return found
+
+    return of
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_an_example_is_short_and_says_which_hooks_it_is_made_for(file: Path) -> None:
+    text = file.read_text("utf-8")
+    assert len(text.splitlines()) <= LINES
+    assert "LLMBENCH_HOOKS = 1" in text
+
+
+def test_wsd_stays_at_its_peak_and_falls_late(record) -> None:
+    rates = [step.learning_rate for step in record("full+wsd(decay=0.5)").steps]
+    assert rates[0] == rates[1] > rates[2] > 0
+
+
+def test_chunked_loss_is_the_models_own_loss(record) -> None:
+    found = record("lora+chunked-loss(tokens=50)")
+    assert found.start.step == pytest.approx(found.steps[0].loss, rel=1e-3)
+    assert found.start.training == pytest.approx(found.first_loss, rel=1e-4)
+    assert found.cell.members[1].brings == ("loss",)

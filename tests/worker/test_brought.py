@@ -1,0 +1,122 @@
+"""What strategies bring in place of the harness's: called as it is written down, and held to it."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import pytest
+import torch
+
+from llmbench.config import composition
+from llmbench.errors import CompositionError, PluginError
+from llmbench.plugin.strategy import Strategy
+from llmbench.record.settings import Settings
+from llmbench.worker import batch, brought, start, train
+from llmbench.worker.encoding import Tokens
+
+SETTINGS = Settings(steps=4, lr_warmup_ratio=0.0, learning_rate=1e-3)
+SEQUENCES = [Tokens(tuple(range(1, 9 + n)), prompt=3) for n in range(8)]
+STEPS = [[batch.collate(SEQUENCES[n : n + 2], 0)] for n in range(4)]
+
+
+class Kept(train.Observer):
+    def __init__(self):
+        self.steps = []
+
+    def after_step(self, step):
+        self.steps.append(step)
+
+
+def trained(model, *strategies):
+    """The steps of a training with these strategies."""
+    kept = Kept()
+    optimizer = train.adamw(list(model.parameters()), SETTINGS)
+    loss, share = brought.loss(strategies), brought.share_of_rate(strategies, SETTINGS)
+    train.train(model, optimizer, STEPS, SETTINGS, nullcontext, kept, loss, share)
+    return kept.steps
+
+
+class Halving(Strategy):
+    id, summary, group = "halving", "", "schedule"
+
+    def schedule(self, step):
+        return 0.5**step
+
+
+class Flat(Strategy):
+    id, summary, group = "flat", "", "flatness"
+
+    def schedule(self, step, settings):
+        return 1.0
+
+
+class Doubled(Strategy):
+    id, summary, group = "doubled", "", "doubling"
+    times: float = 2.0
+
+    def loss(self, model, inputs):
+        return self.times * model(**inputs, use_cache=False).loss
+
+
+def test_a_schedule_gives_the_share_of_the_peak_and_names_the_arguments_that_it_wants(model):
+    rates = [step.learning_rate for step in trained(model, Halving())]
+    assert rates == pytest.approx([1e-3, 5e-4, 2.5e-4, 1.25e-4])
+
+
+def test_a_schedule_that_says_none_leaves_it_to_the_settings(model):
+    class Shy(Halving):
+        def schedule(self, step):
+            return None
+
+    assert [s.learning_rate for s in trained(model, Shy())] == pytest.approx(
+        [1e-3, 7.5e-4, 5e-4, 2.5e-4]
+    )
+
+
+@pytest.mark.parametrize("wrong", [-1.0, float("nan"), "half"])
+def test_a_share_that_cannot_be_names_the_strategy(registry, model, wrong):
+    class Wrong(Halving):
+        def schedule(self, step):
+            return wrong
+
+    with pytest.raises(PluginError, match="'halving' of an unknown package failed in schedule"):
+        trained(model, Wrong())
+
+
+def test_the_loss_of_a_strategy_is_trained_on(model):
+    usual = train.first_loss(model, STEPS[0][0])
+    assert trained(model, Doubled())[0].loss == pytest.approx(2 * usual)
+
+
+def test_a_loss_that_is_another_shows_before_anything_is_learnt(model):
+    def found(times: float):
+        loss = brought.loss([Doubled(times=times)])
+        return start.in_training(model, STEPS[0], nullcontext, loss, None).training
+
+    assert found(1.0) == pytest.approx(train.first_loss(model, STEPS[0][0]))
+    assert found(2.0) == pytest.approx(2 * train.first_loss(model, STEPS[0][0]))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (torch.zeros(2), r"\(2,\) numbers, not one loss"),
+        (torch.zeros(()), "without a graph"),
+        (1.0, "float, not a loss"),
+    ],
+)
+def test_a_loss_that_cannot_be_names_the_strategy(registry, model, wrong, said):
+    class Wrong(Doubled):
+        def loss(self, model, inputs):
+            return wrong
+
+    with pytest.raises(PluginError, match=f"'doubled' of .* failed in loss .*{said}"):
+        trained(model, Wrong())
+
+
+def test_two_that_bring_the_same_clash_whatever_their_groups(registry):
+    assert Halving().claims() == {"schedule"}
+    assert Flat().claims() == {"flatness", "schedule"}
+    with pytest.raises(CompositionError, match="both decide the schedule"):
+        composition.complete([Halving(), Flat()])
+    assert composition.complete([Halving(), Doubled()]).id
