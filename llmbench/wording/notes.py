@@ -125,11 +125,11 @@ BROUGHT = {
 
 def _brought(standing: Standing) -> Iterator[Note]:
     """What strategies replace of the harness, by strategy."""
-    members = {m.id: m for arm in standing.arms for m in arm.cell.members}
+    members = {m.id: m for v in standing.variants for m in v.cell.members}
     for name, member in members.items():
         own = [BROUGHT[what] for what in member.brings if what in BROUGHT]
         if own:
-            yield Note("note", f"{words.code(name)} brings {words.listed(own)}.")
+            yield Note("note", f"{code(name)} brings {listed(own)}.")
 
 
 def _quantized(standing: Standing) -> Iterator[Note]:

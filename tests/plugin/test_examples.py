@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,23 @@ STRATEGIES = ("full+wsd(decay=0.5)", "lora+chunked-loss(tokens=50)")
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the comparison lies."""
+    return tmp_path_factory.mktemp("examples") / "out"
+
+
+@pytest.fixture(scope="module")
+def compared(folder: Path) -> Comparison:
     """All examples in one comparison, as `--plugin` takes them along."""
     for file in FILES:
         plugin.include(file)
-    return run(tmp_path_factory.mktemp("examples") / "out", strategies=",".join(STRATEGIES))
+    return run(folder, strategies=",".join(STRATEGIES))
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path, compared: Comparison) -> str:
+    """The text of its report, without tags."""
+    return re.sub(r"<[^>]+>", "", (folder / "report.html").read_text("utf-8"))
 
 
 @pytest.fixture
@@ -54,3 +67,8 @@ def test_chunked_loss_is_the_models_own_loss(record) -> None:
     assert found.start.step == pytest.approx(found.steps[0].loss, rel=1e-3)
     assert found.start.training == pytest.approx(found.first_loss, rel=1e-4)
     assert found.cell.members[1].brings == ("loss",)
+
+
+def test_the_report_tells_what_strategies_bring_in_place_of_the_harnesss(page) -> None:
+    assert "brings a learning-rate schedule of its own" in page
+    assert "brings a loss of its own in training" in page
