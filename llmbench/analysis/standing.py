@@ -308,7 +308,7 @@ def _budget(header: Header) -> int | None:
     budget = header.configuration.get("memory_budget")
     if isinstance(budget, str):
         with contextlib.suppress(ValueError):
-            return units.read(budget)
+            return units.read_size(budget)
     return budget if isinstance(budget, int) else None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import NamedTuple
 
-from llmbench import text
+from llmbench import units
 from llmbench.record.figure import measured_steps, timed
 from llmbench.record.record import Conditions, Record, Step
 
@@ -126,7 +126,7 @@ def _unsteady(times: Sequence[float]) -> Iterator[tuple[str, str, float]]:
     elif abs(moved) > DRIFT:
         word = "slower" if moved > 0 else "faster"
         yield (
-            f"became {word} by {text.percent(abs(moved), 1)} over its measured steps",
+            f"became {word} by {units.percent(abs(moved), 1)} over its measured steps",
             "Run more steps (--steps), or leave more out (--burn-in-steps).",
             abs(moved),
         )
@@ -135,14 +135,14 @@ def _unsteady(times: Sequence[float]) -> Iterator[tuple[str, str, float]]:
     if lost > LOST * math.fsum(times):
         yield (
             f"was held up in {len(held_up)} of {len(times)} steps, which took "
-            f"{text.percent(lost / math.fsum(times), 1)} of its time",
+            f"{units.percent(lost / math.fsum(times), 1)} of its time",
             "Its speed counts them: more seeds (--seeds), and a machine that does nothing "
             "else, make it certain.",
             lost / math.fsum(times),
         )
     elif scattered > SCATTER:
         yield (
-            f"has steps that vary by {text.percent(scattered, 1)}",
+            f"has steps that vary by {units.percent(scattered, 1)}",
             "More steps (--steps) make the speed more certain.",
             scattered,
         )

@@ -58,10 +58,10 @@ Seeds = Annotated[
 
 def _size(value: object) -> object:
     """A size with its unit, `16GiB`; a number without a unit is refused."""
-    return value if value is None else units.read(str(value))
+    return value if value is None else units.read_size(str(value))
 
 
-Size = Annotated[int, BeforeValidator(_size), PlainSerializer(units.exact)]
+Size = Annotated[int, BeforeValidator(_size), PlainSerializer(units.exact_size)]
 
 
 class Config(BaseModel):

@@ -184,8 +184,9 @@ def check_budget(config: Config, environment: Environment) -> None:
     if config.fit and config.fit > environment.device_memory_bytes:
         memory_gib = environment.device_memory_bytes / 2**30
         raise ConfigError(
-            f"--fit {units.exact(config.fit)} is more than there is ({environment.device_name} has "
-            f"{memory_gib:.1f} GiB): give a budget that can be tried."
+            f"--fit {units.exact_size(config.fit)} is more than there is "
+            f"({environment.device_name} has {memory_gib:.1f} GiB): give a budget that can be "
+            "tried."
         )
 
 

@@ -14,7 +14,7 @@ from llmbench.config.layers import layers
 from llmbench.config.setup import GPU_PRECISION
 from llmbench.doctor.finding import Finding, absent, ok, problem
 from llmbench.errors import UserError
-from llmbench.text import GIB, size
+from llmbench.units import GIB, size
 
 LEAST_DISK_BYTES = GIB
 """Records are small; what a cell saves, to measure its size, is as large as the model."""

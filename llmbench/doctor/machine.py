@@ -10,7 +10,7 @@ from pathlib import Path
 from llmbench import machine
 from llmbench.doctor.finding import Finding, absent, ok, problem
 from llmbench.machine import GpuFacts
-from llmbench.text import GIB, size
+from llmbench.units import GIB, size
 
 LEAST_MEMORY_BYTES = 2 * GIB
 """What torch, transformers and the shipped model take, with some room."""

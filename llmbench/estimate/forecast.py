@@ -70,7 +70,7 @@ def environment(name: str | None) -> Environment:
     elif name is not None:
         memory_bytes = _size(name)
         facts = {
-            "device_name": f"a GPU of {units.exact(memory_bytes)}",
+            "device_name": f"a GPU of {units.exact_size(memory_bytes)}",
             "device_memory_bytes": memory_bytes,
         }
     return here.model_copy(
@@ -86,7 +86,7 @@ def environment(name: str | None) -> Environment:
 
 def _size(name: str) -> int:
     try:
-        return units.read(name)
+        return units.read_size(name)
     except ValueError:
         raise ConfigError(
             f"There is no GPU '{name}': {nearest(name.lower(), GPUS)} "

@@ -15,7 +15,7 @@ from llmbench.record.comparison import Planned
 from llmbench.record.events import Predicting, Say, Unpredicted
 from llmbench.record.precision import LIGHTEST, PRECISIONS
 from llmbench.record.record import Cell, DataRefs, MemoryParts, Phase, Shortage
-from llmbench.text import size
+from llmbench.units import size
 from llmbench.workers.job import Estimate
 
 TOO_LARGE = 1.1

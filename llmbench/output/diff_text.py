@@ -11,7 +11,8 @@ from llmbench.analysis.diff.change import SIGNIFICANT, Change
 from llmbench.analysis.diff.compare import CellDiff, Diff
 from llmbench.analysis.diff.rule import Outcome
 from llmbench.record.figure import peak_memory_kind, ranking
-from llmbench.text import DASH, clean, listed, plural, short, signed
+from llmbench.text import DASH, clean, listed, plural, short
+from llmbench.units import signed
 from llmbench.wording import figures
 
 SHOWN = (

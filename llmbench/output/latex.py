@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from llmbench.output.brief import INTERVALS, MARKED, SPREADS, VERSIONS, Brief, Line, brief
 from llmbench.output.table import Value
 from llmbench.record.comparison import Comparison
-from llmbench.text import DASH, MINUS, clean
+from llmbench.text import DASH, clean
+from llmbench.units import MINUS
 
 COMMANDS = {
     "\\": r"\textbackslash{}",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from statistics import stdev
 from typing import Literal
 
-from llmbench import text
+from llmbench import text, units
 from llmbench.analysis import field
 from llmbench.analysis.field import score_value
 from llmbench.analysis.learning import DID_NOT_LEARN
@@ -228,10 +228,10 @@ def _detail(figure: Figure, variant: Variant, standing: Standing) -> str:
         return figures.bounds(figure, interval)
     parameters = variant.first.parameters
     if figure.id == "trainable_parameters" and parameters and parameters.total:
-        return text.percent(parameters.trainable, parameters.total)
+        return units.percent(parameters.trainable, parameters.total)
     if figure.id == PREDICTED.id:
         error = predicted.error(variant)
-        return "" if error is None else text.share(error)
+        return "" if error is None else units.share(error)
     return ""
 
 

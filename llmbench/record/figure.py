@@ -11,7 +11,7 @@ from typing import Literal
 
 from llmbench.record.measure import Measure, undeclared
 from llmbench.record.record import Record, Step
-from llmbench.text import percent
+from llmbench.units import percent
 
 
 @dataclass(frozen=True)

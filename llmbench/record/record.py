@@ -109,7 +109,7 @@ class Budget(Frozen):
     def name(self) -> str:
         """`fit 16GiB`, or `fit 16GiB seq-len` where sequences are stretched."""
         stretched = " seq-len" if self.stretched == "seq_len" else ""
-        return f"fit {units.exact(self.bytes)}{stretched}"
+        return f"fit {units.exact_size(self.bytes)}{stretched}"
 
 
 class Cell(Frozen):

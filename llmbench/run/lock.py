@@ -20,7 +20,7 @@ from llmbench.errors import BusyError
 from llmbench.machine import GpuFacts, gpu_facts, visible_gpus
 from llmbench.record.events import Say, Waiting
 from llmbench.run import lanes
-from llmbench.text import size
+from llmbench.units import size
 
 SHARED = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
 """Where all users of the machine find a GPU's lock, whatever their TMPDIR."""

@@ -12,7 +12,7 @@ from llmbench.analysis.choice import picked
 from llmbench.analysis.groups import group
 from llmbench.analysis.standing import Standing
 from llmbench.record.variant import Variant
-from llmbench.units import spoken
+from llmbench.units import spoken_size
 from llmbench.wording import phrases, reason
 
 ENDED = {
@@ -111,7 +111,7 @@ def _no_verdict(standing: Standing) -> Answer:
 
 def _nothing_fits(standing: Standing) -> Answer:
     smallest = standing.smallest()
-    budget = spoken(standing.budget or 0)
+    budget = spoken_size(standing.budget or 0)
     return Answer(
         f"Nothing fits: every {phrases.row(standing)} needs more than {budget}",
         (

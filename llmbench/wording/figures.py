@@ -8,7 +8,7 @@ from collections.abc import Callable
 from llmbench.analysis.statistics.interval import Interval
 from llmbench.record.figure import Figure
 from llmbench.record.record import Record
-from llmbench.text import MINUS, count, seconds, signed, size
+from llmbench.units import MINUS, count, seconds, signed, size
 
 
 def figure_text(figure: Figure, record: Record) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmbench import text
+from llmbench import text, units
 from llmbench.analysis import field
 from llmbench.analysis.standing import Standing
 from llmbench.analysis.tuning import searches
@@ -25,7 +25,7 @@ def basis(whole: Comparison, standing: Standing) -> str:
     if not standing.competing:
         return ""
     first = standing.competing[0].first
-    trainings = text.extent(standing.seed_counts)
+    trainings = units.extent(standing.seed_counts)
     times = "1 training" if trainings == "1" else f"{trainings} trainings"
     trained = f"{times} of each method, of {text.plural(first.cell.settings.steps, 'step')}"
     if first.examples:
@@ -58,9 +58,9 @@ def _costs(standing: Standing, pick: Variant) -> Iterator[str]:
     yield f"{phrases.memory(pick)} of {_memory(standing)}{least}{_enough(standing, pick)}"
     seconds, disk = (pick.mean(BY_ID[name].of) for name in ("train_seconds", "artifact_bytes"))
     if seconds is not None:
-        yield f"{text.seconds(seconds)} of training"
+        yield f"{units.seconds(seconds)} of training"
     if disk:
-        yield f"{text.size(disk)} on disk"
+        yield f"{units.size(disk)} on disk"
 
 
 def _memory(standing: Standing) -> str:
@@ -89,7 +89,7 @@ def _rates(whole: Comparison, standing: Standing) -> str:
     """How the methods came to their learning rates."""
     counts = sorted({len(s.tries) for s in searches(whole.tried.records).values()})
     if counts:
-        return f"each method at its best of {text.extent(counts)} learning rates"
+        return f"each method at its best of {units.extent(counts)} learning rates"
     if standing.tuned:
         return "each method at the learning rate that was found for it on this model before"
     return "at the given learning rates, which may suit some methods better than others"

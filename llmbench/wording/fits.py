@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from llmbench.estimate.forecast import OUTSIDE_BYTES, Forecast, Prediction, saving
-from llmbench.text import size
+from llmbench.units import size
 
 MOST_NAMED = 4
 

@@ -13,7 +13,8 @@ from llmbench.analysis.names import named
 from llmbench.analysis.standing import Standing
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import blindness, unseeing
-from llmbench.text import clean, code, listed, percent, plural, share
+from llmbench.text import clean, code, listed, plural
+from llmbench.units import percent, share
 from llmbench.wording import phrases
 from llmbench.wording.cautions import MOST_WARNINGS, cautions, unsteady
 from llmbench.wording.scope import scope

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import fmean
 
-from llmbench import text
+from llmbench import text, units
 from llmbench.analysis.standing import Standing
 from llmbench.record.record import Memory, MemoryParts, Record
 from llmbench.record.variant import Variant
-from llmbench.text import size
+from llmbench.units import size
 
 PARTS = {
     "weights_bytes": "weights",
@@ -58,7 +58,7 @@ def outside(standing: Standing) -> Iterator[str]:
     if beyond:
         least, most = size(beyond[0]), size(beyond[-1])
         yield (
-            f"Outside the allocator, processes held {text.span(least, most)} more: the CUDA "
+            f"Outside the allocator, processes held {units.span(least, most)} more: the CUDA "
             "context, and what libraries take by themselves."
         )
     paged = {standing.name(a): b for a in standing.variants if (b := a.mean(_of("paged_bytes")))}

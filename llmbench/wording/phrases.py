@@ -12,8 +12,7 @@ from llmbench.analysis.statistics.need import Need
 from llmbench.analysis.statistics.verdict import Verdict
 from llmbench.record.figure import unseeing
 from llmbench.record.variant import Variant
-from llmbench.text import size
-from llmbench.units import spoken
+from llmbench.units import size, spoken_size
 from llmbench.wording import figures
 
 SPEED = field.SPEED
@@ -65,7 +64,7 @@ def _pick(standing: Standing) -> str:
         if standing.goal and choice(standing).by == "time"
         else ""
     )
-    limit = f" that need {spoken(standing.budget)} or less and" if standing.budget else " that"
+    limit = f" that need {spoken_size(standing.budget)} or less and" if standing.budget else " that"
     return (
         f"Of those{limit} are as good or undecided, the fastest{to_quality} is picked; of several "
         f"that may be as fast, or are within {100 * SAME:.0f} % of it, the one with the least "

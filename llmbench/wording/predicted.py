@@ -9,7 +9,8 @@ from llmbench.analysis.standing import Standing
 from llmbench.record.figure import peak_memory, peak_memory_kind, predicted_memory
 from llmbench.record.record import Record
 from llmbench.record.variant import Variant
-from llmbench.text import code, plural, share, size
+from llmbench.text import code, plural
+from llmbench.units import share, size
 
 NOTHING = 0.0005
 """An error that rounds to nothing."""

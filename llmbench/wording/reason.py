@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import fmean
 
-from llmbench import text
+from llmbench import text, units
 from llmbench.analysis.choice import Picked
 from llmbench.analysis.groups import group
 from llmbench.analysis.standing import Standing
 from llmbench.record.variant import Variant
-from llmbench.units import spoken
+from llmbench.units import spoken_size
 from llmbench.wording import figures, phrases
 
 
@@ -117,7 +117,7 @@ def _ground(standing: Standing, picked: Picked, level: str) -> str:
             f"of these it needs {least}"
         )
     if picked.by == "time":
-        took = text.seconds(fmean(standing.times_of(picked.variant)))
+        took = units.seconds(fmean(standing.times_of(picked.variant)))
         return f"Of {level}, it reaches the target quality fastest, after {took} of training"
     return f"Of {level}, it trains fastest, at {phrases.speed(picked.variant)}"
 
@@ -129,7 +129,7 @@ def _alone(standing: Standing, best: Variant) -> str:
     figures = f"{top}, {quality}{phrases.spread(standing, best)}"
     if len(standing.fitting) == 1:
         return (
-            f"It is the only {row} that needs {spoken(standing.budget or 0)} or less, "
+            f"It is the only {row} that needs {spoken_size(standing.budget or 0)} or less, "
             f"{phrases.memory(best)}, and has {phrases.label(standing)} {quality}."
         )
     rest = [variant for variant in standing.fitting if standing.word(variant)]
@@ -162,7 +162,7 @@ def _beyond_budget(standing: Standing, best: Variant) -> Iterator[str]:
     if higher is not best:
         yield (
             f"{standing.name(higher)} scores {phrases.quality(standing, higher)}, and needs "
-            f"{phrases.memory(higher)} where the budget is {spoken(standing.budget or 0)}."
+            f"{phrases.memory(higher)} where the budget is {spoken_size(standing.budget or 0)}."
         )
 
 

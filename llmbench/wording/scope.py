@@ -10,7 +10,8 @@ from typing import Literal
 from llmbench.analysis.standing import FULL_STATISTICS, Standing
 from llmbench.analysis.statistics.rate import CELL
 from llmbench.record.variant import Variant
-from llmbench.text import code, extent, listed, percent, plural, seconds
+from llmbench.text import code, listed, plural
+from llmbench.units import extent, percent, seconds
 from llmbench.wording import phrases, predicted
 from llmbench.wording.answer import answer
 

@@ -11,7 +11,8 @@ from torch import nn
 
 from llmbench.plugin.strategy import CannotRun
 from llmbench.record.record import Parameters
-from llmbench.text import listed, percent
+from llmbench.text import listed
+from llmbench.units import percent
 
 NEARLY_ALL = 0.9
 """Of the weights of the layers: where less than that is packed or adapted, it is told."""

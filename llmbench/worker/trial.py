@@ -19,8 +19,8 @@ from llmbench.plugin.strategy import CannotRun
 from llmbench.record.events import SizeTried
 from llmbench.record.record import Budget, Fit
 from llmbench.record.settings import Settings
-from llmbench.text import size as bytes_text
-from llmbench.units import spoken
+from llmbench.units import size as bytes_text
+from llmbench.units import spoken_size
 from llmbench.worker import architecture, batch, shortage, train
 from llmbench.worker.batch import Batch
 from llmbench.worker.encoding import Tokens
@@ -154,7 +154,7 @@ def refusal(budget: Budget, settings: Settings, peak: int) -> str:
         tokens, sequences = GRAIN["seq_len"], settings.batch_size
     noun = "sequence" if sequences == 1 else "sequences"
     return (
-        f"Nothing fits into {spoken(budget.bytes)}: a micro-batch of {sequences} {noun} of "
+        f"Nothing fits into {spoken_size(budget.bytes)}: a micro-batch of {sequences} {noun} of "
         f"{tokens:,} tokens needs {_need(budget, peak)}."
     )
 
@@ -173,5 +173,5 @@ def hold_to(running: Running) -> None:
     if fit and peak > fit.bytes:
         running.recorder.warn(
             f"Its timed steps needed {bytes_text(peak)}, {bytes_text(peak - fit.bytes)} more than "
-            f"the budget of {spoken(fit.bytes)} that its trials kept to: take a smaller size."
+            f"the budget of {spoken_size(fit.bytes)} that its trials kept to: take a smaller size."
         )

@@ -11,8 +11,7 @@ from llmbench import errors, machine, plugin, redact
 from llmbench.errors import StoreError, UserError
 from llmbench.record.record import MemoryParts, Phase, Record, Shortage, Status
 from llmbench.storage.read import read_record
-from llmbench.text import size
-from llmbench.units import spoken_duration
+from llmbench.units import size, spoken_duration
 from llmbench.workers.job import CANNOT_WRITE, Answer, EstimateJob, Job
 
 LOG_LINES = 20

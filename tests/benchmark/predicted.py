@@ -19,7 +19,7 @@ from llmbench.record.record import MemoryParts, Record
 from llmbench.record.settings import Settings
 from llmbench.source import model
 from llmbench.storage.store import Store
-from llmbench.text import size
+from llmbench.units import size
 
 
 def main() -> None:

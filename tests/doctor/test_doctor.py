@@ -19,7 +19,7 @@ from llmbench.doctor import machine as machine_
 from llmbench.doctor.library import Probe
 from llmbench.machine import GpuFacts
 from llmbench.plugin.catalogue import GROUP, Plugin
-from llmbench.text import GIB
+from llmbench.units import GIB
 
 H200 = GpuFacts("NVIDIA H200", 140 * GIB, 139 * GIB, "580")
 GOOD = {

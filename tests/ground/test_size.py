@@ -18,30 +18,30 @@ from llmbench import units
     ],
 )
 def test_a_size_is_read_with_its_unit(text, expected):
-    assert units.read(text) == expected
+    assert units.read_size(text) == expected
 
 
 @pytest.mark.parametrize("text", ["16", "16.", "16G", "16 giga", "GiB", "", "-1GiB", "1e3GiB"])
 def test_anything_else_is_refused_with_a_hint(text):
     with pytest.raises(ValueError, match=r"write a number and its unit, such as .*GiB or .*GB"):
-        units.read(text)
+        units.read_size(text)
 
 
 def test_the_hint_repeats_the_bare_number():
     with pytest.raises(ValueError, match="such as 24GiB or 24GB"):
-        units.read("24")
+        units.read_size("24")
 
 
 @pytest.mark.parametrize("text", ["0GiB", "0.0001KiB"])
 def test_no_memory_is_no_size(text):
     with pytest.raises(ValueError, match="no memory at all"):
-        units.read(text)
+        units.read_size(text)
 
 
 @pytest.mark.parametrize("text", ["16GiB", "16GB", "1536MiB", "100KB", "2TiB", "17179869185B"])
 def test_the_exact_text_reads_back(text):
-    assert units.exact(units.read(text)) == text
+    assert units.exact_size(units.read_size(text)) == text
 
 
 def test_in_a_sentence_the_unit_stands_apart():
-    assert units.spoken(16 * 2**30) == "16 GiB"
+    assert units.spoken_size(16 * 2**30) == "16 GiB"

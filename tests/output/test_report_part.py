@@ -12,7 +12,7 @@ from llmbench.analysis.standing import stand
 from llmbench.output.html.effects import Parts, parts
 from llmbench.output.html.render import render
 from llmbench.record.record import Member, Record
-from llmbench.text import MINUS
+from llmbench.units import MINUS
 
 CHECKPOINTED, FLASH = "gradient-checkpointing", "flash-attention"
 

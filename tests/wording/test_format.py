@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from records import ended, ok, parts, validated
 
-from llmbench import text as words
+from llmbench import units
 from llmbench.record.figure import AFTER_PUBLIC, FIGURES, ranking
 from llmbench.record.record import Compiled, Start
 from llmbench.wording import figures as formats
@@ -22,7 +22,7 @@ from llmbench.wording import figures as formats
     ],
 )
 def test_sizes(value, text):
-    assert words.size(value) == text
+    assert units.size(value) == text
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_sizes(value, text):
     [(0, "0"), (999, "999"), (1500, "1.5K"), (39_976_960, "40M"), (6_738_415_616, "6.74B")],
 )
 def test_counts(value, text):
-    assert words.count(value) == text
+    assert units.count(value) == text
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_counts(value, text):
     [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1:00"), (200, "3:20"), (3723, "1:02:03")],
 )
 def test_clock_times(value, text):
-    assert words.clock(value) == text
+    assert units.clock(value) == text
 
 
 @pytest.mark.parametrize("figure", [*FIGURES, *AFTER_PUBLIC], ids=lambda f: f.id)

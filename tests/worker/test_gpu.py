@@ -13,7 +13,7 @@ from distribution import install
 
 from llmbench.record.record import Memory, MemoryParts, Record
 from llmbench.storage.store import Store
-from llmbench.text import GIB, MIB
+from llmbench.units import GIB, MIB
 
 pytestmark = pytest.mark.gpu
 

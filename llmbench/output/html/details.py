@@ -17,7 +17,8 @@ from llmbench.record.comparison import Comparison, Header
 from llmbench.record.figure import after, before, predicted_memory
 from llmbench.record.record import Conditions, DataRef, Parameters, Record
 from llmbench.record.variant import Variant
-from llmbench.text import DASH, clean, count, cut, percent, plural, seconds, size
+from llmbench.text import DASH, clean, cut, plural
+from llmbench.units import count, percent, seconds, size
 from llmbench.wording import peak, predicted
 from llmbench.wording.precision import precision
 

@@ -15,7 +15,8 @@ from llmbench.output.html.charts.chart import MOST_ROWS, Chart, chart
 from llmbench.output.html.charts.plot import Plot, Says, Scale
 from llmbench.output.html.prose import prose
 from llmbench.output.table import Column, Row, Table, Value, plain
-from llmbench.text import MINUS, clean, code, listed, plural, share, size
+from llmbench.text import clean, code, listed, plural
+from llmbench.units import MINUS, share, size
 from llmbench.wording import figures
 
 

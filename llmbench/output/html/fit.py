@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from llmbench import text
+from llmbench import text, units
 from llmbench.analysis import field
 from llmbench.analysis.names import named
 from llmbench.analysis.standing import Standing
@@ -15,8 +15,7 @@ from llmbench.record.comparison import Comparison
 from llmbench.record.figure import BY_ID, Figure, peak_memory
 from llmbench.record.record import Budget, Cell, Record, Stretched
 from llmbench.record.variant import Variant
-from llmbench.text import size
-from llmbench.units import spoken
+from llmbench.units import size, spoken_size
 from llmbench.wording import figures
 
 
@@ -30,7 +29,7 @@ def lead(budget: Budget, record: Record, standing: Standing) -> str:
         what = "The most sequences at a time, each as long as the longest of the training data,"
     else:
         what = f"The most sequences of {settings.seq_len:,} random tokens at a time"
-    memory = f"{spoken(budget.bytes)} of {standing.memory_word}"
+    memory = f"{spoken_size(budget.bytes)} of {standing.memory_word}"
     return (
         f"{what} whose training steps stay within {memory}, and how fast that trains. These cells "
         "differ in what they compute at a time: they compete with none of the others, and their "
@@ -117,7 +116,7 @@ def _fitting(number: int, budget: Budget, fitted: Comparison, standing: Standing
         anchor=f"fit-{number}",
         lead=lead(budget, records[0], standing),
         table=Table(
-            f"{WHAT[budget.stretched]} into {spoken(budget.bytes)}",
+            f"{WHAT[budget.stretched]} into {spoken_size(budget.bytes)}",
             (
                 Column("Status", "words"),
                 *map(Column, (HEADINGS[budget.stretched], *THERE, f"Speed at {equal}")),
@@ -178,7 +177,7 @@ def _figure(figure: Figure, value: float | None, detail: str = "") -> Value:
 
 
 def _growth(speed: float | None, before: float | None) -> str:
-    return text.share((speed - before) / before) if speed and before else ""
+    return units.share((speed - before) / before) if speed and before else ""
 
 
 def _tried(record: Record) -> str:

@@ -22,7 +22,8 @@ from llmbench.output.table import Table
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import BY_ID
 from llmbench.record.variant import Variant
-from llmbench.text import clean, seconds, size
+from llmbench.text import clean
+from llmbench.units import seconds, size
 from llmbench.wording import phrases
 from llmbench.wording.labels import short_names
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from llmbench.estimate.forecast import OUTSIDE_BYTES, TRAINING_BYTES, Forecast, Prediction
 from llmbench.output.terminal.tables import drawn
 from llmbench.record.record import MemoryParts
-from llmbench.text import count, size
+from llmbench.units import count, size
 from llmbench.wording.fits import verdict
 from llmbench.workers.job import MOST_SEQUENCES
 

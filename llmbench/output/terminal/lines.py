@@ -21,7 +21,7 @@ from llmbench.record.comparison import Comparison, Plan
 from llmbench.record.events import Event, PhaseBegun, Sentence
 from llmbench.record.figure import BY_ID, ranking
 from llmbench.record.record import Cell, Record
-from llmbench.text import clock
+from llmbench.units import clock
 from llmbench.wording.cautions import MOST_WARNINGS, cautions
 from llmbench.wording.figures import figure_text
 

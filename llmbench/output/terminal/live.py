@@ -17,7 +17,7 @@ from llmbench.output.terminal.lines import Lines
 from llmbench.output.terminal.progress import Running
 from llmbench.record.comparison import Plan
 from llmbench.record.record import Cell
-from llmbench.text import clock
+from llmbench.units import clock
 
 REFRESHES_PER_SECOND = 8
 WIDEST_BAR = 40

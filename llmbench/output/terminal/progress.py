@@ -20,7 +20,7 @@ from llmbench.record.events import (
     StepTaken,
 )
 from llmbench.record.record import PHASES, Cell, Record
-from llmbench.text import size
+from llmbench.units import size
 
 STARTING = "starting"
 ORDER = (STARTING, *PHASES)

@@ -10,8 +10,7 @@ from rich.text import Text
 
 from llmbench.record.figure import BY_ID, FIT_SIZE
 from llmbench.record.record import Record
-from llmbench.text import MINUS
-from llmbench.units import spoken
+from llmbench.units import MINUS, spoken_size
 from llmbench.wording.figures import figure_text
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ def fit_tables(records: Sequence[Record], width: int) -> Iterator[Table]:
     for budget in dict.fromkeys(r.cell.fit for r in records if r.cell.fit):
         headings = ["Method", SIZES[budget.stretched], "Memory", "Speed", "Status"]
         rows = [list(_row(r)) for r in records if r.cell.fit == budget]
-        yield drawn(headings, rows, width, f"What fits into {spoken(budget.bytes)}")
+        yield drawn(headings, rows, width, f"What fits into {spoken_size(budget.bytes)}")
 
 
 def _row(record: Record) -> Iterator[Text | str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from llmbench import text
+from llmbench import text, units
 from llmbench.analysis.standing import Standing
 from llmbench.output.html.charts.chart import Chart, bytes_unit, chart, chosen, left_out
 from llmbench.output.html.charts.plot import (
@@ -25,7 +25,7 @@ from llmbench.output.table import plain
 from llmbench.record.figure import measured_steps
 from llmbench.record.record import PHASES, Memory, Phase, Record
 from llmbench.record.variant import Variant
-from llmbench.text import size
+from llmbench.units import size
 from llmbench.wording import peak, phrases
 from llmbench.wording.peak import PARTS, Peak
 
@@ -153,11 +153,11 @@ def _strips(shown: Sequence[Variant], standing: Standing) -> Plot:
     plot = rows_plot(Scale(f"Time of a step, {unit}", 0, end), len(shown))
     for number, variant in enumerate(shown):
         name, middle = standing.names[variant.id], _typical(variant)
-        y = heading(plot, number, name, text.seconds(middle))
+        y = heading(plot, number, name, units.seconds(middle))
         for wanted, colour in ((False, "grid"), (True, "soft")):
             times = [s * factor for s, counts in _ticks(variant) if counts is wanted]
             plot.ticks([plot.x(x) for x in times if x <= end], y, 11, colour)
-        says = Says(standing.numbers[variant.id], f"{name}: median {text.seconds(middle)} a step")
+        says = Says(standing.numbers[variant.id], f"{name}: median {units.seconds(middle)} a step")
         plot.dot((plot.x(middle * factor), y + 5.5), "accent", "accent", 3.5, says)
     return plot
 
@@ -192,7 +192,7 @@ def _step_rows(variants: Sequence[Variant], standing: Standing) -> list[list[str
         times, count = _counted(variant), variant.cell.settings.burn_in_steps
         burn_in = [s.seconds for r in variant.counted for s in r.steps[:count]]
         figures = [min(times), median(times), max(times), *([max(burn_in)] if burn_in else [])]
-        texts = [text.seconds(f) for f in figures]
+        texts = [units.seconds(f) for f in figures]
         rows.append([standing.names[variant.id], *texts, *([] if burn_in else [text.DASH])])
     return rows
 

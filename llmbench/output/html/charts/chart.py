@@ -10,7 +10,7 @@ from markupsafe import Markup
 from llmbench.output.html.charts.plot import Plot
 from llmbench.output.table import Table
 from llmbench.record.variant import Variant
-from llmbench.text import GIB, MIB
+from llmbench.units import GIB, MIB
 
 MOST_ROWS = 24
 """Rows of the table in a chart that has a bar or a line for each."""

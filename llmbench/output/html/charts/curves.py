@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from llmbench import text
+from llmbench import text, units
 from llmbench.analysis.learning import targets
 from llmbench.analysis.standing import Standing
 from llmbench.output.html.charts.chart import Chart, chart, chosen, left_out
@@ -318,7 +318,7 @@ def _told_of(
         yield "Lines are means over the seeds, bands reach from least to largest."
     if goal is not None:
         yield (
-            f"The dashed line counts as quality reached: {text.percent(SHARE, 1)} of the way from "
+            f"The dashed line counts as quality reached: {units.percent(SHARE, 1)} of the way from "
             "the untrained model's loss to the lowest."
         )
     gone = [
@@ -353,7 +353,7 @@ def _trace(
         ]
         said = (
             f"{name}: validation loss from {points[0].loss:.3f} to {points[-1].loss:.3f} in "
-            f"{text.seconds(points[-1].seconds)}"
+            f"{units.seconds(points[-1].seconds)}"
         )
         says = Says(standing.numbers[variant.id], said)
         plot.curve(stops, colours.get(variant.id, "soft"), coloured, says, dots=True)
@@ -370,7 +370,7 @@ def _learnt(known: Validations, standing: Standing) -> Table:
             standing.names[variant.id],
             str(len(points)),
             *(f"{value:.3f}" for value in _told([p.loss for p in points])),
-            text.seconds(points[-1].seconds),
+            units.seconds(points[-1].seconds),
             f"{points[-1].tokens:,.0f}",
         ]
         for variant, points in known.items()

@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from llmbench import text
+from llmbench import units
 from llmbench.text import clean
 
 WIDTH = 360
@@ -40,7 +40,7 @@ def plain(value: float) -> str:
 
 def prefixed(value: float) -> str:
     """A tick's figure with K, M or B."""
-    return text.count(value) if abs(value) >= 1000 else plain(value)
+    return units.count(value) if abs(value) >= 1000 else plain(value)
 
 
 @dataclass(frozen=True)
