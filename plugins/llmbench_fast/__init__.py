@@ -7,8 +7,9 @@ from collections.abc import Callable
 from llmbench import hookimpl
 from llmbench.plugin.strategy import Strategy
 from llmbench_fast.compile import Compile
+from llmbench_fast.cross_entropy import FusedCrossEntropy
 
-STRATEGIES: tuple[type[Strategy], ...] = (Compile,)
+STRATEGIES: tuple[type[Strategy], ...] = (Compile, FusedCrossEntropy)
 
 
 @hookimpl
