@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
@@ -14,6 +14,8 @@ from llmbench.record.settings import Settings
 
 BRINGS = {
     "optimizer": ("optimizer",),
+    "load": ("loading",),
+    "batches": ("batches",),
     "schedule": ("schedule",),
     "loss": ("loss",),
 }
@@ -94,6 +96,18 @@ class Strategy(BaseModel):
         """What this strategy adds to `from_pretrained`. Worker."""
         return {}
 
+    def load(self, source: str, options: Mapping[str, Any], settings: Settings) -> Any | None:
+        """The base model, loaded in the strategy's own way, as a library that patches it. Worker.
+
+        None for what the harness calls: `from_pretrained(source, **options)` of the class that
+        transformers has for it. `source` is a folder or the name on the hub; `options` are
+        `revision`, `dtype`, `device_map`, `trust_remote_code` and the like, and what the strategies
+        add by `load_kwargs`. The model is to be on the device, its weights as they are in the
+        files: its first loss must be the base's. With `--weights random` there are no files, and
+        the cell is skipped. What it takes of memory is not predicted.
+        """
+        return None
+
     def prepare(self, model: Any, settings: Settings) -> Any:
         """The loaded model, made ready to train: adapters added, weights frozen. Worker."""
         return model
@@ -105,6 +119,22 @@ class Strategy(BaseModel):
 
         `parameters` are what it steps: the model's trained weights or, as the precision has it,
         copies of them in fp32. `named` has the same by their names in the model.
+        """
+        return None
+
+    def batches(self, examples: Sequence[Any], pad: int) -> Mapping[str, Any] | None:
+        """What the model is called with in training for the examples of a micro-batch. Worker.
+
+        None for what the harness does: every sequence a row, padded on the right with `pad`. An
+        example has its token `ids`, and `prompt`, how many of the first are not trained on; it is
+        `paired` where an encoder reads the prompt. What is returned are tensors on the CPU:
+        `input_ids` and `labels` of one shape, -100 where nothing is predicted, and whatever else
+        the model takes, such as `position_ids`. The first label of a row is never predicted.
+
+        The tokens are counted by the harness. Non-padding tokens are those of the examples, padded
+        tokens all of `input_ids`, and supervised tokens the labels, which must be as many as those
+        of the examples. The loss before anything is learnt must be that of the padded batch. It is
+        called before the clock starts. What it takes of memory is not predicted.
         """
         return None
 

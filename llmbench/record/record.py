@@ -62,7 +62,8 @@ class Member(Frozen):
     bundle: tuple[str, ...] = ()
     """What it joins, where it is more than one thing."""
     brings: tuple[str, ...] = ()
-    """What it has of its own in place of the harness's: `optimizer`, `schedule`, `loss`."""
+    """What it has of its own in place of the harness's: `optimizer`, `loss` and the like, see
+    `llmbench.plugin.strategy.BRINGS`."""
     code: str = ""
     """A digest of its source: a plugin that is edited is another one, whatever its version."""
     starts_elsewhere: str = ""

@@ -118,6 +118,8 @@ def _elsewhere(standing: Standing) -> Iterator[Note]:
 
 
 BROUGHT = {
+    "load": "a model that it loads itself",
+    "batches": "batches of its own making",
     "schedule": "a learning-rate schedule of its own",
     "loss": "a loss of its own in training, held against the model's before anything is learnt",
 }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -32,6 +32,14 @@ class Batch:
     nonpadding_tokens: int
     mask: torch.Tensor | None = None
     """1 for a token that an encoder reads, 0 for padding; int64 as `input_ids`."""
+    further: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    """What else a strategy has the model called with, such as `position_ids`."""
+
+    @property
+    def longest(self) -> int:
+        """Positions that the model must have: of packed sequences, those of the longest."""
+        positions = self.further.get("position_ids")
+        return self.input_ids.shape[1] if positions is None else int(positions.max()) + 1
 
     @property
     def padded_tokens(self) -> int:
@@ -48,13 +56,14 @@ class Batch:
     def inputs(self) -> dict[str, torch.Tensor]:
         """What the model is called with."""
         masked = {} if self.mask is None else {"attention_mask": self.mask}
-        return {"input_ids": self.input_ids, "labels": self.labels, **masked}
+        return {"input_ids": self.input_ids, "labels": self.labels, **masked, **self.further}
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
         mask = None if self.mask is None else self.mask.to(device)
         ids, labels = self.input_ids.to(device), self.labels.to(device)
-        return Batch(ids, labels, self.nonpadding_tokens, mask)
+        further = {name: value.to(device) for name, value in self.further.items()}
+        return Batch(ids, labels, self.nonpadding_tokens, mask, further)
 
 
 def collate(sequences: Sequence[Tokens], pad: int) -> Batch:
@@ -79,6 +88,19 @@ def collate_pairs(sequences: Sequence[Tokens], pad: int) -> Batch:
     labels = _padded([s.ids[s.prompt :] for s in sequences], IGNORED)
     mask = _padded([(1,) * len(p) for p in prompts], 0)
     return Batch(ids, labels, sum(len(s.ids) for s in sequences), mask)
+
+
+def examples(batch: Batch) -> Iterator[Tokens]:
+    """The sequences that a padded batch was made of: each ends with what is trained on."""
+    for row, labels in enumerate(batch.labels):
+        trained = (labels != IGNORED).nonzero().flatten().tolist()
+        if batch.mask is None:
+            ids = batch.input_ids[row, : trained[-1] + 1].tolist()
+            yield Tokens(tuple(ids), trained[0])
+        else:
+            prompt = batch.input_ids[row, : int(batch.mask[row].sum())].tolist()
+            written = labels[: len(trained)].tolist()
+            yield Tokens((*prompt, *written), len(prompt), paired=True)
 
 
 def _padded(rows: Sequence[Sequence[int]], filler: int) -> torch.Tensor:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
-from llmbench.plugin.blame import blamed, wanted
-from llmbench.plugin.strategy import Strategy
+from llmbench.plugin.blame import Amiss, blamed, wanted
+from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.settings import Settings
-from llmbench.worker import guard, train
+from llmbench.worker import batch, guard, train
 from llmbench.worker.batch import Batch
 from llmbench.worker.train import Loss, Share
 
@@ -47,16 +48,71 @@ def share_of_rate(strategies: Sequence[Strategy], settings: Settings) -> Share:
     return share
 
 
+def model(
+    strategies: Sequence[Strategy],
+    source: str | None,
+    options: Mapping[str, Any],
+    settings: Settings,
+    device: torch.device,
+) -> Any | None:
+    """The model that a strategy loads from files; None for the harness's.
+
+    CannotRun where there are no files: `source` is None with random weights.
+    """
+    own = bringer(strategies, "load")
+    if own is None:
+        return None
+    if source is None:
+        raise CannotRun(
+            f"'{own.id}' loads the model itself, from files, which random weights have none of: "
+            "take --weights pretrained."
+        )
+    with blamed("strategy", own.id, "load"):
+        offered = wanted(own.load, source=source, options=options, settings=settings)
+        loaded = own.load(**offered)
+        if loaded is not None:
+            strayed = {p.device for p in guard.model(loaded).parameters()} - {device}
+            if strayed:
+                raise Amiss(f"it returned a model on {strayed.pop()}, not on {device}")
+        return loaded
+
+
+def batches(
+    strategies: Sequence[Strategy], steps: Sequence[Sequence[Batch]], pad: int
+) -> list[list[Batch]]:
+    """The batches of every step as the strategies have them, from those that all cells share."""
+    own = bringer(strategies, "batches")
+    if own is None:
+        return [list(step) for step in steps]
+    return [[_made(own, padded, pad) for padded in step] for step in steps]
+
+
+def _made(own: Strategy, padded: Batch, pad: int) -> Batch:
+    """A strategy's batch of the same examples, which trains on as many tokens."""
+    with blamed("strategy", own.id, "batches"):
+        offered = wanted(own.batches, examples=tuple(batch.examples(padded)), pad=pad)
+        inputs = own.batches(**offered)
+        if inputs is None:
+            return padded
+        made = guard.batch(inputs, padded.nonpadding_tokens)
+        if made.supervised_tokens != padded.supervised_tokens:
+            raise Amiss(
+                f"it trains on {made.supervised_tokens} tokens of examples that have "
+                f"{padded.supervised_tokens} to train on"
+            )
+        return made
+
+
 def loss(strategies: Sequence[Strategy]) -> Loss:
     """How the loss of a micro-batch is computed in training."""
     own = bringer(strategies, "loss")
     if own is None:
         return train.forward_loss
 
-    def computed(model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    def computed(model: torch.nn.Module, given: Batch) -> torch.Tensor:
         with blamed("strategy", own.id, "loss"):
-            offered = wanted(own.loss, model=model, inputs=batch.inputs)
+            offered = wanted(own.loss, model=model, inputs=given.inputs)
             found = guard.loss(own.loss(**offered))
-        return train.forward_loss(model, batch) if found is None else found
+        return train.forward_loss(model, given) if found is None else found
 
     return computed

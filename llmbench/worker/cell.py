@@ -35,7 +35,7 @@ from llmbench.worker.memory import Meter
 from llmbench.worker.recorder import Recorder
 from llmbench.worker.running import Running, be_deterministic, seed_everything
 from llmbench.worker.scoring import evaluate_phase
-from llmbench.worker.training import train_phase, training_batches, training_sequences
+from llmbench.worker.training import make_batches, train_phase, training_sequences
 from llmbench.workers.job import Job
 
 
@@ -137,9 +137,9 @@ def prepare_phase(running: Running) -> None:
     sound.check(running.model)
     quantized = bool(getattr(running.model, "is_quantized", False))
     if running.job.cell.trains and not running.job.cell.fit:
-        running.batches = training_batches(running, training_sequences(running))
+        make_batches(running, training_sequences(running))
         with running.recorder.meter.paused():
-            running.recorder.note(start=start.as_loaded(running.model, running.batches[0][0]))
+            running.recorder.note(start=start.as_loaded(running.model, running.first))
     seed_everything(running.job.cell.seed)
     running.model = prepared(running.model, running.strategies, running.job.cell.settings)
     running.recorder.note(parameters=coverage.count(running.model), quantized=quantized)

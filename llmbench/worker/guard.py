@@ -13,6 +13,7 @@ import torch
 from llmbench.plugin.blame import Amiss, blamed, of_kind
 from llmbench.plugin.probe import Probe
 from llmbench.plugin.strategy import Strategy
+from llmbench.worker.batch import Batch
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -41,6 +42,19 @@ def loss(value: Any) -> torch.Tensor | None:
     if torch.is_grad_enabled() and not found.requires_grad:
         raise Amiss("it returned a loss without a graph to go backward from")
     return found.reshape(())
+
+
+def batch(inputs: Any, nonpadding_tokens: int) -> Batch:
+    """What a model is to be called with, as a batch of examples of so many tokens."""
+    given = mapping(inputs)
+    for name, value in given.items():
+        of_kind(value, torch.Tensor, f"tensors, as '{name}'")
+    if not {"input_ids", "labels"} <= given.keys():
+        raise Amiss(f"it returned {', '.join(given) or 'nothing'}, without input_ids or labels")
+    ids, labels, mask = given["input_ids"], given["labels"], given.get("attention_mask")
+    known = ("input_ids", "labels", "attention_mask")
+    further = {name: value for name, value in given.items() if name not in known}
+    return Batch(ids, labels, nonpadding_tokens, mask, further)
 
 
 def share(value: Any) -> float | None:

@@ -15,7 +15,7 @@ from llmbench.machine import Environment
 from llmbench.plugin.blame import blamed
 from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.settings import Settings
-from llmbench.worker import architecture, checkpoint, coverage, guard
+from llmbench.worker import architecture, brought, checkpoint, coverage, guard
 from llmbench.worker.precision import dtype
 from llmbench.workers.job import Job
 
@@ -49,9 +49,10 @@ def load_model(
     loaded: Mapping[str, Any] = {}
     with refusals():
         if ref.weights == "random":
+            brought.model(strategies, None, kwargs, job.cell.settings, device)
             model = random_model(auto, config, kwargs, quantization, device)
         else:
-            model, loaded = pretrained_model(auto, job, kwargs, device)
+            model, loaded = pretrained_model(auto, job, kwargs, device, strategies)
     said = [checkpoint.check(ref.id, loaded) if loaded else None]
     if quantization is not None:
         kind = architecture.kind_of(quantization)
@@ -65,19 +66,31 @@ def load_model(
 
 
 def pretrained_model(
-    auto: Any, job: Job, kwargs: dict[str, Any], device: torch.device
+    auto: Any,
+    job: Job,
+    kwargs: dict[str, Any],
+    device: torch.device,
+    strategies: Sequence[Strategy],
 ) -> tuple[Any, dict[str, Any]]:
-    """The model with the weights of its files, and what transformers says of loading them."""
-    ref = job.cell.model
-    model, loaded = auto.from_pretrained(
-        job.model_source,
-        revision=ref.revision,
-        use_safetensors=None if ref.pickles else True,
-        device_map={"": 0} if device.type == "cuda" else None,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,  # they are told, with those that are missing
+    """The model with the weights of its files, and what transformers says of loading them.
+
+    It says nothing of a model that a strategy loads itself.
+    """
+    ref, source = job.cell.model, job.model_source
+    options = {
+        "revision": ref.revision,
+        "use_safetensors": None if ref.pickles else True,
+        "device_map": {"": 0} if device.type == "cuda" else None,
         **kwargs,
-    )
+    }
+    model, loaded = brought.model(strategies, source, options, job.cell.settings, device), {}
+    if model is None:
+        model, loaded = auto.from_pretrained(
+            source,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are told, with those that are missing
+            **options,
+        )
     if device.type == "cpu":
         checkpoint.take_in(model)
     return model, loaded

@@ -31,6 +31,8 @@ class Running:
     """The parameters that the model had before the strategies made it ready."""
     tokenizer: Any = None
     encoder: Encoder | None = None
+    first: batch.Batch | None = None
+    """The first micro-batch as all cells have it, whatever a strategy makes of it."""
     batches: list[list[batch.Batch]] = field(default_factory=list)
     """Those of every step, once they are made."""
 

@@ -20,8 +20,9 @@ from llmbench.worker.batch import Batch
 from llmbench.worker.train import Context, Loss, first_loss
 
 
-def as_loaded(model: Any, first: Batch) -> Start:
+def as_loaded(model: Any, first: Batch | None) -> Start:
     """The loss of the model as it was loaded."""
+    assert first
     return Start(loaded=known(first_loss(model, first)))
 
 

@@ -160,15 +160,16 @@ def meant_to_change(optimizer: torch.optim.Optimizer) -> float | None:
 def train_phase(running: Running) -> None:
     """Loss and kernels before anything is learnt, then the training steps."""
     cell, recorder, model = running.job.cell, running.recorder, running.model
-    batches = running.batches
-    if not batches:
+    if not running.batches:
         sequences = training_sequences(running)
         if cell.fit:
             fill_budget(running, sequences)
-        batches = training_batches(running, sequences)
-    most = max(b.input_ids.shape[1] for step in batches for b in step)
+        make_batches(running, sequences)
+    batches = running.batches
+    most = max(b.longest for step in batches for b in step)
     architecture.check_length(model, cell.model.id, most, "--seq-len")
-    first = train.first_loss(model, batches[0][0])
+    assert running.first
+    first = train.first_loss(model, running.first)
     recorder.note(first_loss=first if math.isfinite(first) else None)
     held_out = HeldOut(running, validation_sequences(running))
     if not cell.tuning:
@@ -239,8 +240,15 @@ def validation_sequences(running: Running) -> list[Tokens]:
     return [encoder.sequence(encoder.bare(e)) for e in data.load_lines(job.validation_file)]
 
 
+def make_batches(running: Running, sequences: list[Tokens] | None) -> None:
+    """Make the batches of every step, before the clock starts, as the strategies have them."""
+    padded = training_batches(running, sequences)
+    running.first = padded[0][0]
+    running.batches = brought.batches(running.strategies, padded, running.pad)
+
+
 def training_batches(running: Running, sequences: list[Tokens] | None) -> list[list[batch.Batch]]:
-    """The batches of every step, made before the clock starts."""
+    """The batches of every step as all cells have them."""
     settings, seed = running.job.cell.settings, running.job.cell.seed
     if sequences is None:
         return batch.random_steps(running.model, settings, seed)

@@ -21,7 +21,7 @@ from llmbench.record.record import Budget, Fit
 from llmbench.record.settings import Settings
 from llmbench.units import size as bytes_text
 from llmbench.units import spoken_size
-from llmbench.worker import architecture, batch, shortage, train
+from llmbench.worker import architecture, batch, brought, shortage, train
 from llmbench.worker.batch import Batch
 from llmbench.worker.encoding import Tokens
 from llmbench.worker.memory import Meter
@@ -124,10 +124,13 @@ class Trial:
     def batches(self, size: int) -> list[list[Batch]]:
         """The steps of a trial, of the worst batches that there may be."""
         settings = self.settings(size).model_copy(update={"steps": STEPS})
+        running = self.running
         if self.sequences is None:
-            return batch.random_steps(self.running.model, settings, seed=0)
-        worst = max(self.sequences, key=lambda s: len(s.ids))
-        return batch.steps([worst], settings, seed=0, pad=self.running.pad)
+            steps = batch.random_steps(running.model, settings, seed=0)
+        else:
+            worst = max(self.sequences, key=lambda s: len(s.ids))
+            steps = batch.steps([worst], settings, seed=0, pad=running.pad)
+        return brought.batches(running.strategies, steps, running.pad)
 
     def _train(self, size: int) -> None:
         model, context, loss = self.running.model, self.running.context, self.running.loss

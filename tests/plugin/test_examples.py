@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from llmbench import plugin
+from llmbench.analysis.checks import first_loss_problems
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Record
 from llmbench.testing import run
@@ -15,7 +16,13 @@ from llmbench.testing import run
 EXAMPLES = Path(__file__).parents[2] / "plugins" / "examples"
 FILES = sorted(EXAMPLES.glob("*.py"))
 LINES = 60
-STRATEGIES = ("full+wsd(decay=0.5)", "lora+chunked-loss(tokens=50)")
+STRATEGIES = (
+    "full+wsd(decay=0.5)",
+    "lora",
+    "lora+chunked-loss(tokens=50)",
+    "lora+packing",
+    "lora+fused-norms",
+)
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +79,19 @@ def test_chunked_loss_is_the_models_own_loss(record) -> None:
 def test_the_report_tells_what_strategies_bring_in_place_of_the_harnesss(page) -> None:
     assert "brings a learning-rate schedule of its own" in page
     assert "brings a loss of its own in training" in page
+
+
+def test_packing_trains_on_the_same_tokens_without_padding(record) -> None:
+    packed, padded = record("lora+packing"), record("lora")
+    assert packed.start.training == pytest.approx(padded.start.training, rel=1e-4)
+    for one, other in zip(packed.steps, padded.steps, strict=True):
+        assert one.loss == pytest.approx(other.loss, rel=1e-2)
+        assert one.supervised_tokens == other.supervised_tokens
+        assert one.nonpadding_tokens == one.padded_tokens == other.nonpadding_tokens
+    assert {s.padded_tokens > s.nonpadding_tokens for s in padded.steps} == {True}
+    assert packed.effective["micro_batch"] == "1"
+
+
+def test_a_model_that_a_strategy_loads_starts_from_the_bases_loss(compared, record) -> None:
+    assert record("lora+fused-norms").first_loss == pytest.approx(record("lora").first_loss)
+    assert first_loss_problems(compared.records) == {}

@@ -9,7 +9,7 @@ import torch
 
 from llmbench.config import composition
 from llmbench.errors import CompositionError, PluginError
-from llmbench.plugin.strategy import Strategy
+from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.settings import Settings
 from llmbench.worker import batch, brought, start, train
 from llmbench.worker.encoding import Tokens
@@ -120,3 +120,49 @@ def test_two_that_bring_the_same_clash_whatever_their_groups(registry):
     with pytest.raises(CompositionError, match="both decide the schedule"):
         composition.complete([Halving(), Flat()])
     assert composition.complete([Halving(), Doubled()]).id
+
+
+class Rows(Strategy):
+    """Makes the batch anew from what it is told of it."""
+
+    id, summary, group = "rows", "", "batches"
+
+    def batches(self, examples, pad):
+        return batch.collate(examples, pad).inputs
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_a_strategy_is_told_of_the_examples_of_a_batch(paired):
+    sequences = [Tokens(s.ids, s.prompt, paired) for s in SEQUENCES]
+    padded = batch.collate(sequences, 0)
+    assert list(batch.examples(padded)) == sequences
+    [[made]] = brought.batches([Rows()], [[padded]], 0)
+    for name, value in padded.inputs.items():
+        assert torch.equal(made.inputs[name], value)
+    assert made.nonpadding_tokens == padded.nonpadding_tokens
+
+
+def test_batches_that_train_on_other_tokens_are_refused(registry):
+    class Less(Rows):
+        def batches(self, examples, pad):
+            return batch.collate(examples[1:], pad).inputs
+
+    with pytest.raises(PluginError, match=r"it trains on 6 tokens of examples that have 11"):
+        brought.batches([Less()], STEPS[:1], 0)
+
+
+def test_a_model_that_is_loaded_needs_files_and_the_device(registry, model):
+    class Loads(Strategy):
+        id, summary, group = "loads", "", "loading"
+
+        def load(self, source):
+            return model
+
+    def loaded(source, device):
+        return brought.model([Loads()], source, {}, SETTINGS, torch.device(device))
+
+    assert loaded("somewhere", "cpu") is model
+    with pytest.raises(CannotRun, match="take --weights pretrained"):
+        loaded(None, "cpu")
+    with pytest.raises(PluginError, match="a model on cpu, not on meta"):
+        loaded("somewhere", "meta")

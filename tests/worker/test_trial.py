@@ -87,6 +87,7 @@ def running(model):
             device=torch.device(device),
             context=nullcontext,
             loss=train.forward_loss,
+            strategies=(),
             pad=0,
         )
 

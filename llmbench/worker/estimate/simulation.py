@@ -98,6 +98,11 @@ class Simulation:
     ) -> None:
         if cell.settings.numerics.autocast and cell.trains:
             raise CannotRun("Memory under autocast is not predicted.")
+        own = next(
+            filter(None, (brought.bringer(strategies, w) for w in ("load", "batches"))), None
+        )
+        if own:
+            raise CannotRun(f"Memory is not predicted of what '{own.id}' brings of its own.")
         self.cell = cell
         self.strategies = strategies
         self._int8 = kernel.Int8()
