@@ -13,8 +13,11 @@ from llmbench.text import split_members
 LONG = 14
 """Characters up to which a name is its own label."""
 LONGEST = 24
-COMPOUND = re.compile(r"[a-z]+(?:[-_][a-z]+)+")
-"""`gradient-checkpointing`, `learning_rate_factor`: long words that initials can stand for."""
+COMPOUND = re.compile(r"(?<![a-z])[a-z]++(?:[-_][a-z]++)+")
+"""`gradient-checkpointing`, `learning_rate_factor`: long words that initials can stand for.
+
+Tried at the beginning of a word alone: a name may be one word of 100,000 letters.
+"""
 OPTIONS = re.compile(r"\(([^()]*)\)")
 
 
