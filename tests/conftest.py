@@ -27,6 +27,8 @@ os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
 CACHE = tempfile.TemporaryDirectory(prefix="llmbench-tests-")
 os.environ["HF_HOME"] = CACHE.name
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if "PYTEST_XDIST_WORKER" in os.environ:  # others run beside it, each on a core
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A shell that started the tests in the background has them, and all they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

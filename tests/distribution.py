@@ -9,6 +9,12 @@ import sys
 import tomllib
 from pathlib import Path
 
+QUICK = (
+    *("--steps", "3", "--burn-in-steps", "1", "--batch-size", "2", "--seq-len", "96"),
+    *("--eval-examples", "2", "--eval-batch-size", "2", "--max-new-tokens", "4"),
+    *("--validation-examples", "0", "--no-tune", "--no-predict"),
+)
+"""Options of a comparison that is to go through every phase, and to find out nothing."""
 IMPORTS = """
 from llmbench import hookimpl
 from llmbench.plugin.strategy import Strategy

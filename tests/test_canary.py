@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from distribution import IMPORTS, install, llmbench
+from distribution import IMPORTS, QUICK, install, llmbench
 
 from llmbench import redact
 
@@ -47,9 +47,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Com
     home.mkdir()
     url = f"https://me:{URL}@hub.example/x?token={ARGUMENT}"
     done = llmbench(
-        folder, "compare", "--strategies", f"telling(url={url})", "--steps", "2",
-        "--burn-in-steps", "1", "--batch-size", "1", "--eval-examples", "2",
-        "--max-new-tokens", "2", "--output", str(home / "out"), cwd=home,
+        folder, "compare", *QUICK, "--strategies", f"telling(url={url})",
+        "--output", str(home / "out"), cwd=home,
         HOME=str(home), USER=NAME, LOGNAME=NAME, SOME_API_KEY=KNOWN, HF_TOKEN=HUB,
     )  # fmt: skip
     again = llmbench(folder, "report", "out", cwd=home, HOME=str(home), USER=NAME, LOGNAME=NAME)

@@ -23,6 +23,7 @@ QUICK = {
     "eval_examples": 2,
     "eval_batch_size": 2,
     "max_new_tokens": 4,
+    "validation_examples": 0,
     "tune": False,
     "repeat": False,
     "predict": False,

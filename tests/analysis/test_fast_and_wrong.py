@@ -6,7 +6,7 @@ It stands for kernels that were seen to give a loss of 522 where 11.2 is right, 
 from __future__ import annotations
 
 import pytest
-from distribution import install, llmbench
+from distribution import QUICK, install, llmbench
 
 from llmbench.analysis.standing import stand
 from llmbench.record.comparison import Comparison
@@ -46,8 +46,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     install(folder, "fast-and-wrong", WRONG)
     done = llmbench(
         folder,
-        *("compare", "--strategies", "lora,fast-and-wrong", "--steps", "6"),
-        *("--eval-examples", "4", "--max-new-tokens", "8", "--output", "out"),
+        *("compare", *QUICK, "--strategies", "lora,fast-and-wrong", "--output", "out"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return Store(folder / "out").read().equal

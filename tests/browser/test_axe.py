@@ -19,8 +19,9 @@ for (const one of document.querySelectorAll("details")) one.open = true;
 for (const box of document.querySelectorAll("[id^=column-]:not(:checked)")) box.click();
 """
 RUN = """
-const done = arguments[0];
-const rules = { "target-size": { enabled: true } }; // off unless asked for
+const [contrast, done] = arguments;
+const sizes = { enabled: true }; // off unless asked for
+const rules = { "target-size": sizes, "color-contrast": { enabled: contrast } };
 const options = { resultTypes: ["violations", "incomplete"], rules };
 axe.run(document, options).then(done);
 """
@@ -71,21 +72,23 @@ def test_axe_is_a_current_one(axe: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["all_well", "failed", "fitted", "tuned"])
-@pytest.mark.parametrize("look", LOOKS)
-def test_axe_finds_nothing(window: Any, report: Any, axe: str, name: str, look: str) -> None:
+def test_axe_finds_nothing(window: Any, report: Any, axe: str, name: str) -> None:
+    """The smallest page in every look; of the others the rules that no colour matters to."""
     window.open(report(name))
-    window.emulate(**LOOKS[look])
     window.run(OPEN_ALL)
     window.run(axe)
-    result = window.driver.execute_async_script(RUN)
-    assert len(result["passes"]) > 40
-    assert [said(rule) for rule in result["violations"]] == []
-    assert {rule["id"] for rule in result["incomplete"]} <= {"color-contrast"}
-    spoken, texts, marks, faint = window.run(CONTRAST)
-    assert spoken > 300
-    assert texts > 50
-    assert marks > 10
-    assert faint == []
+    for look, features in LOOKS.items():
+        window.emulate(**features)
+        spoken, texts, marks, faint = window.run(CONTRAST)
+        assert spoken > 300
+        assert texts > 50
+        assert marks > 10
+        assert faint == [], look
+        if name == "failed" or look == "light":
+            result = window.driver.execute_async_script(RUN, name == "failed")
+            assert len(result["passes"]) > 40
+            assert [said(rule) for rule in result["violations"]] == [], look
+            assert {rule["id"] for rule in result["incomplete"]} <= {"color-contrast"}
 
 
 def said(rule: dict[str, Any]) -> str:

@@ -122,13 +122,6 @@ def test_how_cells_will_start_is_said_beforehand(monkeypatch, system, culprit, f
     assert (said.state, said.text) == found
 
 
-def test_what_a_worker_imports_is_imported_to_see_what_it_does(monkeypatch, tmp_path):
-    monkeypatch.setenv("PYTHONPATH", site(tmp_path / "site"))
-    answer = Probe(library.IMPORTS).answers()["imports"]
-    assert answer["seconds"] > 0
-    assert answer["initialised_by"].startswith(PACKAGE)
-
-
 def test_a_strategy_that_needs_an_option_is_not_said_to_be_unable(registry):
     class Needy(registry.strategies.get("lora")):
         id = "needy"
@@ -233,7 +226,10 @@ def test_a_limit_on_memory_counts(monkeypatch):
     assert (found.state, found.text) == ("problem", "1.0 GiB of 3.0 GiB free")
 
 
-def test_the_command_answers_without_torch_and_its_status_says_whether_all_is_well(tmp_path):
+@pytest.fixture(scope="module")
+def diagnosis(tmp_path_factory):
+    """What the command ends with where importing transformers initialises CUDA."""
+    folder = tmp_path_factory.mktemp("doctor")
     code = (
         "import sys\n"
         "sys.argv = ['llmbench', 'doctor', '--json']\n"
@@ -242,15 +238,25 @@ def test_the_command_answers_without_torch_and_its_status_says_whether_all_is_we
         "try:\n    main()\nexcept SystemExit as end:\n    status = end.code\n"
         "sys.exit(9 if 'torch' in sys.modules else status)\n"
     )
-    environ = {**os.environ, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environ, capture_output=True, text=True
+    variables = {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environ = {**os.environ, **variables, "PYTHONPATH": site(folder / "site")}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environ, capture_output=True, text=True
     )
-    found = json.loads(done.stdout)
+
+
+def test_the_command_answers_without_torch_and_its_status_says_whether_all_is_well(diagnosis):
+    found = json.loads(diagnosis.stdout)
     assert found[0]["check"] == "python"
     assert {f["state"] for f in found} <= {"ok", "not here", "problem"}
     broken = any(f["state"] == "problem" for f in found)
-    assert done.returncode == int(broken), done.stderr
+    assert diagnosis.returncode == int(broken), diagnosis.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no cell is forked")
+def test_what_a_worker_imports_is_imported_to_see_what_it_does(diagnosis):
+    cells = next(f for f in json.loads(diagnosis.stdout) if f["check"] == "cells")
+    assert f"will be spawned, not forked, since importing {PACKAGE}" in cells["text"]
 
 
 def test_plugins_that_work_are_counted(monkeypatch):

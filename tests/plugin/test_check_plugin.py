@@ -9,6 +9,7 @@ from distribution import IMPORTS, install, install_project, llmbench
 
 from llmbench.command.plugins import KINDS
 from llmbench.storage.store import Store
+from llmbench.testing import new
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +19,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     site = folder / "site"
     site.mkdir()
     for kind in KINDS:
-        done = llmbench(folder, "plugins", "new", f"my-{kind}", "--kind", kind)
-        assert done.returncode == 0, done.stderr
+        new.create(f"my-{kind}", kind, folder)
         install_project(site, folder / f"llmbench-my-{kind}")
     names = [f"my-{kind}" for kind in KINDS]
     done = llmbench(site, "plugins", "check", *names, "--output", "kept", cwd=folder)
@@ -59,7 +59,7 @@ def test_each_kind_is_a_row_a_column_or_a_file_of_the_report(checked: tuple[Path
 
 
 WRONG = (
-    "import peft\n"
+    "import torch\n"
     + IMPORTS
     + """
 class Mine(Strategy):
@@ -89,7 +89,7 @@ def test_what_is_wrong_is_said_with_a_way_out(tmp_path: Path) -> None:
     for said in (
         "'register_metrics' is never called: put @hookimpl above it.",
         "'mine' has 'prepair', which nothing calls: call it 'prepare'",
-        "It imports torch, transformers, peft",
+        "It imports torch as it is loaded",
         "import it inside the methods that a worker calls",
         "and its figures are not to be used",
     ):

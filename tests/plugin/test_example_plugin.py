@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from distribution import QUICK, llmbench
 
 from llmbench.storage.store import Store
 
@@ -23,35 +23,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def llmbench(site: Path, cwd: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line with the distribution installed."""
-    environment = {**os.environ, "PYTHONPATH": str(site)}
-    command = [sys.executable, "-m", "llmbench", *args]
-    return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
-    )
-
-
 def test_it_is_listed_with_its_package(site: Path, tmp_path: Path) -> None:
-    done = llmbench(site, tmp_path, "list", "strategies")
+    done = llmbench(site, "list", "strategies", cwd=tmp_path)
     row = next(line for line in done.stdout.splitlines() if line.startswith("hra"))
     assert "llmbench-hra 0.1.0" in row
 
 
 def test_it_composes_and_is_compared_with_the_built_in_ones(site: Path, tmp_path: Path) -> None:
-    done = llmbench(
-        site,
-        tmp_path,
-        *(
-            "compare",
-            "--strategies",
-            "lora,hra,hra+gradient-checkpointing",
-            "--steps",
-            "6",
-            "--no-tune",
-        ),
-        *("--eval-examples", "4", "--max-new-tokens", "8", "--output", "out"),
-    )
+    command = ("compare", *QUICK, "--strategies", "lora,hra,hra+gradient-checkpointing")
+    done = llmbench(site, *command, "--output", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     records = {r.cell.composition: r for r in Store(tmp_path / "out").read().records}
     assert list(records) == ["base", "lora", "hra", "hra+gradient-checkpointing"]
@@ -65,6 +45,6 @@ def test_it_composes_and_is_compared_with_the_built_in_ones(site: Path, tmp_path
 
 
 def test_without_it_the_name_is_unknown(tmp_path: Path) -> None:
-    done = llmbench(tmp_path, tmp_path, "compare", "--strategies", "hra", "--dry-run")
+    done = llmbench(tmp_path, "compare", "--strategies", "hra", "--dry-run")
     assert done.returncode == 2
     assert "Unknown strategy 'hra'" in done.stderr

@@ -6,14 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from distribution import good, llmbench
+from distribution import QUICK, good, llmbench
 
 from llmbench.storage.store import Store
-
-QUICK = (
-    *("--steps", "3", "--burn-in-steps", "1", "--no-tune", "--no-predict", "--eval-examples", "2"),
-    *("--max-new-tokens", "4", "--output", "out"),
-)
 
 
 @pytest.fixture
@@ -29,7 +24,7 @@ def mine(tmp_path: Path) -> Path:
 def test_its_strategy_is_a_row_whose_record_says_that_no_distribution_ships_it(
     tmp_path: Path, mine: Path
 ) -> None:
-    given = ("--plugin", str(mine.relative_to(tmp_path)), "--strategies", "mine")
+    given = ("--plugin", str(mine.relative_to(tmp_path)), "--strategies", "mine", "--output", "out")
     done = llmbench(tmp_path, "compare", *given, *QUICK)
     assert done.returncode == 0, done.stdout + done.stderr
     records = {r.cell.composition: r for r in Store(tmp_path / "out").read().records}

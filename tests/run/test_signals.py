@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork launch
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A comparison whose second cell, `lora`, trains for longer than any test waits."""
+    """A comparison that trains `lora`, then `full`, each for longer than any test waits."""
     (tmp_path / "shape").mkdir()
     (tmp_path / "shape" / "config.json").write_text(json.dumps(SHAPE))
     command = [
@@ -48,16 +48,10 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
-def partial(root: Path) -> Record | None:
-    """What the second cell's worker has written so far."""
-    found = list((root / ".work").glob("lora.*/record.json"))
-    return Record.model_validate_json(found[0].read_text()) if found else None
-
-
-def in_training(root: Path) -> bool:
-    """Whether the second cell has loaded and prepared, and trains now."""
-    record = partial(root)
-    return record is not None and record.phase == "train"
+def in_training(root: Path, composition: str) -> bool:
+    """Whether such a cell trains now, as its worker's record has it."""
+    found = list((root / ".work").glob(f"{composition}.*/record.json"))
+    return bool(found) and Record.model_validate_json(found[0].read_text()).phase == "train"
 
 
 def worker(process: subprocess.Popen[str]) -> psutil.Process:
@@ -66,35 +60,22 @@ def worker(process: subprocess.Popen[str]) -> psutil.Process:
     return zygote.children()[0]
 
 
-def test_ctrl_c_records_the_running_cell_and_renders_what_there_is(
+def test_a_killed_worker_is_a_record_and_ctrl_c_records_the_next_one(
     running: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     root = tmp_path / "out"
-    until(lambda: in_training(root), "training")
+    until(lambda: in_training(root, "lora"), "training")
+    worker(running).kill()
+    until(lambda: in_training(root, "full"), "training of the next cell")
     running.send_signal(signal.SIGINT)
     assert running.wait(PATIENCE_SECONDS) == 130
-    records = Store(root).read().records
-    assert [(r.cell.composition, r.status) for r in records] == [
-        ("base", "ok"),
-        ("lora", "interrupted"),
-    ]
-    assert records[1].phase == "train"
-    assert "prepare" in records[1].phases
-    assert (root / "report.html").exists()
-    assert not (root / ".work").exists()
-
-
-def test_a_killed_worker_is_a_record_and_the_rest_goes_on(
-    running: subprocess.Popen[str], tmp_path: Path
-) -> None:
-    root = tmp_path / "out"
-    until(lambda: in_training(root), "training")
-    worker(running).kill()
-    until(lambda: list((root / ".work").glob("full.*")) != [], "the next cell")
-    running.send_signal(signal.SIGTERM)
-    assert running.wait(PATIENCE_SECONDS) == 130
-    killed = next(r for r in Store(root).read().records if r.cell.composition == "lora")
-    assert killed.status == "killed"
-    assert killed.phase == "train"
+    base, killed, interrupted = Store(root).read().records
+    assert (base.cell.composition, base.status) == ("base", "ok")
+    assert (killed.cell.composition, killed.status, killed.phase) == ("lora", "killed", "train")
     assert "SIGKILL" in (killed.reason or "")
     assert "load" in killed.phases
+    ended = interrupted.cell.composition, interrupted.status, interrupted.phase
+    assert ended == ("full", "interrupted", "train")
+    assert "prepare" in interrupted.phases
+    assert (root / "report.html").exists()
+    assert not (root / ".work").exists()

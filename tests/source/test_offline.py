@@ -6,13 +6,12 @@ from pathlib import Path
 
 import hub as local_hub
 import pytest
-from distribution import llmbench
+from distribution import QUICK, llmbench
 
 from llmbench.storage.store import Store
 from make_tiny import FOLDER
 
-SMALL = "--steps 2 --burn-in-steps 1 --batch-size 1 --eval-examples 2 --max-new-tokens 2"
-BASE = ("compare", "--strategies", "base", "--seeds", "1", *SMALL.split())
+BASE = ("compare", *QUICK, "--strategies", "base", "--seeds", "1")
 
 
 @pytest.fixture(scope="module")

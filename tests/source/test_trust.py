@@ -10,7 +10,7 @@ import shutil
 import hub as local_hub
 import pytest
 import torch
-from distribution import llmbench
+from distribution import QUICK, llmbench
 from records import cell, environment
 
 from llmbench.errors import ModelError
@@ -273,12 +273,9 @@ def test_the_command_refuses_in_one_sentence_before_anything_runs(request, tmp_p
 
 
 def test_what_was_allowed_is_recorded_and_shown(with_code, tmp_path):
-    small = (
-        "--seeds 1 --steps 2 --burn-in-steps 1 --batch-size 1 --eval-examples 2 --max-new-tokens 2"
-    )
     done = llmbench(
-        tmp_path, "compare", "--model", str(with_code), "--strategies", "base",
-        *small.split(), "--trust-remote-code", "--output", "out",
+        tmp_path, "compare", *QUICK, "--model", str(with_code), "--strategies", "base",
+        "--seeds", "1", "--trust-remote-code", "--output", "out",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     record = json.loads(next((tmp_path / "out" / "records").iterdir()).read_text())

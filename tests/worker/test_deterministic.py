@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from distribution import QUICK
 
 from llmbench.record.record import Record
 from llmbench.storage.store import Store
 from llmbench.worker.running import be_deterministic
 
-SHORT = ("--steps", "4", "--burn-in-steps", "1", "--eval-examples", "2", "--max-new-tokens", "8")
 COMPOSITION = "lora(dropout=0.1)"
 
 
 def run(root: Path) -> dict[str, Record]:
     """Records by composition."""
-    command = [sys.executable, "-m", "llmbench", "compare", "--deterministic", *SHORT]
+    command = [sys.executable, "-m", "llmbench", "compare", "--deterministic", *QUICK]
     done = subprocess.run(
         [*command, "--strategies", COMPOSITION, "--output", str(root)],
         capture_output=True,
