@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import fmean, stdev
 
 from llmbench.analysis import field
-from llmbench.analysis.pick import By, Candidate, Choice, Measured, Wish, choose
+from llmbench.analysis.pick import By, Candidate, Choice, Wish, choose
 from llmbench.analysis.standing import Pairs, Standing
 from llmbench.record.variant import Variant
 
@@ -63,20 +62,12 @@ def candidates(standing: Standing, pairs: Pairs) -> list[Candidate]:
 def _candidate(
     standing: Standing, variant: Variant, tied: Mapping[int, object] | None
 ) -> Candidate:
-    times, spread = standing.times_of(variant), standing.speeds.spread(variant)
+    time, rate = standing.time_of(variant), field.speed(variant)
     return Candidate(
         name=standing.names[variant.id],
         quality=None if standing.quality_of(variant) is None else standing.merit(variant),
         memory=field.memory(variant) or 0.0,
-        speed=(rate, spread) if (rate := field.speed(variant)) else None,
-        time=_measured(times, spread) if times else None,
+        speed=(rate, standing.speeds.spread(variant)) if rate else None,
+        time=(time, standing.paces.spread(variant)) if time else None,
         tied=None if tied is None else tuple(tied),
     )
-
-
-def _measured(values: Sequence[float], of_speed: float | None) -> Measured:
-    """The mean over seeds, and their spread; with one seed, that of the speed."""
-    mean = fmean(values)
-    if len(values) > 1:
-        return mean, stdev(values) / mean if mean else 0.0
-    return mean, of_speed

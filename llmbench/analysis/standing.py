@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
+from functools import cached_property
+from statistics import fmean, geometric_mean
 
 from llmbench import text, units
 from llmbench.analysis import learning
@@ -34,7 +35,7 @@ from llmbench.analysis.statistics.quality import (
     base_verdicts,
     quality_interval,
 )
-from llmbench.analysis.statistics.rate import Speeds, rate_interval, speeds
+from llmbench.analysis.statistics.rate import Speeds, paces, rate_interval, speeds
 from llmbench.analysis.statistics.verdict import Verdict, Word
 from llmbench.analysis.tuning import tuned
 from llmbench.record.comparison import Comparison, Header
@@ -185,6 +186,21 @@ class Standing:
     def times_of(self, variant: Variant) -> list[float]:
         """The times to quality of its seeds; none if one of them never reached it."""
         return learning.over_seeds(variant, self.times)
+
+    def time_of(self, variant: Variant) -> float | None:
+        """The mean of them, as speeds have it: the geometric one."""
+        times = self.times_of(variant)
+        return geometric_mean(times) if times and min(times) > 0 else None
+
+    @cached_property
+    def paces(self) -> Speeds:
+        """How soon those competing came to quality, held against each other as speeds are.
+
+        With one seed nothing tells what times vary by but the speeds themselves.
+        """
+        timed = {v: self.times_of(v) for v in _highest(self.competing, SPEED)}
+        held = {v: dict(zip(v.seeds, times, strict=True)) for v, times in timed.items() if times}
+        return paces(held, self.speeds.floor) or self.speeds
 
     def merit(self, variant: Variant) -> float:
         """The variant's quality as something of which more is better."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from statistics import fmean
 
 from llmbench import text, units
 from llmbench.analysis.choice import Picked
@@ -117,7 +116,7 @@ def _ground(standing: Standing, picked: Picked, level: str) -> str:
             f"of these it needs {least}"
         )
     if picked.by == "time":
-        took = units.seconds(fmean(standing.times_of(picked.variant)))
+        took = units.seconds(standing.time_of(picked.variant) or 0.0)
         return f"Of {level}, it reaches the target quality fastest, after {took} of training"
     return f"Of {level}, it trains fastest, at {phrases.speed(picked.variant)}"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from llmbench.analysis.standing import FULL_STATISTICS, Standing
-from llmbench.analysis.statistics.rate import CELL
+from llmbench.analysis.statistics.rate import CELL, SURE_STEPS
 from llmbench.record.variant import Variant
 from llmbench.text import code, listed, plural
 from llmbench.units import extent, percent, seconds
@@ -140,7 +140,7 @@ def _speed(standing: Standing) -> Iterator[Remark]:
         covers = (
             "is rough, since one run does not show what differs from run to run. That is taken to "
             f"be as much as steps scatter, {100 * CELL:.0f} % at least, so that no small "
-            "difference counts (--seeds)"
+            f"difference counts (--seeds){_short(steps - burn_in)}"
             if standing.one_seed
             else "covers the spread between the runs of the seeds, which took turns"
         )
@@ -167,6 +167,12 @@ def _compiled(standing: Standing) -> Iterator[Remark]:
                 f"({plural(graphs, 'graph')}, {plural(breaks, 'break')}); steps that did are left "
                 "out of its speed.",
             )
+
+
+def _short(steps: int) -> str:
+    """What an interval over so few steps of one run is not."""
+    few = f"; over fewer than {SURE_STEPS} steps it is too narrow where long ones follow long ones"
+    return few if steps < SURE_STEPS else ""
 
 
 def _repeats(standing: Standing) -> Iterator[Remark]:

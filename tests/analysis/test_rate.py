@@ -11,6 +11,7 @@ from llmbench.analysis.statistics.rate import (
     LEAST_STEPS,
     generation_interval,
     judge_speed,
+    paces,
     rate_interval,
     speeds,
 )
@@ -166,6 +167,24 @@ def test_a_repeat_that_agrees_makes_a_verdict_surer():
     one, other = variant("full", 1.05, range(2)), variant("lora", 1.0, range(2))
     repeated = speeds([one, other], [again(other.records[0], 1.001)])
     assert repeated.spread(one) < speeds([one, other]).spread(one)
+
+
+def test_what_cells_differ_by_is_a_guess_where_one_seed_is_all_there_is():
+    """Were 2 % known for certain, 6 % between two would be told from none."""
+    steady, close, far = ([s] * STEPS for s in (1.0, 1.06, 1.09))
+    one, near, other = (Variant((of(s),)) for s in (steady, close, far))
+    assert judge_speed(one, near).p_value > 0.05
+    assert judge_speed(one, other).difference.beyond_zero
+
+
+def test_times_are_held_against_each_other_by_what_they_vary_over_seeds():
+    full, lora, qlora = (variant(name, 1.0, range(3)) for name in ("full", "lora", "qlora"))
+    times = {full: [3.2, 3.3, 3.0], lora: [3.4, 4.3, 5.0], qlora: [9.1, 9.3, 9.2]}
+    found = paces({v: dict(enumerate(held)) for v, held in times.items()})
+    assert not found.slower(lora, full)
+    assert found.slower(qlora, full)
+    assert found.slower(qlora, lora)
+    assert paces({v: {0: held[0]} for v, held in times.items()}) is None
 
 
 def test_a_repeat_of_another_cell_says_nothing():

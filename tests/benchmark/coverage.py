@@ -5,16 +5,20 @@
 Prints the percentage of intervals of 95 % that hold what they are of: the mean of one training over
 all examples (one seed), of a method over all trainings and examples (several), of each difference
 between two methods, and of all differences of a page together. Then by how much the best of a page
-of equal methods reads too high, as measured and as expected.
+of equal methods reads too high, as measured and as expected. Last, what caution costs: how often
+all differences hold together if all of the luck counted, if it were pooled whoever is unstable,
+and if both.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -23,9 +27,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from scores import OWN, Design, before, draw, mean, pages, say
 from verdicts import judged
 
+from llmbench.analysis.statistics import differences
 from llmbench.analysis.statistics.crossed import crossed
 from llmbench.analysis.statistics.interval import LEVEL, Interval
 
+LUCK = differences._luck
 LUCKS = (0.0, 0.005, 0.02)
 
 
@@ -46,6 +52,21 @@ def main() -> None:
     say("methods", "luck", "too high as measured", "as expected")
     for variants, luck in product((3, 8, 20), (0.005, 0.02)):
         say(variants, luck, *curse(Design(variants, 3, 100, luck), draws // 4))
+    say("seeds", "examples", "luck", "as they are", "all counted", "pooled", "both")
+    for seeds, examples, luck in ((3, 20, 0.005), (3, 100, 0.0), (3, 500, 0.02), (5, 100, 0.005)):
+        say(seeds, examples, luck, *of_caution(Design(7, seeds, examples, luck), draws // 4))
+
+
+def of_caution(design: Design, draws: int) -> Iterator[str]:
+    """How often all differences hold together, without one caution, the other, and both."""
+
+    def pooled(between: Any, shared: Any, alike: list[int]) -> Any:
+        usual = between[~np.eye(len(between), dtype=bool)].mean()
+        return LUCK(np.full_like(between, usual), shared, alike)
+
+    for luck, borrowed in product((LUCK, pooled), (differences.BORROWED, 1000)):
+        with patch.multiple(differences, _luck=luck, BORROWED=borrowed):
+            yield of_differences(design, draws)[1]
 
 
 def of_means(design: Design, draws: int) -> str:

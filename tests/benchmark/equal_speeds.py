@@ -29,7 +29,14 @@ import numpy as np
 from scipy.signal import lfilter
 
 from llmbench.analysis.statistics.interval import quantile
-from llmbench.analysis.statistics.rate import Speeds, Timed, family, speeds, step_error
+from llmbench.analysis.statistics.rate import (
+    Speeds,
+    Timed,
+    family,
+    few_ratio_interval,
+    speeds,
+    step_error,
+)
 from llmbench.record.figure import train_rate
 from llmbench.record.record import Record
 from llmbench.record.variant import Variant
@@ -58,6 +65,12 @@ def main() -> None:
     if args.records:
         held(args.records)
         return
+    simulated(args.pages)
+    intervals(5 * args.pages)
+
+
+def simulated(pages: int) -> None:
+    """Print how often equal ones are told apart, and a true difference is found."""
     say("| machine | compositions | seeds | repeat | equal ones told apart | 5 % found |")
     say("| --- | --- | --- | --- | --- | --- |")
     for name, machine in MACHINES.items():
@@ -65,14 +78,23 @@ def main() -> None:
             for seeds in (1, 3, 5):
                 for repeat in (False, True):
                     random = np.random.default_rng([count, seeds, repeat, len(name)])
-                    wrong, found = shares(random, count, seeds, repeat, machine, args.pages)
+                    wrong, found = shares(random, count, seeds, repeat, machine, pages)
                     word = "yes" if repeat else "no"
                     say(f"| {name} | {count} | {seeds} | {word} | {wrong:.1f} % | {found:.0f} % |")
+
+
+def intervals(draws: int) -> None:
+    """Print how often intervals of a speed hold it: of one cell, and over seeds."""
     say("| correlation of steps | steps | intervals of one seed that hold the speed |")
     say("| --- | --- | --- |")
     for alike in (0.0, 0.3, 0.6, 0.9):
-        for steps in (16, 46, 96, 196):
-            say(f"| {alike} | {steps} | {covered(alike, steps, 5 * args.pages):.1f} % |")
+        for steps in (8, 16, 32, 48, 96, 196):
+            say(f"| {alike} | {steps} | {covered(alike, steps, draws):.1f} % |")
+    say("| machine | seeds | intervals over seeds that hold the speed |")
+    say("| --- | --- | --- |")
+    for name, machine in MACHINES.items():
+        for seeds in (2, 3, 5):
+            say(f"| {name} | {seeds} | {covered_over_seeds(machine, seeds, draws):.1f} % |")
 
 
 def shares(
@@ -156,6 +178,16 @@ def covered(alike: float, count: int, draws: int) -> float:
         error, freedom = step_error(made.left)
         hits += abs(made.log_rate) <= quantile(freedom) * math.sqrt(error)
     return 100 * hits / draws
+
+
+def covered_over_seeds(machine: dict[str, float], seeds: int, draws: int) -> float:
+    """Percent of the intervals over seeds that hold the geometric mean of all cells."""
+    random = np.random.default_rng([seeds, int(1000 * machine["alike"])])
+    cells = np.array([steps(random, machine, True).sum() for _ in range(10 * draws)])
+    rates = STEPS / cells
+    truth = float(np.exp(np.log(rates).mean()))
+    drawn = (few_ratio_interval(random.choice(rates, seeds).tolist()) for _ in range(draws))
+    return 100 * sum(i is not None and i.low <= truth <= i.high for i in drawn) / draws
 
 
 def held(directories: list[Path]) -> None:

@@ -98,3 +98,13 @@ def test_it_is_said_where_examples_are_too_few_for_an_interval() -> None:
     assert not any("narrower than they say" in t for t in said(many))
     assert any(t.startswith("With 12 evaluated examples, intervals") for t in said(few))
     assert any("most of which score zero" in t and "from 50 on" in t for t in said(bare))
+
+
+def test_it_is_said_where_steps_are_too_few_for_the_interval_of_a_speed() -> None:
+    def speeds(steps: int) -> str:
+        made = records.cell("full", settings={"steps": steps})
+        found = [t for t in said([records.ok("full", cell=made)]) if "train but are left out" in t]
+        return found[0]
+
+    assert "over fewer than 48 steps it is too narrow" in speeds(50)
+    assert "too narrow" not in speeds(52)

@@ -29,6 +29,8 @@ from llmbench.record.variant import Variant
 
 LEAST_STEPS = 6
 """Of fewer measured steps, nothing is said of how sure a speed is."""
+SURE_STEPS = 48
+"""From so many on, the interval of one cell's speed holds what it says, though steps are alike."""
 CELL = 0.02
 """Standard deviation of the speed between cells that are the same, as a share, where nothing but
 one seed tells it. Of large models on GPUs 0.003 to 0.03 were seen."""
@@ -36,8 +38,9 @@ MOST_ALIKE = 0.95
 """The highest correlation of successive steps that is reckoned with."""
 MOST_LOG = 700.0
 """A log ratio beyond which there is no number for the ratio."""
-MOST_FREEDOM = 1e6
-"""Degrees of freedom of what is taken for known."""
+GUESSED = 6.0
+"""Degrees of freedom of what cells are taken to differ by, where nothing but one seed tells it: a
+guess from the steps, no better than what seven cells would tell."""
 
 
 class Sureness(NamedTuple):
@@ -157,6 +160,17 @@ def family(
     return Speeds(logs, sure or _within_cells(cells, floor), floor)
 
 
+def paces(times: Mapping[Variant, Mapping[int, float]], floor: float = 0.0) -> Speeds | None:
+    """Hold times that cells took against each other, by variant and seed, as speeds are held.
+
+    None where nothing tells what they vary by, as with one seed.
+    """
+    logs = {v: {s: -math.log(t) for s, t in held.items() if t > 0} for v, held in times.items()}
+    rows = [(v, seed, rate) for v, held in logs.items() for seed, rate in held.items()]
+    sureness = _between_cells(rows) if len({seed for _, seed, _ in rows}) > 1 else None
+    return Speeds(logs, sureness, floor) if sureness else None
+
+
 def judge_speed(one: Variant, other: Variant, floor: float = 0.0) -> Judged | None:
     """How much faster `one` is, as a share of the other's speed; None where that cannot be said.
 
@@ -170,7 +184,7 @@ def rate_interval(variant: Variant, tokens: str = "nonpadding_tokens") -> Interv
     """Interval of the tokens of one kind per second: over seeds, or over the steps of one cell.
 
     That of one cell is rough: it knows nothing of what drifts from cell to cell, and of fewer than
-    some 50 steps too little of how alike they are.
+    SURE_STEPS too little of how alike they are.
     """
     if len(variant.counted) > 1:
         return few_ratio_interval(variant.values(train_rate(tokens)))
@@ -257,17 +271,17 @@ def _within_cells(
     """What one cell of each variant may be off by, as far as its own steps tell, and CELL with it.
 
     What cells differ by is taken to be CELL at least, what a repeat differed by, and what single
-    steps scatter by: where those do, as in a small model that waits for its host, so do cells.
+    steps scatter by: where those do, as in a small model that waits for its host, so do cells. It
+    is a guess, and has the degrees of freedom of one (Welch, 1947).
     """
     known = max(CELL, floor / math.sqrt(2)) ** 2
     sureness = {}
     for variant, left in _paired(cells):
         steps, scatter = step_error(left), variance(left)
-        whole = steps.variance + max(known, scatter)
-        unsure = steps.variance**2 / steps.freedom
-        unsure += max(0.0, scatter - known) ** 2 / (len(left) - 1)
-        freedom = whole**2 / unsure if unsure else MOST_FREEDOM  # Welch (1947)
-        sureness[variant] = Sureness(whole, min(freedom, MOST_FREEDOM))
+        between = max(known, scatter)
+        whole = steps.variance + between
+        unsure = steps.variance**2 / steps.freedom + between**2 / GUESSED
+        sureness[variant] = Sureness(whole, whole**2 / unsure)
     return sureness
 
 
@@ -297,7 +311,8 @@ def step_error(left: Sequence[float]) -> Sureness:
 
     As in an autoregressive process of first order: the correlation of neighbours, corrected for
     its bias (Kendall, 1954; Marriott and Pope, 1954), says how many values count as one (Zwiers
-    and von Storch, 1995), and how much too small the variance in the sample is.
+    and von Storch, 1995), and how much too small the variance in the sample is. It is taken half
+    its standard error (Bartlett, 1946) higher, since too low a one costs more than too high a one.
     """
     count, mean = len(left), fmean(left)
     apart = [v - mean for v in left]
@@ -305,7 +320,9 @@ def step_error(left: Sequence[float]) -> Sureness:
     if not squares:
         return Sureness(0.0, 1.0)
     raw = math.fsum(a * b for a, b in pairwise(apart)) / squares
-    alike = min(MOST_ALIKE, max(0.0, (count * raw + 1) / (count - 4)))
+    likely = (count * raw + 1) / (count - 4)
+    likely += math.sqrt(max(0.0, 1 - likely**2) / count) / 2
+    alike = min(MOST_ALIKE, max(0.0, likely))
     as_one = (1 + alike) / (1 - alike)
     as_one -= 2 * alike * (1 - alike**count) / (count * (1 - alike) ** 2)
     sample = squares / (count - 1) / max(0.05, 1 - (as_one - 1) / (count - 1))
