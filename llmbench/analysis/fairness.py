@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from llmbench import text
 from llmbench.analysis import facts
-from llmbench.analysis.facts import Difference
-from llmbench.analysis.groups import group
+from llmbench.analysis.facts import Difference, group
 from llmbench.analysis.names import named
 from llmbench.record.record import Record
 

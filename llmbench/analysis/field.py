@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from llmbench.analysis import facts
 from llmbench.analysis.checks import first_loss_problems
-from llmbench.analysis.groups import asked_for, group
+from llmbench.analysis.facts import asked_for, group
 from llmbench.analysis.learning import unlearnt
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import BY_ID, Figure, peak_memory, ranking, timed

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from llmbench.analysis.checks import first_loss_problems
-from llmbench.analysis.groups import group
+from llmbench.analysis.facts import group
 from llmbench.analysis.tuning import tuned
 from llmbench.record.figure import SHARE, after, before
 from llmbench.record.record import Cell, Record, Validation

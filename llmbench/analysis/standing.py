@@ -14,6 +14,7 @@ from statistics import fmean, geometric_mean
 from llmbench import text, units
 from llmbench.analysis import learning
 from llmbench.analysis.checks import first_loss_problems
+from llmbench.analysis.facts import group
 from llmbench.analysis.field import (
     SPEED,
     compete,
@@ -24,12 +25,10 @@ from llmbench.analysis.field import (
     score_value,
     speed,
 )
-from llmbench.analysis.groups import group
 from llmbench.analysis.learning import Finding
 from llmbench.analysis.names import named
-from llmbench.analysis.statistics.differences import Differences
+from llmbench.analysis.statistics.differences import Differences, Need, need
 from llmbench.analysis.statistics.interval import Interval, few_interval
-from llmbench.analysis.statistics.need import Need, need
 from llmbench.analysis.statistics.quality import (
     all_differences,
     base_verdicts,

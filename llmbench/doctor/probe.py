@@ -40,8 +40,7 @@ def imports() -> Facts:
 
     By the processor's time: the first one alone waits for the disk.
     """
-    from llmbench.worker.driver import initialised_by
-    from llmbench.worker.preload import preload
+    from llmbench.worker.preload import initialised_by, preload
 
     preload()
     return {"seconds": time.process_time(), "initialised_by": initialised_by()}

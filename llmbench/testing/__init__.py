@@ -9,6 +9,6 @@ def test_it_behaves(tmp_path):
 
 from llmbench.testing.bench import run, tiny_model
 from llmbench.testing.conformance import check
-from llmbench.testing.finding import Finding
+from llmbench.testing.module import Finding
 
 __all__ = ["Finding", "check", "run", "tiny_model"]

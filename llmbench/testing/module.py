@@ -8,13 +8,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
 
 from llmbench import plugin
 from llmbench.plugin.catalogue import CHOICE, GROUP, Plugin
 from llmbench.plugin.shape import KINDS
-from llmbench.testing.finding import Finding
 
 HEAVY = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "datasets")
 """What takes seconds to import: workers do, the command line never."""
@@ -126,3 +126,14 @@ def items_of(source: Plugin) -> dict[str, dict[str, Any]]:
         }
         for hook, catalogue in plugin.registry().catalogues().items()
     }
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was looked at, and what is wrong with it, if anything is."""
+
+    plugin: str
+    about: str
+    """What is checked, in words: `the strategy 'mine' saves what it trained`."""
+    problem: str | None = None
+    """What is wrong and the way out, as a sentence; None where nothing is."""

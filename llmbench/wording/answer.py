@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from llmbench import text
 from llmbench.analysis.choice import picked
-from llmbench.analysis.groups import group
+from llmbench.analysis.facts import group
 from llmbench.analysis.standing import Standing
 from llmbench.record.variant import Variant
 from llmbench.units import spoken_size

@@ -8,7 +8,7 @@ from typing import Literal
 
 from llmbench.analysis import facts, field
 from llmbench.analysis.checks import COSTLY, elsewhere, quantization_cost, unchecked
-from llmbench.analysis.groups import group
+from llmbench.analysis.facts import group
 from llmbench.analysis.names import named
 from llmbench.analysis.standing import Standing
 from llmbench.record.comparison import Comparison

@@ -8,7 +8,7 @@ from llmbench.analysis.checks import unchecked
 from llmbench.analysis.choice import choice
 from llmbench.analysis.pick import SAME
 from llmbench.analysis.standing import Standing
-from llmbench.analysis.statistics.need import Need
+from llmbench.analysis.statistics.differences import Need
 from llmbench.analysis.statistics.verdict import Verdict
 from llmbench.record.figure import unseeing
 from llmbench.record.variant import Variant

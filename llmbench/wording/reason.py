@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from llmbench import text, units
 from llmbench.analysis.choice import Picked
-from llmbench.analysis.groups import group
+from llmbench.analysis.facts import group
 from llmbench.analysis.standing import Standing
 from llmbench.record.variant import Variant
 from llmbench.units import spoken_size

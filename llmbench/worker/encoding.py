@@ -11,8 +11,7 @@ from llmbench.plugin.blame import blamed
 from llmbench.plugin.task import Example, Task, Turn
 from llmbench.record.settings import Settings
 from llmbench.text import listed
-from llmbench.worker.special import without_end
-from llmbench.worker.template import Template
+from llmbench.worker.template import Template, without_end
 
 FOREIGN = re.compile(r"<\|\w+\|>|<(?:start|end)_of_turn>|^<s>|</s>$", re.MULTILINE)
 """How templates of models in use write their special tokens."""

@@ -20,8 +20,7 @@ from typing import Any
 from llmbench import process
 from llmbench.process import quiet
 from llmbench.record.events import Event, Exited, Forked, Ready, line
-from llmbench.worker.driver import initialised_by
-from llmbench.worker.preload import has_gpu, preload
+from llmbench.worker.preload import has_gpu, initialised_by, preload
 
 
 def main() -> None:

@@ -62,7 +62,7 @@ def as_json(comparison: Comparison) -> str:
 
 def as_html(comparison: Comparison) -> str:
     """The report."""
-    from llmbench.output.html.render import render
+    from llmbench.output.html.page import render
 
     return render(comparison)
 

@@ -10,7 +10,7 @@ from records import cell, comparison, ended, environment, ok, seven, tried
 from llmbench.analysis.merge import labels, merge
 from llmbench.analysis.standing import stand
 from llmbench.analysis.statistics.quality import paired_differences
-from llmbench.output.html.render import render
+from llmbench.output.html.page import render
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import DataRef, ModelRef
 from llmbench.record.variant import Variant

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from llmbench.analysis.statistics.differences import differences
-from llmbench.analysis.statistics.need import need
+from llmbench.analysis.statistics.differences import differences, need
 
 
 def drawn(seeds: int, luck: float, mean: float = 0.0, number: int = 1, examples: int = 400):

@@ -20,7 +20,7 @@ def main() -> None:
     sys.path[:0] = [str(TESTS), str(TESTS / "browser")]
     import pages
 
-    from llmbench.output.html.render import render
+    from llmbench.output.html.page import render
 
     render(pages.all_well())  # imports what is imported on first use
     for name in ("all_well", "failed", "thousand"):

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from scores import Design, pages, say
 
 from llmbench.analysis.statistics.differences import Differences, differences
-from llmbench.analysis.statistics.gate import gate
+from llmbench.analysis.statistics.quality import gate
 
 MARGIN = 0.01
 LUCKS = (0.0, 0.005, 0.02)

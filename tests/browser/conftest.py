@@ -17,7 +17,7 @@ import pages
 import pytest
 from window import Window, start
 
-from llmbench.output.html.render import render
+from llmbench.output.html.page import render
 from llmbench.record.comparison import Comparison
 
 

@@ -18,7 +18,7 @@ import psutil
 from records import SHAPE
 
 from llmbench.errors import StoreError
-from llmbench.output.html.render import render
+from llmbench.output.html.page import render
 from llmbench.plugin.catalogue import CHOICE
 from llmbench.record.record import Record
 from llmbench.storage.read import read_record

@@ -15,8 +15,7 @@ import records
 
 from llmbench.output.csv_json import rows
 from llmbench.output.html.charts.plot import Plot
-from llmbench.output.html.page import prose
-from llmbench.output.html.render import render
+from llmbench.output.html.page import prose, render
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Attempt, Parameters, Record
 

@@ -6,7 +6,7 @@ import pytest
 import records
 
 from llmbench.analysis.standing import stand
-from llmbench.output.html.render import render
+from llmbench.output.html.page import render
 from llmbench.output.methods import Row, Value, table
 from llmbench.record.record import Record, Shortage
 from llmbench.wording import predicted as estimate

@@ -12,7 +12,7 @@ from test_report import Page
 
 from llmbench.analysis.standing import stand
 from llmbench.output.html.fit import Fitting, fits
-from llmbench.output.html.render import render
+from llmbench.output.html.page import render
 from llmbench.record.comparison import Plan, Planned
 from llmbench.record.record import Fit, Record
 

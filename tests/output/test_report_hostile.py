@@ -8,7 +8,7 @@ import pytest
 import records
 from test_report import Page
 
-from llmbench.output.html.render import render
+from llmbench.output.html.page import render
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Budget, Record
 from llmbench.text import clean

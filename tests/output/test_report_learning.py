@@ -10,7 +10,7 @@ import records
 from llmbench.analysis.standing import stand
 from llmbench.output.html.charts.chart import Chart
 from llmbench.output.html.charts.curves import learning_curves, loss_curves, validations
-from llmbench.output.html.render import render
+from llmbench.output.html.page import render
 from llmbench.record.record import Record
 
 

@@ -10,7 +10,7 @@ from test_report import Page
 
 from llmbench.analysis.standing import stand
 from llmbench.output.html.effects import Parts, parts
-from llmbench.output.html.render import render
+from llmbench.output.html.page import render
 from llmbench.record.record import Member, Record
 from llmbench.units import MINUS
 

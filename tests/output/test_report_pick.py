@@ -10,7 +10,7 @@ import records
 
 from llmbench.analysis.standing import Standing, quality_pairs, stand
 from llmbench.output.html.details import details
-from llmbench.output.html.render import render
+from llmbench.output.html.page import render
 from llmbench.output.methods import Row, table
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Moved, Record

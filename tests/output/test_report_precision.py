@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import records
 
-from llmbench.output.html.render import render
+from llmbench.output.html.page import render
 from llmbench.record.record import Record
 from llmbench.wording.precision import precision
 

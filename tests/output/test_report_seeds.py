@@ -8,9 +8,9 @@ import pytest
 import records
 
 from llmbench.analysis.standing import Standing, stand
-from llmbench.analysis.statistics.need import Need
+from llmbench.analysis.statistics.differences import Need
 from llmbench.output.html.charts.curves import curve, loss_curves
-from llmbench.output.html.render import render
+from llmbench.output.html.page import render
 from llmbench.output.methods import Row, table
 from llmbench.record.record import DataRef, Record
 from llmbench.wording.answer import answer

@@ -11,7 +11,7 @@ from llmbench.analysis.standing import stand
 from llmbench.output.html.charts.chart import Chart
 from llmbench.output.html.charts.plot import HEIGHT
 from llmbench.output.html.charts.rates import learning_rates
-from llmbench.output.html.render import render
+from llmbench.output.html.page import render
 from llmbench.record.record import Record
 from llmbench.wording import figures
 

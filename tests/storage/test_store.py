@@ -12,7 +12,7 @@ from records import cell, comparison, ended, fitted, ok, seven, tried
 from llmbench import files
 from llmbench.errors import StoreError
 from llmbench.files import write_text
-from llmbench.output.html.render import render
+from llmbench.output.html.page import render
 from llmbench.record.record import SCHEMA_VERSION, DataRef
 from llmbench.storage.read import MOST_BYTES, read_record
 from llmbench.storage.store import Store

@@ -9,7 +9,8 @@ import sys
 import pytest
 import torch
 
-from llmbench.worker import driver
+from llmbench.worker import preload
+from llmbench.worker.preload import LIBRARY, SUSPECTS, cuda_initialised, initialised_by
 
 DRIVER = """
 static int gpus = -1;
@@ -19,7 +20,7 @@ int cuDeviceGetCount(int *count) { *count = gpus; return gpus < 0 ? 3 : 0; }
 """A driver's library: an error until it is initialised, then the number of GPUs."""
 ASK = """
 import ctypes, sys
-from llmbench.worker.driver import cuda_initialised
+from llmbench.worker.preload import cuda_initialised
 said = [cuda_initialised()]
 library = ctypes.CDLL(sys.argv[1])
 said.append(cuda_initialised())
@@ -32,24 +33,24 @@ print(*said, cuda_initialised())
 def untouched(monkeypatch):
     """A process in which nobody has initialised CUDA or imported a package that might."""
     monkeypatch.setattr(torch.cuda, "_initialized", False)
-    monkeypatch.setattr(driver, "LIBRARY", "libcuda-of-nobody.so.1")
-    for name in driver.SUSPECTS:
+    monkeypatch.setattr(preload, "LIBRARY", "libcuda-of-nobody.so.1")
+    for name in SUSPECTS:
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
 def test_importing_torch_does_not_initialise_it(untouched):
-    assert not driver.cuda_initialised()
-    assert driver.initialised_by() is None
+    assert not cuda_initialised()
+    assert initialised_by() is None
 
 
 def test_torch_s_own_word_counts(monkeypatch, untouched):
     monkeypatch.setattr(torch.cuda, "_initialized", True)
-    assert driver.cuda_initialised()
+    assert cuda_initialised()
 
 
 def test_a_process_without_torch_has_not_initialised_it(monkeypatch, untouched):
     monkeypatch.delitem(sys.modules, "torch")
-    assert not driver.cuda_initialised()
+    assert not cuda_initialised()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the library's name is Linux's")
@@ -58,7 +59,7 @@ def test_a_process_without_torch_has_not_initialised_it(monkeypatch, untouched):
 def test_who_initialises_the_driver_past_torch_is_found_out(tmp_path, gpus, found):
     """Loading the library does not count, nor does initialising it where there is no GPU."""
     (tmp_path / "driver.c").write_text(DRIVER)
-    library = tmp_path / driver.LIBRARY
+    library = tmp_path / LIBRARY
     build = ["cc", "-shared", "-fPIC", f"-Wl,-soname,{library.name}", "-o", library, "driver.c"]
     subprocess.run(build, cwd=tmp_path, check=True)
     command = [sys.executable, "-c", ASK, library, gpus]
@@ -78,4 +79,4 @@ def test_who_may_have_done_it_is_named(monkeypatch, untouched, imported, said):
     monkeypatch.setattr(torch.cuda, "_initialized", True)
     for name in imported:
         monkeypatch.setitem(sys.modules, name, sys)
-    assert driver.initialised_by() == said
+    assert initialised_by() == said

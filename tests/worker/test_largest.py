@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmbench.worker.estimate.largest import largest
+from llmbench.worker.estimate.job import largest
 
 MOST = 600
 

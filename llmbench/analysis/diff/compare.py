@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from llmbench import text
 from llmbench.analysis import facts
 from llmbench.analysis.checks import first_loss_problems
-from llmbench.analysis.diff.change import Change, changes
-from llmbench.analysis.diff.pair import Pair, pairs, unpaired
+from llmbench.analysis.diff.change import Change, Pair, changes, pairs, unpaired
 from llmbench.analysis.names import named
 from llmbench.analysis.statistics.rate import speeds
 from llmbench.record.comparison import Comparison

@@ -1,4 +1,4 @@
-"""The page's HTML: one file, everything in it, and a policy that lets nothing else in."""
+"""The report: one self-contained HTML page, and a policy that lets nothing else in."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from llmbench.output.html.prose import breakable, prose
-from llmbench.output.html.view import View
+from llmbench.output.html.view import View, view
+from llmbench.record.comparison import Comparison
 
 TEMPLATES = Path(__file__).parent / "templates"
 FIRST_FIGURE = 3
 """The table's column, counted from 1, that holds the first figure."""
+
+
+def render(comparison: Comparison) -> str:
+    """The page for a comparison. The same records give the same bytes."""
+    return page(view(comparison))
 
 
 def page(view: View) -> str:
