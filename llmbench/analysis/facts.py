@@ -14,8 +14,8 @@ from llmbench.record.variant import Variant
 DIGEST = 8
 """Hexadecimal digits of a hash that are shown."""
 OTHERWISE = (
-    "Cells that differ in model, data, settings or options do not compare with each other: what "
-    "sets them apart is more than their strategies."
+    "Runs that differ in model, data, settings or options do not compare with each other: what "
+    "sets them apart is more than their methods."
 )
 MOST_VALUES = 4
 """Values of one fact that a sentence lists."""

@@ -94,8 +94,8 @@ def trait(name: str) -> Trait:
 def sentence(difference: Difference) -> str:
     """The difference as a warning."""
     return text.clean(
-        f"Cells also differ in {difference.name}, which no strategy of theirs declares: "
-        f"{difference.listed}. What sets them apart is more than their strategies."
+        f"The methods also differ in {difference.name}, which none of them declares to change: "
+        f"{difference.listed}. What sets them apart is more than the methods."
     )
 
 

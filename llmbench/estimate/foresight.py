@@ -114,7 +114,7 @@ def foresee(setup: Setup, cells: Sequence[Planned], ask: Ask, listen: Say) -> Fo
     try:
         return _foresee(setup, wanted, ask)
     except UserError as error:
-        reason = f"{error} The cells run all the same."
+        reason = f"{error} They run all the same."
         listen(Unpredicted(reason=reason))
         return Foresight(notices=(reason,))
 

@@ -21,7 +21,7 @@ from llmbench.output.diff_text import (
 )
 from llmbench.wording import figures
 
-HEADER = ("Cell", "Figure", "Old", "New", "Change", "")
+HEADER = ("Method", "Figure", "Old", "New", "Change", "")
 
 
 def markdown(diff: Diff, outcomes: Sequence[Outcome]) -> str:

@@ -103,13 +103,13 @@ def _unjudged(outcome: Outcome) -> str:
 def summary(diff: Diff) -> str:
     """How much changed, in a sentence."""
     if not diff.cells:
-        return "No cell is in both comparisons."
+        return "No method is in both comparisons."
     counts = Counter(h.word for c in diff.cells for h in c.changes if h.figure.id in _main(c))
     moved = [f"{counts[word]} {word}" for word in sorted(SIGNIFICANT) if counts[word]]
-    of = f"Of {plural(len(diff.cells), 'cell')} in both"
+    of = f"Of {plural(len(diff.cells), 'method')} in both"
     broken = sum(bool(c.broken) for c in diff.cells)
     if broken:
-        moved.append(f"{plural(broken, 'cell')} no longer well")
+        moved.append(f"{plural(broken, 'method')} no longer well")
     if not moved:
         return f"{of}, none changed beyond chance in quality, memory or speed."
     return f"{of}, in quality, memory and speed: {listed(moved)}."

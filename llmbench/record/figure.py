@@ -300,7 +300,7 @@ PREDICTED = Figure(
     "bytes",
     "neither",
     predicted_memory,
-    "peak memory while training, predicted from shapes alone before the cell ran",
+    "peak memory while training, predicted from shapes alone before it ran",
 )
 VALIDATION_LOSS = Figure(
     "validation_loss",
@@ -339,7 +339,7 @@ def time_to_quality(times: Mapping[str, float]) -> Figure:
         "lower",
         lambda r: times.get(r.cell.id),
         f"of training, until the validation loss had come down by {100 * SHARE:.0f} % of "
-        "the best improvement among the cells that compare",
+        "the best improvement among the runs that compare",
     )
 
 

@@ -115,7 +115,7 @@ def recover(store: Store) -> None:
 def _ended(record: Record) -> Record:
     if record.status != "running":
         return record
-    reason = "llmbench was killed while the cell ran."
+    reason = "llmbench was killed during this run."
     return record.model_copy(update={"status": "killed", "reason": reason})
 
 
@@ -266,6 +266,6 @@ def stopped(retry: Sequence[str]) -> str:
     """What is said when --on-oom stop ends the comparison; --retry would run the cell once more."""
     again = "" if not {"oom", "all"} & set(retry) else ", and without that --retry,"
     return (
-        "Stopped after a cell that ran out of memory (--on-oom stop): the same command with the "
+        "Stopped when memory ran out (--on-oom stop): the same command with the "
         f"same --output{again} goes on with the next one."
     )

@@ -155,7 +155,7 @@ def busy() -> tuple[str, ...]:
     if load <= max(AT_REST, cores / 2):
         return ()
     return (
-        f"The machine was busy before the first cell: a load of {load:.1f} on {cores} "
+        f"The machine was busy before the first run: a load of {load:.1f} on {cores} "
         f"core{'' if cores == 1 else 's'}. Steps take longer then, and scatter: wait until other "
         "programs have ended for speeds that can be told apart.",
     )
@@ -197,6 +197,6 @@ def unaccounted(gpu: GpuFacts) -> tuple[str, ...]:
     if used <= ALLOWANCE_BYTES:
         return ()
     return (
-        f"{size(used)} of the GPU '{gpu.name}' was in use before the first cell, and no process "
+        f"{size(used)} of the GPU '{gpu.name}' was in use before the first run, and no process "
         "to be seen here computes on it: a desktop, or somebody outside this container.",
     )

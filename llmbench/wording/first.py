@@ -36,8 +36,9 @@ def basis(whole: Comparison, standing: Standing) -> str:
 def cost(standing: Standing, pick: Variant | None) -> str:
     """What the pick takes, and what needs least memory, in sentences; empty where nothing fits.
 
-    A GPU is enough where the most that was allocated in any phase, and what a process holds
-    beside it, leaves some room, as `llmbench estimate` reckons.
+    A GPU is enough for training where the most that was allocated up to its end, and what a process
+    holds beside it, leave some room, as `llmbench estimate` reckons. Evaluation may need more, by
+    batches whose size changes no result.
     """
     if not standing.competing:
         return ""
@@ -82,7 +83,10 @@ def _enough(standing: Standing, variant: Variant) -> str:
 
 
 def _allocated(record: Record) -> int:
-    return max((p.memory.allocated_bytes or 0 for p in record.phases.values()), default=0)
+    return max(
+        (p.memory.allocated_bytes or 0 for n, p in record.phases.items() if n != "evaluate"),
+        default=0,
+    )
 
 
 def _rates(whole: Comparison, standing: Standing) -> str:

@@ -232,4 +232,4 @@ def _environments(standing: Standing) -> Iterator[Note]:
         what = "with different versions of libraries"
     else:
         return
-    yield Note("warning", f"Cells ran {what}: their speed and memory do not compare.")
+    yield Note("warning", f"The methods ran {what}: their speed and memory do not compare.")

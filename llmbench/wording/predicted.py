@@ -52,7 +52,7 @@ def quality(standing: Standing) -> Iterator[str]:
         return
     worst = max(errors, key=lambda cell: errors[cell])
     worst_share, name = _share(errors[worst]), code(standing.cell_names[worst])
-    count = plural(len(errors), "cell")
+    count = plural(len(errors), "run")
     if errors[worst] < NOTHING:
         extent = f"over {count} it was {worst_share} off"
     elif len(errors) == 1:

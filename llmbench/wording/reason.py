@@ -91,6 +91,8 @@ def _lead(standing: Standing, picked: Picked) -> str:
     if picked.variant is best:
         return f"It has the {top} {label}, {own}{phrases.spread(standing, picked.variant)}"
     verdict = standing.verdicts[picked.variant.id]
+    if verdict.difference.low == verdict.difference.high == 0:
+        return f"Its {label} of {own} equals the {top}, of {standing.name(best)}, on every example"
     other = f"the {top}, {phrases.quality(standing, best)} of {standing.name(best)}"
     difference = f"({phrases.difference(verdict)})"
     if standing.one_seed:
@@ -167,14 +169,9 @@ def _beyond_budget(standing: Standing, best: Variant) -> Iterator[str]:
 
 def _need(standing: Standing, picked: Picked) -> Iterator[str]:
     """What would decide what the pick rests on."""
-    rivals = standing.undecided(picked.variant)
     need = standing.power(picked.variant)
     if need:
         yield phrases.takes(need)
-    elif picked.variant is not picked.best and picked.best in rivals:
-        difference = standing.verdicts[picked.variant.id].difference
-        if difference.low == difference.high == 0:
-            yield "Both have the same score on every example."
 
 
 def _expected(standing: Standing, picked: Picked) -> Iterator[str]:

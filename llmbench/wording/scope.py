@@ -49,7 +49,10 @@ def _quality(standing: Standing) -> Iterator[Remark]:
     if standing.one_seed:
         yield (
             "warning",
-            f"One seed: another training may put the methods in another order (--seeds 3 tells). "
+            "One seed: another training may put the methods in another order (--seeds 3 tells).",
+        )
+        yield (
+            "note",
             f"Intervals of quality cover the choice of the {evaluated}, not the luck of training.",
         )
     else:

@@ -157,7 +157,7 @@ def neutralize(model: Any) -> tuple[str, ...]:
         if dropped:
             names = listed([f"{name}={value}" for name, value in sorted(dropped.items())])
             said.append(
-                f"Decoding is greedy in every cell: {names}, which the model's "
+                f"Decoding is greedy in every run: {names}, which the model's "
                 "generation_config.json asks for, is left out."
             )
     routed = [c for c in _configs(model.config) if getattr(c, "output_router_logits", False)]

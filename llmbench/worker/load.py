@@ -57,7 +57,7 @@ def load_model(
     if quantization is not None:
         kind = architecture.kind_of(quantization)
         if QUANTIZATION not in kwargs:
-            said.append(f"The weights are stored in {kind}, and no cell has the whole ones.")
+            said.append(f"The weights are stored in {kind}, and no run has the whole ones.")
         said.append(coverage.check_packed(model, kind))
     for sentence in filter(None, (*said, *architecture.neutralize(model))):
         warn(sentence)

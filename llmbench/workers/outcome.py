@@ -116,7 +116,7 @@ def judged(left: Record, outcome: Outcome) -> Ending:
         return ending
     if outcome.limit_seconds is not None:
         reason = (
-            f"The cell took longer than {spoken_duration(outcome.limit_seconds)}: see in its log "
+            f"The run took longer than {spoken_duration(outcome.limit_seconds)}: see in its log "
             "where it was, or give it more with --cell-timeout."
         )
         return Ending("timeout", reason, stacks(outcome.log))
@@ -211,7 +211,7 @@ def less_memory(phase: Phase | None) -> str:
         return f"the weights alone are too much: try {tries}"
     methods = ", ".join([*installed.savers("activations"), *lighter])
     others = f", or one of {methods}" if methods else ""
-    return f"try a smaller --batch-size or --seq-len for all cells{others}"
+    return f"try a smaller --batch-size or --seq-len for all methods{others}"
 
 
 def what_ran_out(shortage: Shortage) -> str:

@@ -250,7 +250,7 @@ def test_a_cell_that_failed_before_does_not_fail():
 def test_nothing_in_common_is_nothing_judged():
     found = between([lora()], [ok("full")])
     assert exit_of(found, "speed<-3%") == 4
-    assert "No cell is in both" in write(found, [], "text")
+    assert "No method is in both" in write(found, [], "text")
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,7 @@ def test_a_trait_of_another_version_is_compared_too():
 def test_the_sentence_names_it_its_values_and_their_cells():
     (difference,) = fairness.unfair([ran(FULL), ran(LORA, micro_batch="8")])
     assert fairness.sentence(difference) == (
-        "Cells also differ in the sequences of a micro-batch, which no strategy of theirs "
-        "declares: 4 in `full`; 8 in `lora`. What sets them apart is more than their strategies."
+        "The methods also differ in the sequences of a micro-batch, which none of them "
+        "declares to change: 4 in `full`; 8 in `lora`. What sets them apart is more than the "
+        "methods."
     )

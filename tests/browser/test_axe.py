@@ -1,4 +1,4 @@
-"""axe-core finds nothing on the page, in light, dark and forced colours.
+"""axe-core finds nothing on the page, in light, dark and forced colours, wide and narrow.
 
 Contrast is worked out here as well: axe leaves open what is in an SVG or scrolled out of sight.
 """
@@ -13,6 +13,7 @@ LOOKS = {
     "light": {"prefers_color_scheme": "light"},
     "dark": {"prefers_color_scheme": "dark"},
     "forced": {"prefers_color_scheme": "dark", "forced_colors": "active"},
+    "narrow": {"prefers_color_scheme": "light"},
 }
 OPEN_ALL = """
 for (const one of document.querySelectorAll("details")) one.open = true;
@@ -79,6 +80,7 @@ def test_axe_finds_nothing(window: Any, report: Any, axe: str, name: str) -> Non
     window.run(axe)
     for look, features in LOOKS.items():
         window.emulate(**features)
+        window.size(360 if look == "narrow" else 1280)
         spoken, texts, marks, faint = window.run(CONTRAST)
         assert spoken > 300
         assert texts > 50

@@ -159,8 +159,8 @@ def test_without_constraints_the_choice_is_the_answer(page: Any) -> None:
         ("5.5", "", "quality", "qlora", 1),
         ("40", "", "speed", "lora", 3),
         ("", "", "memory", "qlora", 7),
-        ("", "0.99", "quality", "No cell fits.", 0),
-        ("0", "", "memory", "No cell fits.", 0),
+        ("", "0.99", "quality", "No method fits.", 0),
+        ("0", "", "memory", "No method fits.", 0),
         ("", "", "speed", "lora", 7),
     ],
 )

@@ -70,7 +70,13 @@ def test_print_has_no_controls_and_leaves_closed_appendices_out(window: Any, rep
 
 
 @pytest.mark.parametrize(
-    ("name", "limit"), [("all_well", 300 * 2**10), ("failed", 300 * 2**10), ("thousand", 3 * 2**20)]
+    ("name", "limit"),
+    [
+        ("all_well", 300 * 2**10),
+        ("failed", 300 * 2**10),
+        ("tuned", 300 * 2**10),  # eight runs with three seeds each
+        ("thousand", 3 * 2**20),
+    ],
 )
 def test_sizes(report: Any, name: str, limit: int) -> None:
     path: Path = report(name)

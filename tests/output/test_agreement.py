@@ -82,5 +82,18 @@ def test_every_output_gives_the_same_figures(held: Comparison) -> None:
             assert value.text.replace("\N{MINUS SIGN}", "-") in printed
             assert value.text in marked
             assert escape(value.text) in typeset
+            if value.detail.startswith("["):
+                assert f"<small>{value.detail}</small>" in page
+                assert value.detail in marked
+            if value.spread:
+                assert rf"$\pm$ {escape(value.spread)}" in typeset
+                assert row[f"{name}_n"] > 1
             if row[f"{name}_low"] is not None:
                 assert row[f"{name}_low"] <= number <= row[f"{name}_high"]
+    assert plainly(short.answer[0]) in plainly(" ".join(html.partition("<h1>")[2].split()))
+    assert plainly(short.answer[0]) in plainly(markdown(held))
+
+
+def plainly(text: str) -> str:
+    """Letters, digits and signs alone, without markup and the stops of sentences."""
+    return re.sub(r"<[^>]*>|[`*\\.\s]", "", text.partition("</h1>")[0])

@@ -118,13 +118,13 @@ def test_json_has_a_line_for_each_thing_to_know():
 def test_lines_say_start_end_and_where_the_report_is():
     screen, out = terminal()
     lines = told(Lines(screen), out)
-    assert lines[0] == "3 cells into reports/mine"
+    assert lines[0] == "3 runs, into reports/mine"
     assert lines[1] == "[1/3] base ..."
     assert lines[4].startswith("[2/3] full+gradient-checkpointing  ROUGE-L 0.")
     assert lines[4].endswith("s")
     assert "30.0 GiB" in lines[4]
     assert " ".join(lines[6].split()) == "[3/3] lora oom in train: CUDA is out of memory."
-    assert lines[-2] == "1 cell did not end well: see reports/mine/logs"
+    assert lines[-2] == "1 run did not end well: see reports/mine/logs"
     assert lines[-1] == "Report: reports/mine/report.html"
 
 

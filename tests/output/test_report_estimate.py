@@ -71,12 +71,10 @@ def test_a_note_says_how_good_the_predictions_were():
     comparison = records.comparison(made)
     texts = [n.text for n in notes(comparison, stand(comparison)) if n.kind == "note"]
     (said,) = [t for t in texts if "predicted" in t]
-    assert said.endswith(
-        "over 3 cells it was 2.5 % off at the median, and 5.0 % at worst (`full`)."
-    )
+    assert said.endswith("over 3 runs it was 2.5 % off at the median, and 5.0 % at worst (`full`).")
     near = [predicted("lora", 40, 40.001), predicted("full", 60, 60)]
     (exact,) = estimate.quality(stand(records.comparison(near)))
-    assert exact.endswith("before anything ran: over 2 cells it was less than 0.1 % off.")
+    assert exact.endswith("before anything ran: over 2 runs it was less than 0.1 % off.")
     (alone,) = estimate.quality(stand(records.comparison(made[:1])))
     assert alone.endswith("before anything ran: it was 2.5 % off (`lora`).")
 

@@ -67,7 +67,7 @@ def test_other_versions_are_told_from_other_machines() -> None:
         ({"device_name": "T4"}, "on different machines, NVIDIA H200 and T4:"),
     ):
         made = [records.ok("full"), records.ok("lora", environment=records.environment(**changes))]
-        assert [t for t in said(made) if f"Cells ran {what} their speed and memory" in t]
+        assert [t for t in said(made) if f"The methods ran {what} their speed and memory" in t]
 
 
 def test_an_interval_ends_where_the_figure_can_go_no_further() -> None:

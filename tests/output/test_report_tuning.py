@@ -142,9 +142,9 @@ def test_the_caption_counts_the_tries_and_calls_them_equal_only_where_they_are()
 def test_the_caption_says_which_examples_and_which_seed() -> None:
     caption = charted(tries("full", FULL)).caption
     assert "64 held-out examples, which are neither trained on nor evaluated" in caption
-    assert "with seed 1000, which no reported cell has" in caption
+    assert "with seed 1000, which no reported run has" in caption
     shared = charted(tries("full", FULL, seed=3), reported("full", 3)).caption
-    assert "with seed 3, which reported cells have as well" in shared
+    assert "with seed 3, which reported runs have as well" in shared
 
 
 def test_it_says_what_shares_a_rate_where_something_does() -> None:

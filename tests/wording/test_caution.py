@@ -18,7 +18,7 @@ def test_a_comparison_that_went_well_has_none():
 def test_what_else_differs_comes_first():
     other = ran("full", noise(0.3), optimizer="SGD")
     found = cautions([ran("lora", STEADY), other])
-    assert found[0].startswith("Cells also differ in the optimiser that ran")
+    assert found[0].startswith("The methods also differ in the optimiser that ran")
     assert found[1].startswith("Speeds are rough: 1 of 2 runs had unsteady steps; `full` has")
 
 

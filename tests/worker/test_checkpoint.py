@@ -109,7 +109,7 @@ def packed(folder):
 @pytest.mark.usefixtures("packed")
 def test_lora_on_weights_that_are_stored_in_nf4_passes_gradients(loaded):
     model = loaded("lora")
-    assert loaded.said == ["The weights are stored in NF4, and no cell has the whole ones."]
+    assert loaded.said == ["The weights are stored in NF4, and no run has the whole ones."]
     found = coverage.count(model)
     assert found.packed == found.adapted > 0
     ids = torch.arange(8)[None]
@@ -158,6 +158,6 @@ def test_a_model_asks_for_nothing_but_greedy_decoding(folder, loaded):
     assert not own.repetition_penalty
     assert not own.no_repeat_ngram_size
     assert loaded.said == [
-        "Decoding is greedy in every cell: no_repeat_ngram_size=3 and repetition_penalty=1.3, "
+        "Decoding is greedy in every run: no_repeat_ngram_size=3 and repetition_penalty=1.3, "
         "which the model's generation_config.json asks for, is left out."
     ]

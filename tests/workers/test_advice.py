@@ -63,4 +63,4 @@ def test_the_strategies_that_save_memory_say_so_themselves(monkeypatch):
     assert told("load").endswith("too much: try a smaller model.")
     installed.add("register_strategies", "thin", Thin, Plugin("thin", "thin 1"))
     assert told("load").endswith("too much: try one of thin, or a smaller model.")
-    assert told("train").endswith("for all cells, or one of thin.")
+    assert told("train").endswith("for all methods, or one of thin.")

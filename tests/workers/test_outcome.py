@@ -124,7 +124,7 @@ def test_a_cell_that_exceeded_its_limit_is_told_so_with_its_last_stacks(
     before = left(status, reason="Whatever it was.")
     record = recorded(limit_seconds=0.01)
     assert (record.status, record.phase, record.steps) == ("timeout", "train", before.steps)
-    assert record.reason.startswith("The cell took longer than 0.01 s: ")
+    assert record.reason.startswith("The run took longer than 0.01 s: ")
     assert "--cell-timeout" in record.reason
     assert record.traceback == STACK
 

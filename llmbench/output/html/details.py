@@ -239,11 +239,10 @@ def detailed(standing: Standing) -> frozenset[str]:
 
 
 def in_force(standing: Standing) -> tuple[Fact, ...]:
-    """What was the same in every cell that a worker saw, whatever was asked for."""
-    seen = [set(_in_force(r)) for r in standing.records if fairness.traits(r)]
-    shared = set.intersection(*seen) if seen else set()
-    first = next((r for r in standing.records if fairness.traits(r)), None)
-    return tuple(fact for fact in (_in_force(first) if first else ()) if fact in shared)
+    """What was the same in every cell that a worker saw train, whatever was asked for."""
+    seen = [tuple(_in_force(r)) for r in standing.records if r.cell.trains and fairness.traits(r)]
+    shared = set.intersection(*map(set, seen)) if seen else set()
+    return tuple(fact for fact in (seen[0] if seen else ()) if fact in shared)
 
 
 def details(standing: Standing, linked: frozenset[str]) -> tuple[Detail, ...]:
@@ -280,7 +279,7 @@ def _detail(number: int, record: Record, standing: Standing, shared: frozenset[F
 
 
 def _facts(record: Record) -> Iterator[Fact]:
-    yield Fact("Cell", clean(record.cell.id))
+    yield Fact("Run", clean(record.cell.id))
     packages = dict.fromkeys(m.distribution for m in record.cell.members)
     yield Fact("Strategies from", clean(", ".join(packages)))
     for member in record.cell.members:

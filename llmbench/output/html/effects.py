@@ -118,9 +118,8 @@ def parts(standing: Standing) -> Parts | None:
 def _notes(measured: Sequence[Effect], standing: Standing) -> Iterator[str]:
     if any(e.quality or e.speed for e in measured):
         yield (
-            "In brackets: 95 % intervals, which hold for all pairs together. Undecided is what "
-            "chance could do as well; as good is a quality that changes by less than "
-            f"{standing.margin:g}."
+            "In brackets: 95 % intervals, which hold for all pairs together. Undecided: no "
+            f"significant difference. As good: quality changes by less than {standing.margin:g}."
         )
     if not standing.cuda:
         yield "RAM scatters from run to run: a change of some percent of it says nothing."

@@ -31,7 +31,7 @@ def lead(budget: Budget, record: Record, standing: Standing) -> str:
         what = f"The most sequences of {settings.seq_len:,} random tokens at a time"
     memory = f"{spoken_size(budget.bytes)} of {standing.memory_word}"
     return (
-        f"{what} whose training steps stay within {memory}, and how fast that trains. These cells "
+        f"{what} whose training steps stay within {memory}, and how fast that trains. These runs "
         "differ in what they compute at a time: they compete with none of the others, and their "
         "quality is not measured."
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from llmbench.output.html.prose import breakable, prose
+from llmbench.output.html.prose import breakable, prose, whole
 from llmbench.output.html.view import View, view
 from llmbench.record.comparison import Comparison
 
@@ -69,7 +69,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"prose": prose, "breakable": breakable}
+    environment.filters |= {"prose": prose, "breakable": breakable, "whole": whole}
     return environment
 
 

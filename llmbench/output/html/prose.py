@@ -1,4 +1,4 @@
-"""Text of the page: names set as code, and options that are not broken."""
+"""Text of the page: names set as code, and what is not to be broken."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import re
 
 from markupsafe import Markup, escape
 
-OPTION = re.compile("(--[a-z][a-z-]*)")
+WHOLE = re.compile(r"(--[a-z][a-z-]*|\b[A-Z]{2,}-[A-Z0-9]\w*)")
+"""Options, and names such as ROUGE-L."""
 
 
 def prose(text: str) -> Markup:
     """Text with what stands between backticks as code, and options in one piece."""
     pieces = text.split("`")
     return Markup("").join(
-        Markup("<code>{}</code>").format(breakable(piece)) if odd % 2 else _with_options(piece)
+        Markup("<code>{}</code>").format(breakable(piece)) if odd % 2 else whole(piece)
         for odd, piece in enumerate(pieces)
     )
 
 
-def _with_options(text: str) -> Markup:
-    """Text that is not broken behind the hyphens of an option, as browsers would."""
-    whole = Markup('<span class="option">{}</span>')
+def whole(text: str) -> Markup:
+    """Text that is not broken behind the hyphens of an option or a name, as browsers would."""
+    kept = Markup('<span class="option">{}</span>')
     return Markup("").join(
-        whole.format(piece) if odd % 2 else escape(piece)
-        for odd, piece in enumerate(OPTION.split(text))
+        kept.format(piece) if odd % 2 else escape(piece)
+        for odd, piece in enumerate(WHOLE.split(text))
     )
 
 

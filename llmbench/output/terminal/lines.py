@@ -21,6 +21,7 @@ from llmbench.record.comparison import Comparison, Plan
 from llmbench.record.events import Event, PhaseBegun, Sentence
 from llmbench.record.figure import BY_ID, ranking
 from llmbench.record.record import Cell, Record
+from llmbench.text import plural
 from llmbench.units import clock
 from llmbench.wording.cautions import MOST_WARNINGS, cautions
 from llmbench.wording.figures import figure_text
@@ -64,7 +65,7 @@ class Lines:
     def start(self, plan: Plan, root: Path) -> None:
         """Say what will run and where it lands."""
         self.progress.start(plan)
-        self.say(f"{cells(self.progress.total)} into {root}")
+        self.say(f"{plural(self.progress.total, 'run')}, into {root}")
         tries = sum(p.cell.tuning for p in plan.cells) + plan.to_come
         if tries:
             self.say(
@@ -123,7 +124,7 @@ class Lines:
         reported = comparison.reported.planned
         bad = sum(r.status not in ("ok", "skipped", "interrupted") for r in reported)
         if bad:
-            self.say(f"{cells(bad)} did not end well: see {report.parent / 'logs'}")
+            self.say(f"{plural(bad, 'run')} did not end well: see {report.parent / 'logs'}")
         if self.progress.kept:
             self.say(again(self.progress.kept))
         self.say(Text(f"Report: {report}", style="bold"))
@@ -235,11 +236,6 @@ def to_continue(comparison: Comparison, root: Path) -> str:
     if "--output" not in command:
         command += f" --output {shlex.quote(str(root))}"
     return f"Stopped after {ended} of {len(plan.cells) + plan.to_come}. Continue: {command}"
-
-
-def cells(count: int) -> str:
-    """`1 cell`, `8 cells`."""
-    return f"{count} cell{'s' if count != 1 else ''}"
 
 
 def _quality(record: Record, named: bool) -> str:

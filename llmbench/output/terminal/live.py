@@ -84,7 +84,7 @@ class LiveView(Lines):
     def _cell(self, one: Running) -> tuple[ProgressBar, str]:
         pace, known = self.progress.pace, one.count is not None
         bar = ProgressBar(1.0 if known else None, one.share, self._width, pulse=not known)
-        return bar, _joined("this cell", clock(pace.spent(one)), pace.cell_left(one))
+        return bar, _joined("this run", clock(pace.spent(one)), pace.cell_left(one))
 
     def _whole(self) -> tuple[ProgressBar, str]:
         progress, spent = self.progress, clock(time.monotonic() - self.began)

@@ -61,7 +61,7 @@ def tuning(setup: Setup) -> Iterator[str]:
         f"Before that, a learning rate is found for each of {', '.join(c.id for c in searched)}: "
         f"{tries} runs or more, {each} each, with seed {rate.seed(setup)}. They train {steps} "
         f"steps and generate nothing: {tries * steps:,} steps beside the {trained * steps:,} of "
-        "the cells above. --no-tune leaves them out."
+        "the runs above. --no-tune leaves them out."
     )
     yield ""
 

@@ -93,7 +93,7 @@ def _caption(
     ]
     seeds = any(len(variant.seeds) > 1 for variant in shown)
     return (
-        "Loss of each training batch, as it was measured; all cells "
+        "Loss of each training batch, as it was measured; all runs "
         + ("of a seed " if seeds else "")
         + "see the same batches."
         + (" Lines are means over the seeds, bands reach from least to largest." if seeds else "")

@@ -235,7 +235,7 @@ def _caption(searched: Searches, standing: Standing) -> Iterator[str]:
     held_out = text.listed([text.plural(d.examples, "held-out example") for d in data if d])
     seeds = sorted({cell.seed for cell in tries})
     shared = set(seeds) & {r.cell.seed for r in standing.records}
-    whose = "reported cells have as well" if shared else "no reported cell has"
+    whose = "reported runs have as well" if shared else "no reported run has"
     yield (
         f"Loss at the end of training, on {held_out or 'held-out examples'}, which are neither "
         f"trained on nor evaluated, with {'seed' if len(seeds) == 1 else 'seeds'} "

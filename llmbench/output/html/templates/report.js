@@ -394,6 +394,21 @@ function front(points, x, y) {
   return points.filter((p) => !points.some((other) => beats(other, p))).sort((a, b) => a.x - b.x);
 }
 
+// Where a label covers no mark and no other label, the nearest first; nothing where it finds no room.
+function free(x, y, text, taken) {
+  const width = 6.4 * text.length;
+  for (const up of [0, -12, 12, -24, 24, -38, 38, -52, 52]) {
+    for (const [anchor, left, from] of [["start", x + 8, x + 8], ["end", x - 8, x - 8 - width]]) {
+      const top = y + 4 + up, box = [from, top - 10, from + width, top + 2];
+      const inside = box[0] >= FRAME.left && box[2] <= FRAME.right + 8 && box[1] >= FRAME.top - 8 && box[3] <= FRAME.bottom;
+      if (!inside || taken.some((t) => t[0] < box[2] && box[0] < t[2] && t[1] < box[3] && box[1] < t[3])) continue;
+      taken.push(box);
+      return { anchor, left, top };
+    }
+  }
+  return null;
+}
+
 function drawChosen() {
   const [x, y] = ["across", "up"].map((id) => byId(id).value);
   const points = competing.map((number) => ({ number, row: methods[number - 1] }))
@@ -419,14 +434,17 @@ function drawChosen() {
   }
   const steps = edge.flatMap((p, i) => (i ? [[sx.at(p.x), sy.at(edge[i - 1].y)], [sx.at(p.x), sy.at(p.y)]] : [[sx.at(p.x), sy.at(p.y)]]));
   if (steps.length > 1) add(svg, "path", { d: "M" + steps.map((s) => s.join()).join("L"), class: "s-soft", fill: "none", "stroke-width": 1.5, "stroke-dasharray": "3 3" });
+  const taken = points.map((p) => [sx.at(p.x) - 5, sy.at(p.y) - 5, sx.at(p.x) + 5, sy.at(p.y) + 5]);
   for (const p of points) {
     const name = figure(p.row, "method"), picked = figure(p.row, "picked"), filled = picked || edge.includes(p);
     const colour = picked ? "accent" : filled ? "ink" : "muted";
     const says = `${name}: ${titled(x)} ${tickText(x, p.x)}, ${titled(y)} ${tickText(y, p.y)}`;
     add(svg, "circle", { cx: sx.at(p.x), cy: sy.at(p.y), r: 4.7, class: `f-${filled ? colour : "page"} s-${colour}`, "stroke-width": 1.5, "data-cell": p.number, role: "graphics-symbol", "aria-label": says });
     if (points.length > 14 && !filled) continue;
-    const after = sx.at(p.x) < 220;
-    label(sx.at(p.x) + (after ? 8 : -8), sy.at(p.y) + 4, short[p.number - 1], picked ? "accent" : "ink", after ? "start" : "end");
+    const place = free(sx.at(p.x), sy.at(p.y), short[p.number - 1], taken);
+    if (!place) continue; // hovering tells
+    if (Math.abs(place.top - sy.at(p.y)) > 14) line(sx.at(p.x), sy.at(p.y), place.left, place.top - 4, "soft", 0.7);
+    label(place.left, place.top, short[p.number - 1], picked ? "accent" : "ink", place.anchor);
   }
   svg.setAttribute("aria-label", `${titled(y)} against ${titled(x)}`);
   listen(svg);
