@@ -63,7 +63,9 @@ class Settings(BaseModel):
         6, ge=1, description="How often the validation loss is measured while training."
     )
     eval_examples: int = Field(100, ge=1, description="Examples to evaluate.")
-    eval_batch_size: int = Field(8, ge=1, description="Examples generated at a time.")
+    eval_batch_size: int = Field(
+        32, ge=1, description="Examples generated at a time; fewer where memory runs out."
+    )
     max_new_tokens: int = Field(128, ge=1, description="Longest prediction, in tokens.")
 
     @field_validator("precision", mode="before")

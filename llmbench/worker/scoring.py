@@ -6,9 +6,10 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from torch.nn.functional import cross_entropy
 
 from llmbench.plugin import scoring, task
 from llmbench.plugin.blame import blamed
@@ -18,12 +19,13 @@ from llmbench.record.events import Generated
 from llmbench.record.record import Example, Generation, GenerationBatch
 from llmbench.record.settings import Settings
 from llmbench.source import data
-from llmbench.worker import architecture
-from llmbench.worker.batch import collate
+from llmbench.worker import architecture, shortage
+from llmbench.worker.batch import IGNORED, Batch, collate
 from llmbench.worker.encoding import Tally, Tokens
 from llmbench.worker.running import Running, warn_of_examples
 from llmbench.worker.train import Diverged, forward_loss, synchronize
 
+Made = TypeVar("Made")
 WARM_UP_TOKENS = 8
 """New tokens generated before the clock starts, so that no one-off cost is counted."""
 
@@ -53,18 +55,61 @@ def reference_loss(
 
 
 def reference_losses(
-    model: torch.nn.Module, sequences: Sequence[Tokens], pad: int
+    model: torch.nn.Module, sequences: Sequence[Tokens], size: int, pad: int
 ) -> list[tuple[float, int]]:
-    """Mean cross entropy and tokens of each reference, given its prompt.
+    """Mean cross entropy and tokens of each reference, given its prompt, in batches of like length.
 
-    One at a time, without padding: a model's own loss is a mean over the batch. It is a forward
-    pass, small beside generating.
+    Taken from the logits: a model's own loss is a mean over the batch. That of an encoder-decoder,
+    whose padding its encoder sees, and of a model that shows no logits, is taken one at a time.
     """
     device = next(model.parameters()).device
+    own = any(s.paired for s in sequences)
+
+    def losses(group: Sequence[int]) -> list[tuple[float, int]]:
+        batch = collate([sequences[i] for i in group], pad).to(device)
+        if len(group) == 1 and own:
+            return [(forward_loss(model, batch).item(), batch.supervised_tokens)]
+        return losses_of_rows(model, batch)
+
+    found: dict[int, tuple[float, int]] = {}
+    order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i].ids))
     model.eval()
     with torch.no_grad():
-        batches = (collate([sequence], pad) for sequence in sequences)
-        return [(forward_loss(model, b.to(device)).item(), b.supervised_tokens) for b in batches]
+        for group, made in batched(order, 1 if own else size, losses):
+            found |= zip(group, made, strict=True)
+    return [found[i] for i in range(len(sequences))]
+
+
+def losses_of_rows(model: torch.nn.Module, batch: Batch) -> list[tuple[float, int]]:
+    """Mean cross entropy and tokens of each sequence of a causal model's batch."""
+    # What comes before the sequences, as prompts that are trained do, predicts nothing of theirs.
+    logits = model(input_ids=batch.input_ids, use_cache=False).logits
+    logits = logits[:, -batch.input_ids.shape[1] :]
+    rows = zip(logits[:, :-1], batch.labels[:, 1:], strict=True)
+    chosen = [(row[labels != IGNORED], labels[labels != IGNORED]) for row, labels in rows]
+    means = torch.stack([cross_entropy(row.float(), labels) for row, labels in chosen])
+    return list(zip(means.tolist(), (len(labels) for _, labels in chosen), strict=True))
+
+
+def batched(
+    items: Sequence[int], size: int, run: Callable[[Sequence[int]], Made]
+) -> Iterator[tuple[Sequence[int], Made]]:
+    """Groups of items, of that size at most, each with what `run` makes of it.
+
+    Where memory runs out, that group and all that follow are half as large.
+    """
+    while items:
+        group = items[:size]
+        try:
+            made = run(group)
+        except Exception as error:
+            if len(group) == 1 or not shortage.out_of_memory(error):
+                raise
+            shortage.let_go(error)
+            size = len(group) // 2
+            continue
+        yield group, made
+        items = items[size:]
 
 
 def continued(
@@ -96,23 +141,25 @@ def continued(
     least = settings.max_new_tokens if ends is None else None
     continuations: dict[int, tuple[int, ...]] = {}
     timed: list[GenerationBatch] = []
+
+    def timed_batch(group: Sequence[int]) -> tuple[torch.Tensor, float]:
+        ids, mask = padded([prompts[i] for i in group], pad, left=not paired)
+        batch = {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+        if not timed:
+            few = min(WARM_UP_TOKENS, settings.max_new_tokens)
+            model.generate(**batch, **options, max_new_tokens=few, min_new_tokens=few)
+        synchronize(device)
+        started = time.perf_counter()
+        new = model.generate(
+            **batch, **options, max_new_tokens=settings.max_new_tokens, min_new_tokens=least
+        )
+        synchronize(device)
+        # A decoder of its own starts with one token, and a causal model with the prompt.
+        return new[:, 1 if paired else ids.shape[1] :], time.perf_counter() - started
+
     model.eval()
     with torch.no_grad():
-        for group in _groups(order, settings.eval_batch_size):
-            ids, mask = padded([prompts[i] for i in group], pad, left=not paired)
-            batch = {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
-            if not continuations:
-                few = min(WARM_UP_TOKENS, settings.max_new_tokens)
-                model.generate(**batch, **options, max_new_tokens=few, min_new_tokens=few)
-            synchronize(device)
-            started = time.perf_counter()
-            new = model.generate(
-                **batch, **options, max_new_tokens=settings.max_new_tokens, min_new_tokens=least
-            )
-            synchronize(device)
-            seconds = time.perf_counter() - started
-            # A decoder of its own starts with one token, and a causal model with the prompt.
-            new = new[:, 1 if paired else ids.shape[1] :]
+        for group, (new, seconds) in batched(order, settings.eval_batch_size, timed_batch):
             rows = [until_end(row, ends or ()) for row in new.tolist()]
             rows = [unpadded(row, pad) for row in rows] if stop else rows
             continuations |= zip(group, rows, strict=True)
@@ -200,7 +247,7 @@ def evaluate_phase(running: Running) -> None:
             f"Prompts have at most {room:,} tokens: the model has positions for "
             f"{architecture.longest(running.model):,}, predictions included (--max-new-tokens)."
         )
-    losses = reference_losses(running.model, sequences, running.pad)
+    losses = reference_losses(running.model, sequences, settings.batch_size, running.pad)
     loss = sum(nats * count for nats, count in losses) / sum(count for _, count in losses)
     if running.job.cell.trains and not math.isfinite(loss):  # of the last step, nobody has seen it
         raise Diverged(f"The loss of evaluation is {loss}: try a lower learning rate.")
@@ -247,7 +294,13 @@ def generate(running: Running, prompts: Sequence[Sequence[int]], fixed_length: b
     ends = None if fixed_length else running.ends
     texts = running.encoder.task.stop if running.encoder and not fixed_length else ()
     stop = {"stop_strings": list(texts), "tokenizer": running.tokenizer} if texts else None
-    return continued(running.model, prompts, settings, running.pad, ends, done, stop)
+    output = continued(running.model, prompts, settings, running.pad, ends, done, stop)
+    if len(output.generation.batches) > math.ceil(len(prompts) / settings.eval_batch_size):
+        running.recorder.warn(
+            f"Memory ran out with {settings.eval_batch_size} predictions at a time, and so there "
+            "were fewer: its generation is slower than it could be (--eval-batch-size)."
+        )
+    return output
 
 
 class Evaluated(Subject):
@@ -264,7 +317,8 @@ class Evaluated(Subject):
         assert encoder
         pairs = zip(self._examples, answers, strict=True)
         sequences = [encoder.sequence(replace(e, references=(text,))) for e, text in pairs]
-        means = reference_losses(self.model, sequences, self._running.pad)
+        size = self._running.job.cell.settings.batch_size
+        means = reference_losses(self.model, sequences, size, self._running.pad)
         return [(mean * tokens, tokens) for mean, tokens in means]
 
 

@@ -168,7 +168,7 @@ def test_weights_that_the_last_step_spoilt_are_no_result(run, monkeypatch):
 
 def test_a_base_model_whose_loss_is_no_number_goes_on_without_one(run, monkeypatch):
     monkeypatch.setattr(
-        scoring, "reference_losses", lambda _, sequences, __: [(float("nan"), 1)] * len(sequences)
+        scoring, "reference_losses", lambda _, sequences, *__: [(float("nan"), 1)] * len(sequences)
     )
     record, _ = run("base")
     assert (record.status, record.eval_loss) == ("ok", None)

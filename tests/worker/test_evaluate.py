@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from llmbench.config import composition
 from llmbench.record.settings import Settings
 from llmbench.worker import batch, scoring, train
+from llmbench.worker.cell import prepared
 from llmbench.worker.encoding import Tokens
 from llmbench.worker.scoring import padded, until_end
 
@@ -105,9 +107,41 @@ def test_the_reference_loss_is_the_mean_over_all_supervised_tokens(model):
         counts.append(one.supervised_tokens)
     found = scoring.reference_loss(model, sequences, 3, PAD)
     assert found == pytest.approx(sum(losses) / sum(counts), rel=1e-5)
-    each = scoring.reference_losses(model, sequences, PAD)
+    each = scoring.reference_losses(model, sequences, 3, PAD)
     assert [count for _, count in each] == counts
     assert [nats * count for nats, count in each] == pytest.approx(losses, rel=1e-5)
+
+
+def test_batches_are_halved_where_memory_runs_out_and_nothing_is_left_out():
+    tried = []
+
+    def run(group):
+        tried.append(len(group))
+        if len(group) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return sum(group)
+
+    made = list(scoring.batched(range(5), 4, run))
+    assert [list(group) for group, _ in made] == [[0, 1], [2, 3], [4]]
+    assert [total for _, total in made] == [1, 5, 4]
+    assert tried == [4, 2, 2, 1]
+
+
+def test_one_that_is_too_large_by_itself_and_any_other_error_end_it():
+    def run(group):
+        raise error
+
+    for error in (torch.OutOfMemoryError("CUDA out of memory."), ValueError("no")):
+        with pytest.raises(type(error)):
+            list(scoring.batched([1], 4, run))
+
+
+def test_prompts_that_are_trained_predict_nothing_of_a_reference(model):
+    sequences = [Tokens((5, 6, 7, 8), prompt=2), Tokens((9, 10, 11), prompt=1)]
+    prompted = prepared(model, composition.read("prompt-tuning").members, Settings())
+    each = scoring.reference_losses(prompted, sequences, 2, PAD)
+    alone = [train.first_loss(prompted, batch.collate([s], PAD)) for s in sequences]
+    assert [nats for nats, _ in each] == pytest.approx(alone, rel=1e-5)
 
 
 def test_evaluating_leaves_no_gradient_and_dropout_off(model):
