@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
@@ -18,6 +18,7 @@ BRINGS = {
     "batches": ("batches",),
     "schedule": ("schedule",),
     "loss": ("loss",),
+    "train": ("training loop", "loss"),
 }
 """Methods that take the place of something of the harness's, and what a strategy decides by having
 one: two in a composition may not decide the same."""
@@ -159,6 +160,29 @@ class Strategy(BaseModel):
         the loss before anything is learnt must agree with that, or the cell is called wrong.
         """
         return None
+
+    def train(
+        self,
+        model: Any,
+        steps: Sequence[Sequence[Mapping[str, Any]]],
+        optimizer: Any,
+        step: Callable[[Any], None],
+        settings: Settings,
+    ) -> None:
+        """Train in a loop of the strategy's own, such as another library's. Worker.
+
+        `steps` has what the model is to be called with, on the CPU: for every optimiser step its
+        micro-batches, in order. The loop takes all of them, steps the `optimizer` once for each,
+        and then calls `step(loss)` with the mean loss per supervised token. The clock runs from one
+        such call to the next: whatever the loop does between them is part of the method. The
+        gradients are to be clipped to `settings.max_grad_norm`, those of the weights that the
+        optimiser holds. Its learning rate is set before it steps, by the comparison's schedule.
+
+        The loop is held to it: tokens that go through the model's embedding are counted, as are the
+        optimiser's steps, and the first loss must be that of the batches. A record says that the
+        cell trained so. What it takes of memory is not predicted, and sizes are not searched for.
+        """
+        raise NotImplementedError
 
     def after_step(self, model: Any, number: int) -> None:
         """Something to do after optimiser step `number`, counted from 1. Worker.

@@ -118,6 +118,7 @@ def _elsewhere(standing: Standing) -> Iterator[Note]:
 
 
 BROUGHT = {
+    "train": "a training loop of its own, which is timed with whatever comes between two steps",
     "load": "a model that it loads itself",
     "batches": "batches of its own making",
     "schedule": "a learning-rate schedule of its own",

@@ -23,6 +23,7 @@ from llmbench.worker import (
     brought,
     compiled,
     effective,
+    loop,
     precision,
     start,
     train,
@@ -193,22 +194,27 @@ def train_phase(running: Running) -> None:
     witness = Witness(running, optimizer, recorded, held_out)
     seed_everything(cell.seed)
     with quiet_collector():
-        train.train(
-            model,
-            optimizer,
-            batches,
-            cell.settings,
-            running.context,
-            witness,
-            running.loss,
-            brought.share_of_rate(running.strategies, cell.settings),
-        )
+        train_steps(running, optimizer, witness)
     recorder.note(compiled=compiled.so_far())
     trial.hold_to(running)
 
 
+def train_steps(running: Running, optimizer: torch.optim.Optimizer, witness: Witness) -> None:
+    """Train in the loop that a strategy brings, or in the harness's."""
+    model, batches, settings = running.model, running.batches, running.job.cell.settings
+    share = brought.share_of_rate(running.strategies, settings)
+    own, context = brought.bringer(running.strategies, "train"), running.context
+    if own is None:
+        train.train(model, optimizer, batches, settings, context, witness, running.loss, share)
+    else:
+        loop.train(own, model, optimizer, batches, settings, context, witness, share)
+
+
 def fill_budget(running: Running, sequences: list[Tokens] | None) -> None:
     """Have the cell train at the largest size within its budget."""
+    own = brought.bringer(running.strategies, "train")
+    if own:
+        raise CannotRun(f"Sizes are tried in llmbench's own loop, in which '{own.id}' is not run.")
     settings = running.job.cell.settings
     # The trials' optimiser has no name here: its states must be gone before peaks start anew.
     trial.stretch(running, sequences, make_optimizer(running.model, running.strategies, settings))

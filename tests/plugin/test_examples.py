@@ -22,6 +22,7 @@ STRATEGIES = (
     "lora+chunked-loss(tokens=50)",
     "lora+packing",
     "lora+fused-norms",
+    "lora+hf-trainer",
 )
 
 
@@ -95,3 +96,13 @@ def test_packing_trains_on_the_same_tokens_without_padding(record) -> None:
 def test_a_model_that_a_strategy_loads_starts_from_the_bases_loss(compared, record) -> None:
     assert record("lora+fused-norms").first_loss == pytest.approx(record("lora").first_loss)
     assert first_loss_problems(compared.records) == {}
+
+
+def test_another_librarys_loop_trains_as_the_harnesss_does_and_is_marked(record, page) -> None:
+    own, usual = record("lora+hf-trainer"), record("lora")
+    for one, other in zip(own.steps, usual.steps, strict=True):
+        assert one.loss == pytest.approx(other.loss, rel=1e-3)
+        assert one.learning_rate == pytest.approx(other.learning_rate)
+        assert one.padded_tokens == other.padded_tokens
+    assert own.cell.members[1].brings == ("train",)
+    assert "brings a training loop of its own" in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import nullcontext
 
 import pytest
@@ -11,7 +12,7 @@ from llmbench.config import composition
 from llmbench.errors import CompositionError, PluginError
 from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.settings import Settings
-from llmbench.worker import batch, brought, start, train
+from llmbench.worker import batch, brought, loop, start, train
 from llmbench.worker.encoding import Tokens
 
 SETTINGS = Settings(steps=4, lr_warmup_ratio=0.0, learning_rate=1e-3)
@@ -166,3 +167,72 @@ def test_a_model_that_is_loaded_needs_files_and_the_device(registry, model):
         loaded(None, "cpu")
     with pytest.raises(PluginError, match="a model on cpu, not on meta"):
         loaded("somewhere", "meta")
+
+
+class Loop(Strategy):
+    """The harness's loop in a few lines, which a test has do something wrong."""
+
+    id, summary, group = "loop", "", "training loop"
+    wrong: str = ""
+
+    def train(self, model, steps, optimizer, step):
+        for number, inputs in enumerate(steps[:-1] if self.wrong == "less" else steps):
+            if self.wrong == "short":
+                inputs = [{name: value[:1] for name, value in inputs[0].items()}]
+            loss = model(**inputs[0], use_cache=False).loss
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            for group in optimizer.param_groups:
+                group["lr"] = 123.0
+            for _ in range({"idle": 0, "twice": 2}.get(self.wrong, 1)):
+                optimizer.step()
+            optimizer.zero_grad()
+            step(float("nan") if self.wrong == "nan" and number else loss)
+        if self.wrong == "more":
+            step(loss)
+
+
+def looped(model, wrong="", settings=SETTINGS):
+    """The steps of a training in that loop."""
+    kept = Kept()
+    optimizer = train.adamw(list(model.parameters()), SETTINGS)
+    share = brought.share_of_rate([], SETTINGS)
+    loop.train(Loop(wrong=wrong), model, optimizer, STEPS, settings, nullcontext, kept, share)
+    return kept.steps
+
+
+def test_a_loop_of_ones_own_is_told_of_as_the_harnesss_is(pristine_model):
+    own, usual = (
+        [s.model_dump(exclude={"seconds"}) for s in steps]
+        for steps in (looped(copy.deepcopy(pristine_model)), trained(copy.deepcopy(pristine_model)))
+    )
+    assert own == usual
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("less", "it took 3 steps of 4"),
+        ("more", "it calls step more often than the 4 times planned"),
+        ("idle", "its step 1 stepped the optimiser 0 times, not once"),
+        ("twice", "its step 1 stepped the optimiser 2 times, not once"),
+        ("short", "its step 1 put 9 tokens through the model where its examples have 17"),
+    ],
+)
+def test_a_loop_that_does_not_take_the_steps_that_it_is_given_is_refused(
+    registry, model, wrong, said
+):
+    with pytest.raises(PluginError, match=f"'loop' of .* failed in train .{said}"):
+        looped(model, wrong)
+
+
+def test_a_loop_of_ones_own_may_diverge_and_cannot_scale_the_loss(model):
+    with pytest.raises(train.Diverged):
+        looped(model, "nan")
+    with pytest.raises(CannotRun, match="take another --precision than fp16-mixed"):
+        looped(model, settings=SETTINGS.model_copy(update={"precision": "fp16-mixed"}))
+
+
+def test_a_loop_of_ones_own_decides_the_loss_as_well(registry):
+    with pytest.raises(CompositionError, match="both decide the loss"):
+        composition.complete([Loop(), Doubled()])

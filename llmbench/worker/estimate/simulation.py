@@ -99,7 +99,8 @@ class Simulation:
         if cell.settings.numerics.autocast and cell.trains:
             raise CannotRun("Memory under autocast is not predicted.")
         own = next(
-            filter(None, (brought.bringer(strategies, w) for w in ("load", "batches"))), None
+            filter(None, (brought.bringer(strategies, w) for w in ("load", "batches", "train"))),
+            None,
         )
         if own:
             raise CannotRun(f"Memory is not predicted of what '{own.id}' brings of its own.")
