@@ -230,13 +230,13 @@ def test_a_plugin_that_is_edited_is_another_cell_under_the_same_version(
     item = {"strategies": "lora", "metrics": "rouge", "tasks": "summarization"}[kind]
     entry = getattr(plugin.registry(), kind).entries[item].item
     edited = entry if isinstance(entry, type) else type(entry)
-    own = plan.source.digest
+    own = plan.code.digest
 
     def digest(asked):
         found = asked if isinstance(asked, type) else type(asked)
         return "edited" if issubclass(found, edited) else own(asked)
 
-    monkeypatch.setattr(plan.source, "digest", digest)
+    monkeypatch.setattr(plan.code, "digest", digest)
     assert ids(make_setup("lora"))["lora"] != before["lora"]
 
 

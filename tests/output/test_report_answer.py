@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 import records
 
 from llmbench.analysis.standing import quality_pairs, stand
-from llmbench.output.html.charts.plot import spread
-from llmbench.output.html.charts.scatter import Box, place, scatters
+from llmbench.output.html.charts.plot import LINE, Plot, Scale, spread
+from llmbench.output.html.charts.scatter import place, scatters
 from llmbench.output.html.predictions import marked
 from llmbench.output.methods import table
 from llmbench.record.comparison import Plan, Planned
@@ -322,15 +323,14 @@ def test_differences_are_of_whole_words_and_against_the_closest_reference() -> N
 
 
 def test_labels_keep_clear_of_each_other_and_of_the_edge() -> None:
-    points = [(10.0, 100.0), (14.0, 100.0), (430.0, 100.0), (426.0, 104.0)]
-    texts = ["full+gradient-checkpointing"] * 4
-    boxes = []
-    for label, text in zip(place(points, texts, (0, 0, 440, 300)), texts, strict=True):
-        length = 6.9 * len(text)
-        left = label.x if label.anchor == "start" else label.x - length
-        boxes.append(Box(left, label.y - 7, left + length, label.y + 7))
-    assert not any(a.overlap(b) for i, a in enumerate(boxes) for b in boxes[:i])
-    assert not any(box.outside(Box(0, 0, 440, 300)) for box in boxes)
+    plot = Plot(Scale("x", 0, 1), Scale("y", 0, 1))
+    points = [(plot.left + 10, 100.0), (plot.left + 14, 100.0), (plot.right - 10, 100.0)]
+    texts = ["full+gradient-checkpointing"] * 3
+    labels = place(points, texts, plot)
+    assert [labels[i].anchor for i in range(3)] == ["start", "start", "end"]
+    lines = sorted(label.y for label in labels.values())
+    assert all(b - a >= LINE for a, b in pairwise(lines))
+    assert place(points, ["", "", ""], plot) == {}
 
 
 def test_spread_keeps_the_order_and_the_bounds() -> None:

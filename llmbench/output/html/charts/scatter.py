@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from llmbench.analysis import field
 from llmbench.analysis.standing import Standing
@@ -20,6 +21,7 @@ from llmbench.output.html.charts.plot import (
     Scale,
     Spot,
     prefixed,
+    spread,
 )
 from llmbench.output.methods import summary_figures
 from llmbench.output.table import Table, plain
@@ -58,7 +60,7 @@ class Axis:
 
 
 def scale(axis: Axis, variants: Sequence[Variant], zero: bool) -> Scale:
-    """The axis for a side, with a little room."""
+    """The drawing's scale for an axis, with a little room."""
     values = [axis.scaled(variant) for variant in variants]
     values += [b for variant in variants for b in axis.bounds(variant) or ()]
     low, high = (0.0 if zero else min(values)), max(values)
@@ -81,7 +83,7 @@ def _unit(axis: Axis) -> str:
 
 
 def quality_axis(standing: Standing, score: Figure) -> Axis:
-    """Quality as a side."""
+    """Quality as an axis."""
     return Axis(
         score,
         standing.quality_of,
@@ -92,7 +94,7 @@ def quality_axis(standing: Standing, score: Figure) -> Axis:
 
 
 def speed_axis(standing: Standing) -> Axis:
-    """Training speed as a side."""
+    """Training speed as an axis."""
     return Axis(
         field.SPEED,
         field.speed,
@@ -103,7 +105,7 @@ def speed_axis(standing: Standing) -> Axis:
 
 
 def memory_axis(standing: Standing) -> Axis:
-    """Peak memory as a side, in the unit that suits the largest."""
+    """Peak memory as an axis, in the unit that suits the largest."""
     largest = max(field.memory(variant) or 0.0 for variant in standing.competing)
     return Axis(
         MEMORY,
@@ -115,108 +117,27 @@ def memory_axis(standing: Standing) -> Axis:
     )
 
 
-CROWD = 60
-"""Points beyond which labels only keep clear of points that have labels."""
-REACH = (0, 15, 30, 45, 60, 76)
-"""How far up or down a label may move to find room."""
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle; y grows downwards."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def overlap(self, other: Box) -> float:
-        """Area that both cover."""
-        width = min(self.right, other.right) - max(self.left, other.left)
-        height = min(self.bottom, other.bottom) - max(self.top, other.top)
-        return width * height if width > 0 and height > 0 else 0.0
-
-    def outside(self, frame: Box) -> float:
-        """How far it sticks out of another."""
-        beyond = (
-            frame.left - self.left,
-            frame.top - self.top,
-            self.right - frame.right,
-            self.bottom - frame.bottom,
-        )
-        return sum(max(0.0, b) for b in beyond)
-
-
-@dataclass(frozen=True)
-class Label:
+class Label(NamedTuple):
     """A label's place: the middle of its left or right edge, as `anchor` says."""
 
     x: float
     y: float
     anchor: str
-    moved: bool
-    """Whether it is so far from its point that a line should lead there."""
 
 
-def place(
-    points: Sequence[Spot],
-    texts: Sequence[str],
-    frame: tuple[float, float, float, float],
-    steps: Sequence[Spot] = (),
-) -> list[Label]:
-    """A place for each label; points with an empty text get one that nothing is drawn at.
+def place(points: Sequence[Spot], texts: Sequence[str], plot: Plot) -> dict[int, Label]:
+    """A place for each text beside its point, by the point's number; empty texts have none.
 
-    `frame` is left, top, right and bottom; a label had better not lie on the line of `steps`.
-
-    Greedy, the crowded first: each takes the cheapest of its candidate places, given what is
-    already there. Good enough for the dozen labels that a chart has.
+    It is to the right where the text fits, and no two labels are in one line.
     """
-    dots = [Box(x - 5, y - 5, x + 5, y + 5) for x, y in points]
-    if len(dots) > CROWD:  # a label lies on some point wherever it is: mind those with labels
-        dots = [dot for dot, text in zip(dots, texts, strict=True) if text]
-    lines = [
-        Box(min(x1, x2) - 1, min(y1, y2) - 1, max(x1, x2) + 1, max(y1, y2) + 1)
-        for (x1, y1), (x2, y2) in pairwise(steps)
-    ]
-    covered = [*dots, *lines]
-    taken: list[Box] = []
-    labels: dict[int, Label] = {}
-    for index in sorted(range(len(points)), key=lambda i: (points[i][1], points[i][0])):
-        if not texts[index]:
-            labels[index] = Label(*points[index], "start", False)
-            continue
-        candidates = list(_candidates(points[index], texts[index]))
-        costs = [
-            _cost(box, order, taken, covered, Box(*frame))
-            for order, (_, box) in enumerate(candidates)
-        ]
-        label, box = candidates[costs.index(min(costs))]
-        taken.append(box)
-        labels[index] = label
-    return [labels[i] for i in range(len(points))]
-
-
-def _candidates(point: Spot, text: str) -> Iterator[tuple[Label, Box]]:
-    x, y = point
-    length = CHARACTER * len(text)
-    for reach in REACH:
-        for shift in {reach, -reach}:
-            for anchor in ("start", "end"):
-                near = x + GAP if anchor == "start" else x - GAP
-                left = near if anchor == "start" else near - length
-                box = Box(left, y + shift - LINE / 2, left + length, y + shift + LINE / 2)
-                yield Label(near, y + shift, anchor, reach > LINE), box
-        if reach:  # above and below the point itself
-            for shift in (-reach, reach):
-                left = x - length / 2
-                box = Box(left, y + shift - LINE / 2, left + length, y + shift + LINE / 2)
-                yield Label(left, y + shift, "start", reach > LINE), box
-
-
-def _cost(box: Box, order: int, taken: Sequence[Box], covered: Sequence[Box], frame: Box) -> float:
-    crossed = sum(box.overlap(other) for other in taken) * 4
-    hidden = sum(box.overlap(other) for other in covered)
-    return crossed + hidden + 100 * box.outside(frame) + 2 * order
+    order = sorted((i for i, text in enumerate(texts) if text), key=lambda i: points[i][1])
+    lines = spread([points[i][1] for i in order], LINE, plot.top + LINE / 2, plot.bottom - LINE / 2)
+    labels = {}
+    for i, y in zip(order, lines, strict=True):
+        x = points[i][0]
+        fits = x + GAP + CHARACTER * len(texts[i]) <= plot.right
+        labels[i] = Label(x + GAP, y, "start") if fits else Label(x - GAP, y, "end")
+    return labels
 
 
 LABELS = 14
@@ -296,36 +217,36 @@ def _draw(
     y = scale(up, shown, zero=standing.score is None)
     plot = Plot(scale(across, shown, zero=True), y)
     plot.axes()
-    spots = {variant.id: plot.at(across.scaled(variant), up.scaled(variant)) for variant in shown}
+    points = [plot.at(across.scaled(variant), up.scaled(variant)) for variant in shown]
     if len(shown) <= 2 * LABELS:
-        _intervals(plot, shown, axes, spots)
-    edge = [spots[variant.id] for variant in best]
+        _intervals(plot, shown, axes, points)
+    edge = [points[shown.index(variant)] for variant in best]
     steps = [corner for one, two in pairwise(edge) for corner in (one, (two[0], one[1]))]
     if steps:
         plot.line([*steps, edge[-1]], "soft", 1.5, "3 3")
     texts = _labelled(shown, best, standing, pick)
-    places = place([*spots.values()], texts, (plot.left, plot.top, plot.right, plot.bottom), steps)
-    for spot, label in zip(spots.values(), places, strict=True):
-        if label.moved:
-            plot.rule(spot, (label.x, label.y), "soft")
-    for variant, label, text in zip(shown, places, texts, strict=True):
+    labels = place(points, texts, plot)
+    for i, label in labels.items():
+        if abs(label.y - points[i][1]) > LINE:
+            plot.rule(points[i], (label.x, label.y), "soft")
+    for i, variant in enumerate(shown):
         colour = "accent" if variant is pick else "ink" if variant in best else "muted"
         said = f"{standing.names[variant.id]}: {summary_figures(variant, standing)}"
-        says = Says(standing.numbers[variant.id], said)
         fill = colour if variant is pick or variant in best else "page"
-        plot.dot(spots[variant.id], fill, colour, says=says)
-        if text:
-            ink, anchor = "accent" if variant is pick else "ink", label.anchor
-            plot.text((label.x, label.y + 4), text, ink, anchor)
+        says = Says(standing.numbers[variant.id], said)
+        plot.dot(points[i], fill, colour, says=says)
+        if i in labels:
+            label = labels[i]
+            ink = "accent" if variant is pick else "ink"
+            plot.text((label.x, label.y + 4), texts[i], ink, label.anchor)
     return plot
 
 
 def _intervals(
-    plot: Plot, shown: Sequence[Variant], axes: tuple[Axis, Axis], spots: dict[str, Spot]
+    plot: Plot, shown: Sequence[Variant], axes: tuple[Axis, Axis], points: Sequence[Spot]
 ) -> None:
     up, across = axes
-    for variant in shown:
-        x, y = spots[variant.id]
+    for variant, (x, y) in zip(shown, points, strict=True):
         if ends := up.bounds(variant):
             plot.rule((x, plot.y(ends[0])), (x, plot.y(ends[1])), "soft", 1.5)
         if ends := across.bounds(variant):
@@ -340,8 +261,8 @@ def _table(
         row = [standing.names[variant.id]]
         for one in (up, across):
             value = figures.figure_value(one.figure, one.of(variant) or 0.0)
-            spread = figures.bounds(one.figure, one.interval(variant))
-            row.append(f"{value} {spread}".strip())
+            interval = figures.bounds(one.figure, one.interval(variant))
+            row.append(f"{value} {interval}".strip())
         rows.append([*row, "yes" if variant.id in edge else "no"])
     header = ["Method", up.title, across.title, "On the front"]
     return plain(f"{up.title} against {across.title}", header, rows)
