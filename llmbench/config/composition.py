@@ -165,8 +165,10 @@ def _scan(text: str) -> Iterator[re.Match[str]]:
         position = match.end() + 1
 
 
-def _member(name: str, options: str | None) -> Strategy:
-    strategy = plugin.registry().strategies.get(name)
+def _member(asked: str, options: str | None) -> Strategy:
+    strategies = plugin.registry().strategies
+    name = strategies.spelled(asked)
+    strategy = strategies.get(name)
     values = read_options(name, options or "", CompositionError)
     with blamed("strategy", name, "reading its options"):
         try:

@@ -123,6 +123,11 @@ class Catalogue(Generic[T]):
             raise self.error(f"Unknown {self.kind} '{name}': {nearest(name, self.entries)}")
         return self.entries[name].item
 
+    def spelled(self, name: str) -> str:
+        """The id as it is registered where capitals alone differ, else the name as it is."""
+        alike = [known for known in self.entries if known.lower() == name.lower()]
+        return alike[0] if len(alike) == 1 and name not in self.entries else name
+
     def items(self) -> dict[str, T]:
         """Every item by id, in the order of registration."""
         return {name: entry.item for name, entry in self.entries.items()}

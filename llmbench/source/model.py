@@ -82,7 +82,9 @@ class Source:
 
 def find(name: str, weights: str, revision: str | None, trust: Trust = NOTHING) -> Source:
     """The source that a name means; ModelError for one that means nothing. Touches no network."""
-    aliases = plugin.registry().models
+    aliases, folder = plugin.registry().models, path_of(name)
+    if not (folder and folder.is_dir()):
+        name = aliases.spelled(name)
     if name in aliases.entries or name in aliases.taken:
         model = aliases.get(name)
         check(model)
@@ -101,7 +103,6 @@ def find(name: str, weights: str, revision: str | None, trust: Trust = NOTHING) 
         )
         check_shipped(found)
         return found
-    folder = path_of(name)
     if folder and folder.is_dir():
         path = folder.resolve()
         found = Source(redact.text(path.name), weights, folder=path, trust=trust)

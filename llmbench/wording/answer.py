@@ -212,7 +212,7 @@ def _figures(standing: Standing, variant: Variant) -> str:
 
 def _none(standing: Standing) -> Answer:
     trained = [variant for variant in standing.variants if variant.cell.trains]
-    headline = "No run ended well"
+    headline = "No training ended well"
     if any(variant.well for variant in trained):
         headline = f"No {phrases.row(standing)} has all the figures that an answer needs"
     if not standing.records:

@@ -38,6 +38,8 @@ def members(text: str) -> list[str]:
         ("gradient-checkpointing+8-bit", "lora+8-bit+gradient-checkpointing"),
         ("flash-attention+lora", "lora+flash-attention"),
         ("qlora+flash-attention", "qlora+flash-attention"),
+        ("QLoRA", "qlora"),
+        ("LoRA(r=4)+Flash-Attention", "lora(r=4)+flash-attention"),
         (" lora ( r = 4 ) + 4-bit ", "lora(r=4)+4-bit"),
         ("4-bit(double_quantization=true)", "lora+4-bit(double_quantization=true)"),
     ],

@@ -217,7 +217,7 @@ def test_without_a_gpu_memory_is_the_host_s() -> None:
 @pytest.mark.parametrize(
     ("made", "headline"),
     [
-        ([records.ended("lora", "oom", "No memory.")], "No run ended well"),
+        ([records.ended("lora", "oom", "No memory.")], "No training ended well"),
         ([records.ok("base", 0.2)], "Nothing was trained"),
         (
             [records.ok("lora"), records.ended("full", "oom", "No memory.")],
