@@ -38,9 +38,9 @@ MOST_ALIKE = 0.95
 """The highest correlation of successive steps that is reckoned with."""
 MOST_LOG = 700.0
 """A log ratio beyond which there is no number for the ratio."""
-GUESSED = 6.0
+GUESSED = 10.0
 """Degrees of freedom of what cells are taken to differ by, where nothing but one seed tells it: a
-guess from the steps, no better than what seven cells would tell."""
+guess from the steps, no better than what eleven cells would tell."""
 
 
 class Sureness(NamedTuple):
