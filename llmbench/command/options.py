@@ -159,6 +159,7 @@ GROUPS = {
         "validations",
         "eval_examples",
         "eval_batch_size",
+        "decoding",
         "max_new_tokens",
     ),
     "Training, the same for all": (

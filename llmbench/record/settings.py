@@ -66,6 +66,11 @@ class Settings(BaseModel):
     eval_batch_size: int = Field(
         32, ge=1, description="Examples generated at a time; fewer where memory runs out."
     )
+    decoding: Literal["eager", "graphs"] = Field(
+        "eager",
+        description="How predictions are decoded: with a cache that grows, or one of fixed size "
+        "and CUDA graphs, which is faster where the host is slow.",
+    )
     max_new_tokens: int = Field(128, ge=1, description="Longest prediction, in tokens.")
 
     @field_validator("precision", mode="before")

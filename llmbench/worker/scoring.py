@@ -19,15 +19,13 @@ from llmbench.record.events import Generated
 from llmbench.record.record import Example, Generation, GenerationBatch
 from llmbench.record.settings import Settings
 from llmbench.source import data
-from llmbench.worker import architecture, shortage
+from llmbench.worker import architecture, decoding, shortage
 from llmbench.worker.batch import IGNORED, Batch, collate
 from llmbench.worker.encoding import Tally, Tokens
 from llmbench.worker.running import Running, warn_of_examples
 from llmbench.worker.train import Diverged, forward_loss, synchronize
 
 Made = TypeVar("Made")
-WARM_UP_TOKENS = 8
-"""New tokens generated before the clock starts, so that no one-off cost is counted."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,8 @@ class Output:
 
     ids: tuple[tuple[int, ...], ...]
     generation: Generation
+    decoding: str
+    """In which way, in words."""
 
 
 def reference_loss(
@@ -130,32 +130,24 @@ def continued(
     device = next(model.parameters()).device
     paired = architecture.paired(model.config)
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
-    options: dict[str, Any] = {
-        "do_sample": False,
-        "num_beams": 1,
-        "use_cache": True,
-        "pad_token_id": pad,
-    }
-    options |= {"eos_token_id": list(ends)} if ends else {}
-    options |= stop or {}
-    least = settings.max_new_tokens if ends is None else None
+    way = decoding.way(model, settings, pad, ends, stop)
     continuations: dict[int, tuple[int, ...]] = {}
     timed: list[GenerationBatch] = []
+    warm = False
 
     def timed_batch(group: Sequence[int]) -> tuple[torch.Tensor, float]:
+        nonlocal warm
         ids, mask = padded([prompts[i] for i in group], pad, left=not paired)
-        batch = {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
-        if not timed:
-            few = min(WARM_UP_TOKENS, settings.max_new_tokens)
-            model.generate(**batch, **options, max_new_tokens=few, min_new_tokens=few)
+        ids, mask = ids.to(device), mask.to(device)
+        if not warm:
+            way.warm_up(ids, mask)
+        warm = False  # where memory runs out
         synchronize(device)
         started = time.perf_counter()
-        new = model.generate(
-            **batch, **options, max_new_tokens=settings.max_new_tokens, min_new_tokens=least
-        )
+        new = way.continued(ids, mask)
         synchronize(device)
-        # A decoder of its own starts with one token, and a causal model with the prompt.
-        return new[:, 1 if paired else ids.shape[1] :], time.perf_counter() - started
+        warm = True
+        return new, time.perf_counter() - started
 
     model.eval()
     with torch.no_grad():
@@ -172,7 +164,7 @@ def continued(
             )
             on_batch(len(continuations))
     ordered = tuple(continuations[i] for i in range(len(prompts)))
-    return Output(ordered, Generation(batches=tuple(timed)))
+    return Output(ordered, Generation(batches=tuple(timed)), way.name)
 
 
 def prompt_room(model: Any, settings: Settings) -> int:
@@ -295,6 +287,7 @@ def generate(running: Running, prompts: Sequence[Sequence[int]], fixed_length: b
     texts = running.encoder.task.stop if running.encoder and not fixed_length else ()
     stop = {"stop_strings": list(texts), "tokenizer": running.tokenizer} if texts else None
     output = continued(running.model, prompts, settings, running.pad, ends, done, stop)
+    running.recorder.observe(decoding=output.decoding)
     if len(output.generation.batches) > math.ceil(len(prompts) / settings.eval_batch_size):
         running.recorder.warn(
             f"Memory ran out with {settings.eval_batch_size} predictions at a time, and so there "
