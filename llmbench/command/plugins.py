@@ -49,14 +49,15 @@ def check(names: tuple[str, ...], output: Path | None) -> None:
     """Say whether plugins behave, and what to do where they do not.
 
     NAME is a plugin as 'llmbench list plugins' has it, or a module: mine.py. All that it registers
-    is compared briefly, on the model that ships. The exit status is 1 if something is wrong.
+    is compared briefly, on the model that ships. What cannot be tried here is said to be not
+    checked, and why. The exit status is 1 if something is wrong.
     """
     from llmbench.testing import check as checked
 
     findings = checked(names, output)
     for finding in findings:
-        state = "problem" if finding.problem else "ok"
-        click.echo(f"{state:<7}  {finding.plugin}: {finding.about}")
-        if finding.problem:
-            click.echo(f"         {finding.problem}")
+        click.echo(f"{finding.state:<11}  {finding.plugin}: {finding.about}")
+        why = finding.problem or finding.unchecked
+        if why:
+            click.echo(f"{'':<13}{why}")
     sys.exit(errors.SOME_FAILED if any(f.problem for f in findings) else errors.OK)

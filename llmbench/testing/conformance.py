@@ -11,9 +11,10 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,17 @@ class Offer:
         """What was found of it."""
         return Finding(self.plugin, f"'{self.id}' {about}", problem)
 
+    def unchecked(self, about: str, why: str) -> Finding:
+        """What nobody looked at, and why."""
+        return Finding(self.plugin, f"'{self.id}' {about}", unchecked=why)
+
+    def looked(self, about: str, look: Callable[[], str | None]) -> Finding:
+        """What a look at it finds, which may turn out to be none."""
+        try:
+            return self.finding(about, look())
+        except Unchecked as why:
+            return self.unchecked(about, str(why))
+
 
 @dataclass
 class Suite:
@@ -98,6 +110,9 @@ class Suite:
         metrics = [offer for offer in self.of("register_metrics") if self._scores(offer)]
         tasks = self.of("register_tasks")
         models = self.of("register_models")
+        for launcher in self.of("register_launchers"):
+            why = "A launcher is tried with --launcher: nothing here knows what it needs."
+            self.findings.append(launcher.unchecked("runs a worker", why))
         if not (strategies or metrics or tasks or models or self.watched):
             return
         asked = {
@@ -129,22 +144,21 @@ class Suite:
         try:
             options = {**asked, **_options(subject, where)}
             comparison = run(where / "report", **options)
-        except Unfit as error:
+        except Unchecked as why:
             assert subject
-            self.findings.append(subject.finding(f"is not run, {error}"))
+            self.findings += [offer.unchecked(about, str(why)) for offer in taking]
             return
         except UserError as error:
             self.findings += [offer.finding(about, str(error)) for offer in taking]
             return
         records = comparison.reported.planned
         if subject:
-            failed = next((r for r in records if r.status != "ok"), None)
-            self.findings.append(subject.finding(about, _failure(failed) if failed else None))
+            self.findings.append(subject.looked(about, lambda: _ended(records)))
         for offer in strategies:
             self.findings += trained(offer, records)
         for offer in metrics:
             self.findings.append(
-                offer.finding("gives the scores that it declares", scored(offer, records))
+                offer.looked("gives the scores that it declares", partial(scored, offer, records))
             )
         for offer in self.of("register_probes"):
             self.findings.append(
@@ -158,7 +172,8 @@ class Suite:
         kind: type[Strategy] = offer.item
         needed = [name for name, option in kind.model_fields.items() if option.is_required()]
         if needed:
-            self.findings.append(offer.finding(f"is not run, since it needs '{needed[0]}'"))
+            why = f"It needs '{needed[0]}': give the option a default to have it run."
+            self.findings.append(offer.unchecked("runs, trains and saves", why))
             return False
         about = "can be made, and its options read again from a record"
         try:
@@ -169,7 +184,7 @@ class Suite:
             return False
         wrong = None if same else "What is read is not what was written: use plain types."
         self.findings.append(offer.finding(about, wrong))
-        self.findings.append(offer.finding("refuses another of its group", refuses(kind)))
+        self.findings.append(offer.looked("refuses another of its group", lambda: refuses(kind)))
         try:
             for text in compositions(kind):
                 composition.read(text)
@@ -182,10 +197,10 @@ class Suite:
         """Whether a metric can be run without being told anything."""
         kind: type[Metric] = offer.item
         needed = [name for name, option in kind.model_fields.items() if option.is_required()]
-        said = f"It needs '{needed[0]}'." if needed else kind.check(None)
-        if said:
-            self.findings.append(offer.finding(f"is not run: {said}"))
-        return not said
+        why = f"It needs '{needed[0]}'." if needed else kind.check(None)
+        if why:
+            self.findings.append(offer.unchecked("gives the scores that it declares", why))
+        return not why
 
 
 def compositions(kind: type[Strategy]) -> list[str]:
@@ -198,7 +213,10 @@ def compositions(kind: type[Strategy]) -> list[str]:
 
 
 def refuses(kind: type[Strategy]) -> str | None:
-    """A sentence where a composition takes another built-in strategy of the same group."""
+    """A sentence where a composition takes another built-in strategy of the same group.
+
+    Unchecked where there is none that can be made without being told anything.
+    """
     for name, entry in plugin.registry().strategies.entries.items():
         needy = any(option.is_required() for option in entry.item.model_fields.values())
         if needy or not entry.source.ours or entry.item is kind or entry.item.group != kind.group:
@@ -208,7 +226,7 @@ def refuses(kind: type[Strategy]) -> str | None:
         except CompositionError:
             return None
         return f"'{kind.id}+{name}' is taken, though both decide '{kind.group}'."
-    return None
+    raise Unchecked(f"No built-in strategy that needs no option is of the group '{kind.group}'.")
 
 
 def trained(offer: Offer, records: Sequence[Record]) -> Iterator[Finding]:
@@ -218,19 +236,15 @@ def trained(offer: Offer, records: Sequence[Record]) -> Iterator[Finding]:
         wanted = composition.read(text).id
         record = next(r for r in records if r.cell.composition == wanted)
         as_typed = f"as {text}"
-        if record.status != "ok":
-            yield offer.finding(f"runs {as_typed}", _failure(record))
-            continue
-        yield offer.finding(f"runs {as_typed}")
-        if not record.cell.trains:
+        yield offer.looked(f"runs {as_typed}", partial(_ended, [record]))
+        if record.status != "ok" or not record.cell.trains:
             continue
         told = elsewhere(record)
         start = "starts elsewhere, as it says" if told else "starts from the base model's loss"
         yield offer.finding(f"{start} {as_typed}", problems.get(record.cell.id))
         yield offer.finding(f"trains weights and saves them {as_typed}", _kept(record))
         if text == offer.id:
-            said = "is the same when it is loaded again (not checked of quantised weights)"
-            yield offer.finding(said, reloaded(offer))
+            yield offer.looked("is the same when it is loaded again", partial(reloaded, offer))
 
 
 def reloaded(offer: Offer) -> str | None:
@@ -242,7 +256,11 @@ def reloaded(offer: Offer) -> str | None:
         capture_output=True,
         text=True,
     )
-    return done.stderr.strip().splitlines()[-1] if done.returncode else None
+    if done.returncode:
+        return done.stderr.strip().splitlines()[-1]
+    if done.stdout.strip():
+        raise Unchecked(done.stdout.strip().splitlines()[-1])
+    return None
 
 
 def _kept(record: Record) -> str | None:
@@ -255,15 +273,21 @@ def _kept(record: Record) -> str | None:
     return None
 
 
-def _failure(record: Record) -> str:
-    return f"It ends as {record.status} in {record.phase} ({record.reason})."
+def _ended(records: Sequence[Record]) -> str | None:
+    """How the first that did not end well did; Unchecked where it is skipped, for want of a GPU."""
+    bad = next((r for r in records if r.status != "ok"), None)
+    if bad is None:
+        return None
+    if bad.status == "skipped":
+        raise Unchecked(f"It is skipped here: {bad.reason}")
+    return f"It ends as {bad.status} in {bad.phase} ({bad.reason})."
 
 
 def scored(offer: Offer, records: Sequence[Record]) -> str | None:
     """A sentence where a metric's declared scores are not there."""
     record = next((r for r in records if r.phases.get("evaluate")), records[0])
     if record.status != "ok":
-        return _failure(record)
+        return _ended([record])
     given = {*record.corpus_scores, *(name for e in record.examples for name in e.scores)}
     missing = [m.id for m in offer.item().measures() if m.id not in given]
     return f"It declares '{missing[0]}' and gives no such score: return it." if missing else None
@@ -299,8 +323,8 @@ LARGEST = 50_000_000
 """Parameters of a model that is tried: more would take minutes on a CPU."""
 
 
-class Unfit(Exception):
-    """What cannot be tried here; the reason goes on after a comma."""
+class Unchecked(Exception):
+    """What cannot be tried here, and why, in a sentence."""
 
 
 def task_options(task: Task, folder: Path) -> dict[str, Any]:
@@ -308,7 +332,7 @@ def task_options(task: Task, folder: Path) -> dict[str, Any]:
     if task.train_file and task.eval_file:
         return {"task": task.id}
     if type(task).read is not Task.read:
-        raise Unfit("since it reads rows of its own and has no data: give it a train and eval file")
+        raise Unchecked("It reads rows of its own: give it a train and an eval file to try it.")
     inputs = [task.input_fields[0] if place == INPUT else place for place in task.places]
     folder.mkdir(parents=True, exist_ok=True)
     files = {"data": folder / "train.jsonl", "eval_data": folder / "eval.jsonl"}
@@ -327,7 +351,7 @@ def model_options(model: Model) -> dict[str, Any]:
     if model.folder:
         return {"model": model.id}
     if not model.config:
-        raise Unfit("since its weights are on a hub: give it a config to try its shape")
+        raise Unchecked("Its weights are on a hub: give it a config to try its shape.")
     try:
         shape = json.loads((model.config / "config.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
@@ -336,7 +360,7 @@ def model_options(model: Model) -> dict[str, Any]:
             "ship a config.json with the plugin."
         ) from None
     if _parameters(shape) > LARGEST:
-        raise Unfit("since it is too large to be tried on any machine")
+        raise Unchecked("It is too large to be tried on any machine.")
     return {"model": model.id, "weights": "random"}
 
 

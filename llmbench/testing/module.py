@@ -137,3 +137,12 @@ class Finding:
     """What is checked, in words: `the strategy 'mine' saves what it trained`."""
     problem: str | None = None
     """What is wrong and the way out, as a sentence; None where nothing is."""
+    unchecked: str | None = None
+    """Why it was not checked, as a sentence; None where it was."""
+
+    @property
+    def state(self) -> str:
+        """`ok`, `problem` or `not checked`."""
+        if self.problem:
+            return "problem"
+        return "not checked" if self.unchecked else "ok"

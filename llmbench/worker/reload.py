@@ -2,6 +2,7 @@
 
 The shipped model is made ready, its trained weights are moved, and it is saved and loaded again, as
 whoever takes the result home would. Where the two differ, it ends with a sentence and status 1.
+What cannot be tried is told on standard output.
 """
 
 from __future__ import annotations
@@ -27,16 +28,11 @@ CLOSE = 1e-3
 
 
 def difference(strategy: Strategy) -> str | None:
-    """What is wrong with what the strategy saves, in a sentence; None where nothing is.
-
-    Quantised weights are left out: whoever loads them again decides anew how they are held.
-    """
+    """What is wrong with what the strategy saves, in a sentence; None where nothing is."""
     from transformers import AutoModelForCausalLM
 
     settings = Settings()
     added = strategy.load_kwargs(settings, collect("cpu"))
-    if "quantization_config" in added:
-        return None
     source = str(plugin.registry().models.get(MODEL).folder)
     base = AutoModelForCausalLM.from_pretrained(source, **{"dtype": torch.float32, **added})
     model = prepared(base, [strategy], settings)
@@ -76,10 +72,24 @@ def _logits(model: Any, tokens: torch.Tensor) -> torch.Tensor:
 
 
 def main(name: str, files: list[str]) -> None:
-    """End with what is wrong, if anything is."""
+    """End with what is wrong, if anything is; say why where it was not looked at."""
     for file in files:
         plugin.include(Path(file))
-    sys.exit(difference(plugin.registry().strategies.get(name)()))
+    strategy = plugin.registry().strategies.get(name)()
+    why = untried(strategy)
+    if why:
+        sys.stdout.write(f"{why}\n")
+    else:
+        sys.exit(difference(strategy))
+
+
+def untried(strategy: Strategy) -> str | None:
+    """Why it cannot be told whether what is saved is what was trained; None where it can."""
+    if "quantization_config" in strategy.load_kwargs(Settings(), collect("cpu")):
+        return "Its weights are quantised: whoever loads them again decides anew how they are held."
+    if "load" in strategy.brings():
+        return "It loads the model itself: nothing here knows how to load the result."
+    return None
 
 
 if __name__ == "__main__":

@@ -58,6 +58,54 @@ def test_each_kind_is_a_row_a_column_or_a_file_of_the_report(checked: tuple[Path
     assert "my-model" in (of_model / "report.html").read_text("utf-8")
 
 
+NEEDY = (
+    IMPORTS
+    + """
+from llmbench.plugin.launcher import Launcher
+from llmbench.plugin.strategy import CannotRun
+
+class Mine(Strategy):
+    id, summary, group = "mine", "a group of its own, a GPU", "mine"
+
+    def skip(self, settings, environment):
+        return "It needs a GPU."
+
+class Needy(Strategy):
+    id, summary, group = "needy", "an option without a default", "needy"
+    size: int
+
+class Elsewhere(Launcher):
+    id, summary = "elsewhere", "somewhere"
+
+    def run(self, job, log, on_event): ...
+    def interrupt(self): ...
+    def close(self): ...
+
+@hookimpl
+def register_strategies(register):
+    register(Mine)
+    register(Needy)
+
+@hookimpl
+def register_launchers(register):
+    register(Elsewhere)
+"""
+)
+
+
+def test_what_cannot_be_tried_is_not_called_ok(tmp_path: Path) -> None:
+    install(tmp_path, "needy", NEEDY)
+    done = llmbench(tmp_path, "plugins", "check", "needy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for about, why in (
+        ("'mine' refuses another of its group", "No built-in strategy"),
+        ("'mine' runs as mine", "It is skipped here: It needs a GPU."),
+        ("'needy' runs, trains and saves", "It needs 'size'"),
+        ("'elsewhere' runs a worker", "A launcher is tried with --launcher"),
+    ):
+        assert f"not checked  needy: {about}\n             {why}" in done.stdout, done.stdout
+
+
 WRONG = (
     "import torch\n"
     + IMPORTS
