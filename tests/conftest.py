@@ -46,6 +46,7 @@ KINDS = (
     "metrics",
     "models",
     "optimizers",
+    "parallel",
     "peft",
     "strategies",
     "tasks",

@@ -20,7 +20,7 @@ from llmbench.plugin.strategy import Strategy
 from llmbench.record.settings import ADJUSTABLE, Settings, difference
 
 MEMBER = re.compile(r"\s*(?P<id>[A-Za-z0-9][\w.-]*)\s*(?:\((?P<options>[^()]*)\))?\s*")
-GROUP_ORDER = ("quantization", "adaptation", "memory", "attention")
+GROUP_ORDER = ("quantization", "adaptation", "memory", "attention", "parallelism")
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,15 @@ class Composition:
         """Whether there is anything to train."""
         return all(m.trains for m in self.members)
 
+    @property
+    def spreads(self) -> str:
+        """How it trains on several GPUs, see `Strategy.spreads`; empty where it takes one."""
+        return next((m.spreads for m in self.members if m.spreads), "")
+
     def adjust(self, settings: Settings, environment: Environment) -> Settings:
-        """The settings with what the members declare to change."""
+        """The settings with what the members declare to change; on one GPU, unless they spread."""
+        if not self.spreads:
+            settings = settings.model_copy(update={"gpus": 1})
         changed = settings
         for member in self.members:
             before = changed
@@ -78,6 +85,13 @@ class Composition:
 
     def skip(self, settings: Settings, environment: Environment) -> str | None:
         """The first member's reason not to run, if any."""
+        if self.spreads and settings.gpus == 1:
+            return "It trains on several GPUs: say how many with --gpus."
+        if self.spreads == "data" and settings.accumulation % settings.gpus:
+            return (
+                f"{settings.accumulation} micro-batches cannot be shared by {settings.gpus} GPUs: "
+                f"make --accumulation a multiple of {settings.gpus}."
+            )
         reasons = (_reason(m, settings, environment) for m in self.members)
         return next((r for r in reasons if r), None)
 
@@ -133,6 +147,12 @@ def complete(members: Sequence[Strategy]) -> Composition:
     for one, other in combinations(members, 2):
         if _clash(one, other):
             raise CompositionError(_refusal(one, other))
+    for member in members:
+        others = [m for m in members if m is not member]
+        with blamed("strategy", member.id, "refuses"):
+            reason = sentence(member.refuses(others))
+        if reason:
+            raise CompositionError(reason)
     chosen = list(members)
     if not any("adaptation" in claims(m) for m in members):
         chosen.append(_standing(members))

@@ -53,7 +53,7 @@ class Setup:
     def fitted(self) -> list[tuple[Composition, Budget]]:
         """The compositions that have a further cell to find out what fits, and its budget."""
         budget = self.config.budget
-        return [(c, budget) for c in self.compositions if c.trains and budget]
+        return [(c, budget) for c in self.compositions if c.trains and not c.spreads and budget]
 
     @property
     def repeats(self) -> bool:
@@ -90,6 +90,7 @@ def set_up(layers: Sequence[Layer]) -> Setup:
         )
     check_budget(config, environment)
     check_precision(config, environment)
+    check_gpus(setup)
     if not config.ablate:
         return setup
     added = composition.missing(setup.compositions, len(config.every_seed))
@@ -117,11 +118,14 @@ def resolved(
 def defaults(config: Config, environment: Environment, source: Source) -> list[Layer]:
     """The defaults that depend on the device, on the weights and on the model."""
     layers: list[Layer] = []
+    gpus = config.settings.gpus
     if environment.device == "cuda":
         layers.append((f"default on {environment.device_name}", {"precision": GPU_PRECISION}))
     if config.weights == "pretrained":
         layers.append(("default where quality is judged", {"seeds": SEEDS}))
     layers.append((f"default for {source.id}", source.defaults))
+    if gpus > 1:  # a step's micro-batches are shared by its GPUs: one each
+        layers.append((f"default for {gpus} GPUs", {"accumulation": gpus}))
     task = plugin.registry().tasks.get(config.task)
     if task.metrics:
         layers.append((f"default for {task.id}", {"metrics": task.metrics}))
@@ -196,6 +200,24 @@ def check_precision(config: Config, environment: Environment) -> None:
     if (numerics.tf32 or numerics.scales_loss) and environment.device != "cuda":
         raise ConfigError(
             f"--precision {config.settings.precision} needs a GPU: take fp32 or bf16-mixed."
+        )
+
+
+def check_gpus(setup: Setup) -> None:
+    """Raise ConfigError where there are fewer GPUs than asked for, or none of the cells takes them.
+
+    On a CPU a cell has that many processes.
+    """
+    asked, environment = setup.config.settings.gpus, setup.environment
+    if environment.device == "cuda" and asked > environment.device_count:
+        raise ConfigError(
+            f"--gpus {asked} is more than there are ({environment.device_count}): "
+            "take fewer, or see CUDA_VISIBLE_DEVICES."
+        )
+    if asked > 1 and not any(c.spreads for c in setup.compositions):
+        raise ConfigError(
+            f"--gpus {asked} is of no use to these strategies, which train on one: "
+            "join one that spreads, such as lora+ddp or full+fsdp."
         )
 
 

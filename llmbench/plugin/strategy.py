@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -62,6 +62,9 @@ class Strategy(BaseModel):
     is told of this strategy; empty for one that is to be named to nobody."""
     trains: ClassVar[bool] = True
     """False for a baseline that is evaluated as it is."""
+    spreads: ClassVar[Literal["", "data", "model"]] = ""
+    """For what trains a cell on several GPUs, a process each: `data` where each trains on a part of
+    every batch, `model` where all compute every batch together. Its cell takes `--gpus`."""
 
     @classmethod
     def brings(cls) -> tuple[str, ...]:
@@ -75,6 +78,13 @@ class Strategy(BaseModel):
 
     def skip(self, settings: Settings, environment: Environment) -> str | None:
         """Why this strategy cannot run there, in a sentence; None where it can. Parent."""
+        return None
+
+    def refuses(self, others: Sequence[Strategy]) -> str | None:
+        """Why it cannot be joined with these others, in a sentence; None where it can. Parent.
+
+        Two that decide the same group are refused without it.
+        """
         return None
 
     def starts_elsewhere(self) -> str | None:
@@ -183,6 +193,21 @@ class Strategy(BaseModel):
         cell trained so. What it takes of memory is not predicted, and sizes are not searched for.
         """
         raise NotImplementedError
+
+    def distribute(self, model: Any, mesh: Any) -> Any:
+        """What training steps call in the place of the model, which is ready. Worker.
+
+        `mesh` is torch's device mesh of all processes of the cell, in one dimension. Gradients are
+        to be the mean over the processes where data are spread. Whatever else is asked of the
+        model, its weights or its configuration, is asked of the model itself.
+        """
+        return model
+
+    def gather(self, model: Any) -> None:
+        """Give every process the whole model again, once it is trained. Worker.
+
+        The first one then evaluates and saves it alone, if data were spread.
+        """
 
     def after_step(self, model: Any, number: int) -> None:
         """Something to do after optimiser step `number`, counted from 1. Worker.

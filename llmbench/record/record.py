@@ -397,6 +397,13 @@ class Attempt(Frozen):
     reason: str | None = None
 
 
+class Rank(Frozen):
+    """One process of a cell on several GPUs."""
+
+    peaks: dict[Phase, Memory] = {}
+    """Its peaks of memory. A phase that the first rank went through alone is not there."""
+
+
 class Record(Frozen):
     """All that is known of one attempt at a cell."""
 
@@ -420,6 +427,11 @@ class Record(Frozen):
     seconds: Seconds | None = None
     environment: Environment | None = None
     phases: dict[Phase, PhaseRecord] = {}
+    """Of several ranks: the times of the first, and the memory of the one that needed most."""
+    backend: str | None = None
+    """What passes between ranks, as torch names it: `nccl`, `gloo`; None where there is one."""
+    ranks: tuple[Rank, ...] = ()
+    """Every process of a cell on several GPUs, in the order of their ranks."""
     parameters: Parameters | None = None
     quantized: bool = False
     """Whether the base model's weights were quantised."""

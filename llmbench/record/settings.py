@@ -24,6 +24,12 @@ class Settings(BaseModel):
     steps: int = Field(50, ge=1, description="Optimiser steps.")
     batch_size: int = Field(4, ge=1, description="Sequences per micro-batch.")
     accumulation: int = Field(1, ge=1, description="Micro-batches per optimiser step.")
+    gpus: int = Field(
+        1,
+        ge=1,
+        description="GPUs of a cell that has a way to use several, such as ddp; on a CPU, its "
+        "processes. They share the micro-batches of a step.",
+    )
     seq_len: int = Field(1024, ge=8, description="Longest training sequence, in tokens.")
     learning_rate: float = Field(
         2e-5, gt=0, description="Peak learning rate of full fine-tuning; adapters scale it."

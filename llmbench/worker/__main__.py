@@ -52,11 +52,14 @@ def main(job_file: Path, log: Path) -> None:
             raise errors.Stop from None  # nobody listens any more
 
     faulthandler.enable()
-    run(read(job_file.read_text("utf-8")), say)
+    run(read(job_file.read_text("utf-8")), say, output)
 
 
-def run(job: Job | EstimateJob, say: Say) -> None:
-    """Do what the job says. A cell's time starts once what all cells need is imported."""
+def run(job: Job | EstimateJob, say: Say, output: int) -> None:
+    """Do what the job says. A cell's time starts once what all cells need is imported.
+
+    `output` is where events go that `say` is told, for processes of its own to write to as well.
+    """
     if isinstance(job, EstimateJob) or job.environment.device == "cpu":
         # No use is made of a GPU: let no import put a context on it, which others would see.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -76,6 +79,11 @@ def run(job: Job | EstimateJob, say: Say) -> None:
     if job.limit_seconds is not None:
         faulthandler.dump_traceback_later(job.limit_seconds)
     say(Started())
+    if job.cell.settings.gpus > 1:
+        from llmbench.worker import ranks
+
+        ranks.run(job, output)
+        return
     from llmbench.worker import cell
 
     cell.run(job, say)

@@ -14,7 +14,7 @@ from llmbench.errors import PluginError
 from llmbench.plugin.blame import blamed
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.events import Say
-from llmbench.record.record import Cell, Member
+from llmbench.record.record import Cell, Member, Status
 from llmbench.record.settings import Settings
 from llmbench.worker import (
     architecture,
@@ -24,6 +24,7 @@ from llmbench.worker import (
     guard,
     load,
     precision,
+    sharing,
     sound,
     start,
     template,
@@ -35,12 +36,13 @@ from llmbench.worker.memory import Meter
 from llmbench.worker.recorder import Recorder
 from llmbench.worker.running import Running, be_deterministic, seed_everything
 from llmbench.worker.scoring import evaluate_phase
+from llmbench.worker.spread import ALONE, Spread
 from llmbench.worker.training import make_batches, train_phase, training_sequences
 from llmbench.workers.job import Job
 
 
-def run(job: Job, say: Say) -> None:
-    """Run the cell and write its record, whatever happens."""
+def run(job: Job, say: Say, spread: Spread = ALONE) -> Status:
+    """Run the cell and write its record, whatever happens; returns how it ended."""
     # What is imported by now lives as long as the process: no collection need look at it, which
     # takes a fifth of a second each time, and touches memory that forked processes share.
     gc.freeze()
@@ -54,12 +56,12 @@ def run(job: Job, say: Say) -> None:
     recorder = Recorder(job, Meter(device), probes, say)
     error: BaseException | None = None
     try:
-        phases(Running(job, strategies(job.cell), device, recorder))
+        phases(Running(job, strategies(job.cell), device, recorder, spread))
         for probe in probes:
             probe.settle()
     except BaseException as caught:
         error = caught
-    recorder.finish(error)
+    return recorder.finish(error)
 
 
 def strategies(cell: Cell) -> tuple[Strategy, ...]:
@@ -99,8 +101,10 @@ def phases(running: Running) -> None:
     if cell.fit or cell.tuning or cell.repeat or not running.job.evaluates:
         return  # quality is that of the cell that is reported
     with recorder.phase("evaluate"):
-        evaluate_phase(running)
-    if cell.trains:
+        sharing.gather(running)
+        if running.needed:
+            evaluate_phase(running)
+    if cell.trains and running.needed:
         with recorder.phase("save"):
             save_phase(running)
 
@@ -146,6 +150,7 @@ def prepare_phase(running: Running) -> None:
     beside = coverage.check_adapted(running.model)
     if beside:
         running.recorder.warn(beside)
+    sharing.distribute(running)
 
 
 def prepared(model: Any, strategies: Sequence[Strategy], settings: Settings) -> Any:
@@ -161,7 +166,7 @@ def save_phase(running: Running) -> None:
     """Save what was trained, note its size, and remove it."""
     folder = running.job.work_folder / "artifact"
     extra = {"save_embedding_layers": False} if hasattr(running.model, "peft_config") else {}
-    running.model.save_pretrained(folder, **extra)
+    running.model.save_pretrained(folder, **extra, **sharing.to_save(running))
     size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
     shutil.rmtree(folder)
     running.recorder.note(artifact_bytes=size)

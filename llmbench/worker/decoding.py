@@ -37,6 +37,7 @@ class Generate:
             "num_beams": 1,
             "use_cache": True,
             "pad_token_id": pad,
+            "synced_gpus": False,  # of several ranks one generates alone, or all the same
         }
         self._options |= {"eos_token_id": list(ends)} if ends else {}
         self._options |= stop or {}
@@ -100,8 +101,11 @@ def way(
     ends: Sequence[int] | None,
     stop: Mapping[str, Any] | None,
 ) -> Generate | Graphed:
-    """The one that the settings ask for. Texts that end a prediction are found by transformers."""
+    """The one that the settings ask for. Texts that end a prediction are found by transformers.
+
+    Where there are several ranks, what they exchange would be called in the middle of a recording.
+    """
     usual = Generate(model, settings, pad, ends, stop)
-    if settings.decoding == "eager" or stop:
+    if settings.decoding == "eager" or stop or settings.gpus > 1:
         return usual
     return Graphed(usual, model, settings.max_new_tokens, pad, ends or ())

@@ -114,8 +114,8 @@ class Recorder:
                 )
                 self._write()
 
-    def finish(self, error: BaseException | None) -> None:
-        """Write the final record."""
+    def finish(self, error: BaseException | None) -> Status:
+        """Write the final record; returns how the cell ended."""
         status, reason = outcome(error)
         reason = reason and redact.text(reason)
         if error and status == "oom":
@@ -130,6 +130,7 @@ class Recorder:
             seconds=time.perf_counter() - self._began,
         )
         self._write()
+        return status
 
     def _write(self) -> None:
         self._written = time.perf_counter()

@@ -15,6 +15,7 @@ from llmbench.plugin.strategy import Strategy
 from llmbench.worker import batch, brought, guard, tensor
 from llmbench.worker.encoding import Encoder, remarks
 from llmbench.worker.recorder import Recorder
+from llmbench.worker.spread import ALONE, Spread
 from llmbench.workers.job import Job
 
 
@@ -26,9 +27,13 @@ class Running:
     strategies: tuple[Strategy, ...]
     device: torch.device
     recorder: Recorder
+    spread: Spread = ALONE
+    """This process's place among those of the cell."""
     model: Any = None
     base: tensor.Base = field(default_factory=dict)
     """The parameters that the model had before the strategies made it ready."""
+    stepping: Any = None
+    """What a training step calls: the model, or what spreads it over GPUs."""
     tokenizer: Any = None
     encoder: Encoder | None = None
     first: batch.Batch | None = None
@@ -53,6 +58,11 @@ class Running:
     def loss(self, model: torch.nn.Module, inputs: batch.Batch) -> torch.Tensor:
         """The loss of a micro-batch as it is trained on."""
         return brought.loss(self.strategies)(model, inputs)
+
+    @property
+    def needed(self) -> bool:
+        """Whether this process takes part in evaluation: where data were spread, the first does."""
+        return self.spread.rank == 0 or not self.spread.parts_data
 
     def context(self) -> AbstractContextManager[None]:
         """Every strategy's context around a training step."""

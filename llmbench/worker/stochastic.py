@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 
+from llmbench.worker.tensor import local
+
 States = dict[str, torch.Tensor]
 BUCKET = 2**24
 """Weights that are computed in fp32 at a time, at most, unless a single tensor has more."""
@@ -25,7 +27,9 @@ class StochasticAdamW(torch.optim.Optimizer):
 
     The states, bf16, are kept per weight as `exp_avg` and `exp_avg_sq`. On a GPU a kernel does it
     all in one pass where Triton works; else weights are stepped in buckets, each copied to fp32,
-    stepped by torch's fused AdamW, and rounded.
+    stepped by torch's fused AdamW, and rounded. Of a weight that is cut up over processes, the part
+    that is here is stepped. The random numbers are its own, the same in every process, so that the
+    replicas of a weight stay equal.
     """
 
     def __init__(
@@ -39,6 +43,8 @@ class StochasticAdamW(torch.optim.Optimizer):
         defaults = {"lr": lr, "weight_decay": weight_decay, "betas": betas, "eps": eps}
         super().__init__(weights, defaults)
         self._steps = 0
+        self._seed = torch.initial_seed()
+        self._generators: dict[torch.device, torch.Generator] = {}
         self.kernel = fused() if all(w.is_cuda for w in weights) else None
         """What steps a weight in one pass; None where there is nothing that does."""
 
@@ -54,7 +60,7 @@ class StochasticAdamW(torch.optim.Optimizer):
             if self.kernel:
                 self._step_each(weights, states, group)
                 continue
-            for bucket in buckets(weights):
+            for bucket in buckets(weights):  # of whole sizes, whatever the part that is here
                 self._step_together(bucket, group)
 
     def _step_each(
@@ -62,18 +68,20 @@ class StochasticAdamW(torch.optim.Optimizer):
     ) -> None:
         assert self.kernel
         options = {name: group[name] for name in ("lr", "weight_decay", "betas", "eps")}
-        seeds = torch.randint(2**31, (len(weights),)).tolist()
-        for weight, state, seed in zip(weights, states, seeds, strict=True):
-            assert weight.grad is not None
+        chance = self._generator(torch.device("cpu"))
+        seeds = torch.randint(2**31, (len(weights),), generator=chance).tolist()
+        for whole, state, seed in zip(weights, states, seeds, strict=True):
+            assert whole.grad is not None
             first, second = state["exp_avg"], state["exp_avg_sq"]
-            gradient = weight.grad.contiguous()
+            weight, gradient = local(whole.detach()), local(whole.grad).contiguous()
             self.kernel(weight, gradient, first, second, number=self._steps, seed=seed, **options)
 
     def _step_together(self, weights: list[torch.Tensor], group: dict[str, Any]) -> None:
         states = [self._state(w) for w in weights]
         firsts = [s["exp_avg"] for s in states]
         seconds = [s["exp_avg_sq"] for s in states]
-        gradients = [w.grad for w in weights if w.grad is not None]
+        gradients = [local(w.grad) for w in weights if w.grad is not None]
+        weights = [local(w.detach()) for w in weights]
         weight, gradient, first, second = map(flattened, (weights, gradients, firsts, seconds))
         beta1, beta2 = group["betas"]
         torch._fused_adamw_(
@@ -92,13 +100,19 @@ class StochasticAdamW(torch.optim.Optimizer):
             maximize=False,
         )
         for tensors, exact in ((weights, weight), (firsts, first), (seconds, second)):
-            round_into(tensors, exact)
+            round_into(tensors, exact, self._generator(exact.device))
+
+    def _generator(self, device: torch.device) -> torch.Generator:
+        if device not in self._generators:
+            self._generators[device] = torch.Generator(device).manual_seed(self._seed)
+        return self._generators[device]
 
     def _state(self, weight: torch.Tensor) -> States:
         state: States = self.state[weight]
         if not state:
-            state["exp_avg"] = torch.zeros_like(weight, memory_format=torch.contiguous_format)
-            state["exp_avg_sq"] = torch.zeros_like(weight, memory_format=torch.contiguous_format)
+            held = local(weight.detach())
+            state["exp_avg"] = torch.zeros_like(held, memory_format=torch.contiguous_format)
+            state["exp_avg_sq"] = torch.zeros_like(held, memory_format=torch.contiguous_format)
         return state
 
 
@@ -145,12 +159,17 @@ def parted(flat: torch.Tensor, like: Sequence[torch.Tensor]) -> list[torch.Tenso
     return [piece.view(t.shape) for piece, t in zip(pieces, like, strict=True)]
 
 
-def round_into(targets: Sequence[torch.Tensor], exact: torch.Tensor) -> None:
+def round_into(
+    targets: Sequence[torch.Tensor], exact: torch.Tensor, chance: torch.Generator | None = None
+) -> None:
     """Round fp32 values stochastically into bf16 tensors, of which they are the elements in a row.
 
     bf16 is the upper half of fp32: a random lower half is added, and the lower half cut off.
+    `chance` draws it; without, torch's own generator does.
     """
     bits = exact.view(torch.int32)
-    bits += torch.randint(0, 2**16, bits.shape, dtype=torch.int32, device=bits.device)
+    bits += torch.randint(
+        0, 2**16, bits.shape, dtype=torch.int32, device=bits.device, generator=chance
+    )
     upper = bits.view(torch.bfloat16).view(-1, 2)[:, 1].contiguous()
     torch._foreach_copy_(list(targets), parted(upper, targets))

@@ -85,8 +85,16 @@ def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
         yield tensor
         return
     names, _ = tensor.__tensor_flatten__()
-    for name in names:
-        yield from _pieces(getattr(tensor, name))
+    held = (getattr(tensor, name) for name in names)
+    for piece in held:  # of one that is spread over processes, a description of those as well
+        if isinstance(piece, torch.Tensor):
+            yield from _pieces(piece)
+
+
+def local(held: torch.Tensor) -> torch.Tensor:
+    """The part of a tensor that this process holds, of one that is spread over several."""
+    part: torch.Tensor = held.to_local() if hasattr(held, "to_local") else held
+    return part
 
 
 def _address(tensor: torch.Tensor) -> int:

@@ -15,6 +15,7 @@ from llmbench.errors import CellEnded
 from llmbench.record.record import Step
 from llmbench.record.settings import Settings
 from llmbench.worker.batch import Batch
+from llmbench.worker.spread import ALONE, Spread
 from llmbench.worker.stochastic import StochasticAdamW
 
 Context = Callable[[], AbstractContextManager[Any]]
@@ -53,6 +54,7 @@ def train(
     observer: Observer,
     loss: Loss | None = None,
     share_of_rate: Share | None = None,
+    spread: Spread = ALONE,
 ) -> None:
     """Train for `len(batches)` optimiser steps of micro-batches, and tell the observer.
 
@@ -61,6 +63,8 @@ def train(
     seconds run from a synchronised device to a synchronised device and hold forward, backward,
     clipping and the optimiser; making and moving the batch is left out. Raises Diverged after
     reporting a step whose loss is NaN or infinite.
+
+    Of several ranks each trains on its part of every step's batches, and reports all of the step.
     """
     device = next(model.parameters()).device
     scheduler = LambdaLR(optimizer, share_of_rate or schedule(settings))
@@ -69,19 +73,21 @@ def train(
     weights = list(stepped(optimizer))
     model.train()
     for number, step in enumerate(batches):
-        micro_batches = [batch.to(device) for batch in step]
+        own = spread.part(step)
+        micro_batches = [batch.to(device) for batch in own]
         # Counted on the host: asking the device would have every step wait for it.
         supervised = sum(b.supervised_tokens for b in step)
-        shares = [b.supervised_tokens / supervised for b in step]
+        shares = [b.supervised_tokens / supervised for b in own]
         learning_rate = float(scheduler.get_last_lr()[0])
         observer.before_step(number)
 
         synchronize(device)
         started = time.perf_counter()
         total = torch.zeros((), device=device)
-        for batch, share in zip(micro_batches, shares, strict=True):
-            with context():
-                total += forward_backward(model, batch, share, scaler, observer, loss)
+        for place, (batch, share) in enumerate(zip(micro_batches, shares, strict=True), 1):
+            with context(), spread.communicating(model, place == len(own)):
+                weight = share * spread.averaged_over
+                total += forward_backward(model, batch, weight, scaler, observer, loss)
         scaler.unscale_(optimizer)
         torch.nn.utils.clip_grad_norm_(weights, settings.max_grad_norm)
         scaler.step(optimizer)
@@ -92,7 +98,7 @@ def train(
         seconds = time.perf_counter() - started
 
         scheduler.step()
-        mean = total.item()
+        mean = spread.mean(total).item()
         observer.after_step(
             Step(
                 seconds=seconds,

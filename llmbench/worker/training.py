@@ -25,7 +25,9 @@ from llmbench.worker import (
     effective,
     loop,
     precision,
+    sharing,
     start,
+    tensor,
     train,
     trial,
 )
@@ -132,9 +134,10 @@ def steps_to_validate(settings: Settings, tuning: bool) -> frozenset[int]:
 
 
 def sampled(weight: torch.Tensor) -> torch.Tensor:
-    """A copy of some elements, evenly spread over the tensor."""
-    stride = max(1, weight.numel() // SAMPLED)
-    return weight.detach().reshape(-1)[::stride][:SAMPLED].clone()
+    """A copy of some elements, evenly spread over the tensor, or over the part of it held here."""
+    held = tensor.local(weight.detach())
+    stride = max(1, held.numel() // SAMPLED)
+    return held.reshape(-1)[::stride][:SAMPLED].clone()
 
 
 def changed(before: Sequence[torch.Tensor], after: Sequence[torch.Tensor]) -> float:
@@ -183,6 +186,7 @@ def train_phase(running: Running) -> None:
     with recorder.meter.paused():
         began = start.in_training(model, batches[0], running.context, running.loss, recorder.start)
         recorder.note(start=began)
+    sharing.settle(model)
     optimizer = make_optimizer(model, running.strategies, cell.settings)
     recorder.note(optimizer=effective.name_of(optimizer))
     recorder.observe(
@@ -192,7 +196,7 @@ def train_phase(running: Running) -> None:
     )
     recorded = anatomy.step_to_record(batches, cell.settings)
     witness = Witness(running, optimizer, recorded, held_out)
-    seed_everything(cell.seed)
+    seed_everything(cell.seed + running.spread.part_of_data)
     with quiet_collector():
         train_steps(running, optimizer, witness)
     recorder.note(compiled=compiled.so_far())
@@ -205,7 +209,9 @@ def train_steps(running: Running, optimizer: torch.optim.Optimizer, witness: Wit
     share = brought.share_of_rate(running.strategies, settings)
     own, context = brought.bringer(running.strategies, "train"), running.context
     if own is None:
-        train.train(model, optimizer, batches, settings, context, witness, running.loss, share)
+        stepping, spread = running.stepping, running.spread
+        loss = running.loss
+        train.train(stepping, optimizer, batches, settings, context, witness, loss, share, spread)
     else:
         loop.train(own, model, optimizer, batches, settings, context, witness, share)
 

@@ -12,12 +12,15 @@ def nf4(settings: Settings, double_quantization: bool) -> dict[str, Any]:
     import torch
     from transformers import BitsAndBytesConfig
 
+    # The bytes are the same: only what has a floating point can be cut up over GPUs.
+    stored = torch.uint8 if settings.gpus == 1 else getattr(torch, settings.numerics.frozen)
     return {
         "quantization_config": BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=double_quantization,
             bnb_4bit_compute_dtype=getattr(torch, settings.numerics.compute),
+            bnb_4bit_quant_storage=stored,
         )
     }
 

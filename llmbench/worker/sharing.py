@@ -1,0 +1,66 @@
+"""A cell's model on several GPUs: spread before it is trained, gathered to be evaluated."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakValueDictionary
+
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule
+
+from llmbench.plugin.blame import blamed
+from llmbench.plugin.strategy import Strategy
+from llmbench.worker import guard
+from llmbench.worker.running import Running
+
+
+def distribute(running: Running) -> None:
+    """Have the strategy that spreads the cell do so; others train the model as it is."""
+    model = running.stepping = running.model
+    strategy = _spreading(running)
+    if strategy is None or not running.job.cell.trains:
+        return
+    names = {n for n, p in model.named_parameters() if running.base.get(id(p)) is p}
+    packed = {n: q for n, p in model.named_parameters() if (q := getattr(p, "quant_state", None))}
+    mesh = init_device_mesh(running.device.type, (running.spread.ranks,))
+    with blamed("strategy", strategy.id, "distribute"):
+        running.stepping = guard.model(strategy.distribute(model, mesh))
+    # Where weights are cut up, the model has other parameters by the same names now.
+    held = {id(p): p for n, p in model.named_parameters() if n in names}
+    running.base = WeakValueDictionary(held)
+    for name, parameter in model.named_parameters():
+        if name in packed and not hasattr(parameter, "quant_state"):
+            parameter.quant_state = packed[name]
+
+
+def settle(model: nn.Module) -> None:
+    """Leave every rank its own part of a model that is cut up.
+
+    A forward pass that no backward pass follows may leave whole weights in their places, which an
+    optimiser would step to no effect.
+    """
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
+
+
+def gather(running: Running) -> None:
+    """Have every rank hold the whole model, as it did before it was spread."""
+    strategy = _spreading(running)
+    if strategy is not None and running.job.cell.trains:
+        with blamed("strategy", strategy.id, "gather"):
+            strategy.gather(running.model)
+
+
+def to_save(running: Running) -> dict[str, Any]:
+    """What `save_pretrained` has to be told of a gathered model: its weights, as they are."""
+    if running.spread.ranks == 1:
+        return {}
+    model = running.model
+    kept = dict(model.named_parameters(remove_duplicate=False))
+    return {"state_dict": kept | dict(model.named_buffers())}
+
+
+def _spreading(running: Running) -> Strategy | None:
+    return next((s for s in running.strategies if s.spreads), None)

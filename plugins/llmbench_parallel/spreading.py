@@ -1,0 +1,47 @@
+"""What the strategies of this distribution share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from llmbench.machine import Environment
+from llmbench.plugin.strategy import Strategy
+from llmbench.record.settings import Settings
+
+
+class Spreading(Strategy):
+    """Base of those that train a cell on several GPUs."""
+
+    group = "parallelism"
+    in_all = False
+    arithmetic = False
+
+    scales: ClassVar[bool] = True
+    """Whether a scaler of the loss sees the same gradients on every GPU."""
+
+    def skip(self, settings: Settings, environment: Environment) -> str | None:
+        """No copies of weights: their gradients would leave before the GPUs have exchanged them."""
+        if settings.numerics.update == "master":
+            return (
+                f"{self.id} does not keep the fp32 copies of {settings.precision}: take "
+                "--precision bf16-stochastic, bf16-mixed or fp32."
+            )
+        if settings.numerics.scales_loss and not self.scales:
+            return f"{self.id} does not scale the loss: take --precision bf16-mixed or fp32."
+        return None
+
+    def refuses(self, others: Sequence[Strategy]) -> str | None:
+        """No optimiser of a plugin's own, which may look at more than a part of a weight."""
+        for other in others:
+            if "optimizer" in other.claims():
+                way_out = (
+                    f"write 'qlora(paged=false)+{self.id}'"
+                    if other.id == "qlora"
+                    else "leave one of the two out"
+                )
+                return (
+                    f"'{other.id}' brings an optimiser of its own, which does not go together "
+                    f"with '{self.id}': {way_out}."
+                )
+        return None
