@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FIELDS = (
     *("strategies", "model", "weights", "revision", "trust_remote_code"),
-    *("batch_size", "accumulation", "seq_len", "precision"),
+    *("batch_size", "accumulation", "gpus", "seq_len", "precision"),
 )
 """The options of `compare` that memory depends on."""
 

@@ -183,6 +183,7 @@ GROUPS = {
         "device",
         "launcher",
         "jobs",
+        "gpus",
         "output",
         "retry",
         "cell_timeout",

@@ -214,6 +214,8 @@ def check_gpus(setup: Setup) -> None:
             f"--gpus {asked} is more than there are ({environment.device_count}): "
             "take fewer, or see CUDA_VISIBLE_DEVICES."
         )
+    if asked > 1 and setup.config.jobs > 1:
+        raise ConfigError("--gpus and --jobs both take several GPUs: leave one of them out.")
     if asked > 1 and not any(c.spreads for c in setup.compositions):
         raise ConfigError(
             f"--gpus {asked} is of no use to these strategies, which train on one: "

@@ -37,7 +37,8 @@ def check(setup: Setup, gpus: Sequence[GpuFacts]) -> None:
 
 def used(setup: Setup, gpus: Sequence[GpuFacts]) -> Sequence[GpuFacts]:
     """Those of the GPUs that cells of this comparison run on; none where they run elsewhere."""
-    return () if _elsewhere(setup) else gpus[: setup.config.jobs]
+    count = max(setup.config.jobs, setup.config.settings.gpus)
+    return () if _elsewhere(setup) else gpus[:count]
 
 
 def visible(setup: Setup, gpus: Sequence[GpuFacts]) -> list[str | None]:

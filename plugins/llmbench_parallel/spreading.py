@@ -32,7 +32,10 @@ class Spreading(Strategy):
         return None
 
     def refuses(self, others: Sequence[Strategy]) -> str | None:
-        """No optimiser of a plugin's own, which may look at more than a part of a weight."""
+        """No optimiser of a plugin's own, and no loss: they look at the model past what spreads it.
+
+        A part of a weight is not the weight, and a replica that is not called exchanges nothing.
+        """
         for other in others:
             if "optimizer" in other.claims():
                 way_out = (
@@ -44,4 +47,6 @@ class Spreading(Strategy):
                     f"'{other.id}' brings an optimiser of its own, which does not go together "
                     f"with '{self.id}': {way_out}."
                 )
+            if {"loss", "train"} & set(other.brings()) or other.id == "compile":
+                return f"'{other.id}' was not tried with '{self.id}': leave one of the two out."
         return None

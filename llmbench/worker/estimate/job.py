@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,9 +12,9 @@ import torch
 from llmbench import plugin
 from llmbench.errors import UserError, message
 from llmbench.files import write_text
-from llmbench.plugin.strategy import CannotRun
+from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.events import Estimated, Say
-from llmbench.record.record import Cell
+from llmbench.record.record import Cell, MemoryParts
 from llmbench.record.settings import Settings
 from llmbench.source import data
 from llmbench.worker import architecture, batch, encoding, preload, template, tokens, trial
@@ -62,19 +62,31 @@ def estimate(job: EstimateJob, cell: Cell, settings: Settings) -> Estimate:
 
 
 def predicted(job: EstimateJob, cell: Cell, settings: Settings) -> Estimate:
-    """The peak with these settings and, within a budget, the sizes that it leaves room for."""
-    simulation = Simulation(cell, strategies(cell), job.environment, job.model_source)
+    """The peak with these settings and, within a budget, the sizes that it leaves room for.
+
+    Of a cell on several GPUs, on each of them.
+    """
+    chosen = strategies(cell)
+    if any(s.spreads for s in chosen) and not replicated(chosen):
+        return Estimate(reason="What a model that is cut up over GPUs holds is not simulated yet")
+    simulation = Simulation(cell, chosen, job.environment, job.model_source)
     if architecture.paired(simulation.model.config):
         # FLAN-T5 base on an H100: 2.9 GiB predicted where full fine-tuning took 4.3.
         return Estimate(reason="The memory of encoder-decoder models is not predicted yet")
+    if settings.gpus > 1:
+        settings = settings.model_copy(
+            update={"accumulation": settings.accumulation // settings.gpus}
+        )
     parts = simulation.peak(settings)
+    if settings.gpus > 1:
+        parts = with_buckets(parts, simulation.parameters.trainable, settings)
     estimate_made = Estimate(
         parts=parts,
         parameters=simulation.parameters,
         base_parameters=simulation.base_parameters,
         loaded_bytes=simulation.loaded_bytes,
     )
-    if job.budget_bytes is None or not cell.trains:
+    if job.budget_bytes is None or not cell.trains or settings.gpus > 1:
         return estimate_made
     room = Headroom(simulation, settings, parts.total_bytes, job.budget_bytes)
     return estimate_made.model_copy(
@@ -85,6 +97,24 @@ def predicted(job: EstimateJob, cell: Cell, settings: Settings) -> Estimate:
             ),
         }
     )
+
+
+def replicated(chosen: Sequence[Strategy]) -> bool:
+    """Whether every GPU has the whole model: what spreads it has nothing to gather then."""
+    return all(
+        s.spreads == "data" and type(s).gather is Strategy.gather for s in chosen if s.spreads
+    )
+
+
+def with_buckets(parts: MemoryParts, trainable: int, settings: Settings) -> MemoryParts:
+    """The peak where all gradients are there from the start, in the buckets that are exchanged.
+
+    As DistributedDataParallel has them with `gradient_as_bucket_view`; alone, a gradient comes into
+    being in the backward pass, where activations go.
+    """
+    size = torch.finfo(getattr(torch, settings.numerics.trained)).bits // 8
+    held = max(parts.gradients_bytes, trainable * size)
+    return parts.model_copy(update={"gradients_bytes": held})
 
 
 @dataclass(frozen=True)
