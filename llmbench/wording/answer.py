@@ -156,13 +156,15 @@ def _without_quality(standing: Standing) -> Answer:
     if smallest in fastest and len(fastest) == len(standing.fitting or standing.competing) > 1:
         headline = f"Pick {standing.name(smallest)} for memory: no method is clearly faster"
         return Answer(headline, said, phrases.rule(standing), smallest)
+    limit = reason.ONE_SEED if standing.one_seed else ""
     if smallest in fastest:
         headline = f"Pick {standing.name(smallest)} for speed and memory"
-        return Answer(headline, said, phrases.rule(standing), smallest)
+        return Answer(headline, said, phrases.rule(standing), smallest, limit)
     return Answer(
         f"{standing.name(smallest)} for memory, {standing.name(fastest[0])} for speed",
         said,
         phrases.rule(standing),
+        limit=limit,
     )
 
 
@@ -196,7 +198,7 @@ def _only(standing: Standing, variant: Variant) -> Answer:
     )
     more = "No other method can be held against it."
     headline = f"{name} is better than the untrained model"
-    limit = "as far as one seed can tell" if standing.one_seed else ""
+    limit = reason.ONE_SEED if standing.one_seed else ""
     return Answer(headline, (learnt, more, *_causes(standing)), rule, limit=limit)
 
 

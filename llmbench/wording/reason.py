@@ -12,12 +12,15 @@ from llmbench.record.variant import Variant
 from llmbench.units import spoken_size
 from llmbench.wording import figures, phrases
 
+ONE_SEED = "as far as one seed can tell"
+"""How far anything can be trusted that one training of each method says."""
+
 
 def limits(standing: Standing, picked: Picked) -> Iterator[str]:
     """How far the pick can be trusted, in clauses that follow the headline."""
     rivals = standing.undecided(picked.variant)
     if standing.one_seed:
-        yield "as far as one seed can tell"
+        yield ONE_SEED
     elif rivals:
         need = standing.power(picked.variant)
         shown = f" (one of {phrases.told(need)} would probably have shown)" if need else ""

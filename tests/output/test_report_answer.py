@@ -200,6 +200,7 @@ def test_without_quality_the_answer_is_of_speed_and_memory() -> None:
     made = [records.ok("full", None, 62.0, 10000), records.ok("qlora", None, 5.1, 9000)]
     found = answered(made)
     assert found.headline == "`qlora` for memory, `full` for speed"
+    assert found.limit == "as far as one seed can tell"
     assert "quality was not measured" in found.sentences[1]
 
 

@@ -58,3 +58,15 @@ def test_an_interruption_after_the_second_method_leaves_the_others_undecided():
 
 def test_a_whole_comparison_has_no_such_caution():
     assert cautious({key: {0, 1, 2} for key in METHODS})[0] is False
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.fixed_dictionaries({name: st.sampled_from((0, 1, 2)) for name in METHODS}))
+def test_of_speed_too_one_run_of_each_method_is_said_to_tell_little(kept):
+    """Whatever is left of a comparison, where no quality was measured."""
+    speeds = {"full": 9000, "lora": 12000, "qlora": 10000}
+    found = [
+        records.ok(n, None, 20.0, speeds[n], cell=records.cell(n, seed)) for n, seed in kept.items()
+    ]
+    said = answer(stand(records.comparison(found)))
+    assert said.limit or "speed" not in said.headline
