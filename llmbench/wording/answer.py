@@ -82,7 +82,7 @@ def _picked(standing: Standing, base: Variant | None) -> Answer:
     sentences = [*reason.reasons(standing, choice)]
     if base is not None:
         quality = phrases.quality(standing, base)
-        sentences.append(f"The untrained {standing.name(base)} scores {quality}.")
+        sentences.append(f"Without training, the model ({standing.name(base)}) scores {quality}.")
         below = [a for a in standing.competing if standing.merit(a) < standing.merit(base)]
         if below:
             names = text.listed([standing.name(variant) for variant in below])

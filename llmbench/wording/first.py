@@ -30,7 +30,13 @@ def basis(whole: Comparison, standing: Standing) -> str:
     trained = f"{times} of each method, of {text.plural(first.cell.settings.steps, 'step')}"
     if first.examples:
         trained += f", evaluated on {text.plural(len(first.examples), 'example')}"
-    return f"{trained}; {_rates(whole, standing)}." if standing.score else f"{trained}."
+    if standing.score is None:
+        return f"{trained}."
+    score = standing.score
+    return (
+        f"{trained}; {_rates(whole, standing)}. Quality is {score.label}: {score.meaning}; "
+        f"{score.better} is better."
+    )
 
 
 def cost(standing: Standing, pick: Variant | None) -> str:
@@ -50,7 +56,9 @@ def cost(standing: Standing, pick: Variant | None) -> str:
         need = f"{phrases.memory(least)}{enough}"
         sentences.append(f"The least {_memory(standing)} is {need}, with {standing.name(least)}.")
     if not standing.cuda:
-        sentences.append("What a GPU would need, `llmbench estimate --gpu 16GiB` predicts.")
+        sentences.append(
+            "No GPU here: `llmbench estimate --gpu 16GiB` tells what fits one of 16 GiB."
+        )
     return " ".join(sentences)
 
 
@@ -95,7 +103,7 @@ def _rates(whole: Comparison, standing: Standing) -> str:
     if counts:
         return f"each method at its best of {units.extent(counts)} learning rates"
     if standing.tuned:
-        return "each method at the learning rate that was found for it on this model before"
+        return "each method at the learning rate found for it on this model beforehand"
     return "at the given learning rates, which may suit some methods better than others"
 
 
@@ -132,7 +140,7 @@ def trust(standing: Standing, pick: Variant | None) -> str:
 
 def _more(standing: Standing) -> str:
     """What would make it surer, unless that was done already."""
-    return f"More seeds tell (--seeds {max(LEAST_SURE, *standing.seed_counts)})."
+    return f"Train each with more seeds to know (--seeds {max(LEAST_SURE, *standing.seed_counts)})."
 
 
 def meanings(standing: Standing) -> tuple[tuple[str, str], ...]:

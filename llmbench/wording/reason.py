@@ -84,6 +84,12 @@ def _level(standing: Standing, picked: Picked) -> str:
         which = "one training cannot tell apart"
     count = text.plural(len(picked.others) + 1, phrases.row(standing))
     ground = _ground(standing, picked, f"the {count} that {which}")
+    if standing.one_seed and picked.equal > len(picked.others):
+        what = "how fast they reach the target quality" if picked.by == "time" else "speed"
+        ground = (
+            f"One training cannot tell the {count} apart in quality or in {what}; this one needs "
+            f"the least {standing.memory_word}, {phrases.memory(picked.variant)}"
+        )
     return f"{_lead(standing, picked)}. {ground}."
 
 
@@ -95,11 +101,14 @@ def _lead(standing: Standing, picked: Picked) -> str:
         return f"It has the {top} {label}, {own}{phrases.spread(standing, picked.variant)}"
     verdict = standing.verdicts[picked.variant.id]
     if verdict.difference.low == verdict.difference.high == 0:
-        return f"Its {label} of {own} equals the {top}, of {standing.name(best)}, on every example"
+        return (
+            f"It has the {top} {label}, {own}, the same as {standing.name(best)} on every example"
+        )
     other = f"the {top}, {phrases.quality(standing, best)} of {standing.name(best)}"
     difference = f"({phrases.difference(verdict)})"
     if standing.one_seed:
-        return f"One training cannot tell its {label} of {own} from {other} {difference}"
+        highest = f"{phrases.quality(standing, best)}, of {standing.name(best)}"
+        return f"Its {label} is {own}; the {top} is {highest} {difference}"
     if verdict.word == "as good":
         within = f"within {standing.margin:g}"
         return f"Its {label} of {own} is as good as {other}, {within} {difference}"

@@ -11,10 +11,10 @@ from llmbench.plugin.metric import Metric, Score
 from llmbench.record.measure import Measure
 
 LABELS = {
-    "rougeL": ("ROUGE-L", "longest common sequence"),
-    "rougeLsum": ("ROUGE-Lsum", "the same by lines"),
-    "rouge1": ("ROUGE-1", "single words shared"),
-    "rouge2": ("ROUGE-2", "word pairs shared"),
+    "rougeL": ("ROUGE-L", "words shared with the reference in the same order, as a share"),
+    "rougeLsum": ("ROUGE-Lsum", "the same, line by line"),
+    "rouge1": ("ROUGE-1", "single words shared with the reference, as a share"),
+    "rouge2": ("ROUGE-2", "pairs of words shared with the reference, as a share"),
 }
 """The types, the one that stands for quality first."""
 TYPES = tuple(LABELS)

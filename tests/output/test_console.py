@@ -135,9 +135,9 @@ def test_lines_end_with_the_answer_and_why_in_the_terminal_s_width():
     lines = out.getvalue().splitlines()
     at = lines.index("Try lora first, as far as one seed can tell.")
     said = " ".join(line.strip() for line in lines[at + 1 : lines.index("", at)])
-    assert said.startswith("One training cannot tell its ROUGE-L of 0.6")
+    assert said.startswith("Its ROUGE-L is 0.6")
     assert "difference -0." in said
-    assert "equally fast, as far as can be told; it needs the least peak memory, " in said
+    assert "apart in quality or in speed; this one needs the least peak memory, " in said
     assert lines[at - 1] == ""
     assert max(map(len, lines)) <= 60
     assert "`" not in out.getvalue()

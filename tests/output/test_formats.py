@@ -180,7 +180,7 @@ def test_markdown_marks_the_best_and_all_that_tie_with_it_alike(registry):
 
 def test_markdown_gives_the_answer_and_what_was_run(registry):
     text = render("markdown", seven(), registry)
-    assert "\n**Try `lora` first, as far as one seed can tell.** One training " in text
+    assert "\n**Try `lora` first, as far as one seed can tell.** Its ROUGE-L is " in text
     assert "llama-2-7b, trained on train.jsonl, evaluated on 24 examples of eval.jsonl" in text
     assert "NVIDIA H200, llmbench 0.1.0, torch 2.13.0" in text
 

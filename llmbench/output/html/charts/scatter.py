@@ -179,7 +179,7 @@ def _scatter(name: str, up: Axis, across: Axis, standing: Standing, pick: Varian
     caption = (
         f"Filled: on the Pareto front, where no other {phrases.row(standing)} is better on both "
         f"figures ({named}). Lines are 95 % intervals."
-        + (" The accent marks the pick." if pick else "")
+        + (" The pick is in colour." if pick else "")
         + (
             f" {len(standing.competing) - len(shown):,} more are in the table only."
             if len(standing.competing) > len(shown)
@@ -188,7 +188,7 @@ def _scatter(name: str, up: Axis, across: Axis, standing: Standing, pick: Varian
     )
     return chart(
         name,
-        f"{up.title} against {across.title[0].lower()}{across.title[1:]}",
+        f"{up.title} against {_lowered(across.title)}",
         f"Scatter of {plural(len(shown), phrases.row(standing))}. On the Pareto front: "
         f"{', '.join(standing.names[a.id] for a in best[:20])}.",
         caption,
@@ -266,3 +266,8 @@ def _table(
         rows.append([*row, "yes" if variant.id in edge else "no"])
     header = ["Method", up.title, across.title, "On the front"]
     return plain(f"{up.title} against {across.title}", header, rows)
+
+
+def _lowered(title: str) -> str:
+    """The title within a sentence: `RAM used` stays as it is."""
+    return title if title[1:2].isupper() else title[0].lower() + title[1:]
