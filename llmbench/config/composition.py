@@ -18,6 +18,7 @@ from llmbench.plugin.blame import Amiss, blamed, of_kind, sentence
 from llmbench.plugin.option import option_error, read_options
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.settings import ADJUSTABLE, Settings, difference
+from llmbench.text import listed
 
 MEMBER = re.compile(r"\s*(?P<id>[A-Za-z0-9][\w.-]*)\s*(?:\((?P<options>[^()]*)\))?\s*")
 GROUP_ORDER = ("quantization", "adaptation", "memory", "attention", "parallelism")
@@ -217,7 +218,11 @@ def _standing(members: Sequence[Strategy]) -> Strategy:
         if not any(_clash(candidate, m) for m in members):
             return candidate
     names = "+".join(m.id for m in members)
-    raise CompositionError(f"'{names}' names no adaptation and none fits: add one, such as 'lora'.")
+    known = plugin.registry().strategies.items()
+    adaptations = [name for name, kind in known.items() if kind.group == "adaptation"]
+    raise CompositionError(
+        f"'{names}' names no adaptation and none fits: add one of {listed(adaptations)}."
+    )
 
 
 def _rank(member: Strategy) -> tuple[int, str]:

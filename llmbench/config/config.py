@@ -95,7 +95,7 @@ class Config(BaseModel):
         None, description="Field of the input, where it is not recognised."
     )
     target_field: str | None = Field(None, description="Field of the target, likewise.")
-    metrics: Listed = Field(("rouge",), min_length=1, description="Metrics, with commas.")
+    metrics: Listed = Field((), description="Metrics, with commas. By default those of the task.")
     margin: float | None = Field(
         None,
         gt=0,

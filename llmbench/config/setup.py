@@ -82,6 +82,11 @@ def set_up(layers: Sequence[Layer]) -> Setup:
     plugin.registry().tasks.get(config.task)
     if config.launcher != "auto":
         plugin.registry().launchers.get(config.launcher)
+    if not config.metrics:
+        raise ConfigError(
+            f"The task '{config.task}' has no metric of its own: name one with --metrics "
+            "('llmbench list metrics' shows them)."
+        )
     check_metrics(config.metrics, trust, setup.resolved.origins["metrics"])
     if config.settings.steps <= config.settings.burn_in_steps:
         raise ConfigError(

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from llmbench import plugin
 from llmbench.doctor.finding import Finding, absent, ok, problem
 from llmbench.machine import in_order_of_nvml
+from llmbench.text import listed
 
 PATIENCE_SECONDS = 120.0
 """A cold disk may take a minute to import torch from."""
@@ -94,9 +96,10 @@ def cuda(answers: Answers) -> Finding:
 
 
 def bitsandbytes(answers: Answers, has_gpu: bool) -> Finding:
-    """Whether `8-bit`, `4-bit` and `qlora` can run."""
+    """Whether it loads, with what the machine has; strategies say whether they need it."""
     installed, answer = _version("bitsandbytes"), _answer(answers, "bitsandbytes")
-    needs = "8-bit, 4-bit and qlora need it"
+    needing = plugin.registry().needing("bitsandbytes")
+    needs = f"{listed(needing)} need it" if needing else "no strategy needs it"
     if installed is None:
         return absent("bitsandbytes", f"is not installed: {needs}", "pip install bitsandbytes")
     if "error" in answer:
@@ -118,10 +121,10 @@ def flash(answers: Answers) -> Finding:
 
 
 def flash_attn(answers: Answers) -> Finding:
-    """The package, which `flash-attention` takes first."""
+    """The package of flash kernels, which has kernels for GPUs alone."""
     installed, answer = _version("flash_attn"), _answer(answers, "flash_attn")
     if installed is None:
-        return absent("flash_attn", "is not installed: flash-attention takes torch's own kernel")
+        return absent("flash_attn", "is not installed: torch's own kernel is used")
     if "error" in answer:
         fix = "build it for this torch, or uninstall it"
         return problem("flash_attn", f"{installed}: {answer['error']}", fix)

@@ -170,6 +170,11 @@ class Registry:
         names = ("strategies", "models", "tasks", "metrics", "probes", "launchers", "exporters")
         return {f"register_{name}": getattr(self, name) for name in names}
 
+    def needing(self, package: str) -> tuple[str, ...]:
+        """The strategies that cannot run without a package."""
+        strategies = self.strategies.items().items()
+        return tuple(name for name, kind in strategies if package in kind.packages)
+
     def savers(self, what: str) -> tuple[str, ...]:
         """The strategies that have `weights`, or `activations`, take less memory."""
         known = self.strategies

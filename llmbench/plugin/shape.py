@@ -54,6 +54,7 @@ DECLARED: dict[type, dict[str, Any]] = {
         "bundle": tuple,
         "in_all": bool,
         "saves_memory": str,
+        "packages": tuple,
         "trains": bool,
     },
     Model: {

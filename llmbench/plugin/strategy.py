@@ -60,6 +60,8 @@ class Strategy(BaseModel):
     saves_memory: ClassVar[str] = ""
     """`weights` or `activations`, whichever it has take less memory. A cell that runs out of it
     is told of this strategy; empty for one that is to be named to nobody."""
+    packages: ClassVar[tuple[str, ...]] = ()
+    """Packages that it cannot run without; `llmbench doctor` names it where one is missing."""
     trains: ClassVar[bool] = True
     """False for a baseline that is evaluated as it is."""
     spreads: ClassVar[Literal["", "data", "model"]] = ""

@@ -34,9 +34,6 @@ from llmbench.testing import module
 from llmbench.testing.bench import run
 from llmbench.testing.module import Finding
 
-PARTNER = "gradient-checkpointing"
-"""What every strategy is composed with, unless it decides the same itself."""
-
 
 def check(names: Sequence[str], folder: Path | None = None) -> list[Finding]:
     """Check plugins, named by their entry points or as files; comparisons land in the folder.
@@ -115,16 +112,16 @@ class Suite:
             self.findings.append(launcher.unchecked("runs a worker", why))
         if not (strategies or metrics or tasks or models or self.watched):
             return
-        asked = {
-            "strategies": ",".join(c for s in strategies for c in compositions(s.item)) or "lora",
-            "metrics": ",".join([m.id for m in metrics] or ["rouge"]),
-        }
+        tried = ",".join(c for s in strategies for c in compositions(s.item))
+        asked = {"strategies": tried or adapter()}
+        if metrics:  # else the task's own
+            asked["metrics"] = ",".join(m.id for m in metrics)
         alone = not models or strategies or metrics
         for number, task in enumerate(tasks or ([None] if alone else [])):
             where = root / f"tasks-{number}"
             self._compare(where, strategies, metrics, task, asked)
         for number, model in enumerate(models):
-            self._compare(root / f"models-{number}", [], [], model, {"strategies": "lora"})
+            self._compare(root / f"models-{number}", [], [], model, {"strategies": adapter()})
 
     @property
     def watched(self) -> list[Offer]:
@@ -204,12 +201,24 @@ class Suite:
 
 
 def compositions(kind: type[Strategy]) -> list[str]:
-    """A strategy alone, and with a partner where that decides nothing that it does."""
-    partner = plugin.registry().strategies.items().get(PARTNER)
-    if partner is None or partner is kind or not kind.trains:
+    """A strategy alone, and with one that saves activations, unless both decide the same."""
+    registry = plugin.registry()
+    partners = [p for p in registry.savers("activations") if p != kind.id]
+    if not partners or not kind.trains:
         return [kind.id]
+    partner = registry.strategies.get(partners[0])
     shared = composition.claims(kind()) & composition.claims(partner())
-    return [kind.id] if shared else [kind.id, f"{kind.id}+{PARTNER}"]
+    return [kind.id] if shared else [kind.id, f"{kind.id}+{partner.id}"]
+
+
+def adapter() -> str:
+    """An adaptation that trains few weights, with which metrics, tasks and models are checked.
+
+    It is what strategies stand on that cannot stand on full fine-tuning.
+    """
+    kinds = plugin.registry().strategies.items().values()
+    usual = Strategy.stands_on
+    return next((kind.stands_on for kind in kinds if kind.stands_on != usual), usual)
 
 
 def refuses(kind: type[Strategy]) -> str | None:

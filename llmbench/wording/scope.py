@@ -202,18 +202,15 @@ def _memory(standing: Standing) -> Iterator[Remark]:
 
 
 def _kernels(standing: Standing) -> Iterator[Remark]:
-    plain = [
-        a
-        for a in standing.competing
-        if a.first.attention_kernels == ("flash",)
-        and not any(m.id == "flash-attention" for m in a.cell.members)
-    ]
-    flash = any(m.id == "flash-attention" for a in standing.competing for m in a.cell.members)
-    if plain and flash:
+    on_flash = [a for a in standing.competing if a.first.attention_kernels == ("flash",)]
+    asking = {a.id: m for a in on_flash for m in a.cell.members if m.group == "attention"}
+    plain = [a for a in on_flash if a.id not in asking]
+    if plain and asking:
+        asked = listed([code(name) for name in dict.fromkeys(m.id for m in asking.values())])
         yield (
             "note",
             f"The default attention of {listed([standing.name(a) for a in plain], 3)} ran on "
-            "a flash kernel too: `flash-attention` differs from it only in insisting on one.",
+            f"a flash kernel too: {asked} differs from it only in insisting on one.",
         )
 
 

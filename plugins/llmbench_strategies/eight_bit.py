@@ -16,6 +16,7 @@ class EightBit(Strategy):
     group = "quantization"
     saves_memory = "weights"
     stands_on = "lora"
+    packages = ("bitsandbytes",)
 
     def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:
         """Load in LLM.int8()."""

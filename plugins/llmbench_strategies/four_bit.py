@@ -18,6 +18,7 @@ class FourBit(Strategy):
     group = "quantization"
     saves_memory = "weights"
     stands_on = "lora"
+    packages = ("bitsandbytes",)
 
     double_quantization: bool = Field(
         False, description="Quantise the scales as well, which saves 0.4 bits a weight."

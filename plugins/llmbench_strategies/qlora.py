@@ -28,6 +28,7 @@ class Qlora(Lora):
     )
     also_claims = frozenset({"quantization"})
     saves_memory = "weights"
+    packages = ("bitsandbytes",)
     bundle = ("LoRA", "NF4 weights", "double quantisation", "on a GPU a paged optimiser")
 
     paged: bool = Field(True, description="Page the optimiser's states, where there is a GPU.")

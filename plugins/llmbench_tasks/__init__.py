@@ -14,6 +14,7 @@ SUMMARIZATION = Task(
     template="Summarize the dialogue.\n\n{input}\n\nSummary:",
     train_file=DATA / "train.jsonl",
     eval_file=DATA / "eval.jsonl",
+    metrics=("rouge",),
 )
 
 

@@ -36,7 +36,7 @@ def make_setup(registry):
     """A setup of the strategies in an environment, with further values."""
 
     def make(strategies: str, device: str = "cpu", **values) -> Setup:
-        resolved = resolve([("test", {"strategies": strategies, **values})])
+        resolved = resolve([("test", {"strategies": strategies, "metrics": "rouge", **values})])
         return Setup(
             resolved=resolved,
             environment=environment(device),
