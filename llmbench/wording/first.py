@@ -53,7 +53,7 @@ def cost(standing: Standing, pick: Variant | None) -> str:
     if least is not pick:
         enough = _enough(standing, least)
         enough = "" if pick and enough == _enough(standing, pick) else enough
-        need = f"{phrases.memory(least)}{enough}"
+        need = phrases.memory(least) + (f" ({enough})" if enough else "")
         sentences.append(f"The least {_memory(standing)} is {need}, with {standing.name(least)}.")
     if not standing.cuda:
         sentences.append(
@@ -63,8 +63,11 @@ def cost(standing: Standing, pick: Variant | None) -> str:
 
 
 def _costs(standing: Standing, pick: Variant) -> Iterator[str]:
-    least = ", the least of all" if standing.smallest() is pick else ""
-    yield f"{phrases.memory(pick)} of {_memory(standing)}{least}{_enough(standing, pick)}"
+    facts = ["the least of all"] if standing.smallest() is pick else []
+    facts += [enough] if (enough := _enough(standing, pick)) else []
+    yield f"{phrases.memory(pick)} of {_memory(standing)}" + (
+        f" ({'; '.join(facts)})" if facts else ""
+    )
     seconds, disk = (pick.mean(BY_ID[name].of) for name in ("train_seconds", "artifact_bytes"))
     if seconds is not None:
         yield f"{units.seconds(seconds)} of training"
@@ -77,7 +80,7 @@ def _memory(standing: Standing) -> str:
 
 
 def _enough(standing: Standing, variant: Variant) -> str:
-    """` (a GPU of 16 GB is enough)`; empty without one, or where none is."""
+    """`a GPU of 16 GB is enough`; empty without one, or where none is."""
     if not standing.cuda:
         return ""
     need = max(map(_allocated, variant.counted), default=0) + OUTSIDE_BYTES
@@ -87,7 +90,7 @@ def _enough(standing: Standing, variant: Variant) -> str:
     # Of those that are sold with as much memory, some have less of it to use.
     short = {g.nominal for g in GPUS.values() if g not in enough}
     sure = [g for g in enough if g.nominal not in short]
-    return f" (a GPU of {sure[0].nominal} is enough)" if sure else ""
+    return f"a GPU of {sure[0].nominal} is enough" if sure else ""
 
 
 def _allocated(record: Record) -> int:
@@ -126,7 +129,7 @@ def trust(standing: Standing, pick: Variant | None) -> str:
         some = f"{len(undecided)} of " if len(undecided) < len(others) else ""
         need = standing.power(pick)
         return (
-            f"Not sure: {some or 'any of '}the {text.plural(len(others), 'other method')} may "
+            f"Not sure: {some or 'each of '}the {text.plural(len(others), 'other method')} may "
             f"be better or worse in {label}. "
             f"{phrases.takes(need) if need else _more(standing)}"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -138,8 +139,12 @@ class Lines:
     def _answer(self, summary: Brief) -> None:
         """What to pick and why, in lines of the terminal's width."""
         headline, *why = summary.answer
-        for text, look in ((headline, "bold"), (" ".join(why), "")):
-            self.out.print(Text(plain(text), look))
+        self.out.print(Text(plain(headline), "bold"))
+        for sentence in why[:1]:
+            self.out.print(Text(plain(sentence)))
+        for sentence in why[1:]:
+            lines = textwrap.wrap(plain(sentence), self.out.width - 2, break_on_hyphens=False)
+            self.out.print(Text("- " + "\n  ".join(lines)))
         self.out.print()
 
     def _warn(self, warnings: Sequence[str]) -> None:

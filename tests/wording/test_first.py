@@ -1,0 +1,64 @@
+"""What the first screen says beside the answer: what the pick costs, how sure it is, its basis."""
+
+import pytest
+import records
+
+from llmbench.analysis.standing import Standing, stand
+from llmbench.wording import first
+from llmbench.wording.answer import answer
+
+
+def standing(*made, **header) -> Standing:
+    return stand(records.comparison(list(made), **header))
+
+
+@pytest.mark.parametrize(
+    ("memory", "enough"),
+    [
+        (5.0, " (the least of all; a GPU of 16 GB is enough), "),
+        (20.0, " (the least of all; a GPU of 24 GB is enough), "),
+        (22.0, " (the least of all; a GPU of 32 GB is enough), "),  # some of 24 GB have 22 to use
+        (62.0, " (the least of all; a GPU of 80 GB is enough), "),
+        (300.0, " (the least of all), "),
+    ],
+)
+def test_the_cost_names_the_gpu_that_is_enough_with_room_for_the_process(memory, enough):
+    held = standing(records.ok("lora", 0.6, memory), records.ok("full", 0.2, memory * 1.5))
+    said = first.cost(held, held.variants[0])
+    assert said.startswith(f"{memory:.1f} GiB of GPU memory{enough}") or memory > 100
+    assert enough in said
+    assert " of training, " in said
+
+
+def test_the_cost_names_what_needs_least_where_that_is_not_the_pick():
+    held = standing(records.ok("full", 0.6, 35.0), records.ok("qlora", 0.5, 5.0))
+    said = first.cost(held, held.variants[0])
+    assert "(a GPU of 40 GB is enough)" in said
+    assert said.endswith(
+        "The least GPU memory is 5.0 GiB (a GPU of 16 GB is enough), with `qlora`."
+    )
+
+
+def test_without_a_gpu_the_cost_says_where_a_gpu_s_is_to_be_had():
+    held = standing(records.ok("full", 0.6, 0.2, device="cpu"))
+    said = first.cost(held, held.variants[0])
+    assert "of RAM" in said
+    assert "GB" not in said
+    assert said.endswith(
+        "No GPU here: `llmbench estimate --gpu 16GiB` tells what fits one of 16 GiB."
+    )
+
+
+def test_where_quality_is_not_known_nothing_is_sure_of_it():
+    held = standing(records.ok("full", None, 62.0), records.ok("qlora", None, 5.0))
+    assert first.trust(held, answer(held).pick) == (
+        "Of speed and memory only: quality was not measured."
+    )
+
+
+def test_the_basis_explains_the_score_in_a_sentence():
+    made = records.comparison([records.ok("full", 0.6, 62.0), records.ok("lora", 0.6, 35.0)])
+    said = first.basis(made, stand(made))
+    assert said.startswith("1 training of each method, of 20 steps, evaluated on 24 examples; ")
+    assert "Quality is ROUGE-L: words shared with the reference in the same order" in said
+    assert said.endswith("higher is better.")
