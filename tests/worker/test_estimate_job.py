@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -97,6 +98,20 @@ def test_seeds_are_simulated_once(run: Any, monkeypatch: pytest.MonkeyPatch) -> 
     found = run(one("lora", seed=0), one("lora", seed=1), one("full"))
     assert len(made) == 2
     assert found["lora.llama.s0"] == found["lora.llama.s1"] != found["full.llama.s0"]
+
+
+def test_weights_that_are_stored_in_nf4_are_predicted_as_that_or_not_at_all(
+    run: Any, model_folder: Path, tmp_path: Path
+) -> None:
+    config = json.loads((model_folder / "config.json").read_text())
+    nf4 = {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
+    (tmp_path / "config.json").write_text(json.dumps(config | {"quantization_config": nf4}))
+    stored = run(one("lora"), one("lora+8-bit"), one("full"), model_source=str(tmp_path))
+    whole = run(one("lora"))
+    weights = [found["lora.llama.s0"].parts.weights_bytes for found in (stored, whole)]
+    assert weights[0] < 0.9 * weights[1]
+    assert "cannot be quantised again" in stored["lora+8-bit.llama.s0"].reason
+    assert "cannot be trained as a whole" in stored["full.llama.s0"].reason
 
 
 def test_a_strategy_that_cannot_be_simulated_has_a_reason(run: Any, plugins: Any) -> None:

@@ -24,12 +24,14 @@ from llmbench.worker.training import make_optimizer, quiet_collector
 META = torch.device("meta")
 
 
-def meta_model(source: str, ref: ModelRef, kwargs: dict[str, Any]) -> Any:
+def meta_model(
+    source: str, ref: ModelRef, kwargs: dict[str, Any], strategies: Sequence[Strategy]
+) -> Any:
     """The architecture with the types that loading it with these arguments would give it."""
     config = architecture.config_of(source, ref)
     auto = architecture.class_of(config, ref.id)
-    quantization = kwargs.pop("quantization_config", None)
-    quantization = quantization or architecture.stored_quantization(config)
+    quantization = load.quantization_of(config, ref.id, kwargs, strategies)
+    kwargs.pop(load.QUANTIZATION, None)
     if kwargs.get("attn_implementation") == "flash_attention_2":
         # The package's kernels want a GPU; torch's keep the same.
         kwargs["attn_implementation"] = "sdpa"
@@ -162,7 +164,7 @@ class Simulation:
     def _load(self, environment: Environment, source: str) -> Any:
         kwargs = load.load_kwargs(self.cell.settings, environment, self.strategies)
         self.loaded_bytes = loaded_bytes(kwargs)
-        model = meta_model(source, self.cell.model, kwargs)
+        model = meta_model(source, self.cell.model, kwargs, self.strategies)
         if self.cell.model.weights == "random":
             self._int8.outliers = kernel.of_random(model)
         base = tensor.base_of(model)
