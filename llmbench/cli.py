@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from copy import copy
 from typing import Any
 
 import click
@@ -50,6 +51,40 @@ class Interruptible(click.Group):
         except KeyboardInterrupt:
             click.echo("llmbench: interrupted.", err=True)
             sys.exit(errors.INTERRUPTED)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """One of llmbench's own, or else one of a plugin's."""
+        return super().get_command(ctx, name) or of_plugins().get(name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Llmbench's own, and then the plugins'."""
+        return [*super().list_commands(ctx), *sorted(of_plugins())]
+
+
+def of_plugins() -> dict[str, click.Command]:
+    """The commands that plugins bring, by their words; one that two claim is nobody's."""
+    from llmbench import plugin
+
+    found = plugin.registry().commands
+    return {n: named(n, c.command) for n, c in found.items().items() if n not in found.taken}
+
+
+def named(name: str, command: click.Command) -> click.Command:
+    """The command, which names its plugin where it fails."""
+    from llmbench.plugin.blame import failure
+
+    guarded, invoke = copy(command), command.invoke
+
+    def run(ctx: click.Context) -> Any:
+        try:
+            return invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, UserError):
+            raise
+        except Exception as error:
+            raise failure("command", name, "running", error) from error
+
+    guarded.invoke = run  # type: ignore[method-assign]
+    return guarded
 
 
 @click.group(

@@ -21,7 +21,12 @@ ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "plugins"
 MADE = "<!-- generated from docstrings and examples: python tests/docs.py -->\n"
 EXAMPLES = ROOT / "plugins" / "examples"
-SHIPPED = {"register_launchers": "llmbench/workers/spawn.py"}
+SHIPPED = {
+    "register_launchers": "llmbench/workers/spawn.py",
+    "register_listeners": "plugins/examples/wandb_lines.py",
+    "register_sections": "plugins/examples/slowest_steps.py",
+    "register_commands": "plugins/examples/best.py",
+}
 """An example of a hook that there is no template for."""
 
 

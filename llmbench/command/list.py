@@ -14,6 +14,9 @@ KINDS = (
     "probes",
     "launchers",
     "exporters",
+    "listeners",
+    "sections",
+    "commands",
     "plugins",
     "runs",
 )
@@ -27,8 +30,9 @@ KINDS = (
 def list_(kind: str, as_json: bool) -> None:
     """List what is installed, with the package that each comes from, or what was compared.
 
-    KIND is strategies, models, tasks, metrics, probes, launchers, exporters, plugins, or runs: the
-    comparisons in reports/ below the working directory, the newest first.
+    KIND is strategies, models, tasks, metrics, probes, launchers, exporters, listeners, sections,
+    commands, plugins, or runs: the comparisons in reports/ below the working directory, the newest
+    first.
 
     --json tells more: of strategies, for instance, the options with type, default and
     description, the group that each decides, and what it stands on alone.

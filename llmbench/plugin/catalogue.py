@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from llmbench.errors import CompositionError, ConfigError, PluginError, nearest
+from llmbench.plugin.command import Command
 from llmbench.plugin.exporter import Exporter, file_key
 from llmbench.plugin.launcher import Launcher
+from llmbench.plugin.listener import Listener
 from llmbench.plugin.metric import Metric
 from llmbench.plugin.model import Model
 from llmbench.plugin.probe import Probe
+from llmbench.plugin.section import Section
 from llmbench.plugin.strategy import Strategy
 from llmbench.plugin.task import Task
 
@@ -155,6 +158,9 @@ class Registry:
     probes: Catalogue[type[Probe]] = field(default_factory=lambda: Catalogue("probe"))
     launchers: Catalogue[type[Launcher]] = field(default_factory=lambda: Catalogue("launcher"))
     exporters: Catalogue[Exporter] = field(default_factory=lambda: Catalogue("exporter"))
+    listeners: Catalogue[type[Listener]] = field(default_factory=lambda: Catalogue("listener"))
+    sections: Catalogue[Section] = field(default_factory=lambda: Catalogue("section"))
+    commands: Catalogue[Command] = field(default_factory=lambda: Catalogue("command"))
     files: Catalogue[Exporter] = field(default_factory=lambda: Catalogue("file"))
     """The exporters by the file that each fills, in the spelling of `file_key`."""
     plugins: list[Plugin] = field(default_factory=list)
@@ -167,7 +173,10 @@ class Registry:
 
     def catalogues(self) -> dict[str, Catalogue[Any]]:
         """Hook name to the catalogue that it fills."""
-        names = ("strategies", "models", "tasks", "metrics", "probes", "launchers", "exporters")
+        names = (
+            *("strategies", "models", "tasks", "metrics", "probes", "launchers", "exporters"),
+            *("listeners", "sections", "commands"),
+        )
         return {f"register_{name}": getattr(self, name) for name in names}
 
     def needing(self, package: str) -> tuple[str, ...]:

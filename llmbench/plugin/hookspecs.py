@@ -20,11 +20,14 @@ from collections.abc import Callable
 
 import pluggy
 
+from llmbench.plugin.command import Command
 from llmbench.plugin.exporter import Exporter
 from llmbench.plugin.launcher import Launcher
+from llmbench.plugin.listener import Listener
 from llmbench.plugin.metric import Metric
 from llmbench.plugin.model import Model
 from llmbench.plugin.probe import Probe
+from llmbench.plugin.section import Section
 from llmbench.plugin.strategy import Strategy
 from llmbench.plugin.task import Task
 
@@ -68,3 +71,18 @@ def register_launchers(register: Callable[[type[Launcher]], None]) -> None:
 @hookspec
 def register_exporters(register: Callable[[Exporter], None]) -> None:
     """Write a comparison in another format: `register(Exporter(id="csv", ...))`. Parent."""
+
+
+@hookspec
+def register_listeners(register: Callable[[type[Listener]], None]) -> None:
+    """Hear how a comparison goes while it runs: `register(Tracker)`. Parent."""
+
+
+@hookspec
+def register_sections(register: Callable[[Section], None]) -> None:
+    """Add a part to the report: `register(Section(id="slowest", ...))`. Parent."""
+
+
+@hookspec
+def register_commands(register: Callable[[Command], None]) -> None:
+    """Add a command to the command line: `register(Command(id="best", ...))`. Parent."""

@@ -12,17 +12,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
+import click
 import pluggy
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from llmbench import redact
 from llmbench.errors import PluginError, message
+from llmbench.plugin.command import RESERVED, Command
 from llmbench.plugin.exporter import Exporter
 from llmbench.plugin.launcher import Launcher
+from llmbench.plugin.listener import Listener
 from llmbench.plugin.metric import Metric
 from llmbench.plugin.model import Model
 from llmbench.plugin.probe import Probe
+from llmbench.plugin.section import Section
 from llmbench.plugin.strategy import Strategy
 from llmbench.plugin.task import Task
 from llmbench.process import quiet
@@ -36,9 +40,12 @@ KINDS: dict[str, type] = {
     "register_probes": Probe,
     "register_launchers": Launcher,
     "register_exporters": Exporter,
+    "register_listeners": Listener,
+    "register_sections": Section,
+    "register_commands": Command,
 }
 """Hook to what is registered through it."""
-CLASSES: frozenset[type] = frozenset({Strategy, Metric, Probe, Launcher})
+CLASSES: frozenset[type] = frozenset({Strategy, Metric, Probe, Launcher, Listener})
 """Kinds that are registered as classes; the others are registered as instances."""
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 """Ids can be used in compositions, in lists with commas, and in file names."""
@@ -73,6 +80,8 @@ DECLARED: dict[type, dict[str, Any]] = {
         "eval_file": Path | None,
     },
     Launcher: {"automatic": int | None},
+    Section: {"title": str, "content": Callable},
+    Command: {"command": click.Command},
     Exporter: {"filename": str, "render": Callable, "always": bool, "printed": bool},
 }
 """What each kind declares beyond id and summary, and of which type."""
@@ -161,11 +170,17 @@ def _exporter(item: Exporter) -> None:
         )
 
 
+def _command(item: Command) -> None:
+    if item.id in RESERVED:
+        raise PluginError(f"it registers the command '{item.id}', which is llmbench's")
+
+
 FURTHER: dict[type, Callable[[Any], None]] = {
     Strategy: _strategy,
     Model: _model,
     Task: _task,
     Exporter: _exporter,
+    Command: _command,
 }
 """What there is to check beyond the types of what is declared; each raises PluginError."""
 

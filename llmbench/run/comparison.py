@@ -23,6 +23,7 @@ from llmbench.record.record import Record
 from llmbench.redact import log
 from llmbench.run import inputs, lanes, lock
 from llmbench.run.cell import Bench
+from llmbench.run.hearing import Hearing
 from llmbench.run.tuning import Tuning
 from llmbench.source import model
 from llmbench.source.digest import model_ref
@@ -44,7 +45,7 @@ class Finished:
     """Whether the user ended it."""
 
 
-def run(setup: Setup, command: str, listener: Listener) -> Finished:
+def run(setup: Setup, command: str, view: Listener) -> Finished:
     """Run every cell of the comparison that has no result yet, and write its report.
 
     The GPU and the directory are held until that is written. KeyboardInterrupt where the user ends
@@ -52,6 +53,7 @@ def run(setup: Setup, command: str, listener: Listener) -> Finished:
     """
     rate.to_tune(setup)  # refuses what cannot be before anything is read
     lanes.check(setup, gpu_facts())
+    listener = Hearing(view)
     with ExitStack() as resources:
         interruption = resources.enter_context(Interruption(listener.event))
         resources.enter_context(lock.device(setup, listener.event))
@@ -74,6 +76,8 @@ def run(setup: Setup, command: str, listener: Listener) -> Finished:
                 Course(benches, tuning, header(bench, command, seen), interruption).run()
         comparison = bench.store.read()
         written = export(comparison, bench.store.root)
+        listener.finish(comparison, bench.store.root)
+        written.problems.extend(listener.problems)
         return Finished(comparison, bench.store.root, written, interruption.asked)
 
 

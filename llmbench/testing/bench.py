@@ -58,9 +58,13 @@ def run(folder: Path, **options: Any) -> Comparison:
     that ships unless it is named. What the comparison found is returned, and a report lies in the
     folder. UserError where it cannot be as asked.
     """
+    return finished(folder, **options).comparison
+
+
+def finished(folder: Path, **options: Any) -> comparison.Finished:
+    """The same with what was written, and what plugins failed at."""
     chosen = {"output": str(folder), **QUICK, **options}
-    finished = comparison.run(set_up([(COMMAND_LINE, chosen)]), "llmbench.testing", Silent())
-    return finished.comparison
+    return comparison.run(set_up([(COMMAND_LINE, chosen)]), "llmbench.testing", Silent())
 
 
 def tiny_model(folder: Path, **config: Any) -> Path:

@@ -22,16 +22,19 @@ from llmbench import plugin
 from llmbench.analysis.checks import elsewhere, first_loss_problems
 from llmbench.config import composition
 from llmbench.errors import CompositionError, PluginError, UserError, nearest
+from llmbench.output.html.sections import content_of
 from llmbench.plugin.catalogue import Plugin
 from llmbench.plugin.metric import Metric
 from llmbench.plugin.model import Model
+from llmbench.plugin.section import Section
 from llmbench.plugin.strategy import Strategy
 from llmbench.plugin.task import INPUT, Task
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Record
+from llmbench.run.comparison import Finished
 from llmbench.storage.export import rendered
 from llmbench.testing import module
-from llmbench.testing.bench import run
+from llmbench.testing.bench import finished
 from llmbench.testing.module import Finding
 
 
@@ -107,6 +110,9 @@ class Suite:
         metrics = [offer for offer in self.of("register_metrics") if self._scores(offer)]
         tasks = self.of("register_tasks")
         models = self.of("register_models")
+        for command in self.of("register_commands"):
+            why = "A command is tried by its author: nothing here knows what it needs."
+            self.findings.append(command.unchecked("runs", why))
         for launcher in self.of("register_launchers"):
             why = "A launcher is tried with --launcher: nothing here knows what it needs."
             self.findings.append(launcher.unchecked("runs a worker", why))
@@ -125,8 +131,9 @@ class Suite:
 
     @property
     def watched(self) -> list[Offer]:
-        """Probes and exporters, which every comparison takes along."""
-        return [*self.of("register_probes"), *self.of("register_exporters")]
+        """What every comparison takes along."""
+        kinds = ("probes", "exporters", "listeners", "sections")
+        return [offer for kind in kinds for offer in self.of(f"register_{kind}")]
 
     def _compare(
         self,
@@ -140,7 +147,7 @@ class Suite:
         taking = [*strategies, *metrics, *([subject] if subject else []), *self.watched]
         try:
             options = {**asked, **_options(subject, where)}
-            comparison = run(where / "report", **options)
+            done = finished(where / "report", **options)
         except Unchecked as why:
             assert subject
             self.findings += [offer.unchecked(about, str(why)) for offer in taking]
@@ -148,7 +155,7 @@ class Suite:
         except UserError as error:
             self.findings += [offer.finding(about, str(error)) for offer in taking]
             return
-        records = comparison.reported.planned
+        records = done.comparison.reported.planned
         if subject:
             self.findings.append(subject.looked(about, lambda: _ended(records)))
         for offer in strategies:
@@ -157,12 +164,25 @@ class Suite:
             self.findings.append(
                 offer.looked("gives the scores that it declares", partial(scored, offer, records))
             )
+        self._look_at_watched(done)
+
+    def _look_at_watched(self, done: Finished) -> None:
+        """What became of probes, exporters, listeners and sections in a comparison."""
+        comparison = done.comparison
         for offer in self.of("register_probes"):
             self.findings.append(
-                offer.finding("has figures in every phase", probed(offer, records))
+                offer.finding(
+                    "has figures in every phase", probed(offer, comparison.reported.planned)
+                )
             )
         for offer in self.of("register_exporters"):
             self.findings.append(offer.finding("writes its file", exported(offer, comparison)))
+        for offer in self.of("register_sections"):
+            look = partial(_content, offer.item, comparison)
+            self.findings.append(offer.looked("has something to say", look))
+        for offer in self.of("register_listeners"):
+            told = (p for p in done.written.problems if f"'{offer.id}'" in p)
+            self.findings.append(offer.finding("hears a comparison to its end", next(told, None)))
 
     def _declares(self, offer: Offer) -> bool:
         """Look at a strategy's options and compositions; whether it can be run."""
@@ -317,6 +337,17 @@ def exported(offer: Offer, comparison: Comparison) -> str | None:
         return None if rendered(offer.item, comparison) else "Its file is empty: return its text."
     except PluginError as error:
         return str(error)
+
+
+def _content(section: Section, comparison: Comparison) -> str | None:
+    """A sentence where a section cannot be shown; Unchecked where it has nothing to say."""
+    try:
+        shown = content_of(section, comparison)
+    except PluginError as error:
+        return str(error)
+    if shown is None:
+        raise Unchecked("It has nothing to say of the comparison that is run here.")
+    return None
 
 
 def _options(subject: Offer | None, where: Path) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from llmbench import plugin
 from llmbench.analysis.checks import first_loss_problems
+from llmbench.cli import cli
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Record
 from llmbench.testing import run
@@ -106,3 +109,23 @@ def test_another_librarys_loop_trains_as_the_harnesss_does_and_is_marked(record,
         assert one.padded_tokens == other.padded_tokens
     assert own.cell.members[1].brings == ("train",)
     assert "brings a training loop of its own" in page
+
+
+def test_a_listener_hears_every_step_while_it_happens(folder, compared) -> None:
+    lines = [json.loads(text) for text in (folder / "wandb.jsonl").read_text().splitlines()]
+    for made in compared.reported.planned:
+        told = [line for line in lines if line["run"] == made.cell.id]
+        losses = [line["train/loss"] for line in told if "train/loss" in line]
+        assert losses == [step.loss for step in made.steps]
+        assert told[-1]["status"] == "ok"
+
+
+def test_a_section_stands_in_the_report(page) -> None:
+    assert "Slowest steps" in page
+    assert "Times the median" in page
+
+
+def test_a_command_stands_beside_llmbenchs_own(compared, folder) -> None:
+    done = CliRunner().invoke(cli, ["best", str(folder)])
+    assert done.exit_code == 0 or "picks no method" in str(done.exception)
+    assert "best" in CliRunner().invoke(cli, ["--help"]).output

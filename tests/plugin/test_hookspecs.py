@@ -10,16 +10,20 @@ import inspect
 import sys
 from importlib.metadata import EntryPoint
 
+import click
 import pluggy
 import pytest
 
 from llmbench import hookimpl, plugin
 from llmbench.plugin import catalogue, hookspecs, shape
+from llmbench.plugin.command import Command
 from llmbench.plugin.exporter import Exporter
 from llmbench.plugin.launcher import Launcher
+from llmbench.plugin.listener import Listener
 from llmbench.plugin.metric import Metric, Score
 from llmbench.plugin.model import Model
 from llmbench.plugin.probe import Probe
+from llmbench.plugin.section import Section
 from llmbench.plugin.strategy import Strategy
 from llmbench.plugin.task import Task
 
@@ -64,7 +68,14 @@ class SomeLauncher(Launcher):
         pass
 
 
+class SomeListener(Listener):
+    id, summary = "some-listener", ""
+
+
 EXAMPLES = {
+    "register_listeners": SomeListener,
+    "register_sections": Section("some-section", "", "Some", lambda comparison: None),
+    "register_commands": Command("some-command", "", click.Command("some-command")),
     "register_strategies": SomeStrategy,
     "register_models": Model("some-model", ""),
     "register_tasks": Task("some-task", "", "{input}"),

@@ -29,6 +29,7 @@ from llmbench.output.html.details import (
 from llmbench.output.html.effects import Parts, parts
 from llmbench.output.html.fit import Fitting, fits
 from llmbench.output.html.predictions import Shown, shown
+from llmbench.output.html.sections import Part, sections
 from llmbench.output.html.state import memory_unit, state
 from llmbench.output.latex import citation
 from llmbench.output.methods import table
@@ -97,6 +98,8 @@ class View:
     """Whether quality is a ground to choose on."""
     quality_bound: str
     """Which end of it the reader sets: `least`, or `most` where less is better."""
+    sections: tuple[Part, ...]
+    """What plugins add."""
     measures: tuple[Fact, ...]
     version: str
     timed: bool
@@ -153,6 +156,7 @@ def view(comparison: Comparison) -> View:
         judged=judged,
         quality_bound="most" if standing.score and standing.score.sign < 0 else "least",
         choosable=len(standing.competing) > 1,
+        sections=sections(whole),
         measures=_measures(standing),
         version=text.clean(header.environment.versions.get("llmbench", "")),
         timed=standing.timed,
