@@ -57,32 +57,29 @@ def diff(old: Path, new: Path, bounds: tuple[str, ...], form: str) -> None:
       2  a bound, or a directory, that cannot be read
       4  nothing to judge: no cell in both, or a bound that could be judged nowhere
     """
-    from llmbench.analysis.diff import rule
-    from llmbench.analysis.diff.compare import diff as compared
+    from llmbench.analysis.diff import compare, rule
     from llmbench.command.report import read
 
-    found = compared(read(old), read(new))
-    rules = [rule.read(b, rule.known_figures(found)) for b in bounds]
-    outcomes = rule.judge(rules, found)
-    click.echo(write(found, outcomes, form), nl=False)
-    sys.exit(status(found, outcomes))
+    result = compare.diff(read(old), read(new))
+    rules = [rule.read(b, rule.known_figures(result)) for b in bounds]
+    outcomes = rule.judge(rules, result)
+    click.echo(write(result, outcomes, form), nl=False)
+    sys.exit(status(result, outcomes))
 
 
-def write(found: Diff, outcomes: list[Outcome], form: str) -> str:
+def write(result: Diff, outcomes: list[Outcome], form: str) -> str:
     """The diff in that format."""
-    from llmbench.output.diff_json import data
-    from llmbench.output.diff_markdown import markdown
-    from llmbench.output.diff_text import text
+    from llmbench.output.diff import as_json, as_markdown, as_text
 
-    return {"text": text, "markdown": markdown, "json": data}[form](found, outcomes)
+    return {"text": as_text, "markdown": as_markdown, "json": as_json}[form](result, outcomes)
 
 
-def status(found: Diff, outcomes: list[Outcome]) -> int:
+def status(result: Diff, outcomes: list[Outcome]) -> int:
     """The exit status: a broken bound counts for more than one that could not be judged."""
     if not outcomes:
         return errors.OK
-    if any(o.broken_by for o in outcomes) or any(c.broken for c in found.cells):
+    if any(o.broken_by for o in outcomes) or any(c.broken for c in result.cells):
         return errors.SOME_FAILED
-    apart = not found.cells and found.missing
+    apart = not result.cells and result.missing
     blind = any(o.blind for o in outcomes)
     return errors.NOTHING_RAN if apart or blind else errors.OK

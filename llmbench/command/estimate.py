@@ -116,14 +116,12 @@ def progress(console: Console) -> Iterator[Say]:
 
 def show(forecast: Forecast, console: Console, as_json: bool) -> None:
     """Write the forecast."""
+    from llmbench.output import estimate
+
     if as_json:
-        from llmbench.output.estimate_json import data
-
-        click.echo(data(forecast))
+        click.echo(estimate.as_json(forecast))
     else:
-        from llmbench.output.terminal.estimate import show as tables
-
-        tables(forecast, console)
+        estimate.show(forecast, console)
 
 
 def status(forecast: Forecast) -> int:

@@ -1,10 +1,16 @@
-"""Text as Markdown that GitHub and others render: what is not meant as markup is escaped."""
+"""The comparison as Markdown, for pull requests and READMEs, and what any Markdown is made of.
+
+GitHub and others render it: what is not meant as markup is escaped.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from llmbench.output.brief import INTERVALS, MARKED, Brief, brief
+from llmbench.output.table import Value
+from llmbench.record.comparison import Comparison
 from llmbench.text import clean
 
 SPECIAL = re.compile(r"([\\`*_\[\]~#|])")
@@ -62,3 +68,43 @@ def _unlisted(line: str) -> str:
 
 def _line(text: str) -> str:
     return " ".join(clean(text).split())
+
+
+def markdown(comparison: Comparison) -> str:
+    """A table, the answer below it, what was run, and what to know."""
+    summary = brief(comparison)
+    lead, *rest = map(prose, summary.answer)
+    paragraphs = [
+        _table(summary),
+        _listed(_causes(summary)),
+        " ".join([bold(lead), *rest]),
+        "  \n".join(map(escape, summary.run)),
+        _listed(map(prose, summary.notices)),
+    ]
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
+
+
+def _table(summary: Brief) -> str:
+    if not summary.lines:
+        return ""
+    rows = [
+        [code(line.name), *map(_figure, line.figures), escape(line.status)]
+        for line in summary.lines
+    ]
+    header = [escape(label) for label in summary.header]
+    drawn = table(header, rows, left=(0, len(header) - 1))
+    return f"{drawn}\n\n{MARKED} {INTERVALS}" if summary.marked else drawn
+
+
+def _figure(value: Value) -> str:
+    text = bold(value.text) if value.mark else value.text
+    return f"{text} {value.detail}" if value.detail else text
+
+
+def _causes(summary: Brief) -> Iterator[str]:
+    """How the cells that are not well came to that."""
+    return (f"{code(line.name)}: {prose(line.cause)}" for line in summary.lines if line.cause)
+
+
+def _listed(items: Iterable[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)

@@ -1,4 +1,7 @@
-"""The table of all methods: a row for each with all its seeds, whatever became of it."""
+"""The table of all methods, a row for each with all its seeds, whatever became of it.
+
+And the table that holds every other method against the best, example by example.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Literal
 
 from llmbench import text, units
 from llmbench.analysis import field
+from llmbench.analysis.against import Against, against
 from llmbench.analysis.field import score_value
 from llmbench.analysis.learning import DID_NOT_LEARN
 from llmbench.analysis.standing import Standing
@@ -268,3 +272,43 @@ def summary_figures(variant: Variant, standing: Standing) -> str:
     elif variant.mean(generate_rate) is not None:
         clauses.append("not trained")
     return ", ".join(p.strip() for p in clauses)
+
+
+LOSS = "cross entropy per token of the references, in nats; it tells smaller differences"
+EACH = "examples, of every seed, on which it scores better than the best, the same, and worse"
+WORST = "examples on which it lost most, with by how much"
+
+
+def rivals_table(standing: Standing) -> Table | None:
+    """A row for each other that competes; None where there is none to hold against the best."""
+    rivals = against(standing)
+    if not rivals or standing.best is None or standing.score is None:
+        return None
+    losses = any(one.loss for one in rivals)
+    label = standing.score.label
+    columns = (
+        Column(label, meaning="difference from the best, and the verdict"),
+        *([Column("Loss of references", meaning=LOSS)] if losses else []),
+        Column("Better, same, worse", meaning=EACH),
+        Column("Lost most on", kind="words", meaning=WORST),
+    )
+    best = text.clean(standing.names[standing.best.id])
+    rows = tuple(_row(one, standing, losses) for one in rivals)
+    return Table(f"every method against {best}", columns, rows)
+
+
+def _row(one: Against, standing: Standing, losses: bool) -> Row:
+    verdict = standing.verdicts.get(one.variant.id)
+    loss = one.loss
+    values = (
+        Value(figures.difference(verdict.difference), detail=verdict.word)
+        if verdict
+        else Value(""),
+        *(
+            [Value(figures.difference(loss.difference), detail=loss.word) if loss else Value("")]
+            * losses
+        ),
+        Value(f"{one.better}, {one.same}, {one.worse}"),
+        Value(", ".join(f"{text.clean(name)} ({lost:+.2f})" for name, lost in one.worst)),
+    )
+    return Row(text.clean(standing.names[one.variant.id]), values)

@@ -69,7 +69,7 @@ def as_html(comparison: Comparison) -> str:
 
 def as_markdown(comparison: Comparison) -> str:
     """The main figures and the answer."""
-    from llmbench.output.brief_markdown import markdown
+    from llmbench.output.markdown import markdown
 
     return markdown(comparison)
 

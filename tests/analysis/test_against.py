@@ -5,7 +5,7 @@ from records import cell, comparison, ok
 
 from llmbench.analysis.against import against
 from llmbench.analysis.standing import stand
-from llmbench.output.against import table
+from llmbench.output.methods import rivals_table
 from llmbench.record.record import Record
 
 EASY = 30
@@ -62,12 +62,12 @@ def test_of_records_without_that_loss_the_rest_is_shown():
     standing = stand(comparison(compared(losses=False)))
     (found,) = against(standing)
     assert found.loss is None
-    shown = table(standing)
+    shown = rivals_table(standing)
     assert shown.header == ("Method", "ROUGE-L", "Better, same, worse", "Lost most on")
     assert shown.texts[0][2:] == ("2, 54, 4", "e1 (-0.40), e2 (-0.10)")
 
 
 def test_with_nothing_to_hold_against_the_best_there_is_no_table():
-    assert table(stand(comparison([ok("full")]))) is None
+    assert rivals_table(stand(comparison([ok("full")]))) is None
     apart = [scored("full", 0, [0.5] * 3, [1.0] * 3), scored("lora", 1, [0.4] * 3, [1.0] * 3)]
-    assert table(stand(comparison(apart))) is None
+    assert rivals_table(stand(comparison(apart))) is None

@@ -10,7 +10,7 @@ from llmbench.analysis.diff.compare import diff
 from llmbench.analysis.standing import stand
 from llmbench.config.setup import check_metrics
 from llmbench.errors import ConfigError
-from llmbench.output.diff_text import text
+from llmbench.output.diff import as_text
 from llmbench.output.methods import table
 from llmbench.output.terminal.lines import ended
 from llmbench.output.terminal.progress import Progress
@@ -125,7 +125,7 @@ def test_diff_shows_the_score_that_ranks_and_knows_that_less_is_better():
     found = diff(old, new)
     [change] = [c for c in found.cells[0].changes if c.figure.id == "loss"]
     assert change.word == "better"
-    assert "Loss" in text(found, [])
+    assert "Loss" in as_text(found, [])
     assert rule.judge([rule.read("loss>+0.1", rule.known_figures(found))], found)[0].broken_by == ()
     back = diff(new, old)
     assert [c.word for c in back.cells[0].changes if c.figure.id == "loss"] == ["worse"]

@@ -15,9 +15,9 @@ from rich.console import Console
 from llmbench.analysis.standing import stand
 from llmbench.output import summary
 from llmbench.output.brief import brief
-from llmbench.output.brief_markdown import markdown
 from llmbench.output.html.page import render
 from llmbench.output.latex import escape, latex
+from llmbench.output.markdown import markdown
 from llmbench.output.methods import shown_figures
 from llmbench.output.terminal.tables import table
 from llmbench.record.comparison import Comparison

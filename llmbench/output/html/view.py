@@ -10,7 +10,6 @@ from markupsafe import Markup
 from llmbench import text
 from llmbench.analysis.field import score_value
 from llmbench.analysis.standing import Standing, stand
-from llmbench.output import against
 from llmbench.output.html.charts.bars import memory_per_phase, peak_stacks, step_times
 from llmbench.output.html.charts.chart import Chart
 from llmbench.output.html.charts.curves import learning_curves, loss_curves
@@ -32,7 +31,7 @@ from llmbench.output.html.predictions import Shown, shown
 from llmbench.output.html.sections import Part, sections
 from llmbench.output.html.state import memory_unit, state
 from llmbench.output.latex import citation
-from llmbench.output.methods import table
+from llmbench.output.methods import rivals_table, table
 from llmbench.output.table import Table
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import AFTER_PUBLIC, FIGURES, scores, time_to_quality
@@ -147,7 +146,7 @@ def view(comparison: Comparison) -> View:
         configuration=configuration(header),
         in_force=in_force(standing),
         differing=differing(standing),
-        against=against.table(standing) if judged else None,
+        against=rivals_table(standing) if judged else None,
         details=details(standing, linked),
         details_left_out=len(standing.records) - len(linked),
         several_seeds=standing.several_seeds,

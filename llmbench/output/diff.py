@@ -1,15 +1,19 @@
-"""A diff for a terminal: 80 columns, no markup."""
+"""A diff of two comparisons: as text of 80 columns, as JSON, and as Markdown for a pull request."""
 
 from __future__ import annotations
 
+import json
 import math
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+from llmbench import text
 from llmbench.analysis.diff.change import SIGNIFICANT, Change
 from llmbench.analysis.diff.compare import CellDiff, Diff
 from llmbench.analysis.diff.rule import Outcome
+from llmbench.output import markdown
 from llmbench.record.figure import peak_memory_kind, ranking
 from llmbench.text import DASH, clean, listed, plural, short
 from llmbench.units import signed
@@ -124,7 +128,7 @@ def _from_to(change: Change) -> str:
 WIDTH = 80
 
 
-def text(diff: Diff, outcomes: Sequence[Outcome]) -> str:
+def as_text(diff: Diff, outcomes: Sequence[Outcome]) -> str:
     """The diff as lines that fit the terminal."""
     lines = [
         *_wrapped("old  ", diff.old),
@@ -175,3 +179,103 @@ def _wrapped(start: str, content: str) -> list[str]:
 def _line(content: str) -> str:
     """The text in one line, without what a terminal would obey."""
     return " ".join(clean(content).split())
+
+
+def as_json(diff: Diff, outcomes: Sequence[Outcome]) -> str:
+    """The diff as a JSON object."""
+    content = {
+        "old": diff.old,
+        "new": diff.new,
+        "notices": diff.notices,
+        "cells": [_cell_data(c) for c in diff.cells],
+        "only_in_old": diff.missing,
+        "only_in_new": diff.added,
+        "rules": [_rule(o) for o in outcomes],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _cell_data(cell: CellDiff) -> dict[str, Any]:
+    made = cell.pair.new.cell
+    return {
+        "composition": made.composition,
+        "model": made.model.id,
+        "task": made.task,
+        "seeds": [r.cell.seed for r in cell.pair.new.records],
+        "fit": made.fit.name if made.fit else None,
+        "old_status": cell.pair.old.ending(),
+        "new_status": cell.pair.new.ending(),
+        "broken": cell.broken or None,
+        "figures": {c.figure.id: _change(c) for c in cell.changes},
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    both = change.old is not None and change.new is not None
+    data: dict[str, Any] = {
+        "old": change.old,
+        "new": change.new,
+        "change": change.absolute if both else None,
+        "change_percent": change.percent if both and math.isfinite(change.percent) else None,
+        "verdict": change.word,
+    }
+    if change.verdict:
+        difference = change.verdict.difference
+        data |= {"interval": [difference.low, difference.high], "p_value": change.verdict.p_value}
+    return data
+
+
+def _rule(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "rule": outcome.rule.text,
+        "figure": outcome.rule.figure_id,
+        "verdict": "broken" if outcome.broken_by else "held" if outcome.judged else "not judged",
+        "broken_by": [c.name for c, _ in outcome.broken_by],
+        "not_judged": outcome.unjudged,
+    }
+
+
+HEADER = ("Method", "Figure", "Old", "New", "Change", "")
+
+
+def as_markdown(diff: Diff, outcomes: Sequence[Outcome]) -> str:
+    """The diff as a table between what it is of and what it comes to."""
+    paragraphs = [
+        f"Old: {markdown.escape(diff.old)}  \nNew: {markdown.escape(diff.new)}",
+        markdown.bold(markdown.escape(summary(diff))),
+        _table(diff, outcomes),
+        "\n".join(f"- {line}" for line in _lines(diff, outcomes)),
+    ]
+    return "\n\n".join(p for p in paragraphs if p) + "\n"
+
+
+def _table(diff: Diff, outcomes: Sequence[Outcome]) -> str:
+    rows = [
+        [markdown.code(cell.name) if first else "", *_figures(cell, change)]
+        for cell in diff.cells
+        for first, change in _numbered(shown(cell, outcomes))
+    ]
+    return markdown.table(HEADER, rows, left=(0, 1, 5)) if rows else ""
+
+
+def _numbered(changes: Sequence[Change]) -> Iterator[tuple[bool, Change]]:
+    return ((number == 0, change) for number, change in enumerate(changes))
+
+
+def _figures(cell: CellDiff, change: Change) -> list[str]:
+    word = markdown.bold(change.word) if change.word in SIGNIFICANT else change.word
+    if change.verdict and change.word in SIGNIFICANT:
+        word += f" ({figures.difference(change.verdict.difference)})"
+    return [markdown.escape(label(cell, change)), *values(change), growth(change), word]
+
+
+def _lines(diff: Diff, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    for rule, how in broken_rules(outcomes):
+        yield f"**fails** {markdown.code(rule)}: {markdown.escape(how)}"
+    yield from (f"{markdown.code(name)} {markdown.escape(how)}" for name, how in broken_cells(diff))
+    for verdict, rule, why in others(outcomes):
+        yield f"**{verdict}** {markdown.code(rule)}" + (f": {markdown.escape(why)}" if why else "")
+    for which, names in (("old", diff.missing), ("new", diff.added)):
+        if names:
+            yield f"only in {which}: {text.listed([markdown.code(n) for n in names], 20)}"
+    yield from map(markdown.escape, diff.notices)
