@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from distribution import llmbench
+from records import SHAPE
 
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Record
@@ -23,6 +23,10 @@ SEVEN = (
     "full+flash-attention",
     "full+gradient-checkpointing",
 )
+SHORT = (
+    *("--steps", "8", "--batch-size", "4", "--validation-examples", "8"),
+    *("--eval-examples", "12", "--max-new-tokens", "24"),
+)
 PUBLIC_COLUMNS = (
     "strategy,model,task,seed,status,reason,device,rouge1,rouge2,rougeL,rougeLsum,"
     "peak_memory_bytes,peak_memory_kind,train_tokens_per_second,generate_tokens_per_second,"
@@ -31,18 +35,11 @@ PUBLIC_COLUMNS = (
 )
 
 
-def llmbench(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
-    command = [sys.executable, "-m", "llmbench", *args]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output directory of a short run of all seven strategies."""
     folder = tmp_path_factory.mktemp("main-job")
-    short = ("--steps", "8", "--eval-examples", "12", "--max-new-tokens", "24")
-    done = llmbench("compare", *short, "--output", "out", cwd=folder)
+    done = llmbench(folder, "compare", *SHORT, "--output", "out")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     assert "Report: out/report.html" in done.stdout
@@ -163,8 +160,7 @@ def test_the_report_names_every_cell_and_calls_nobody(root: Path) -> None:
 
 def test_a_second_run_into_the_directory_measures_nothing_again(root: Path) -> None:
     before = {p: p.read_bytes() for p in (root / "records").iterdir()}
-    short = ("--steps", "8", "--eval-examples", "12", "--max-new-tokens", "24")
-    done = llmbench("compare", *short, "--output", "out", cwd=root.parent)
+    done = llmbench(root.parent, "compare", *SHORT, "--output", "out")
     assert done.returncode == 0
     assert done.stdout.count("  kept\n") == 8
     assert {p: p.read_bytes() for p in (root / "records").iterdir()} == before
@@ -173,29 +169,18 @@ def test_a_second_run_into_the_directory_measures_nothing_again(root: Path) -> N
 def test_report_renders_the_directory_again(root: Path) -> None:
     page = (root / "report.html").read_bytes()
     (root / "report.html").unlink()
-    done = llmbench("report", "out", cwd=root.parent)
+    done = llmbench(root.parent, "report", "out")
     assert done.returncode == 0
     assert (root / "report.html").read_bytes() == page
 
 
 def test_random_weights_are_measured_and_their_quality_left_empty(tmp_path: Path) -> None:
-    config = {
-        "model_type": "llama",
-        "architectures": ["LlamaForCausalLM"],
-        "vocab_size": 512,
-        "hidden_size": 64,
-        "intermediate_size": 128,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-    }
     folder = tmp_path / "shape"
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "config.json").write_text(json.dumps(SHAPE))
     shape = ("--model", "shape", "--weights", "random", "--seq-len", "64", "--steps", "6")
-    done = llmbench(
-        "compare", *shape, "--strategies", "lora,qlora,8-bit", "--output", "out", cwd=tmp_path
-    )
+    strategies = ("--strategies", "lora,qlora,8-bit", "--max-new-tokens", "8")
+    done = llmbench(tmp_path, "compare", *shape, *strategies, "--output", "out")
     assert done.returncode == 0, done.stdout + done.stderr
     read = Store(tmp_path / "out").read()
     assert any("random" in n for n in read.header.notices)
