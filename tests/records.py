@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from llmbench.machine import Environment
@@ -30,6 +32,7 @@ from llmbench.record.record import (
     Validation,
 )
 from llmbench.record.settings import Settings
+from llmbench.workers.job import Job
 from llmbench_metrics.rouge import Rouge
 from llmbench_strategies import STRATEGIES
 
@@ -63,6 +66,17 @@ SENTENCES = (
     "Mark lost the glove, but it was on the stairs.",
     "The parcel arrives on Friday and Lee will pay for it.",
 )
+
+
+def shape(folder: Path) -> None:
+    """Put a model's shape that real workers are quick with into the folder, as `shape`."""
+    (folder / "shape").mkdir(parents=True, exist_ok=True)
+    (folder / "shape" / "config.json").write_text(json.dumps(SHAPE))
+
+
+def edit(path: Path, **changes: Any) -> None:
+    """Give some keys of a JSON file other values."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 def environment(device: str = "cuda", **changes: Any) -> Environment:
@@ -106,6 +120,27 @@ def cell(composition: str, seed: int = 0, **changes: Any) -> Cell:
         "settings": settings,
     }
     return Cell(**values | changes)
+
+
+def job_of(
+    made: Cell,
+    folder: Path,
+    model: Path | str = "model",
+    data: Path | None = None,
+    **changes: Any,
+) -> Job:
+    """A job of the cell on a CPU; `data` is text that is trained on and evaluated."""
+    text = {"tokenizer_source": str(model), "train_file": data, "eval_file": data} if data else {}
+    values: dict[str, Any] = {
+        "cell": made,
+        "environment": environment("cpu"),
+        "model_source": str(model),
+        "record_file": folder / "record.json",
+        "work_folder": folder,
+        "started_at": 0.0,
+        **text,
+    }
+    return Job(**values | changes)
 
 
 def ok(

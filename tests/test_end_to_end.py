@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from distribution import llmbench
-from records import SHAPE
+from records import shape
 
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Record
@@ -175,12 +175,10 @@ def test_report_renders_the_directory_again(root: Path) -> None:
 
 
 def test_random_weights_are_measured_and_their_quality_left_empty(tmp_path: Path) -> None:
-    folder = tmp_path / "shape"
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(SHAPE))
-    shape = ("--model", "shape", "--weights", "random", "--seq-len", "64", "--steps", "6")
+    shape(tmp_path)
+    random = ("--model", "shape", "--weights", "random", "--seq-len", "64", "--steps", "6")
     strategies = ("--strategies", "lora,qlora,8-bit", "--max-new-tokens", "8")
-    done = llmbench(tmp_path, "compare", *shape, *strategies, "--output", "out")
+    done = llmbench(tmp_path, "compare", *random, *strategies, "--output", "out")
     assert done.returncode == 0, done.stdout + done.stderr
     read = Store(tmp_path / "out").read()
     assert any("random" in n for n in read.header.notices)

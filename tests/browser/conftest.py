@@ -81,3 +81,10 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Comparison], Pa
 def report(write: Callable[[Comparison], Path]) -> Callable[[str], Path]:
     """The report of a comparison in `pages`, by its name; rendered once."""
     return cache(lambda name: write(getattr(pages, name)()))
+
+
+@pytest.fixture
+def page(window: Window, report: Callable[[str], Path]) -> Window:
+    """The browser with a page on which all went well."""
+    window.open(report("all_well"))
+    return window

@@ -47,12 +47,6 @@ STATE = """return {
 }"""
 
 
-@pytest.fixture
-def page(window: Any, report: Any) -> Any:
-    window.open(report("all_well"))
-    return window
-
-
 def head(page: Any, column: str) -> Any:
     return page.find(f"#table th[data-column={column}]")
 

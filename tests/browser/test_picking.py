@@ -16,12 +16,6 @@ from llmbench.record.record import Record
 CHOOSE = "return choose(arguments[0], arguments[1])"
 
 
-@pytest.fixture
-def page(window: Any, report: Any) -> Any:
-    window.open(report("all_well"))
-    return window
-
-
 def chosen(page: Any, cells: list[Candidate], wish: Wish) -> dict[str, Any]:
     return page.run(CHOOSE, [asdict(cell) for cell in cells], asdict(wish))
 

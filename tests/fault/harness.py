@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from records import SHAPE
+from records import shape
 
 from llmbench.errors import StoreError
 from llmbench.output.html.page import render
@@ -58,8 +58,7 @@ class Comparison:
         self.root = folder / "out"
         self.options = options
         self.mark = uuid.uuid4().hex
-        (folder / "shape").mkdir(parents=True, exist_ok=True)
-        (folder / "shape" / "config.json").write_text(json.dumps(SHAPE))
+        shape(folder)
 
     @property
     def store(self) -> Store:

@@ -7,8 +7,8 @@ import re
 
 import pytest
 import records
+from markup import Page
 from records import FIRST_LOSS, ended, fitted, ok
-from test_report import Page
 
 from llmbench.analysis.standing import stand
 from llmbench.output.html.fit import Fitting, fits

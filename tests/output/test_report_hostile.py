@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import records
-from test_report import Page
+from markup import Page
 
 from llmbench.output.html.page import render
 from llmbench.record.comparison import Comparison

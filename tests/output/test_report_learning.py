@@ -6,6 +6,7 @@ import re
 
 import pytest
 import records
+from markup import marks
 
 from llmbench.analysis.standing import stand
 from llmbench.output.html.charts.chart import Chart
@@ -24,10 +25,6 @@ def charted(*made: Record) -> Chart:
     found = learning_curves(stand(records.comparison(made)), None)
     assert found
     return found
-
-
-def marks(chart: Chart) -> list[str]:
-    return re.findall(r"data-cell[^>]*><title>([^<]*)", str(chart.drawing))
 
 
 def test_each_cell_is_a_line_over_time_and_one_over_tokens() -> None:

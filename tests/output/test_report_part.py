@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import records
+from markup import Page
 from records import cell, ok
-from test_report import Page
 
 from llmbench.analysis.standing import stand
 from llmbench.output.html.effects import Parts, parts

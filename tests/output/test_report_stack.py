@@ -8,6 +8,7 @@ import re
 
 import pytest
 import records
+from markup import marks
 
 from llmbench.analysis.standing import stand
 from llmbench.output.html.charts.bars import peak_stacks
@@ -20,10 +21,6 @@ def charted(*made: Record) -> Chart:
     found = peak_stacks(stand(records.comparison(made)), None)
     assert found
     return found
-
-
-def marks(chart: Chart) -> list[str]:
-    return re.findall(r"data-cell[^>]*><title>([^<]*)", str(chart.drawing))
 
 
 def test_each_part_is_a_mark_that_tells_its_figure() -> None:

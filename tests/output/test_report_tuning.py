@@ -6,6 +6,7 @@ import re
 
 import pytest
 import records
+from markup import marks
 
 from llmbench.analysis.standing import stand
 from llmbench.output.html.charts.chart import Chart
@@ -34,10 +35,6 @@ def charted(made: list[Record], *others: Record) -> Chart:
     found = learning_rates(comparison.tried.records, stand(comparison.equal), None)
     assert found
     return found
-
-
-def marks(chart: Chart) -> list[str]:
-    return re.findall(r"data-cell[^>]*><title>([^<]*)", str(chart.drawing))
 
 
 def place(chart: Chart, mark: str) -> tuple[float, float]:

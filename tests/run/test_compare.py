@@ -13,96 +13,17 @@ from typing import ClassVar
 import pytest
 from hub import WEIGHTS
 from records import comparison, ended, ok
+from scripted import Scripted, ctrl_c, finish, gone_at_once, killed_in_training, leave
 
 from llmbench import errors
-from llmbench.config.setup import set_up
 from llmbench.errors import BusyError, DataError, StoreError
 from llmbench.files import write_text
 from llmbench.plugin.catalogue import Plugin
-from llmbench.plugin.launcher import Launcher
 from llmbench.record.events import Started
 from llmbench.record.record import Record, Shortage
-from llmbench.run import comparison as compare
 from llmbench.run import lock
-from llmbench.storage.export import Written
 from llmbench.storage.read import read_record
 from llmbench.storage.store import Store
-from llmbench.workers.job import Job
-
-
-class Scripted(Launcher):
-    """Does what the test says for a composition, and else writes a record that is `ok`."""
-
-    id, summary = "scripted", "no process at all"
-    acts: ClassVar = {}
-
-    def __init__(self):
-        self.jobs, self.interrupted, self.closed = [], 0, 0
-        type(self).latest = self
-
-    @property
-    def ran(self):
-        return [job.cell.composition for job in self.jobs]
-
-    def run(self, job, log, on_event):
-        told = Job.model_validate_json(job.read_text())
-        self.jobs.append(told)
-        on_event(Started())
-        return self.acts.get(told.cell.composition, finish)(told, log)
-
-    def interrupt(self):
-        self.interrupted += 1
-
-    def close(self):
-        self.closed += 1
-
-
-class Heard:
-    """A listener that keeps what it is told."""
-
-    def __init__(self):
-        self.plan, self.cells, self.events, self.records = None, [], [], []
-
-    def start(self, plan, root):
-        self.plan = plan
-
-    def replan(self, plan):
-        self.plan = plan
-
-    def cell(self, cell):
-        self.cells.append(cell.composition)
-
-    def event(self, event, cell=None):
-        self.events.append(event)
-
-    def record(self, record, kept):
-        self.records.append((record.cell.composition, record.status, kept))
-
-
-def leave(job: Job, **changes) -> None:
-    record = ok("lora", cell=job.cell, device="cpu", **changes)
-    write_text(job.record_file, record.model_dump_json())
-
-
-def finish(job, log):
-    leave(job)
-    return 0
-
-
-def killed_in_training(job, log):
-    leave(job, status="running", phase="train")
-    log.write_text("the last words\n")
-    return -signal.SIGKILL
-
-
-def gone_at_once(job, log):
-    return 1
-
-
-def ctrl_c(job, log):
-    os.kill(os.getpid(), signal.SIGINT)
-    leave(job, status="interrupted", phase="train")
-    return 0
 
 
 @pytest.fixture
@@ -116,16 +37,9 @@ def data(tmp_path):
     return tmp_path / "train.jsonl", tmp_path / "eval.jsonl"
 
 
-@pytest.fixture(autouse=True)
-def unexported(monkeypatch):
-    """Nothing is rendered: only what is asked of the run itself is to take time."""
-    monkeypatch.setattr(compare, "export", lambda comparison, directory: Written([], []))
-
-
 @pytest.fixture
-def run(registry, data, tmp_path):
+def run(scripted, data, tmp_path):
     """Runs a comparison with the scripted launcher; returns its store, what was heard and run."""
-    registry.launchers.add("scripted", Scripted, Plugin("test", "test"))
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
@@ -133,22 +47,17 @@ def run(registry, data, tmp_path):
     (folder / "tokenizer.json").write_text("{}")
 
     def start(acts=None, **values):
-        Scripted.acts = acts or {}
         asked = {
             "model": str(folder),
             "seeds": 1,
-            "device": "cpu",
-            "launcher": "scripted",
-            "strategies": "full,lora",
             "data": str(data[0]),
             "eval_data": str(data[1]),
             "eval_examples": 5,
             "output": str(tmp_path / "out"),
             **values,
         }
-        heard = Heard()
-        finished = compare.run(set_up([("test", asked)]), "llmbench compare", heard)
-        return Store(finished.directory), heard, Scripted.latest
+        finished, heard, launcher = scripted(acts or {}, **asked)
+        return Store(finished.directory), heard, launcher
 
     return start
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import pytest
 import records
-from test_compare import Heard, Scripted, finish, leave
+from scripted import finish, leave
 
 from llmbench.analysis.standing import stand
-from llmbench.config.setup import set_up
-from llmbench.plugin.catalogue import Plugin
-from llmbench.run import comparison
 from llmbench_models import HERE
 
 RATES = {"full": 8000.0, "lora": 9000.0, "base": 1.0}
@@ -30,26 +27,20 @@ def again(launcher):
 
 
 @pytest.fixture
-def run(registry, tmp_path):
+def run(scripted, tmp_path):
     """Run two methods and the fastest once more; what is stored, what was heard, what ran."""
-    registry.launchers.add("scripted", Scripted, Plugin("test", "test"))
 
     def start(**values):
-        Scripted.acts = dict.fromkeys(RATES, train)
         asked = {
             "model": str(HERE / "tiny"),
-            "device": "cpu",
-            "launcher": "scripted",
-            "strategies": "full,lora",
             "output": str(tmp_path / "out"),
             "tune": False,
             "steps": 20,
             "repeat": True,
             **values,
         }
-        heard = Heard()
-        finished = comparison.run(set_up([("test", asked)]), "llmbench compare", heard)
-        return finished.comparison, heard, Scripted.latest
+        finished, heard, launcher = scripted(dict.fromkeys(RATES, train), **asked)
+        return finished.comparison, heard, launcher
 
     return start
 

@@ -7,14 +7,11 @@ import math
 
 import pytest
 from records import validated
-from test_compare import Heard, Scripted, ctrl_c, finish, leave
+from scripted import Heard, ctrl_c, finish, leave
 
 from llmbench.analysis.tuning import searches
-from llmbench.config.setup import set_up
 from llmbench.errors import ConfigError, DataError
-from llmbench.plugin.catalogue import Plugin
 from llmbench.record.record import Shortage, Validation
-from llmbench.run import comparison
 from llmbench.storage.store import Store
 from llmbench_models import HERE
 
@@ -42,26 +39,19 @@ def data(tmp_path):
 
 
 @pytest.fixture
-def run(registry, data):
-    registry.launchers.add("scripted", Scripted, Plugin("test", "test"))
-
+def run(scripted, data):
     def start(act=train, **values):
         acts = dict.fromkeys(("full", "lora", "base", "full+gradient-checkpointing"), act)
-        Scripted.acts = acts
         asked = {
             "model": str(HERE / "tiny"),
             "seeds": 1,
-            "device": "cpu",
-            "launcher": "scripted",
-            "strategies": "full,lora",
             "data": str(data / "train.jsonl"),
             "eval_data": str(data / "eval.jsonl"),
             "output": str(data / "out"),
             **values,
         }
-        heard = Heard()
-        finished = comparison.run(set_up([("test", asked)]), "llmbench compare", heard)
-        return Store(finished.directory), heard, Scripted.latest
+        finished, heard, launcher = scripted(acts, **asked)
+        return Store(finished.directory), heard, launcher
 
     return start
 

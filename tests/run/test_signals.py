@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from records import SHAPE
+from records import shape
 
 from llmbench.record.record import Record
 from llmbench.storage.store import Store
@@ -25,8 +24,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork launch
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A comparison that trains `lora`, then `full`, each for longer than any test waits."""
-    (tmp_path / "shape").mkdir()
-    (tmp_path / "shape" / "config.json").write_text(json.dumps(SHAPE))
+    shape(tmp_path)
     command = [
         *(sys.executable, "-m", "llmbench", "compare", "--model", "shape", "--weights", "random"),
         *("--strategies", "lora,full", "--seq-len", "32", "--batch-size", "1"),

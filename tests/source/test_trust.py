@@ -11,7 +11,7 @@ import hub as local_hub
 import pytest
 import torch
 from distribution import QUICK, llmbench
-from records import cell, environment
+from records import cell, edit, environment
 
 from llmbench.errors import ModelError
 from llmbench.plugin.catalogue import Plugin
@@ -56,10 +56,6 @@ def canary(tmp_path):
 def folder(model_folder, tmp_path):
     """A copy of the tiny model that a test may spoil."""
     return shutil.copytree(model_folder, tmp_path / "mine")
-
-
-def edit(path, **changes):
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import stat
 from dataclasses import replace
 
 import pytest
-from records import cell, comparison, ended, fitted, ok, seven, tried
+from records import cell, comparison, edit, ended, fitted, ok, seven, tried
 
 from llmbench import files
 from llmbench.errors import StoreError
@@ -313,10 +313,6 @@ def whole(store):
     return store, store.records / f"{cell('lora').id}.json"
 
 
-def edited(path, **changes):
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-
 def as_pipe(path):
     path.unlink()
     os.mkfifo(path)
@@ -417,12 +413,12 @@ def test_a_number_that_is_only_odd_is_read_and_shown(whole, value, place):
 
 SPOILT = {
     "truncated": (lambda p: p.write_text(p.read_text()[:-200]), "cannot be read"),
-    "edited": (lambda p: edited(p, status="fine"), "is not a record (status"),
-    "with more": (lambda p: edited(p, more=1), "is not a record (more"),
-    "infinite": (lambda p: edited(p, seconds=float("inf")), "is not a record (seconds"),
-    "of version 0": (lambda p: edited(p, schema_version=0), "is not a file of llmbench's"),
-    "of version true": (lambda p: edited(p, schema_version=True), "is not a file of llmbench's"),
-    "newer": (lambda p: edited(p, schema_version=99), "written by a newer llmbench (schema 99"),
+    "edited": (lambda p: edit(p, status="fine"), "is not a record (status"),
+    "with more": (lambda p: edit(p, more=1), "is not a record (more"),
+    "infinite": (lambda p: edit(p, seconds=float("inf")), "is not a record (seconds"),
+    "of version 0": (lambda p: edit(p, schema_version=0), "is not a file of llmbench's"),
+    "of version true": (lambda p: edit(p, schema_version=True), "is not a file of llmbench's"),
+    "newer": (lambda p: edit(p, schema_version=99), "written by a newer llmbench (schema 99"),
     "foreign": (lambda p: p.write_text('{"name": "package"}'), "is not a file of llmbench's"),
     "binary": (lambda p: p.write_bytes(bytes(range(256))), "it is not UTF-8 text"),
     "huge": (as_huge, "it is too large to be llmbench's"),
@@ -450,7 +446,7 @@ def test_whatever_has_become_of_a_record_it_is_named_and_the_rest_is_read(whole,
 @pytest.mark.parametrize("name", ["../../outside", "a/b", "", "a\0"])
 def test_a_record_whose_cell_cannot_be_a_file_s_name_is_refused(whole, name):
     _, path = whole
-    edited(path, cell=json.loads(path.read_text())["cell"] | {"id": name})
+    edit(path, cell=json.loads(path.read_text())["cell"] | {"id": name})
     with pytest.raises(StoreError, match="cannot be a file's name"):
         read_record(path)
 

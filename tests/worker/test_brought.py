@@ -7,6 +7,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from watching import Watcher
 
 from llmbench.config import composition
 from llmbench.errors import CompositionError, PluginError
@@ -20,17 +21,9 @@ SEQUENCES = [Tokens(tuple(range(1, 9 + n)), prompt=3) for n in range(8)]
 STEPS = [[batch.collate(SEQUENCES[n : n + 2], 0)] for n in range(4)]
 
 
-class Kept(train.Observer):
-    def __init__(self):
-        self.steps = []
-
-    def after_step(self, step):
-        self.steps.append(step)
-
-
 def trained(model, *strategies):
     """The steps of a training with these strategies."""
-    kept = Kept()
+    kept = Watcher()
     optimizer = train.adamw(list(model.parameters()), SETTINGS)
     loss, share = brought.loss(strategies), brought.share_of_rate(strategies, SETTINGS)
     train.train(model, optimizer, STEPS, SETTINGS, nullcontext, kept, loss, share)

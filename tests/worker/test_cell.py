@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 import torch
-from records import cell, environment
+from records import cell, job_of
 
 from llmbench import plugin
 from llmbench.analysis.checks import first_loss_problems
@@ -20,8 +20,8 @@ from llmbench.source import data as dataset
 from llmbench.storage.read import read_record
 from llmbench.worker import cell as worker
 from llmbench.worker import load, scoring, tokens, train, trial
-from llmbench.workers.job import Job
 
+pytestmark = pytest.mark.usefixtures("registry")  # whatever else is installed
 EXAMPLES = [
     Example(
         f"e{i}", f"Anna: Will you come on day {i}? Tom: Yes.", (f"Tom comes on day {i}.", "Tom")
@@ -44,12 +44,6 @@ CHAT = (
 )
 
 
-@pytest.fixture(autouse=True)
-def plugins(registry, monkeypatch):
-    """The built-in plugins, whatever else is installed."""
-    return registry
-
-
 @pytest.fixture
 def run(model_folder, tmp_path):
     """Runs a cell; returns its record and what it said."""
@@ -64,17 +58,7 @@ def run(model_folder, tmp_path):
         made = cell(ids, members=members, settings=settings, model=model, **changes)
         data = tmp_path / "data.jsonl"
         data.write_text(dataset.lines(EXAMPLES))
-        job = Job(
-            cell=made,
-            environment=environment("cpu"),
-            model_source=str(model_folder),
-            tokenizer_source=str(model_folder) if text else None,
-            train_file=data if text else None,
-            eval_file=data if text else None,
-            record_file=tmp_path / "record.json",
-            work_folder=tmp_path,
-            started_at=0.0,
-        )
+        job = job_of(made, tmp_path, model_folder, data=data if text else None)
         said = []
         worker.run(job, said.append)
         return read_record(job.record_file), said
@@ -354,9 +338,9 @@ def test_a_loss_that_is_no_number_ends_the_cell_as_diverged(run):
 
 
 def test_a_loss_that_is_no_number_from_the_start_ends_the_cell_before_it_trains(
-    run, plugins, monkeypatch
+    run, registry, monkeypatch
 ):
-    lora = plugins.strategies.get("lora")
+    lora = registry.strategies.get("lora")
     prepare = lora.prepare
 
     def broken(strategy, model, settings):
@@ -370,14 +354,14 @@ def test_a_loss_that_is_no_number_from_the_start_ends_the_cell_before_it_trains(
     assert record.reason.startswith("The loss is nan before anything is learnt")
 
 
-def test_a_metric_that_fails_costs_no_prediction(run, plugins):
+def test_a_metric_that_fails_costs_no_prediction(run, registry):
     class Failing(Metric):
         id, summary = "failing", ""
 
         def score(self, predictions, references):
             raise ZeroDivisionError("in the metric")
 
-    plugins.metrics.add("failing", Failing, plugin.Plugin("test", "test"))
+    registry.metrics.add("failing", Failing, plugin.Plugin("test", "test"))
     record, _ = run("lora", metrics=("rouge", "failing"))
     assert (record.status, record.phase) == ("failed", "evaluate")
     assert "in the metric" in record.traceback
@@ -394,8 +378,10 @@ def test_metrics_that_look_at_the_model_see_it_and_the_references_behind_their_p
     assert ranking([record]).id == "log_perplexity"
 
 
-def test_a_strategy_whose_kernel_does_not_run_is_skipped_with_the_reason(run, plugins, monkeypatch):
-    eager = plugins.strategies.get("eager-attention")
+def test_a_strategy_whose_kernel_does_not_run_is_skipped_with_the_reason(
+    run, registry, monkeypatch
+):
+    eager = registry.strategies.get("eager-attention")
     monkeypatch.setattr(eager, "load_kwargs", lambda *_: {"attn_implementation": "sdpa"})
     record, _ = run("full+eager-attention")
     assert (record.status, record.phase) == ("skipped", "train")
@@ -403,8 +389,8 @@ def test_a_strategy_whose_kernel_does_not_run_is_skipped_with_the_reason(run, pl
     assert record.steps == ()
 
 
-def test_two_strategies_that_set_the_same_for_loading_are_refused(run, plugins, monkeypatch):
-    eager = plugins.strategies.get("eager-attention")
+def test_two_strategies_that_set_the_same_for_loading_are_refused(run, registry, monkeypatch):
+    eager = registry.strategies.get("eager-attention")
     monkeypatch.setattr(eager, "load_kwargs", lambda *_: {"quantization_config": None})
     record, _ = run("4-bit+lora+eager-attention")
     assert (record.status, record.phase) == ("failed", "load")
@@ -473,9 +459,9 @@ def test_dropout_is_off_where_the_first_loss_is_taken_and_on_where_it_trains(run
     ],
 )
 def test_a_strategy_that_skips_layers_only_while_it_trains_is_caught(
-    run, plugins, monkeypatch, fast, said
+    run, registry, monkeypatch, fast, said
 ):
-    lora, loading = plugins.strategies.get("lora"), load.load_model
+    lora, loading = registry.strategies.get("lora"), load.load_model
     prepare = lora.prepare
 
     def with_layers_that_count(*arguments):

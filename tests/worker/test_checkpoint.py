@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from records import cell, environment
+from records import cell, job_of
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, LlamaForSequenceClassification
 
@@ -15,7 +15,6 @@ from llmbench.plugin.strategy import CannotRun
 from llmbench.record.record import ModelRef
 from llmbench.worker import checkpoint, coverage, load
 from llmbench.worker.cell import prepared
-from llmbench.workers.job import Job
 
 CPU = torch.device("cpu")
 
@@ -33,14 +32,7 @@ def loaded(folder, tmp_path, registry):
 
     def run(composition="lora", weights="pretrained"):
         made = cell(composition, model=ModelRef(id="mine", weights=weights))
-        job = Job(
-            cell=made,
-            environment=environment("cpu"),
-            model_source=str(folder),
-            record_file=tmp_path / "record.json",
-            work_folder=tmp_path,
-            started_at=0.0,
-        )
+        job = job_of(made, tmp_path, folder)
         run.said = []
         strategies = read(composition).members
         model = load.load_model(job, strategies, CPU, run.said.append)

@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 import torch
-from records import cell, environment
+from records import cell, job_of
 from transformers import AutoTokenizer
 
 import tiny_families
@@ -19,7 +19,6 @@ from llmbench.worker import architecture
 from llmbench.worker import cell as worker
 from llmbench.worker.scoring import continued, padded
 from llmbench.worker.template import Pair, choose
-from llmbench.workers.job import Job
 
 BY_NAME = {family.name: family for family in tiny_families.FAMILIES}
 PEOPLE = ("Anna", "Tom", "Eve", "Paul")
@@ -57,17 +56,7 @@ def run(tmp_path, registry):
             model=ModelRef(id="flan", weights=weights),
             settings=SETTINGS | changes,
         )
-        job = Job(
-            cell=made,
-            environment=environment("cpu"),
-            model_source=str(folder),
-            tokenizer_source=str(folder) if text else None,
-            train_file=examples if text else None,
-            eval_file=examples if text else None,
-            record_file=tmp_path / "record.json",
-            work_folder=tmp_path,
-            started_at=0.0,
-        )
+        job = job_of(made, tmp_path, folder, data=examples if text else None)
         worker.run(job, lambda event: None)
         return read_record(job.record_file)
 

@@ -24,14 +24,9 @@ from llmbench.worker.estimate import job as worker
 from llmbench.worker.estimate.simulation import Simulation
 from llmbench.workers.job import Answer, Estimate, EstimateJob, Job, read
 
+pytestmark = pytest.mark.usefixtures("registry")  # whatever else is installed
 SETTINGS = {"batch_size": 2, "seq_len": 96, "precision": "bf16-true"}
 Run = Callable[..., dict[str, Estimate]]
-
-
-@pytest.fixture(autouse=True)
-def plugins(registry: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The built-in plugins, whatever else is installed."""
-    return registry
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +109,7 @@ def test_weights_that_are_stored_in_nf4_are_predicted_as_that_or_not_at_all(
     assert "cannot be trained as a whole" in stored["full.llama.s0"].reason
 
 
-def test_a_strategy_that_cannot_be_simulated_has_a_reason(run: Any, plugins: Any) -> None:
+def test_a_strategy_that_cannot_be_simulated_has_a_reason(run: Any, registry: Any) -> None:
     class Reading(Strategy):
         id, summary, group = "reading", "", "memory"
 
@@ -129,7 +124,7 @@ def test_a_strategy_that_cannot_be_simulated_has_a_reason(run: Any, plugins: Any
             raise CannotRun("It has no mind to.")
 
     for strategy in (Reading, Refusing):
-        plugins.strategies.add(strategy.id, strategy, plugin.Plugin("test", "test"))
+        registry.strategies.add(strategy.id, strategy, plugin.Plugin("test", "test"))
     reading, refusing, fine = one("full+reading"), one("full+refusing"), one("full")
     found = run(reading, refusing, fine)
     assert found[reading.id].parts is None

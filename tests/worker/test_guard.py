@@ -7,7 +7,7 @@ import math
 
 import pytest
 import torch
-from records import cell, environment
+from records import cell, job_of
 
 from llmbench.errors import PluginError, Stop
 from llmbench.plugin.blame import blamed
@@ -21,7 +21,6 @@ from llmbench.source import data as dataset
 from llmbench.storage.read import read_record
 from llmbench.worker import cell as worker
 from llmbench.worker.train import Diverged
-from llmbench.workers.job import Job
 
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 THEIRS = Plugin("theirs", "theirs 1.0")
@@ -62,17 +61,7 @@ def run(model_folder, tmp_path):
         data = tmp_path / "data.jsonl"
         rows = [Example(str(i), f"Anna: {i}?", (f"Day {i}.",)) for i in range(2)]
         data.write_text(dataset.lines(rows))
-        job = Job(
-            cell=made,
-            environment=environment("cpu"),
-            model_source=str(model_folder),
-            tokenizer_source=str(model_folder),
-            train_file=data,
-            eval_file=data,
-            record_file=tmp_path / "record.json",
-            work_folder=tmp_path,
-            started_at=0.0,
-        )
+        job = job_of(made, tmp_path, model_folder, data=data)
         worker.run(job, lambda event: None)
         return read_record(job.record_file)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from records import cell, environment
+from records import cell, job_of
 
 from llmbench.errors import DataError
 from llmbench.plugin.probe import Probe
@@ -17,7 +17,6 @@ from llmbench.storage.read import read_record
 from llmbench.worker.memory import Meter
 from llmbench.worker.recorder import Recorder, outcome
 from llmbench.worker.train import Diverged
-from llmbench.workers.job import Job
 
 STEP = Step(
     seconds=0.5,
@@ -46,14 +45,7 @@ class Counter(Probe):
 
 @pytest.fixture
 def job(tmp_path):
-    return Job(
-        cell=cell("lora"),
-        environment=environment("cpu"),
-        model_source="model",
-        record_file=tmp_path / "record.json",
-        work_folder=tmp_path,
-        started_at=1_800_000_000.0,
-    )
+    return job_of(cell("lora"), tmp_path, started_at=1_800_000_000.0)
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from records import cell, environment
+from records import cell, environment, job_of
 from transformers import AutoConfig, AutoModelForCausalLM
+from watching import Watcher
 
 from llmbench.config import composition
 from llmbench.plugin.strategy import Strategy
@@ -15,7 +16,6 @@ from llmbench.record.record import ModelRef
 from llmbench.record.settings import Settings
 from llmbench.worker import batch, coverage, load, train
 from llmbench.worker.encoding import Tokens
-from llmbench.workers.job import Job
 from llmbench_strategies import STRATEGIES, flash_attention
 from llmbench_strategies.qlora import PAGED
 
@@ -55,16 +55,6 @@ CONFIGS = Path(__file__).parents[2] / "plugins" / "llmbench_models" / "configs"
 BATCH = batch.collate([Tokens(tuple(range(1, 30)), prompt=9), Tokens((1, 2, 3, 4), prompt=1)], 0)
 
 
-class Watcher(train.Observer):
-    """Keeps the steps that it is told of."""
-
-    def __init__(self):
-        self.steps = []
-
-    def after_step(self, step):
-        self.steps.append(step)
-
-
 def members(text: str) -> tuple[Strategy, ...]:
     return composition.read(text).members
 
@@ -77,14 +67,7 @@ def prepare(model_folder, tmp_path):
         strategies = members(text)
         settings = {"precision": precision}
         made = cell(text, settings=settings, model=ModelRef(id="tiny", weights=weights))
-        job = Job(
-            cell=made,
-            environment=environment("cpu"),
-            model_source=str(model_folder),
-            record_file=tmp_path / "record.json",
-            work_folder=tmp_path,
-            started_at=0.0,
-        )
+        job = job_of(made, tmp_path, model_folder)
         model = load.load_model(job, strategies, torch.device("cpu"))
         torch.manual_seed(0)
         for strategy in strategies:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from watching import Watcher
 
 from llmbench.record.settings import Settings
 from llmbench.worker import batch, train
@@ -27,16 +28,6 @@ def sequences(count: int = 32) -> list[Tokens]:
         ids = torch.randint(1, 300, (6 + index % 9,), generator=generator).tolist()
         made.append(Tokens(tuple(ids), prompt=2 + index % 4))
     return made
-
-
-class Watcher(train.Observer):
-    """Keeps the steps that it is told of."""
-
-    def __init__(self):
-        self.steps = []
-
-    def after_step(self, step):
-        self.steps.append(step)
 
 
 def run(model, wanted: Settings, batches=None, optimizer=None):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -11,7 +10,7 @@ import time
 
 import pytest
 from initialising import site
-from records import SHAPE
+from records import shape
 
 from llmbench.storage.store import Store
 
@@ -25,8 +24,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="Only there can cells
 def compare(tmp_path):
     """Starts a comparison where importing transformers initialises CUDA."""
     path = site(tmp_path / "site")
-    (tmp_path / "shape").mkdir()
-    (tmp_path / "shape" / "config.json").write_text(json.dumps(SHAPE))
+    shape(tmp_path)
     started = []
 
     def start(*options):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from records import SHAPE
+from records import shape
 
 from llmbench.plugin.catalogue import CHOICE
 from llmbench.storage.store import Store
@@ -46,7 +45,6 @@ def host_memory(folder: Path, launcher: str) -> dict[str, int]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Only there can cells be forked.")
 def test_host_memory_is_the_same_under_both_launchers(tmp_path: Path) -> None:
-    (tmp_path / "shape").mkdir()
-    (tmp_path / "shape" / "config.json").write_text(json.dumps(SHAPE))
+    shape(tmp_path)
     forked, spawned = (host_memory(tmp_path, launcher) for launcher in ("fork", "spawn"))
     assert spawned == pytest.approx(forked, abs=TOLERANCE)

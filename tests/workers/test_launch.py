@@ -6,14 +6,13 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from records import cell, environment
+from records import cell, job_of
 
 from llmbench.errors import ConfigError, PluginError
 from llmbench.plugin.catalogue import Plugin
 from llmbench.plugin.launcher import CannotLaunch, Launcher
 from llmbench.record.events import Notice, PhaseBegun, Ready, Started
 from llmbench.workers import launch
-from llmbench.workers.job import Job
 from llmbench.workers.launch import Workers, automatic, make_workers
 from llmbench.workers.spawn import Spawn
 
@@ -84,15 +83,7 @@ def run(tmp_path):
     """Has workers do a job with that limit; returns the outcome, and keeps what is said."""
 
     def run(workers, limit=None, listen=lambda event: None):
-        job = Job(
-            cell=cell("lora"),
-            environment=environment("cpu"),
-            model_source="model",
-            record_file=tmp_path / "record.json",
-            work_folder=tmp_path,
-            limit_seconds=limit,
-            started_at=0.0,
-        )
+        job = job_of(cell("lora"), tmp_path, limit_seconds=limit)
         return workers.run(job, tmp_path / "log", listen)
 
     return run

@@ -4,25 +4,18 @@ import signal
 from pathlib import Path
 
 import pytest
-from records import cell, environment, ok
+from records import cell, job_of, ok
 
 from llmbench.files import write_text
 from llmbench.record.record import MemoryParts, Shortage
 from llmbench.workers import outcome
-from llmbench.workers.job import CANNOT_WRITE, Job
+from llmbench.workers.job import CANNOT_WRITE
 from llmbench.workers.outcome import Outcome
 
 
 @pytest.fixture
 def job(tmp_path):
-    return Job(
-        cell=cell("lora"),
-        environment=environment("cpu"),
-        model_source="model",
-        record_file=tmp_path / "record.json",
-        work_folder=tmp_path,
-        started_at=0.0,
-    )
+    return job_of(cell("lora"), tmp_path)
 
 
 @pytest.fixture
