@@ -187,7 +187,7 @@ class Loop(Strategy):
 
 def looped(model, wrong="", settings=SETTINGS):
     """The steps of a training in that loop."""
-    kept = Kept()
+    kept = Watcher()
     optimizer = train.adamw(list(model.parameters()), SETTINGS)
     share = brought.share_of_rate([], SETTINGS)
     loop.train(Loop(wrong=wrong), model, optimizer, STEPS, settings, nullcontext, kept, share)
