@@ -198,8 +198,8 @@ class Standing:
         With one seed nothing tells what times vary by but the speeds themselves.
         """
         timed = {v: self.times_of(v) for v in _highest(self.competing, SPEED)}
-        held = {v: dict(zip(v.seeds, times, strict=True)) for v, times in timed.items() if times}
-        return paces(held, self.speeds.floor) or self.speeds
+        by_seed = {v: dict(zip(v.seeds, times, strict=True)) for v, times in timed.items() if times}
+        return paces(by_seed, self.speeds.floor) or self.speeds
 
     def merit(self, variant: Variant) -> float:
         """The variant's quality as something of which more is better."""

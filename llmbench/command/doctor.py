@@ -46,11 +46,11 @@ def show(findings: Sequence[Finding]) -> None:
     states = max(len(state) for state in COLOURS)
     indent = states + checks + 4
     width = max(40, shutil.get_terminal_size().columns - indent)
-    for found in findings:
-        fix = _wrap(f"-> {found.fix}", width) if found.fix else []
-        first, *rest = [*_wrap(found.text, width), *fix]
-        state = click.style(found.state.ljust(states), COLOURS[found.state])
-        click.echo(f"{state}  {found.check:<{checks}}  {first}")
+    for finding in findings:
+        fix = _wrap(f"-> {finding.fix}", width) if finding.fix else []
+        first, *rest = [*_wrap(finding.text, width), *fix]
+        state = click.style(finding.state.ljust(states), COLOURS[finding.state])
+        click.echo(f"{state}  {finding.check:<{checks}}  {first}")
         for line in rest:
             click.echo(" " * indent + line)
 

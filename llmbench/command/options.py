@@ -43,8 +43,8 @@ def strategies(typed: str) -> list[CompletionItem]:
     start = _after(typed, f"[,+]{NO_COMMAS_IN_BRACKETS}")
     members = re.split(r"\+", typed[_after(typed, f",{NO_COMMAS_IN_BRACKETS}") : start])
     table = installed().strategies.items()
-    held = [table[name] for m in members if (name := m.partition("(")[0]) in table]
-    decided = frozenset[str]().union(*(_claims(strategy) for strategy in held))
+    chosen = [table[name] for m in members if (name := m.partition("(")[0]) in table]
+    decided = frozenset[str]().union(*(_claims(strategy) for strategy in chosen))
     fitting = {n: s.summary for n, s in table.items() if not _claims(s) & decided}
     if start == 0:
         fitting["all"] = "every strategy that is not for reference only"
@@ -53,14 +53,14 @@ def strategies(typed: str) -> list[CompletionItem]:
 
 def metrics(typed: str) -> list[CompletionItem]:
     """Metrics for the last of the list."""
-    found = installed().metrics.items()
-    return _starting(typed, _after(typed, ","), ((n, m.summary) for n, m in found.items()))
+    known = installed().metrics.items()
+    return _starting(typed, _after(typed, ","), ((n, m.summary) for n, m in known.items()))
 
 
 def models(typed: str) -> list[CompletionItem]:
     """Aliases, or folders where no alias starts so."""
-    found = [(n, m.summary) for n, m in installed().models.items().items()]
-    return _starting(typed, 0, found) or [CompletionItem(typed, type="dir")]
+    aliases = [(n, m.summary) for n, m in installed().models.items().items()]
+    return _starting(typed, 0, aliases) or [CompletionItem(typed, type="dir")]
 
 
 def tasks(typed: str) -> list[CompletionItem]:
@@ -70,8 +70,8 @@ def tasks(typed: str) -> list[CompletionItem]:
 
 def launchers(typed: str) -> list[CompletionItem]:
     """Launchers, and the choice among them."""
-    found = {n: x.summary for n, x in installed().launchers.items().items()}
-    return _starting(typed, 0, {"auto": "what suits this machine", **found}.items())
+    known = {n: x.summary for n, x in installed().launchers.items().items()}
+    return _starting(typed, 0, {"auto": "what suits this machine", **known}.items())
 
 
 def files(typed: str) -> list[CompletionItem]:
@@ -333,6 +333,6 @@ def _insist(context: Context, parameter: Parameter, strict: bool) -> None:
     from llmbench import plugin
     from llmbench.errors import PluginError
 
-    found = plugin.registry().complaints()
-    if found:
-        raise PluginError(found[0])
+    complaints = plugin.registry().complaints()
+    if complaints:
+        raise PluginError(complaints[0])

@@ -25,8 +25,8 @@ def formats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     """The formats that are installed, for the shell to complete."""
     from llmbench import plugin
 
-    found = plugin.registry().exporters.items().values()
-    return [CompletionItem(e.id, help=e.summary) for e in found if e.id.startswith(incomplete)]
+    exporters = plugin.registry().exporters.items().values()
+    return [CompletionItem(e.id, help=e.summary) for e in exporters if e.id.startswith(incomplete)]
 
 
 @click.command()

@@ -90,8 +90,8 @@ def strategies() -> list[Finding]:
             if any(option.is_required() for option in strategy.model_fields.values()):
                 continue  # whether it can run depends on what it is given
             wanted = composition.read(name)
-            found = wanted.outlook(settings, here)
-            reason = found.broken or found.skip
+            outlook = wanted.outlook(settings, here)
+            reason = outlook.broken or outlook.skip
         except UserError as error:
             reason = str(error)
         if reason:

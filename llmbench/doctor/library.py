@@ -42,16 +42,16 @@ class Probe:
     def answers(self, patience: float = PATIENCE_SECONDS) -> Answers:
         """What each part answered; those behind a crash are missing."""
         try:
-            said, _ = self._process.communicate(timeout=patience)
+            output, _ = self._process.communicate(timeout=patience)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            said, _ = self._process.communicate()
-        found = {}
-        for line in said.splitlines():
+            output, _ = self._process.communicate()
+        answers = {}
+        for line in output.splitlines():
             with contextlib.suppress(ValueError):
                 answer = json.loads(line)
-                found[answer.pop("about")] = answer
-        return found
+                answers[answer.pop("about")] = answer
+        return answers
 
 
 def findings(answers: Answers, has_gpu: bool) -> list[Finding]:

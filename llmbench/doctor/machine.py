@@ -28,9 +28,9 @@ def has_gpu() -> bool:
 
 def gpus() -> list[Finding]:
     """A finding for each GPU that may be used."""
-    found = machine.visible_gpus()
-    if found:
-        return [_gpu(facts) for facts in found]
+    visible = machine.visible_gpus()
+    if visible:
+        return [_gpu(facts) for facts in visible]
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "unset").strip() in {"", "-1"}
     if hidden:
         return [absent("gpu", "hidden by CUDA_VISIBLE_DEVICES", "unset CUDA_VISIBLE_DEVICES")]

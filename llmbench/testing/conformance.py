@@ -43,22 +43,24 @@ def check(names: Sequence[str], folder: Path | None = None) -> list[Finding]:
 
     PluginError for one that is not installed.
     """
-    sources = [found(name) for name in names]
+    sources = [plugin_of(name) for name in names]
     suite = Suite()
     for source in sources:
         items = module.items_of(source)
         suite.findings += module.findings(source, items)
         for hook, registered in items.items():
             suite.offers += [Offer(source.name, hook, id, item) for id, item in registered.items()]
-    with ExitStack() as held:
-        root = folder or Path(held.enter_context(tempfile.TemporaryDirectory(prefix="llmbench-")))
+    with ExitStack() as resources:
+        root = folder or Path(
+            resources.enter_context(tempfile.TemporaryDirectory(prefix="llmbench-"))
+        )
         suite.run(root)
     order = [source.name for source in sources]
     # A probe, say, is in several comparisons, and found well in each.
-    return sorted(dict.fromkeys(suite.findings), key=lambda found: order.index(found.plugin))
+    return sorted(dict.fromkeys(suite.findings), key=lambda finding: order.index(finding.plugin))
 
 
-def found(name: str) -> Plugin:
+def plugin_of(name: str) -> Plugin:
     """The plugin of that name, installed or in a file."""
     if name.endswith(".py"):
         return plugin.include(Path(name))
@@ -268,8 +270,8 @@ def trained(offer: Offer, records: Sequence[Record]) -> Iterator[Finding]:
         yield offer.looked(f"runs {as_typed}", partial(_ended, [record]))
         if record.status != "ok" or not record.cell.trains:
             continue
-        told = elsewhere(record)
-        start = "starts elsewhere, as it says" if told else "starts from the base model's loss"
+        reason = elsewhere(record)
+        start = "starts elsewhere, as it says" if reason else "starts from the base model's loss"
         yield offer.finding(f"{start} {as_typed}", problems.get(record.cell.id))
         yield offer.finding(f"trains weights and saves them {as_typed}", _kept(record))
         if text == offer.id:
@@ -317,8 +319,8 @@ def scored(offer: Offer, records: Sequence[Record]) -> str | None:
     record = next((r for r in records if r.phases.get("evaluate")), records[0])
     if record.status != "ok":
         return _ended([record])
-    given = {*record.corpus_scores, *(name for e in record.examples for name in e.scores)}
-    missing = [m.id for m in offer.item().measures() if m.id not in given]
+    returned = {*record.corpus_scores, *(name for e in record.examples for name in e.scores)}
+    missing = [m.id for m in offer.item().measures() if m.id not in returned]
     return f"It declares '{missing[0]}' and gives no such score: return it." if missing else None
 
 

@@ -36,24 +36,24 @@ def loss(value: Any) -> torch.Tensor | None:
     """A scalar that can be gone backward from where gradients are wanted, or None."""
     if value is None:
         return None
-    found: torch.Tensor = of_kind(value, torch.Tensor, "a loss")
-    if found.numel() != 1:
-        raise Amiss(f"it returned {tuple(found.shape)} numbers, not one loss")
-    if torch.is_grad_enabled() and not found.requires_grad:
+    checked: torch.Tensor = of_kind(value, torch.Tensor, "a loss")
+    if checked.numel() != 1:
+        raise Amiss(f"it returned {tuple(checked.shape)} numbers, not one loss")
+    if torch.is_grad_enabled() and not checked.requires_grad:
         raise Amiss("it returned a loss without a graph to go backward from")
-    return found.reshape(())
+    return checked.reshape(())
 
 
 def batch(inputs: Any, nonpadding_tokens: int) -> Batch:
     """What a model is to be called with, as a batch of examples of so many tokens."""
-    given = mapping(inputs)
-    for name, value in given.items():
+    tensors = mapping(inputs)
+    for name, value in tensors.items():
         of_kind(value, torch.Tensor, f"tensors, as '{name}'")
-    if not {"input_ids", "labels"} <= given.keys():
-        raise Amiss(f"it returned {', '.join(given) or 'nothing'}, without input_ids or labels")
-    ids, labels, mask = given["input_ids"], given["labels"], given.get("attention_mask")
+    if not {"input_ids", "labels"} <= tensors.keys():
+        raise Amiss(f"it returned {', '.join(tensors) or 'nothing'}, without input_ids or labels")
+    ids, labels, mask = tensors["input_ids"], tensors["labels"], tensors.get("attention_mask")
     known = ("input_ids", "labels", "attention_mask")
-    further = {name: value for name, value in given.items() if name not in known}
+    further = {name: value for name, value in tensors.items() if name not in known}
     return Batch(ids, labels, nonpadding_tokens, mask, further)
 
 
@@ -61,10 +61,10 @@ def share(value: Any) -> float | None:
     """A share of the learning rate, or None."""
     if value is None:
         return None
-    found = float(of_kind(value, int | float, "a share"))  # type: ignore[arg-type]
-    if not math.isfinite(found) or found < 0:
-        raise Amiss(f"it returned {found}, which is no share of a learning rate")
-    return found
+    checked = float(of_kind(value, int | float, "a share"))  # type: ignore[arg-type]
+    if not math.isfinite(checked) or checked < 0:
+        raise Amiss(f"it returned {checked}, which is no share of a learning rate")
+    return checked
 
 
 class Context(AbstractContextManager[None]):

@@ -161,5 +161,5 @@ def number(loss: Any) -> float:
     """A loss that a loop tells, as a number or a scalar with or without a graph."""
     if isinstance(loss, torch.Tensor) and loss.numel() == 1:
         return float(loss.detach())
-    told: float = of_kind(loss, int | float, "a loss")  # type: ignore[arg-type]
-    return told
+    value: float = of_kind(loss, int | float, "a loss")  # type: ignore[arg-type]
+    return value

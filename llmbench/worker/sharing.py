@@ -27,8 +27,8 @@ def distribute(running: Running) -> None:
     with blamed("strategy", strategy.id, "distribute"):
         running.stepping = guard.model(strategy.distribute(model, mesh))
     # Where weights are cut up, the model has other parameters by the same names now.
-    held = {id(p): p for n, p in model.named_parameters() if n in names}
-    running.base = WeakValueDictionary(held)
+    weights = {id(p): p for n, p in model.named_parameters() if n in names}
+    running.base = WeakValueDictionary(weights)
     for name, parameter in model.named_parameters():
         if name in packed and not hasattr(parameter, "quant_state"):
             parameter.quant_state = packed[name]

@@ -110,9 +110,9 @@ class StochasticAdamW(torch.optim.Optimizer):
     def _state(self, weight: torch.Tensor) -> States:
         state: States = self.state[weight]
         if not state:
-            held = local(weight.detach())
-            state["exp_avg"] = torch.zeros_like(held, memory_format=torch.contiguous_format)
-            state["exp_avg_sq"] = torch.zeros_like(held, memory_format=torch.contiguous_format)
+            values = local(weight.detach())
+            state["exp_avg"] = torch.zeros_like(values, memory_format=torch.contiguous_format)
+            state["exp_avg_sq"] = torch.zeros_like(values, memory_format=torch.contiguous_format)
         return state
 
 

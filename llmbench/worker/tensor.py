@@ -91,10 +91,10 @@ def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
             yield from _pieces(piece)
 
 
-def local(held: torch.Tensor) -> torch.Tensor:
+def local(tensor: torch.Tensor) -> torch.Tensor:
     """The part of a tensor that this process holds, of one that is spread over several."""
-    part: torch.Tensor = held.to_local() if hasattr(held, "to_local") else held
-    return part
+    shard: torch.Tensor = tensor.to_local() if hasattr(tensor, "to_local") else tensor
+    return shard
 
 
 def _address(tensor: torch.Tensor) -> int:

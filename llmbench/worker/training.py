@@ -135,9 +135,9 @@ def steps_to_validate(settings: Settings, tuning: bool) -> frozenset[int]:
 
 def sampled(weight: torch.Tensor) -> torch.Tensor:
     """A copy of some elements, evenly spread over the tensor, or over the part of it held here."""
-    held = tensor.local(weight.detach())
-    stride = max(1, held.numel() // SAMPLED)
-    return held.reshape(-1)[::stride][:SAMPLED].clone()
+    values = tensor.local(weight.detach())
+    stride = max(1, values.numel() // SAMPLED)
+    return values.reshape(-1)[::stride][:SAMPLED].clone()
 
 
 def changed(before: Sequence[torch.Tensor], after: Sequence[torch.Tensor]) -> float:

@@ -165,8 +165,10 @@ def paces(times: Mapping[Variant, Mapping[int, float]], floor: float = 0.0) -> S
 
     None where nothing tells what they vary by, as with one seed.
     """
-    logs = {v: {s: -math.log(t) for s, t in held.items() if t > 0} for v, held in times.items()}
-    rows = [(v, seed, rate) for v, held in logs.items() for seed, rate in held.items()]
+    logs = {
+        v: {s: -math.log(t) for s, t in seconds.items() if t > 0} for v, seconds in times.items()
+    }
+    rows = [(v, seed, rate) for v, seconds in logs.items() for seed, rate in seconds.items()]
     sureness = _between_cells(rows) if len({seed for _, seed, _ in rows}) > 1 else None
     return Speeds(logs, sureness, floor) if sureness else None
 

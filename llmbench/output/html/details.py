@@ -300,17 +300,17 @@ def _facts(record: Record) -> Iterator[Fact]:
     yield from _times(record)
 
 
-def _parameters(held: Parameters, trains: bool) -> str:
+def _parameters(counts: Parameters, trains: bool) -> str:
     """`39M of 6.7B trained (0.59 %), 96 % of all quantised, 96 % with an adapter beside them`."""
-    share = f" ({percent(held.trainable, held.total)})" if held.total else ""
-    said = [f"{count(held.trainable)} of {count(held.total)} trained{share}"]
+    share = f" ({percent(counts.trainable, counts.total)})" if counts.total else ""
+    clauses = [f"{count(counts.trainable)} of {count(counts.total)} trained{share}"]
     if not trains:
-        said = [f"{count(held.total)}, none trained"]
-    if held.packed:
-        said.append(f"{percent(held.packed, held.total)} of all quantised")
-    if held.adapted:
-        said.append(f"{percent(held.adapted, held.total)} with an adapter beside them")
-    return ", ".join(said)
+        clauses = [f"{count(counts.total)}, none trained"]
+    if counts.packed:
+        clauses.append(f"{percent(counts.packed, counts.total)} of all quantised")
+    if counts.adapted:
+        clauses.append(f"{percent(counts.adapted, counts.total)} with an adapter beside them")
+    return ", ".join(clauses)
 
 
 def _learnt(record: Record) -> Iterator[Fact]:

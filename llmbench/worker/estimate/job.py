@@ -113,8 +113,8 @@ def with_buckets(parts: MemoryParts, trainable: int, settings: Settings) -> Memo
     being in the backward pass, where activations go.
     """
     size = torch.finfo(getattr(torch, settings.numerics.trained)).bits // 8
-    held = max(parts.gradients_bytes, trainable * size)
-    return parts.model_copy(update={"gradients_bytes": held})
+    gradients_bytes = max(parts.gradients_bytes, trainable * size)
+    return parts.model_copy(update={"gradients_bytes": gradients_bytes})
 
 
 @dataclass(frozen=True)

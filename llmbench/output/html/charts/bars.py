@@ -264,12 +264,12 @@ def _legend(used: Sequence[int]) -> Iterator[list[tuple[float, int]]]:
     """The parts by their numbers, line by line, each with where it begins."""
     line: list[tuple[float, int]] = []
     x = float(MARGIN)
-    for part in used:
-        width = 13 + CHARACTER * len(list(PARTS.values())[part]) + 10
+    for number in used:
+        width = 13 + CHARACTER * len(list(PARTS.values())[number]) + 10
         if line and x + width > WIDTH:
             yield line
             line, x = [], float(MARGIN)
-        line.append((x, part))
+        line.append((x, number))
         x += width
     if line:
         yield line
