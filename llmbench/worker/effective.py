@@ -156,13 +156,35 @@ class _Watch(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def observe(run: Callable[[], Any], attention: str | None) -> frozenset[str]:
+class _Trace:
+    """The same by torch's profiler, which changes nothing of how operators are dispatched.
+
+    Products with a matrix that is cut up over processes go wrong under a dispatch mode.
+    """
+
+    def __init__(self) -> None:
+        self.seen: set[str] = set()
+        self._profile = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
+
+    def __enter__(self) -> _Trace:
+        self._profile.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._profile.__exit__(*error)
+        names = {e.name.rpartition("::")[2] for e in self._profile.events() or ()}
+        self.seen |= {KERNELS[name] for name in names & KERNELS.keys()}
+
+
+def observe(run: Callable[[], Any], attention: str | None, cut_up: bool = False) -> frozenset[str]:
     """Names of the attention kernels that `run` uses; CannotRun where torch may use none.
 
     `attention` is the model's attention implementation: where no fused operator is seen, it was
     `eager`, or else torch's `math` fallback, which the dispatcher takes apart before we see it.
+    `cut_up` is whether all processes of a cell compute every matrix together.
     """
-    with warnings.catch_warnings(record=True, action="always") as said, _Watch() as watch:
+    watching = _Trace() if cut_up else _Watch()
+    with warnings.catch_warnings(record=True, action="always") as said, watching as watch:
         try:
             run()
         except RuntimeError as error:

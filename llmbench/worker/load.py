@@ -22,6 +22,8 @@ from llmbench.workers.job import Job
 BASE_SEED = 0
 """Seed of random base weights: the same in every cell, whatever the cell's own seed."""
 QUANTIZATION = "quantization_config"
+DISTRIBUTED = "distributed_config"
+"""Of a model that is cut up as it is loaded, by transformers' own plan."""
 NO_KERNEL = re.compile(r"(\w+) does not support (?:an attention implementation|Flash Attention)")
 """What transformers says where a model has its attention written out, and no kernel computes it."""
 Warn = Callable[[str], None]
@@ -45,6 +47,8 @@ def load_model(
     kwargs = load_kwargs(job.cell.settings, job.environment, strategies)
     # Said outright: where it is left open, transformers asks on a terminal that is not there.
     kwargs["trust_remote_code"] = ref.remote_code
+    if DISTRIBUTED in kwargs:
+        check_plan(config, ref.id, job.cell.settings.gpus)
     quantization = quantization_of(config, ref.id, kwargs, strategies)
     loaded: Mapping[str, Any] = {}
     with refusals():
@@ -65,6 +69,22 @@ def load_model(
     return model
 
 
+def check_plan(config: Any, name: str, gpus: int) -> None:
+    """CannotRun where transformers has no plan to cut up the architecture, or not into so many."""
+    text = config.get_text_config()
+    if not getattr(text, "base_model_tp_plan", None):
+        raise CannotRun(
+            f"transformers has no plan to cut up the matrices of '{name}' ({text.model_type}): "
+            "take fsdp, which cuts up any model."
+        )
+    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    if heads % gpus:
+        raise CannotRun(
+            f"The {heads} heads of keys and values of '{name}' cannot be shared by {gpus} GPUs: "
+            "take fewer, or fsdp."
+        )
+
+
 def pretrained_model(
     auto: Any,
     job: Job,
@@ -80,7 +100,7 @@ def pretrained_model(
     options = {
         "revision": ref.revision,
         "use_safetensors": None if ref.pickles else True,
-        "device_map": {"": 0} if device.type == "cuda" else None,
+        "device_map": {"": 0} if device.type == "cuda" and DISTRIBUTED not in kwargs else None,
         **kwargs,
     }
     model, loaded = brought.model(strategies, source, options, job.cell.settings, device), {}
@@ -101,21 +121,23 @@ def random_model(
 ) -> Any:
     """The architecture with random weights, made on the device and then quantised if asked."""
     trusted = kwargs["trust_remote_code"]
-    others = {k: v for k, v in kwargs.items() if k not in ("trust_remote_code", QUANTIZATION)}
+    apart = ("trust_remote_code", QUANTIZATION, DISTRIBUTED)
+    others = {k: v for k, v in kwargs.items() if k not in apart}
     if hasattr(config, QUANTIZATION):  # these weights are whole as they are made
         del config.quantization_config
     torch.manual_seed(BASE_SEED)
     with device:
         model = auto.from_config(config, trust_remote_code=trusted, **others)
+    whole = {"config": model.config, "state_dict": model.state_dict(), **others}
+    if DISTRIBUTED in kwargs:
+        return type(model).from_pretrained(None, distributed_config=kwargs[DISTRIBUTED], **whole)
     if quantization is None:
         return model
     return type(model).from_pretrained(
         None,
-        config=model.config,
-        state_dict=model.state_dict(),
         quantization_config=quantization,
         device_map={"": 0} if device.type == "cuda" else None,
-        **others,
+        **whole,
     )
 
 

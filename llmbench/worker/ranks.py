@@ -67,7 +67,7 @@ def run(job: Job, output: int) -> None:
             name="cell",
             entrypoint=be_rank,
             args={n: (n, j.model_dump_json(), name, began, pipe) for n, j in enumerate(jobs)},
-            envs={n: environment(n) for n in range(count)},
+            envs={n: environment(n, count) for n in range(count)},
             logs_specs=DefaultLogsSpecs(log_dir=name),
             # What is imported is there at once; no process can be forked that has touched a GPU.
             start_method="spawn" if cuda_initialised() or os.name == "nt" else "fork",
@@ -83,11 +83,12 @@ def of_rank(job: Job, folder: Path) -> Job:
     return job.model_copy(update={"record_file": folder / "record.json", "work_folder": folder})
 
 
-def environment(rank: int) -> dict[str, str]:
+def environment(rank: int, ranks: int) -> dict[str, str]:
     """Environment variables of a rank: of the GPUs that the cell may use, it sees its own."""
     visible = [v.strip() for v in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
     own = visible[rank] if rank < len(visible) and any(visible) else str(rank)
-    found = {"LOCAL_RANK": "0", "CUDA_VISIBLE_DEVICES": own}
+    found = {"RANK": str(rank), "WORLD_SIZE": str(ranks), "LOCAL_RANK": "0"}
+    found["CUDA_VISIBLE_DEVICES"] = own
     if sys.platform in LOOPBACK:
         found["GLOO_SOCKET_IFNAME"] = LOOPBACK[sys.platform]
     return found

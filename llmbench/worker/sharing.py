@@ -11,7 +11,7 @@ from torch.distributed.fsdp import FSDPModule
 
 from llmbench.plugin.blame import blamed
 from llmbench.plugin.strategy import Strategy
-from llmbench.worker import guard
+from llmbench.worker import guard, tensor
 from llmbench.worker.running import Running
 
 
@@ -54,12 +54,16 @@ def gather(running: Running) -> None:
 
 
 def to_save(running: Running) -> dict[str, Any]:
-    """What `save_pretrained` has to be told of a gathered model: its weights, as they are."""
+    """What `save_pretrained` has to be told: the weights of a gathered model as they are.
+
+    Of one that is still cut up, the whole of each, which all ranks have to ask for.
+    """
     if running.spread.ranks == 1:
         return {}
     model = running.model
-    kept = dict(model.named_parameters(remove_duplicate=False))
-    return {"state_dict": kept | dict(model.named_buffers())}
+    kept = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers())
+    wholes = {id(of): tensor.whole(of) for of in kept.values()}  # tied ones stay tied
+    return {"state_dict": {name: wholes[id(of)] for name, of in kept.items()}}
 
 
 def _spreading(running: Running) -> Strategy | None:

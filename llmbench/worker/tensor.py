@@ -97,5 +97,16 @@ def local(tensor: torch.Tensor) -> torch.Tensor:
     return shard
 
 
+def whole(held: torch.Tensor) -> torch.Tensor:
+    """A tensor that is spread over processes as a plain one; all of them have to ask."""
+    full: torch.Tensor = held.full_tensor() if hasattr(held, "full_tensor") else held
+    return full
+
+
+def is_part(held: torch.Tensor) -> bool:
+    """Whether it is spread over processes."""
+    return hasattr(held, "to_local")
+
+
 def _address(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage().data_ptr()

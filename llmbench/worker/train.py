@@ -17,6 +17,7 @@ from llmbench.record.settings import Settings
 from llmbench.worker.batch import Batch
 from llmbench.worker.spread import ALONE, Spread
 from llmbench.worker.stochastic import StochasticAdamW
+from llmbench.worker.tensor import is_part, local, whole
 
 Context = Callable[[], AbstractContextManager[Any]]
 Loss = Callable[[torch.nn.Module, Batch], torch.Tensor]
@@ -89,7 +90,7 @@ def train(
                 weight = share * spread.averaged_over
                 total += forward_backward(model, batch, weight, scaler, observer, loss)
         scaler.unscale_(optimizer)
-        torch.nn.utils.clip_grad_norm_(weights, settings.max_grad_norm)
+        clip(weights, settings.max_grad_norm)
         scaler.step(optimizer)
         scaler.update()
         observer.before_clearing()
@@ -111,6 +112,25 @@ def train(
         )
         if not math.isfinite(mean):
             raise Diverged(f"The training loss became {mean}: try a lower learning rate.")
+
+
+def clip(weights: Sequence[torch.nn.Parameter], most: float) -> None:
+    """Scale gradients so that their norm, over all weights and processes, is `most` at most."""
+    parts, others = apart(weights)
+    if not parts or not others:
+        torch.nn.utils.clip_grad_norm_(weights, most)
+        return
+    gradients = [[w.grad for w in of if w.grad is not None] for of in (parts, others)]
+    norms = [whole(torch.nn.utils.get_total_norm(of)) for of in gradients]
+    scale = (most / (torch.stack(norms).norm() + 1e-6)).clamp(max=1.0)
+    torch._foreach_mul_([local(g) for of in gradients for g in of], scale)
+
+
+def apart(
+    weights: Sequence[torch.nn.Parameter],
+) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter]]:
+    """The weights that are cut up over processes, and those that are not: torch mixes no such."""
+    return [w for w in weights if is_part(w)], [w for w in weights if not is_part(w)]
 
 
 def forward_backward(
@@ -154,7 +174,8 @@ def adamw(weights: Sequence[torch.nn.Parameter], settings: Settings) -> torch.op
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.numerics.update == "stochastic":
         return StochasticAdamW(weights, lr=rate, weight_decay=decay)
-    return torch.optim.AdamW(weights, lr=rate, weight_decay=decay, fused=True)
+    groups = [{"params": of} for of in apart(weights) if of]
+    return torch.optim.AdamW(groups, lr=rate, weight_decay=decay, fused=True)
 
 
 def stepped(optimizer: torch.optim.Optimizer) -> Iterator[torch.nn.Parameter]:

@@ -301,7 +301,8 @@ def prove_kernel(running: Running, first: batch.Batch) -> None:
     devices = [0] if running.device.type == "cuda" else []
     attention = getattr(model.config, "_attn_implementation", None)
     with torch.random.fork_rng(devices), effective.seen_in(model, running.device) as facts:
-        kernels = effective.observe(forward, attention)
+        cut_up = running.spread.ranks > 1 and not running.spread.parts_data
+        kernels = effective.observe(forward, attention, cut_up)
     running.recorder.note(attention_kernels=tuple(sorted(kernels)))
     running.recorder.observe(attention=str(attention), **facts)
     for strategy in running.strategies:

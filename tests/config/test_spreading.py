@@ -55,6 +55,8 @@ def test_what_can_run_is_not_skipped():
     [
         ("8-bit+fsdp", "write 'lora+8-bit+ddp' or 'lora+4-bit+fsdp'"),
         ("qlora+fsdp", "write 'qlora(paged=false)+fsdp'"),
+        ("qlora+tensor-parallel", "write 'lora+4-bit+fsdp'"),
+        ("dora+tensor-parallel", "was not tried"),
         ("full+muon+ddp", "leave one of the two out"),
         ("lora+fused-cross-entropy+ddp", "was not tried"),
         ("lora+ddp+fsdp", "both decide the parallelism"),

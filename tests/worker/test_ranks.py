@@ -123,6 +123,7 @@ def losses(record: Record) -> list[float]:
         ("full", "full+ddp", {"precision": "bf16-stochastic"}),
         ("full", "full+fsdp", {}),
         ("full", "full+gradient-checkpointing+fsdp", {"fsdp": {"shard": "grad_op"}}),
+        ("full", "full+tensor-parallel", {}),
         ("qlora", "qlora+fsdp", {"qlora": {"paged": False}}),
     ],
 )
@@ -137,6 +138,15 @@ def test_two_processes_train_as_one_does(job, alone, spread, settings):
     assert [e.prediction for e in two.examples] == [e.prediction for e in one.examples]
     assert two.artifact_bytes == pytest.approx(one.artifact_bytes, rel=0.01)
     assert two.effective["base_weights"] != "none"
+
+
+def test_adapters_of_a_model_that_is_cut_up_learn_and_start_from_the_same_loss(job):
+    one, two = finished(job("lora", 1)), finished(job("lora+tensor-parallel", 2))
+    assert (two.status, two.reason) == ("ok", None)
+    assert losses(two)[:3] == pytest.approx(losses(one)[:3], rel=1e-4)
+    assert two.eval_loss == pytest.approx(one.eval_loss, rel=0.05)
+    assert two.attention_kernels == one.attention_kernels
+    assert two.parameters == one.parameters
 
 
 def test_a_record_has_the_peaks_of_all_and_the_backend(job):
@@ -225,4 +235,4 @@ def test_every_rank_sees_its_own_of_the_gpus_that_the_cell_may_use(monkeypatch, 
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert [ranks.environment(n)["CUDA_VISIBLE_DEVICES"] for n in range(2)] == own
+    assert [ranks.environment(n, 2)["CUDA_VISIBLE_DEVICES"] for n in range(2)] == own
