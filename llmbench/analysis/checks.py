@@ -54,11 +54,11 @@ def quantization_cost(record: Record, records: Sequence[Record]) -> float | None
     """By what share quantisation alone raises the base model's first loss; None where that is not
     known, or nothing is quantised.
     """
-    base = _bases(records).get(_sharing(record))
     loaded = record.start.loaded if record.start else None
-    if not record.quantized or not base or loaded is None:
+    if not record.quantized or loaded is None:
         return None
-    return loaded / base - 1
+    base = _bases(records).get(_sharing(record))
+    return loaded / base - 1 if base else None
 
 
 def unchecked(records: Sequence[Record]) -> list[Record]:

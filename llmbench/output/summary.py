@@ -14,6 +14,7 @@ from llmbench.analysis.standing import Standing, stand
 from llmbench.analysis.statistics.verdict import Verdict
 from llmbench.output.csv_json import lines
 from llmbench.output.methods import table
+from llmbench.output.table import Table
 from llmbench.record.comparison import Comparison
 from llmbench.record.variant import Variant
 from llmbench.wording.answer import answer
@@ -33,9 +34,12 @@ def json(comparison: Comparison) -> str:
     return dumps(rows(stand(comparison)), indent=1, ensure_ascii=False) + "\n"
 
 
-def rows(standing: Standing) -> list[dict[str, Any]]:
-    """What each method is, how it stands to the best and to the untrained model, its figures."""
-    whole = table(standing, answer(standing).pick, frozenset())
+def rows(standing: Standing, cells: Table | None = None) -> list[dict[str, Any]]:
+    """What each method is, how it stands to the best and to the untrained model, its figures.
+
+    `cells` is the table of all methods, where it has been worked out.
+    """
+    whole = cells or table(standing, answer(standing).pick, frozenset())
     lines = []
     for variant, shown in zip(standing.variants, whole.rows, strict=True):
         row: dict[str, Any] = {

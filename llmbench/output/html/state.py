@@ -51,7 +51,7 @@ def state(comparison: Comparison, standing: Standing, cells: Table, judged: bool
 
 def _methods(standing: Standing, cells: Table) -> dict[str, Any]:
     """A row for each method, and what its figures are called: to copy, and to draw on any axes."""
-    lines = summary.rows(standing)
+    lines = summary.rows(standing, cells)
     names = list(lines[0]) if lines else []
     short = short_names(standing)
     return {
