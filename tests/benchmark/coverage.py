@@ -49,12 +49,25 @@ def main() -> None:
         for luck in LUCKS if seeds > 1 else LUCKS[:1]:
             found = of_differences(Design(variants, seeds, examples, luck), draws // 2)
             say(seeds, variants, examples, luck, *found)
+    pairs(draws)
     say("methods", "luck", "too high as measured", "as expected")
     for variants, luck in product((3, 8, 20), (0.005, 0.02)):
         say(variants, luck, *curse(Design(variants, 3, 100, luck), draws // 4))
     say("seeds", "examples", "luck", "as they are", "all counted", "pooled", "both")
     for seeds, examples, luck in ((3, 20, 0.005), (3, 100, 0.0), (3, 500, 0.02), (5, 100, 0.005)):
         say(seeds, examples, luck, *of_caution(Design(7, seeds, examples, luck), draws // 4))
+
+
+def pairs(draws: int) -> None:
+    """How often the interval of a pair by itself holds, as `diff` prints it."""
+    say("seeds", "examples", *(f"luck {luck:g}" for luck in LUCKS))
+    for seeds, examples in product((1, 2, 3, 5), (20, 100, 500)):
+        found = []
+        for luck in LUCKS if seeds > 1 else LUCKS[:1]:
+            drawn = pages(Design(2, seeds, examples, luck), draws)
+            ends = (crossed(one - other).difference(LEVEL) for one, other in drawn)
+            found.append(percent(sum(holds(end, 0.0) for end in ends) / draws))
+        say(seeds, examples, *found)
 
 
 def of_caution(design: Design, draws: int) -> Iterator[str]:

@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=int, default=1000)
     count = parser.parse_args().pages
-    for table in (false_verdicts, power, as_good_table, gates):
+    for table in (false_verdicts, power, as_good_table, gates, worst):
         table(count)
 
 
@@ -74,6 +74,19 @@ def gates(count: int) -> None:
         none = Design(variants + 1, seeds, 100, luck, together=luck)
         better = replace(none, losses=(0.1,))
         say(seeds, variants, luck, share(none, count, passed), share(better, count, passed))
+
+
+def worst(count: int) -> None:
+    """What is nearest to 5 % in the first and the third table, on five times as many pages."""
+    say("seeds", "examples", "luck", "unstable", "false verdicts of two")
+    designs = ((5, 100, 0.02, 1.0), (5, 100, 0.02, 3.0), (3, 500, 0.02, 3.0), (5, 500, 0.005, 3.0))
+    for seeds, examples, luck, unstable in designs:
+        design = Design(2, seeds, examples, luck, unstable)
+        say(seeds, examples, luck, unstable, share(design, 5 * count, wrong))
+    say("seeds", "examples", "luck", "wrongly as good, of two")
+    for seeds, examples, luck in ((2, 500, 0.005), (3, 500, 0.0), (5, 500, 0.0), (5, 500, 0.005)):
+        design = Design(2, seeds, examples, luck, losses=(MARGIN,))
+        say(seeds, examples, luck, share(design, 5 * count, wrongly_as_good))
 
 
 def share(design: Design, count: int, of: Callable[[Any], bool]) -> str:
