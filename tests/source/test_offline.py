@@ -11,6 +11,7 @@ from distribution import QUICK, llmbench
 from llmbench.storage.store import Store
 from make_tiny import FOLDER
 
+QUICK_WORKER = Path(__file__).parents[1] / "fault" / "plugins"
 BASE = ("compare", *QUICK, "--strategies", "base", "--seeds", "1")
 
 
@@ -26,9 +27,9 @@ def served():
 def test_a_model_of_a_hub_runs_and_then_runs_without_a_hub(served, tmp_path: Path) -> None:
     home = {"HF_HOME": str(tmp_path / "home")}
     command = (*BASE, "--model", "owner/tiny", "--output")
-    first = llmbench(
-        tmp_path, *command, "a", HF_ENDPOINT=served.endpoint, HF_TOKEN="hf_mine", **home
-    )
+    asked_of = {"HF_ENDPOINT": served.endpoint, "HF_TOKEN": "hf_mine"}
+    quick = ("a", "--launcher", "quick")  # it is the parent that asks the hub
+    first = llmbench(QUICK_WORKER, *command, *quick, cwd=tmp_path, **asked_of, **home)
     assert first.returncode == 0, first.stderr
     assert "Bearer hf_mine" in served.authorized
     assert (tmp_path / "home" / "hub" / "models--owner--tiny").is_dir()
