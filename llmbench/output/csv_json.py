@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmbench.analysis import learning
+from llmbench.analysis import learning, scaling
 from llmbench.record.comparison import Comparison
 from llmbench.record.figure import (
     AFTER_PUBLIC,
@@ -81,7 +81,8 @@ def rows(comparison: Comparison) -> list[dict[str, Any]]:
     """
     records = comparison.reported.records
     extra = [f.id for f in scores(records) if f.id not in FIRST_SCORES]
-    behind = (*AFTER_PUBLIC, time_to_quality(learning.times_to_quality(records)))
+    times = time_to_quality(learning.times_to_quality(records))
+    behind = (*AFTER_PUBLIC, times, *scaling.figures(records))
     return [_row(record, behind, extra) for record in records]
 
 

@@ -12,7 +12,7 @@ from statistics import stdev
 from typing import Literal
 
 from llmbench import text, units
-from llmbench.analysis import field
+from llmbench.analysis import field, scaling
 from llmbench.analysis.against import Against, against
 from llmbench.analysis.field import score_value
 from llmbench.analysis.learning import DID_NOT_LEARN
@@ -52,6 +52,7 @@ def shown_figures(standing: Standing) -> Iterator[Figure]:
     """Quality first, then the rest in their public order; figures that no cell has are left out."""
     measured = scores(standing.records)
     ordered = [*measured, *FIGURES, *AFTER_PUBLIC, time_to_quality(standing.times)]
+    ordered += scaling.figures(standing.records)
     head = standing.score.id if standing.score else None
     for figure in sorted(ordered, key=lambda f: f.id != head):
         if figure.id in SHOWN or any(value_of(figure, a) is not None for a in standing.variants):
@@ -144,6 +145,7 @@ def table(standing: Standing, pick: Variant | None, linked: frozenset[str]) -> T
         )
     asked = {f.id for f in measured if f.lead}
     shown = {standing.score.id if standing.score else "", *SHOWN, *asked, TIME_TO_QUALITY}
+    shown |= {f.id for f in scaling.figures(standing.records)}
     columns = (
         Column(text.clean(f.label), "figure", f.id, f.meaning, f.better, f.id in shown)
         for f in measured

@@ -370,10 +370,47 @@ AFTER_PUBLIC = (SUPERVISED, PADDED, COMPILE, PREDICTED, LOADED_LOSS, VALIDATION_
 """Columns behind the public ones."""
 
 
+GPUS = Figure(
+    "gpus",
+    "GPUs",
+    "whole",
+    "neither",
+    lambda r: len(r.ranks) or None,
+    "processes that trained together, each on a GPU of its own; on a CPU, processes alone",
+)
+PER_GPU = Figure(
+    "train_tokens_per_second_per_gpu",
+    "Speed per GPU",
+    "tokens/s",
+    "higher",
+    lambda r: _per_gpu(r),
+    "the training speed over the GPUs that it took",
+)
+SCALING = "scaling_efficiency"
+
+
+def _per_gpu(record: Record) -> float | None:
+    speed = train_rate("nonpadding_tokens")(record)
+    return speed / len(record.ranks) if speed and record.ranks else None
+
+
+def efficiency(known: Mapping[str, float]) -> Figure:
+    """The efficiency of scaling: it depends on other cells, and `known` has it by cell id."""
+    return Figure(
+        SCALING,
+        "Efficiency",
+        "score",
+        "higher",
+        lambda r: known.get(r.cell.id),
+        "the training speed over that of as many GPUs that each train the same alone",
+    )
+
+
 RESERVED = frozenset(
     {
         *("strategy", "model", "task", "seed", "status", "reason", "device", "cell", "attempt"),
-        *("peak_memory_kind", "fit_budget_bytes", "fit_stretched", "fit_size", TIME_TO_QUALITY),
+        *(GPUS.id, PER_GPU.id, SCALING, "peak_memory_kind", TIME_TO_QUALITY),
+        *("fit_budget_bytes", "fit_stretched", "fit_size"),
         *(f.id for f in (*FIGURES, *AFTER_PUBLIC)),
     }
 )

@@ -17,6 +17,7 @@ from llmbench.text import clean, code, listed, plural
 from llmbench.units import percent, share
 from llmbench.wording import phrases
 from llmbench.wording.cautions import MOST_WARNINGS, cautions, unsteady
+from llmbench.wording.scaling import scaled
 from llmbench.wording.scope import scope
 
 MOST_TELLING = 3
@@ -49,6 +50,7 @@ def notes(comparison: Comparison, standing: Standing) -> tuple[Note, ...]:
         *(Note(kind, sentence) for kind, sentence in scope(standing)),
         *(Note("warning", c) for c in cautions(standing.records)),
         *_rough(standing),
+        *(Note("note", sentence) for sentence in scaled(standing)),
         *_groups(standing),
         *_notices(comparison, standing),
     ]

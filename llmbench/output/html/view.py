@@ -8,6 +8,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from llmbench import text
+from llmbench.analysis import scaling
 from llmbench.analysis.field import score_value
 from llmbench.analysis.standing import Standing, stand
 from llmbench.output.html.charts.bars import memory_per_phase, peak_stacks, step_times
@@ -248,5 +249,6 @@ def _measures(standing: Standing) -> tuple[Fact, ...]:
             *FIGURES,
             *AFTER_PUBLIC,
             *([time_to_quality({})] if standing.times else []),
+            *scaling.figures(standing.records),
         )
     )
