@@ -20,7 +20,27 @@ from llmbench.testing.new import HOOKS, TRIES, files, renamed
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "plugins"
 MADE = "<!-- generated from docstrings and examples: python tests/docs.py -->\n"
-EXAMPLES = ROOT / "plugins" / "examples"
+WANTS = {
+    "a metric that ranks": "examples/similarity.py",
+    "perplexity": "llmbench_metrics/perplexity.py",
+    "a chat-template task": "examples/chat_summary.py",
+    "classification by the labels' likelihood": "examples/weather.py",
+    "packing": "examples/packing.py",
+    "a training loop of one's own": "examples/hf_trainer.py",
+    "a learning-rate schedule": "examples/wsd.py",
+    "fp16": "examples/fp16.py",
+    "a Parquet exporter": "examples/parquet.py",
+    "live tracking, offline": "examples/wandb_lines.py",
+    "a section of the report": "examples/slowest_steps.py",
+    "a launcher": "examples/niced.py",
+    "a command": "examples/best.py",
+    "a probe whose figures are columns": "examples/stalls.py",
+    "a model with defaults": "examples/short_smollm.py",
+    "a loss computed in one's own way": "examples/chunked_loss.py",
+    "a model loaded in one's own way": "examples/fused_norms.py",
+    "an exporter of a folder": "examples/predictions_folder.py",
+}
+"""What people want to bring, and the module under plugins/ that does it in 60 lines at most."""
 SHIPPED = {
     "register_launchers": "llmbench/workers/spawn.py",
     "register_listeners": "plugins/examples/wandb_lines.py",
@@ -55,16 +75,17 @@ def pages() -> dict[str, str]:
 
 
 def examples() -> str:
-    """Every module under plugins/examples, with the first line of what it says of itself."""
+    """Every want with the module that meets it, and the first line of what that says of itself."""
+    link = "[`{0}`](../../plugins/{1})"
     rows = [
-        f"| [`{path.name}`](../../{path.relative_to(ROOT)}) | {told(path)} |\n"
-        for path in sorted(EXAMPLES.glob("*.py"))
+        f"| {want} | {link.format(Path(name).name, name)} | {told(ROOT / 'plugins' / name)} |\n"
+        for want, name in WANTS.items()
     ]
     return (
         "## Examples\n\n"
         "Each is one module of at most 60 lines, which tests run. `--plugin` takes it as it is:\n"
         "`llmbench compare --plugin plugins/examples/wsd.py --strategies full,full+wsd`.\n\n"
-        "| module | what it shows |\n| --- | --- |\n" + "".join(rows)
+        "| to bring | module | what it does |\n| --- | --- | --- |\n" + "".join(rows)
     )
 
 

@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from llmbench import errors
 from llmbench.command.options import strict_plugins
+from llmbench.errors import ConfigError
 
 if TYPE_CHECKING:
     from llmbench.plugin.exporter import Exporter
@@ -104,14 +105,18 @@ def write(
     comparison: Comparison, exporter: Exporter, output: str | None, directories: tuple[Path, ...]
 ) -> None:
     """Render one format to where it belongs."""
-    from llmbench.files import write_text
-    from llmbench.storage.export import rendered
+    from llmbench.storage.export import put, rendered
 
-    text = rendered(exporter, comparison)
+    where = directories[0] if len(directories) == 1 else Path()
+    content = rendered(exporter, comparison, where)
     if output == "-" or (not output and exporter.printed):
-        click.echo(text, nl=False)
+        if not isinstance(content, str | bytes):
+            raise ConfigError(
+                f"'{exporter.id}' writes a folder, which standard output cannot take: "
+                "name one with --output."
+            )
+        click.echo(content, nl=False)
         return
-    alone = len(directories) == 1
-    path = Path(output) if output else (directories[0] if alone else Path()) / exporter.filename
-    write_text(path, text)
+    path = Path(output) if output else where / exporter.filename
+    put(path, content)
     click.echo(path)

@@ -20,6 +20,7 @@ from llmbench.record.figure import (
     FIT_SIZE,
     Figure,
     peak_memory_kind,
+    probed,
     score,
     scores,
     time_to_quality,
@@ -83,7 +84,8 @@ def rows(comparison: Comparison) -> list[dict[str, Any]]:
     extra = [f.id for f in scores(records) if f.id not in FIRST_SCORES]
     times = time_to_quality(learning.times_to_quality(records))
     behind = (*AFTER_PUBLIC, times, *scaling.figures(records))
-    return [_row(record, behind, extra) for record in records]
+    last = probed(records)
+    return [_row(record, behind, extra) | {f.id: f.of(record) for f in last} for record in records]
 
 
 FIRST_SCORES = ("rouge1", "rouge2", "rougeL", "rougeLsum")

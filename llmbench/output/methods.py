@@ -27,6 +27,7 @@ from llmbench.record.figure import (
     TIME_TO_QUALITY,
     Figure,
     generate_rate,
+    probed,
     scores,
     time_to_quality,
     timed,
@@ -45,6 +46,9 @@ SHOWN = (
 )
 """Columns that are there from the start, after quality; the reader can add the others."""
 
+TRAINING = "train"
+"""The phase of which probes' figures are columns; those of all phases are in results.csv."""
+
 TRAINING_ONLY = frozenset({"train_seconds"})
 
 
@@ -53,6 +57,7 @@ def shown_figures(standing: Standing) -> Iterator[Figure]:
     measured = scores(standing.records)
     ordered = [*measured, *FIGURES, *AFTER_PUBLIC, time_to_quality(standing.times)]
     ordered += scaling.figures(standing.records)
+    ordered += [f for f in probed(standing.records) if f".{TRAINING}." in f.id]
     head = standing.score.id if standing.score else None
     for figure in sorted(ordered, key=lambda f: f.id != head):
         if figure.id in SHOWN or any(value_of(figure, a) is not None for a in standing.variants):

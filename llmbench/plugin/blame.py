@@ -34,7 +34,11 @@ def sentence(value: Any) -> str | None:
 
 def wanted(method: Callable[..., Any], **offered: Any) -> dict[str, Any]:
     """Of the arguments offered, those that a plugin's method names: so a method can gain some."""
-    return {name: offered[name] for name in inspect.signature(method).parameters if name in offered}
+    try:
+        named = inspect.signature(method).parameters
+    except ValueError:  # of some of Python's own
+        return {}
+    return {name: offered[name] for name in named if name in offered}
 
 
 @contextmanager

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from llmbench.record.comparison import Comparison
+    pass
 
 
 OURS = frozenset({"comparison.json", "records", "logs", "data"})
 """What else llmbench keeps in the output directory; all that starts with a dot besides."""
+
+
+Rendered = str | bytes | Mapping[str, str | bytes]
+"""A file as text or bytes, or a folder: its files by their names, with `/` between folders."""
 
 
 def file_key(filename: str) -> str:
@@ -28,9 +32,10 @@ class Exporter:
     summary: str
     """One line for `llmbench list exporters`."""
     filename: str
-    """The file that it fills, a name without a folder."""
-    render: Callable[[Comparison], str]
-    """The file's text, a pure function of the comparison."""
+    """The file that it fills, or the folder, a name without a folder before it."""
+    render: Callable[..., Rendered]
+    """What is in it: text, bytes, or the files of a folder by their names. It is a function of the
+    comparison, and may name `directory` as well, where that lies; llmbench does the writing."""
     always: bool = True
     """Whether every output directory gets the file, or only who asks for it."""
     printed: bool = True

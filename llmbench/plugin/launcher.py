@@ -23,7 +23,14 @@ class CannotLaunch(UserError):
 
 
 class Launcher(ABC):
-    """Base class of every launcher. Lives in the parent, as long as the comparison runs."""
+    """Base class of every launcher. Lives in the parent, as long as the comparison runs.
+
+    A worker is `python -m llmbench.worker JOB LOG`, with the variables of
+    `llmbench.workers.spawn.worker_environment()` added to its environment. It says each event as a
+    line of JSON on standard output, writes its record beside the job, and ends at SIGINT. One that
+    starts it behind another command inherits from `llmbench.workers.spawn.Spawn`, and has a
+    `command` of its own.
+    """
 
     id: ClassVar[str]
     """As typed after `--launcher`."""

@@ -16,8 +16,15 @@ class Probe(ABC):
 
     @abstractmethod
     def enter(self, phase: str) -> None:
-        """The phase is about to start."""
+        """The phase is about to start. It may name `device` as well: `cpu` or `cuda:0`."""
+
+    def after_step(self, number: int) -> None:  # noqa: B027
+        """Training step `number` has ended, counted from 1, and its clock has stopped."""
 
     @abstractmethod
     def leave(self, phase: str) -> dict[str, float | int | None]:
-        """The phase has ended: its figures, units in their names (`energy_joules`)."""
+        """The phase has ended: its figures, units in their names (`energy_joules`).
+
+        They are columns of results.csv and results.json (`power.train.energy_joules`), and those of
+        training are in the report's table, too.
+        """

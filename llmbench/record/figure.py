@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Literal
 
 from llmbench.record.measure import Measure, undeclared
-from llmbench.record.record import Record, Step
+from llmbench.record.record import Phase, Record, Step
 from llmbench.units import percent
 
 
@@ -415,6 +415,34 @@ RESERVED = frozenset(
     }
 )
 """Columns that no metric's figure may be called."""
+
+
+def probed(records: Sequence[Record]) -> tuple[Figure, ...]:
+    """What probes found in each phase, as figures: `power.train.energy_joules`."""
+    names = dict.fromkeys(
+        (probe, phase, name)
+        for record in records
+        for phase, held in record.phases.items()
+        for probe, values in held.probes.items()
+        for name in values
+    )
+    return tuple(_probed(*name) for name in names)
+
+
+def _probed(probe: str, phase: Phase, name: str) -> Figure:
+    def of(record: Record) -> float | None:
+        held = record.phases.get(phase)
+        return held.probes.get(probe, {}).get(name) if held else None
+
+    return Figure(
+        id=f"{probe}.{phase}.{name}",
+        label=f"{name.replace('_', ' ')} ({phase})",
+        unit="number",
+        better="neither",
+        of=of,
+        meaning=f"measured by the probe '{probe}' in the phase '{phase}'",
+        ends=(-math.inf, math.inf),
+    )
 
 
 SHARE = 0.9

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from llmbench import plugin
 from llmbench.errors import ConfigError, PluginError, StoreError, nearest
-from llmbench.files import write_text
-from llmbench.plugin.blame import blamed, of_kind, ours, who
-from llmbench.plugin.exporter import Exporter, file_key
+from llmbench.files import explained_errors, write_bytes, write_text
+from llmbench.plugin.blame import Amiss, blamed, of_kind, ours, wanted, who
+from llmbench.plugin.exporter import Exporter, Rendered, file_key
 from llmbench.record.comparison import Comparison
 
 DEFAULT = "html"
+INNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
+"""Names of files and folders within an exporter's folder; the ids of cells are such."""
+Kinds: Any = str | bytes | Mapping
 
 
 class Written(NamedTuple):
@@ -44,7 +49,7 @@ def write(exporter: Exporter, comparison: Comparison, directory: Path) -> Path:
     plugin.registry().files.get(file_key(exporter.filename))
     path = directory / exporter.filename
     try:
-        write_text(path, rendered(exporter, comparison))
+        put(path, rendered(exporter, comparison, directory))
     except StoreError as error:
         if ours("exporter", exporter.id):
             raise
@@ -52,16 +57,36 @@ def write(exporter: Exporter, comparison: Comparison, directory: Path) -> Path:
     return path
 
 
-def rendered(exporter: Exporter, comparison: Comparison) -> str:
-    """What an exporter makes of the comparison; PluginError where that is no text.
+def put(path: Path, content: Rendered) -> None:
+    """Write a file, or the files of a folder. What else is in the folder stays."""
+    if isinstance(content, str):
+        write_text(path, content)
+    elif isinstance(content, bytes):
+        write_bytes(path, content)
+    else:
+        for name, part in content.items():
+            inner = path / name
+            with explained_errors(inner):
+                inner.parent.mkdir(parents=True, exist_ok=True)
+            put(inner, part)
+
+
+def rendered(exporter: Exporter, comparison: Comparison, directory: Path | None = None) -> Rendered:
+    """What an exporter makes of the comparison; PluginError where that can be no file or folder.
 
     One of another package gets a copy: what it may do to it is no matter to those after it.
     """
     own = comparison if ours("exporter", exporter.id) else deepcopy(comparison)
     with blamed("exporter", exporter.id, "render"):
-        text: str = of_kind(exporter.render(own), str, "text")
-        text.encode()
-        return text
+        further = wanted(exporter.render, directory=directory)
+        content: Rendered = of_kind(exporter.render(own, **further), Kinds, "text, bytes or files")
+        for name, part in content.items() if isinstance(content, Mapping) else [("file", content)]:
+            if not all(map(INNER.fullmatch, str(name).split("/"))):
+                raise Amiss(f"it has a file called {name!r}, which is no name in a folder")
+            of_kind(part, str | bytes, "text or bytes")  # type: ignore[arg-type]
+            if isinstance(part, str):
+                part.encode()
+        return content
 
 
 def chosen(form: str | None, output: str | None) -> Exporter:

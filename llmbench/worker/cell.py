@@ -52,7 +52,7 @@ def run(job: Job, say: Say, spread: Spread = ALONE) -> Status:
     effective.choose()
     device = torch.device("cuda", 0) if job.environment.device == "cuda" else torch.device("cpu")
     kinds = plugin.registry().probes.items()
-    probes = [Watched(name, kind) for name, kind in kinds.items()]
+    probes = [Watched(name, kind, str(device)) for name, kind in kinds.items()]
     recorder = Recorder(job, Meter(device), probes, say)
     error: BaseException | None = None
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from llmbench.plugin.blame import Amiss, blamed, of_kind
+from llmbench.plugin.blame import Amiss, blamed, of_kind, wanted
 from llmbench.plugin.probe import Probe
 from llmbench.plugin.strategy import Strategy
 from llmbench.worker.batch import Batch
@@ -106,7 +106,8 @@ class Watched(Probe):
 
     summary = ""
 
-    def __init__(self, name: str, make: Callable[[], Probe]) -> None:
+    def __init__(self, name: str, make: Callable[[], Probe], device: str = "cpu") -> None:
+        self._device = device
         self.id = name  # type: ignore[misc]
         self._make = make
         self._probe: Probe | None = None
@@ -117,7 +118,13 @@ class Watched(Probe):
         self.settle()
         with blamed("probe", self.id, f"entering {phase}"):
             self._probe = self._probe or self._make()
-            self._probe.enter(phase)
+            self._probe.enter(phase, **wanted(self._probe.enter, device=self._device))
+
+    def after_step(self, number: int) -> None:
+        """Tell the probe of a step."""
+        assert self._probe
+        with blamed("probe", self.id, "after_step"):
+            self._probe.after_step(number)
 
     def leave(self, phase: str) -> dict[str, float | int | None]:
         """The probe's figures; none where it fails."""

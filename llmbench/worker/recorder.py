@@ -70,6 +70,8 @@ class Recorder:
     def step(self, step: Step) -> None:
         """Add a training step."""
         self._steps.append(step)
+        for probe in self._probes:
+            probe.after_step(len(self._steps))
         self.say(
             StepTaken(
                 step=len(self._steps),

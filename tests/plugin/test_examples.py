@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
+import plugin_pages
 import pytest
 from click.testing import CliRunner
 
 from llmbench import plugin
 from llmbench.analysis.checks import first_loss_problems
 from llmbench.cli import cli
+from llmbench.config.config import COMMAND_LINE
+from llmbench.config.setup import set_up
+from llmbench.plugin.task import Turn
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Record
 from llmbench.testing import run
 
-EXAMPLES = Path(__file__).parents[2] / "plugins" / "examples"
-FILES = sorted(EXAMPLES.glob("*.py"))
+PLUGINS = Path(__file__).parents[2] / "plugins"
+FILES = sorted((PLUGINS / "examples").glob("*.py"))
+DATA = PLUGINS / "llmbench_tasks" / "data"
 LINES = 60
 STRATEGIES = (
     "full+wsd(decay=0.5)",
@@ -26,6 +32,7 @@ STRATEGIES = (
     "lora+packing",
     "lora+fused-norms",
     "lora+hf-trainer",
+    "full+fp16",
 )
 
 
@@ -40,7 +47,27 @@ def compared(folder: Path) -> Comparison:
     """All examples in one comparison, as `--plugin` takes them along."""
     for file in FILES:
         plugin.include(file)
-    return run(folder, strategies=",".join(STRATEGIES))
+    return run(
+        folder,
+        strategies=",".join(STRATEGIES),
+        task="chat-summary",
+        data=str(DATA / "train.jsonl"),
+        eval_data=str(DATA / "eval.jsonl"),
+        metrics="similarity,perplexity",
+        seq_len=256,
+    )
+
+
+@pytest.fixture(scope="module")
+def classified(folder: Path, compared: Comparison) -> Comparison:
+    """One more, of labels, by another launcher."""
+    rows = [{"city": f"City {n}", "degrees": 7 * n - 10} for n in range(8)]
+    data = folder.parent / "weather.jsonl"
+    data.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    test = folder.parent / "test.jsonl"
+    test.write_text(json.dumps({"city": "Bergen", "degrees": 31}) + "\n")
+    options = {"data": str(data), "eval_data": str(test), "launcher": "niced"}
+    return run(folder.parent / "labels", strategies="lora", task="weather", **options)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +144,7 @@ def test_a_listener_hears_every_step_while_it_happens(folder, compared) -> None:
         told = [line for line in lines if line["run"] == made.cell.id]
         losses = [line["train/loss"] for line in told if "train/loss" in line]
         assert losses == [step.loss for step in made.steps]
-        assert told[-1]["status"] == "ok"
+        assert told[-1]["status"] == made.status
 
 
 def test_a_section_stands_in_the_report(page) -> None:
@@ -129,3 +156,67 @@ def test_a_command_stands_beside_llmbenchs_own(compared, folder) -> None:
     done = CliRunner().invoke(cli, ["best", str(folder)])
     assert done.exit_code == 0 or "picks no method" in str(done.exception)
     assert "best" in CliRunner().invoke(cli, ["--help"]).output
+
+
+def test_every_want_has_an_example_and_every_example_a_want() -> None:
+    named = {PLUGINS / name for name in plugin_pages.WANTS.values()}
+    assert set(FILES) <= named
+    for path in named:
+        assert len(path.read_text("utf-8").splitlines()) <= LINES, path
+
+
+def test_a_metric_of_ones_own_ranks_beside_perplexity(record, page) -> None:
+    made = record("lora")
+    assert [m.id for m in made.measures][:1] == ["similarity"]
+    assert made.measures[1].metric == "perplexity"
+    assert all(0 <= e.scores["similarity"] <= 1 for e in made.examples)
+    assert "Similarity" in page
+
+
+def test_a_task_writes_its_prompts_with_a_systems_words() -> None:
+    tokenizer = SimpleNamespace(chat_template=None, bos_token="<s>")
+    task = plugin.registry().tasks.get("chat-summary")
+    said = task.write([Turn("user", "Hello.")], tokenizer)
+    assert said.startswith("<s>system: You summarise")
+    assert said.endswith("user: Hello.\nassistant:")
+
+
+def test_labels_are_chosen_by_likelihood_and_workers_started_by_another_launcher(
+    classified: Comparison,
+) -> None:
+    for made in classified.reported.planned:
+        assert made.status == "ok", made.reason
+        assert made.examples[0].references == ("hot",)
+        assert made.examples[0].scores["label_accuracy"] in (0.0, 1.0)
+
+
+def test_fp16_is_declared_and_skipped_without_a_gpu(compared: Comparison) -> None:
+    made = next(r for r in compared.records if r.cell.composition == "full+fp16")
+    assert made.cell.declared["precision"] == "fp16-mixed"
+    assert (made.status, made.reason) == ("skipped", "Training in fp16 needs a GPU.")
+
+
+def test_exporters_write_bytes_and_folders(folder: Path, compared: Comparison) -> None:
+    from pyarrow import parquet
+
+    table = parquet.read_table(folder / "steps.parquet").to_pylist()
+    trained = [r for r in compared.reported.planned if r.steps]
+    assert [row["loss"] for row in table] == [s.loss for r in trained for s in r.steps]
+    files = {path.stem for path in (folder / "predictions").iterdir()}
+    assert files == {r.cell.id for r in compared.reported.planned if r.examples}
+
+
+def test_a_probes_figures_are_columns(folder: Path, record, page) -> None:
+    rows = {r["strategy"]: r for r in json.loads((folder / "results.json").read_text())}
+    assert rows["lora"]["stalls.train.longest_gap_seconds"] > 0
+    assert rows["lora"]["stalls.load.longest_gap_seconds"] is None
+    assert rows["base"]["stalls.train.longest_gap_seconds"] is None
+    assert "longest gap seconds (train)" in page
+
+
+def test_a_models_defaults_are_taken_unless_others_are_asked_for(compared: Comparison) -> None:
+    asked = {"model": "short-smollm", "weights": "pretrained"}
+    settings = set_up([(COMMAND_LINE, asked)]).config.settings
+    assert (settings.seq_len, settings.batch_size) == (256, 16)
+    longer = set_up([(COMMAND_LINE, {**asked, "seq_len": 512})]).config.settings
+    assert (longer.seq_len, longer.batch_size) == (512, 16)
