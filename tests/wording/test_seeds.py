@@ -24,9 +24,19 @@ def made(name: str, seed: int) -> Record:
     return records.ok(name, METHODS[name] + 0.004 * seed, cell=records.cell(name, seed))
 
 
-def cautious(kept: dict[str, set[int]]) -> tuple[bool, bool]:
-    """Whether a warning says that seeds are too few, and whether the headline has a limit."""
-    found = records.comparison([made(n, s) for n, held in kept.items() for s in sorted(held)])
+def cautious(kept: dict[str, set[int]], interrupted: bool = False) -> tuple[bool, bool]:
+    """Whether a warning says that seeds are too few, and whether the headline has a limit.
+
+    What is not kept of the three seeds is missing, or was interrupted.
+    """
+    held = [made(n, s) for n, seeds in kept.items() for s in sorted(seeds)]
+    if interrupted:
+        held += [
+            records.ended(n, "interrupted", "Ctrl-C.", cell=records.cell(n, s))
+            for n, seeds in kept.items()
+            for s in sorted({0, 1, 2} - seeds)
+        ]
+    found = records.comparison(held)
     standing = stand(found)
     said = answer(standing)
     warned = any(
@@ -38,10 +48,11 @@ def cautious(kept: dict[str, set[int]]) -> tuple[bool, bool]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(KEPT, KEPT)
-def test_removing_records_never_removes_a_caution(kept, others):
+@given(KEPT, KEPT, st.booleans(), st.booleans())
+def test_removing_records_never_removes_a_caution(kept, others, was, is_now):
+    """Whether what is gone is missing or was interrupted, before and after."""
     fewer = {name: held & others[name] or held for name, held in kept.items()}
-    before, after = cautious(kept), cautious(fewer)
+    before, after = cautious(kept, was), cautious(fewer, is_now)
     assert after[0] or not before[0]
     assert all(after) or not after[0]
 
