@@ -33,6 +33,8 @@ class Tally:
 
     cut: set[str] = field(default_factory=set)
     """Their input lost its end, or a conversation its beginning."""
+    emptied: set[str] = field(default_factory=set)
+    """Of these, nothing of the input is left."""
     cut_targets: set[str] = field(default_factory=set)
     """Their target lost its end."""
     special: dict[str, list[str]] = field(default_factory=dict)
@@ -86,6 +88,8 @@ class Encoder:
             self.tally.cut.add(example.id)
             example = self._shorter(example, len(ids) - room)
             ids = self._ids(example)
+            if not example.input:
+                self.tally.emptied.add(example.id)
         return ids[:room]
 
     def sequence(self, example: Example) -> Tokens:
@@ -166,9 +170,10 @@ def remarks(tally: Tally, settings: Settings, examples: int, role: str) -> Itera
     """A sentence for each thing that was found of the examples of one role."""
     of = f"of {examples} {role} examples"
     if tally.cut:
+        left = f"; of {len(tally.emptied)} nothing is left" if tally.emptied else ""
         yield (
             f"{len(tally.cut)} {of} lost the end of their input, to fit {settings.seq_len} tokens "
-            "(--seq-len)."
+            f"(--seq-len){left}."
         )
     if tally.cut_targets:
         so = ": they teach no end" if role == "training" else ""

@@ -98,6 +98,18 @@ def test_a_target_that_cannot_fit_loses_its_end_and_that_is_told(encoder, tokeni
     assert "1 of 3 training examples lost the end of their target" in said[1]
 
 
+def test_an_input_of_which_nothing_is_left_is_told_from_one_that_lost_its_end(encoder):
+    made = encoder(100)
+    made.sequence(example("Anna: Yes. " * 20, target="word " * 16))
+    assert list(remarks(made.tally, Settings(seq_len=100), 3, "evaluated")) == [
+        "1 of 3 evaluated examples lost the end of their input, to fit 100 tokens (--seq-len)."
+    ]
+    made.sequence(example("Anna: Yes.", target="word " * 200))
+    cut, unended = remarks(made.tally, Settings(seq_len=100), 3, "evaluated")
+    assert cut.endswith("to fit 100 tokens (--seq-len); of 1 nothing is left.")
+    assert "teach no end" not in unended
+
+
 def test_the_oldest_turns_of_a_conversation_go_first_and_the_systems_stays(encoder, tokenizer):
     earlier = [Turn(role, f"{role} {i} " * 4) for i in range(4) for role in ("user", "assistant")]
     long = Example("a", "Well?", ("A cake.",), "", "", (Turn("system", "Be brief."), *earlier))
