@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +14,7 @@ from llmbench.record.settings import Settings
 from llmbench.worker import batch, compiled, effective, start, train
 from llmbench.worker.cell import prepared
 from llmbench.worker.encoding import Tokens
-from llmbench.worker.running import training_context
+from llmbench.worker.running import Running
 from llmbench.worker.training import HeldOut, Witness, prove_kernel
 from llmbench_fast.compile import Compile, decoder_layers
 
@@ -58,16 +57,8 @@ def _clean():
 
 
 def running(model, strategies):
-    cell = SimpleNamespace(settings=SETTINGS, tuning=False)
-    return SimpleNamespace(
-        model=model,
-        strategies=strategies,
-        device=CPU,
-        context=partial(training_context, strategies),
-        recorder=Notes(),
-        base={},
-        job=SimpleNamespace(cell=cell),
-    )
+    job = SimpleNamespace(cell=SimpleNamespace(settings=SETTINGS, tuning=False, fit=None))
+    return Running(job, strategies, CPU, Notes(), model=model, stepping=model, first=BATCH)
 
 
 def test_code_that_is_looked_at_is_compiled_all_the_same_when_it_runs_next():
@@ -89,7 +80,7 @@ def test_layers_are_compiled_in_training_alone_after_all_that_the_harness_does_b
     prove_kernel(work, BATCH)
     assert compiled.so_far() is None
 
-    taken = start.in_training(model, [BATCH], work.context, None)
+    taken = start.in_training(model, [BATCH], work.context, work.loss, None)
     assert taken.training == pytest.approx(before, rel=1e-5)
     graphs = compiled.so_far().graphs
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
