@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -15,9 +17,9 @@ from llmbench.record.record import Cell, MemoryParts, ModelRef
 from llmbench.record.settings import Settings
 from llmbench.worker import architecture, batch, brought, checkpoint, coverage, load, tensor, train
 from llmbench.worker.cell import prepared
-from llmbench.worker.estimate import kernel, patch
+from llmbench.worker.estimate import kernel, layers, patch
 from llmbench.worker.estimate.kernel import as_on_gpu
-from llmbench.worker.estimate.watch import AllocationCount, Ledger
+from llmbench.worker.estimate.watch import Allocation, AllocationCount, Kind, Ledger
 from llmbench.worker.running import training_context
 from llmbench.worker.training import make_optimizer, quiet_collector
 
@@ -96,8 +98,14 @@ class Simulation:
     """One cell's model, prepared by its strategies, to be trained on batches of any shape."""
 
     def __init__(
-        self, cell: Cell, strategies: Sequence[Strategy], environment: Environment, source: str
+        self,
+        cell: Cell,
+        strategies: Sequence[Strategy],
+        environment: Environment,
+        source: str,
+        whole: bool = False,
     ) -> None:
+        """`whole` has all layers run, whether they are equal or not."""
         if cell.settings.numerics.autocast and cell.trains:
             raise CannotRun("Memory under autocast is not predicted.")
         own = next(
@@ -115,35 +123,87 @@ class Simulation:
         threads = 2 if cell.trains else 1
         each = kernel.workspace_bytes(self._capability, cell.settings.deterministic)
         self._workspace_bytes = threads * each
-        self._optimizer: Any = None
+        self._optimizers: dict[int, Any] = {}
+        self._states: dict[int, list[Allocation]] = {}
+        """By the number of layers that they step; 0 stands for all."""
+        self._began = 0
         self.floor_bytes = 0
         """What training holds at its most at least, however small the batch; known after a peak."""
         with self._running():
             self.model = self._load(environment, source)
         self.parameters = coverage.count(self.model)
+        self._stack = None if whole else layers.stack_of(self.model, self._added)
 
     def peak(self, settings: Settings) -> MemoryParts:
-        """What the peak is made of when training on full batches with these settings."""
+        """What the peak is made of when training on full batches with these settings.
+
+        Of many layers that are equal, it follows from few; where it does not, all are run.
+        """
         with self._running():
-            self.watch.ledger.reset_peak()
-            if self.cell.trains:
-                self._train(settings)
-            else:
-                train.first_loss(self.model, self._batches(settings)[0][0])
-        sizes = {f"{kind}_bytes": size for kind, size in self.watch.ledger.at_peak().items()}
+            held = self._of_few(settings) if self._stack is not None else None
+            if held is None:
+                self._stack = None
+                if 0 not in self._optimizers:  # those of few layers hold what no step of all does
+                    self._optimizers.clear()
+                    self._states.clear()
+                    gc.collect()
+                self._run(settings)
+                held = self.watch.ledger.at_peak()
+        sizes = {f"{kind}_bytes": size for kind, size in held.items()}
         sizes["activations_bytes"] = sizes.get("activations_bytes", 0) + self._workspace_bytes
         return MemoryParts(**{"weights_bytes": 0, **sizes})
 
+    def _of_few(self, settings: Settings) -> Counter[Kind] | None:
+        """What is held at the peak, as steps of few layers tell; None where they do not."""
+        stack, ledger = self._stack, self.watch.ledger
+        assert stack is not None
+        weights: Counter[Kind] = Counter()
+        weights.update({"weights": ledger.held("weights"), "adapter": ledger.held("adapter")})
+        further = len(stack) - layers.FEWER
+        for _ in range(2):  # what is made only once may have come in the way of the first
+            traces, gradients = [], []
+            for count in (layers.FEWER, layers.MORE):
+                with layers.only(stack, count):
+                    self._run(settings)
+                states = layers.sizes(self._states.get(count, []))
+                traces.append(layers.since(ledger, self._began, weights + states))
+                begun = ledger.held_then(self._began)
+                gradients.append(self.floor_bytes - begun.total() + begun["activations"])
+            fewer, more = traces
+            held = layers.extended(fewer, more, len(stack))
+            if held is not None:
+                base = layers.plus(fewer.base, more.base, further)
+                self.floor_bytes = base.total() - base["activations"]
+                self.floor_bytes += gradients[0] + further * (gradients[1] - gradients[0])
+                return held
+        return None
+
+    def _run(self, settings: Settings) -> None:
+        """Take a step with the layers that there are."""
+        ledger = self.watch.ledger
+        ledger.reset_peak()
+        self._began = ledger.moment
+        if self.cell.trains:
+            self._train(settings)
+        else:
+            train.first_loss(self.model, self._batches(settings)[0][0])
+
     def _train(self, settings: Settings) -> None:
+        ledger = self.watch.ledger
         with patch.paging():
-            if self._optimizer is None:
-                self._optimizer = self._with_states(settings)
-                self.watch.ledger.reset_peak()
-            marker = Marker(self.watch, self.model, self._optimizer)
+            count = len(self._stack) if self._stack is not None else 0
+            if count not in self._optimizers:
+                before = set(ledger.all())
+                self._optimizers[count] = self._with_states(settings)
+                ledger.reset_peak()
+                self._states[count] = [a for a in ledger.all() if a not in before]
+                self._began = ledger.moment
+            optimizer = self._optimizers[count]
+            marker = Marker(self.watch, self.model, optimizer)
             context = partial(training_context, self.strategies)
             batches = self._batches(settings)
             loss = brought.loss(self.strategies)
-            train.train(self.model, self._optimizer, batches, settings, context, marker, loss)
+            train.train(self.model, optimizer, batches, settings, context, marker, loss)
         self.floor_bytes = marker.floor_bytes + self._workspace_bytes
 
     def _with_states(self, settings: Settings) -> Any:
@@ -171,7 +231,8 @@ class Simulation:
         model = prepared(model, self.strategies, self.cell.settings)
         self.watch.mark_all("weights")
         ours, added = tensor.split(model, base)
-        self.watch.mark(added, "adapter")
+        self._added = list(added)
+        self.watch.mark(self._added, "adapter")
         self.base_parameters = sum(map(coverage.elements, ours))
         return model
 

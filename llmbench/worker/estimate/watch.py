@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -74,17 +74,31 @@ class Ledger:
         self._gone.clear()
         self.peak_bytes, self._peak_moment = self.held_bytes, self._moment
 
+    def all(self) -> Iterator[Allocation]:
+        """What is held, and what was until the peak was reset last."""
+        yield from self._held
+        yield from self._gone
+
+    @property
+    def moment(self) -> int:
+        """The present one."""
+        return self._moment
+
     def held(self, kind: Kind) -> int:
         """Bytes that are held now for that."""
         return sum(a.size_bytes for a in self._held if a.kind == kind)
 
     def at_peak(self) -> Counter[Kind]:
         """Bytes that were held at the peak, by what they were for."""
-        sizes: Counter[Kind] = Counter()
-        for allocation in (*self._held, *self._gone):
-            if allocation.held_at(self._peak_moment):
-                sizes[allocation.kind] += allocation.size_bytes
-        return sizes
+        return self.held_then(self._peak_moment)
+
+    def held_then(self, moment: int) -> Counter[Kind]:
+        """Bytes that were held at a moment since the peak was reset, by what they were for."""
+        found: Counter[Kind] = Counter()
+        for allocation in self.all():
+            if allocation.held_at(moment):
+                found[allocation.kind] += allocation.size_bytes
+        return found
 
 
 Rule = Callable[..., Any] | None
