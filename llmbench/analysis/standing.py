@@ -178,7 +178,7 @@ class Standing:
         return next((self.problems[cell] for cell in cells if cell in self.problems), "")
 
     def finding(self, variant: Variant) -> Finding | None:
-        """Why it did not learn; None where it did, or nobody knows."""
+        """Why it did not learn; None where it did, or where that is not known."""
         cells = (r.cell.id for r in variant.records)
         return next((self.unlearnt[cell] for cell in cells if cell in self.unlearnt), None)
 
@@ -219,7 +219,7 @@ class Standing:
         return verdict.word if verdict else None
 
     def need(self, one: Variant, other: Variant) -> Need | None:
-        """What can be told of two variants' quality here, and what would tell more.
+        """The difference that two variants' scores can show here, and the seeds for a smaller one.
 
         None with one seed: more examples tell of its trainings, and nothing of the methods.
         """
@@ -229,7 +229,7 @@ class Standing:
         return need(differences, one.id, other.id, self.margin)
 
     def undecided(self, variant: Variant) -> list[Variant]:
-        """Those that fit of which nobody knows whether they are better than this one or worse."""
+        """Those that fit and are undecided against this one."""
         differences = self.differences
         if differences is None or variant.id not in differences.index:
             return []

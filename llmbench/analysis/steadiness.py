@@ -12,7 +12,7 @@ from llmbench.record.figure import measured_steps, timed
 from llmbench.record.record import Conditions, Record, Step
 
 LEAST_STEPS = 8
-"""Of fewer steps, neither scatter nor drift can be told from chance."""
+"""With fewer steps, neither scatter nor drift can be distinguished from chance."""
 SCATTER = 0.10
 """A spread above which steps scatter, as a share of their median."""
 DRIFT = 0.05

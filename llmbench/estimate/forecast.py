@@ -154,7 +154,7 @@ class Forecast:
     setup: Setup
     rows: Sequence[Prediction]
     added: frozenset[str] = frozenset()
-    """Compositions among them that nobody asked for: ways out, where nothing else fits."""
+    """Compositions that were added as ways out, where none that was asked for fits."""
 
     @property
     def notices(self) -> list[str]:

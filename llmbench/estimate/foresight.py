@@ -135,7 +135,7 @@ def _foresee(setup: Setup, cells: tuple[Cell, ...], ask: Ask) -> Foresight:
 
 
 def offer(foresight: Foresight, cells: Sequence[Cell]) -> str | None:
-    """What is said of the cell that is predicted to fit, if any."""
+    """The clause on the cell that is predicted to fit; None if there is none."""
     cell = fitting(foresight, cells)
     if cell is None:
         return None
@@ -154,7 +154,7 @@ def fitting(foresight: Foresight, cells: Sequence[Cell]) -> Cell | None:
 
 
 def nothing_fits() -> str:
-    """What is said where no cell is predicted to fit, and none would."""
+    """The sentence where no cell is predicted to fit, and no other strategy would."""
     name = saving()
     tried = f", nor with {name} added" if name else ""
     return (

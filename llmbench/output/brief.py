@@ -56,7 +56,7 @@ class Brief:
 
 
 def brief(comparison: Comparison) -> Brief:
-    """Work out everything that is to be said: of the cells with equal batches alone."""
+    """The table, the answer and the warnings, of the cells with equal batches alone."""
     standing, comparison = stand(comparison), comparison.equal
     conclusion = answer(standing)
     cells = table(standing, conclusion.pick, frozenset())

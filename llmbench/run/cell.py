@@ -74,7 +74,7 @@ class Bench:
     visible_gpus: str | None = None
     """The GPUs that its workers may use, as CUDA_VISIBLE_DEVICES names them; None for all."""
     notices: list[str] = field(default_factory=list)
-    """What there is to know of how cells run, as the launcher has said by now."""
+    """Notices of the launcher on how cells run, those given so far."""
     turn: threading.Lock = field(default_factory=threading.Lock)
     """Held by whichever of the cells that run at once does something other than wait for its
     worker: store and listener hear one at a time."""
@@ -103,7 +103,7 @@ class Bench:
         return record if record and is_result(record, planned.skip, retry) else None
 
     def predict(self, cells: Plan) -> Foresight:
-        """What can be said of the memory of the cells that have no result yet."""
+        """The predicted memory of the cells that have no result yet."""
         pending = [p for p in cells.cells if not self.result(p)]
         return foresee(self.setup, pending, self._estimates, self.listener.event)
 

@@ -259,7 +259,7 @@ class Course:
         return self.foresight
 
     def _note(self, *more: str) -> None:
-        """Put into the header what there is to know by now, if that is more than before."""
+        """Add the notices to the header that came up since it was written."""
         known = dict.fromkeys((*self.header.notices, *self.bench.notices, *more))
         if len(known) > len(self.header.notices):
             self.header = self.header.model_copy(update={"notices": tuple(known)})
@@ -267,7 +267,7 @@ class Course:
 
 
 def stopped(retry: Sequence[str]) -> str:
-    """What is said when --on-oom stop ends the comparison; --retry would run the cell once more."""
+    """The sentence when --on-oom stop ends the comparison; --retry would run the cell again."""
     again = "" if not {"oom", "all"} & set(retry) else ", and without that --retry,"
     return (
         "Stopped when memory ran out (--on-oom stop): the same command with the "

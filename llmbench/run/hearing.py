@@ -14,7 +14,7 @@ from llmbench.record.record import Cell, Record
 
 
 class Hearing:
-    """Tells the view, and then every listener; one that fails is told nothing more."""
+    """Passes events to the view, then to every listener; one that fails gets no more of them."""
 
     def __init__(self, view: Listener) -> None:
         self.problems: list[str] = []

@@ -130,7 +130,7 @@ def _holder(file: int) -> str:
 AT_REST = 1.5
 """The load up to which no machine counts as busy: this program makes some of it."""
 ALLOWANCE_BYTES = 2**30
-"""What a driver and a desktop take of a GPU on which nobody computes."""
+"""What a driver and a desktop take of an idle GPU."""
 WAYS_OUT = (
     "wait until they have ended, choose another with CUDA_VISIBLE_DEVICES, "
     "or run beside them with --shared-gpu, which marks every cell"

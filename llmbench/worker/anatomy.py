@@ -98,7 +98,7 @@ def _rounded(size: int) -> int:
 
 
 MOST_EVENTS = 500_000
-"""Allocations and frees of one step that are kept; where there are more, nothing is said."""
+"""The most allocations and frees of one step that are kept; with more, the peak has no parts."""
 ACTIONS = {"alloc": True, "free_requested": False}
 """The events that change what torch counts as allocated."""
 

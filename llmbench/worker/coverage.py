@@ -15,7 +15,7 @@ from llmbench.text import listed
 from llmbench.units import percent
 
 NEARLY_ALL = 0.9
-"""Of the weights of the layers: where less than that is packed or adapted, it is told."""
+"""Share of the layers' weights: a warning says so where less is packed or adapted."""
 MOST_NAMED = 3
 """Kinds of weights that a sentence names."""
 NUMBERS = re.compile(r"\.\d+(?=\.)")

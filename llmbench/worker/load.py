@@ -27,7 +27,7 @@ DISTRIBUTED = "distributed_config"
 NO_KERNEL = re.compile(r"(\w+) does not support (?:an attention implementation|Flash Attention)")
 """What transformers says where a model has its attention written out, and no kernel computes it."""
 Warn = Callable[[str], None]
-"""Is told a sentence that a reader has to know."""
+"""A callback for sentences that a reader has to know."""
 
 
 logging.disable_progress_bar()  # a log is no terminal

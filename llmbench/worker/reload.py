@@ -84,7 +84,7 @@ def main(name: str, files: list[str]) -> None:
 
 
 def untried(strategy: Strategy) -> str | None:
-    """Why it cannot be told whether what is saved is what was trained; None where it can."""
+    """Why saved and trained weights cannot be compared; None where they can."""
     if "quantization_config" in strategy.load_kwargs(Settings(), collect("cpu")):
         return "Its weights are quantised: whoever loads them again decides anew how they are held."
     if "load" in strategy.brings():

@@ -16,7 +16,7 @@ from llmbench.worker.running import Running
 
 
 def distribute(running: Running) -> None:
-    """Have the strategy that spreads the cell do so; others train the model as it is."""
+    """Have a strategy distribute the model, if the cell has one that does."""
     model = running.stepping = running.model
     strategy = _spreading(running)
     if strategy is None or not running.job.cell.trains:
@@ -54,7 +54,7 @@ def gather(running: Running) -> None:
 
 
 def to_save(running: Running) -> dict[str, Any]:
-    """What `save_pretrained` has to be told: the weights of a gathered model as they are.
+    """What `save_pretrained` needs: the weights of a gathered model as they are.
 
     Of one that is still cut up, the whole of each, which all ranks have to ask for.
     """

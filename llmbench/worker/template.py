@@ -12,9 +12,9 @@ from llmbench.plugin.task import Turn
 from llmbench.record import settings
 
 QUESTION, ANSWER = "Question", "Answer"
-"""Stand-ins for what is said, to see what a chat template puts around it."""
+"""Placeholder texts, which show what a chat template puts around a message."""
 DAY = "26 Jul 2024"
-"""What a template that names the day is told, so that prompts are the same on every day."""
+"""The date for templates that name one, so that prompts are the same on every day."""
 
 
 class Template(Protocol):

@@ -31,7 +31,7 @@ class Diverged(CellEnded):
 
 
 class Observer:
-    """Is told where the training is, and may look. Does nothing by itself."""
+    """Called at each point of a training step; the base class does nothing."""
 
     def before_step(self, number: int) -> None:
         """The step's batches are on the device; its clock has not started."""

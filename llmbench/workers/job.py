@@ -1,4 +1,4 @@
-"""What a worker is told: what to run, and where its inputs and its answer are on this machine."""
+"""A worker's job: what to run, and where its inputs and its answer are on this machine."""
 
 from __future__ import annotations
 

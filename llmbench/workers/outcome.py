@@ -193,7 +193,7 @@ def _read(log: Path) -> str | None:
 
 
 def advice(phase: Phase | None, shortage: Shortage) -> str:
-    """What a cell that ran out of memory is told: what there was, and what would do with less."""
+    """The reason of a cell that ran out of memory: what there was, and what would need less."""
     way_out = less_memory(phase)
     if shortage.instead:
         way_out = f"take {shortage.instead}, which is predicted to fit, or {way_out}"

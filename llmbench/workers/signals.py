@@ -35,7 +35,7 @@ class Interruption:
     """
 
     def __init__(self, listen: Say = lambda event: None) -> None:
-        """`listen` is told from within the signal handler: no place to write to a file."""
+        """`listen` is called inside the signal handler, where no file may be written."""
         self.asked = False
         """Whether the end was asked for."""
         self._listen = listen

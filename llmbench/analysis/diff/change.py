@@ -78,7 +78,7 @@ class Change:
 
     @property
     def absolute(self) -> float:
-        """How much it grew, in its own unit; 0 where it cannot be said."""
+        """How much it grew, in its own unit; 0 where one of the two is not known."""
         return 0.0 if self.old is None or self.new is None else self.new - self.old
 
     @property

@@ -26,7 +26,7 @@ tell anything. Three times as much again holds both: docs/figures.md, section 10
 ROUNDING = 1e-12
 """Share of two variants' squares below which that of their difference is but rounding."""
 POWER = 0.8
-"""The chance with which a difference is to be told if it is there."""
+"""The power: the chance of finding a difference that exists."""
 MOST_SEEDS = 50
 """More seeds than anybody would train."""
 
@@ -86,7 +86,7 @@ class Differences:
         return int(self.seeds[self.index[one], self.index[other]])
 
     def detectable(self, one: str, other: str) -> float | None:
-        """The difference that is told with a chance of 80 % here; None with one seed in common."""
+        """The difference that is found with power 80 %; None with one seed in common."""
         at = self.index[one], self.index[other]
         return self._detectable(at, int(self.seeds[at])) if self.seeds[at] > 1 else None
 
@@ -279,15 +279,15 @@ class Need:
     """How many both have; at least two."""
     examples: int
     detectable: float
-    """The difference that is told here with a chance of 80 %."""
+    """The difference that is found here with power 80 %."""
     difference: float
-    """What was measured, or the margin if that is more: what is to be told."""
+    """The difference to find: what was measured, or the margin if that is more."""
     wanted: int | None
     """Seeds in all that would tell it with that chance; None where no sensible number would."""
 
     @property
     def met(self) -> bool:
-        """Whether what there is would mostly have told it."""
+        """Whether these seeds and examples have the power to find it."""
         return self.wanted == self.seeds
 
 

@@ -28,7 +28,7 @@ from llmbench.record.record import Record, decoded
 from llmbench.record.variant import Variant
 
 LEAST_STEPS = 6
-"""Of fewer measured steps, nothing is said of how sure a speed is."""
+"""With fewer measured steps, a speed has no interval."""
 SURE_STEPS = 48
 """From so many on, the interval of one cell's speed holds what it says, though steps are alike."""
 CELL = 0.02

@@ -119,7 +119,7 @@ class Pace:
         return self.now() - one.phase_began
 
     def cell_left(self, one: Running) -> float | None:
-        """Seconds that the cell will take yet; None where nobody can tell."""
+        """Seconds that the cell will still take; None where that is not known."""
         whole = self._expected(one.phase, one.cell)
         later = ORDER[ORDER.index(one.phase) + 1 :]
         rest = _sum([self._expected(phase, one.cell) for phase in later])
@@ -132,7 +132,7 @@ class Pace:
         return sum(map(self._share, self.running.values()))
 
     def left(self) -> float | None:
-        """Seconds that all cells will take yet; None where nobody can tell."""
+        """Seconds that all cells will still take; None where that is not known."""
         cells = [
             _sum([self._expected(phase, cell) for phase in ORDER]) for cell in self.waiting.values()
         ]

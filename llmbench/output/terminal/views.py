@@ -42,7 +42,7 @@ def view(mode: Mode) -> View:
 
 
 class Lasting:
-    """A text stream that goes on when whoever reads it has gone. What it is told then is lost."""
+    """A text stream that survives a closed pipe. What is written after that is lost."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

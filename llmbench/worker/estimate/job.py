@@ -119,7 +119,7 @@ def with_buckets(parts: MemoryParts, trainable: int, settings: Settings) -> Memo
 
 @dataclass(frozen=True)
 class Headroom:
-    """How far one size can be raised within the budget, the other staying as it is."""
+    """How far one size can be raised within the budget while the other is fixed."""
 
     simulation: Simulation
     settings: Settings
@@ -142,7 +142,7 @@ class Headroom:
 
 
 def why(error: Exception) -> str:
-    """The error in a line; one that is written for people as it is."""
+    """The error in a line; a sentence that was written for users is kept."""
     text = (message(error).strip() or type(error).__name__).splitlines()[0]
     written = isinstance(error, UserError | CannotRun)
     if written:

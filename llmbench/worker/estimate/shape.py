@@ -51,7 +51,7 @@ def pointwise(one: torch.Tensor, other: Any, alpha: Any = 1) -> Any:
 
 
 def _broadcasts(small: torch.Tensor, large: torch.Tensor) -> bool:
-    """Whether the small one is repeated along the large one, whose shape stays as it is."""
+    """Whether the small shape broadcasts to the large one and leaves its shape unchanged."""
     missing = large.dim() - small.dim()
     return missing >= 0 and all(
         mine in (1, theirs) for mine, theirs in zip(small.shape, large.shape[missing:], strict=True)

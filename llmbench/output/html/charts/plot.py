@@ -34,7 +34,7 @@ ARROWS = {"higher": "more is better", "lower": "less is better"}
 
 
 def plain(value: float) -> str:
-    """A tick's figure as it is."""
+    """A tick's figure without a prefix."""
     return f"{value:,.6g}"
 
 
