@@ -505,3 +505,17 @@ def test_after_an_interruption_it_is_said_how_far_it_came_and_how_to_go_on():
     Lines(screen).finish(held, ROOT / "report.html", INTERRUPTED)
     said = out.getvalue()
     assert f"Stopped after 1 of 3. Continue: {held.header.command} --output {ROOT}" in said
+
+
+def test_a_name_that_would_be_broken_has_a_short_label_and_a_legend():
+    screen, out = terminal(60)
+    long = "lora(r=64,alpha=128,learning_rate_factor=100)"
+    made = [
+        ok("full", 0.64, 62.0),
+        ok(long, 0.62, 35.0),
+        ok("full+gradient-checkpointing", 0.6, 20),
+    ]
+    screen.print(table(brief(comparison(made)), 60))
+    lines = out.getvalue().splitlines()
+    assert [line.split()[0] for line in lines[1:4]] == ["full", "lora", "full+gc"]
+    assert f"lora is {long}" in " ".join(" ".join(lines[4:]).split())

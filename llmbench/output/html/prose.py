@@ -8,6 +8,10 @@ from markupsafe import Markup, escape
 
 WHOLE = re.compile(r"(--[a-z][a-z-]*|\b[A-Z]{2,}-[A-Z0-9]\w*)")
 """Options, and names such as ROUGE-L."""
+LONG = 18
+"""Characters of a member up to which it stays in one piece."""
+PART = re.compile(r"[^,(=_]*[,(=_]|[^,(=_]+")
+"""Of a longer one: up to the sign behind which a line may end."""
 
 
 def prose(text: str) -> Markup:
@@ -29,7 +33,10 @@ def whole(text: str) -> Markup:
 
 
 def breakable(name: str | Markup) -> Markup:
-    """A composition that may be broken behind its plus signs; markup stays as it is."""
+    """A composition that may be broken where its parts end; markup stays as it is."""
     if isinstance(name, Markup):
         return name
-    return Markup("+<wbr>").join(name.split("+"))
+    members = name.split("+")
+    return Markup("+<wbr>").join(
+        Markup("<wbr>").join(PART.findall(m)) if len(m) > LONG else m for m in members
+    )

@@ -12,6 +12,7 @@ from llmbench.record.figure import BY_ID, FIT_SIZE
 from llmbench.record.record import Record
 from llmbench.units import MINUS, spoken_size
 from llmbench.wording.figures import figure_text
+from llmbench.wording.labels import labels, legend
 
 if TYPE_CHECKING:
     from llmbench.output.brief import Brief
@@ -24,6 +25,8 @@ HEADINGS = {
 """Headings that are shorter here than elsewhere."""
 STYLES = {"ok": "green", "skipped": "yellow"}
 GAP = 2
+PLAIN = str.maketrans({"`": None, "\N{MULTIPLICATION SIGN}": "x"})
+"""Of labels and their legend: what terminals show plainly."""
 
 
 def drawn(
@@ -34,7 +37,8 @@ def drawn(
 ) -> Table:
     """A table whose first column holds names, which are folded behind a `+` to fit the width.
 
-    Columns are set to the right, but for one headed `Status`.
+    Where a part of a name would be broken, all have short labels, with a legend below. Columns are
+    set to the right, but for one headed `Status`.
     """
     widths = [
         max(len(str(cell)) for cell in column)
@@ -46,8 +50,13 @@ def drawn(
     ):
         gap = 1  # or a long name would be broken in mid-word
     room = max(8, width - sum(widths) - gap * len(widths))
+    names = [str(row[0]) for row in rows]
+    short = labels(names) if max(map(longest, names), default=0) > room else {n: n for n in names}
     made = Table(
         title=title,
+        caption=legend(short).translate(PLAIN) or None,
+        caption_justify="left",
+        caption_style="",
         title_justify="left",
         title_style="bold",
         box=None,
@@ -60,7 +69,7 @@ def drawn(
         left = heading == "Status"
         made.add_column(heading, justify="left" if left else "right", no_wrap=True)
     for name, *cells in rows:
-        made.add_row(folded(str(name), room), *cells)
+        made.add_row(folded(short[str(name)].translate(PLAIN), room), *cells)
     return made
 
 
@@ -71,12 +80,12 @@ def table(summary: Brief, width: int) -> Table:
     ]
     columns = list(zip(*texts, strict=True))
     kept = [n for n, column in enumerate(columns) if any(cell != "-" for cell in column)]
-    labels = [HEADINGS.get(label, label) for label in summary.header[1:-1]]
+    headings = [HEADINGS.get(label, label) for label in summary.header[1:-1]]
     rows: list[list[str | Text]] = [
         [line.name, *(cells[n] for n in kept), status(line.status)]
         for line, cells in zip(summary.lines, texts, strict=True)
     ]
-    return drawn(["Method", *(labels[n] for n in kept), "Status"], rows, width)
+    return drawn(["Method", *(headings[n] for n in kept), "Status"], rows, width)
 
 
 def status(said: str) -> Text:

@@ -21,7 +21,6 @@ from llmbench.output.html.charts.plot import (
     Scale,
     Spot,
     prefixed,
-    spread,
 )
 from llmbench.output.methods import summary_figures
 from llmbench.output.table import Table, plain
@@ -125,19 +124,44 @@ class Label(NamedTuple):
     anchor: str
 
 
-def place(points: Sequence[Spot], texts: Sequence[str], plot: Plot) -> dict[int, Label]:
-    """A place for each text beside its point, by the point's number; empty texts have none.
+SHIFTS = (0, -12, 12, -24, 24, -38, 38, -52, 52, -66, 66)
+"""How far up or down a label may move to find room, the nearest first; as in `report.js`."""
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom."""
 
-    It is to the right where the text fits, and no two labels are in one line.
+
+def place(points: Sequence[Spot], texts: Sequence[str], plot: Plot) -> dict[int, Label]:
+    """A place for each text beside its point, by the point's number, that covers no point and no
+    other text; empty texts have none, nor has one that finds no room.
     """
-    order = sorted((i for i, text in enumerate(texts) if text), key=lambda i: points[i][1])
-    lines = spread([points[i][1] for i in order], LINE, plot.top + LINE / 2, plot.bottom - LINE / 2)
+    taken: list[Box] = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
     labels = {}
-    for i, y in zip(order, lines, strict=True):
-        x = points[i][0]
-        fits = x + GAP + CHARACTER * len(texts[i]) <= plot.right
-        labels[i] = Label(x + GAP, y, "start") if fits else Label(x - GAP, y, "end")
+    for i in sorted((i for i, text in enumerate(texts) if text), key=lambda i: points[i][1]):
+        for label, box in _candidates(points[i], texts[i]):
+            if _within(box, plot) and not any(_overlap(box, other) for other in taken):
+                labels[i] = label
+                taken.append(box)
+                break
     return labels
+
+
+def _candidates(point: Spot, text: str) -> Iterator[tuple[Label, Box]]:
+    length = CHARACTER * len(text)
+    for y in (point[1] + shift for shift in SHIFTS):
+        for anchor, near in (("start", point[0] + GAP), ("end", point[0] - GAP)):
+            left = near if anchor == "start" else near - length
+            yield Label(near, y, anchor), (left, y - LINE / 2, left + length, y + LINE / 2)
+
+
+def _within(box: Box, plot: Plot) -> bool:
+    left, top, right, bottom = box
+    across = left >= plot.left and right <= plot.right + GAP
+    return across and top >= plot.top - GAP and bottom <= plot.bottom
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    across = one[0] < other[2] and other[0] < one[2]
+    return across and one[1] < other[3] and other[1] < one[3]
 
 
 LABELS = 14

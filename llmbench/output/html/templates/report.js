@@ -212,7 +212,7 @@ function say(parts) {
   const made = parts.map((part) => {
     if (typeof part === "string") return part;
     const code = document.createElement("code");
-    code.textContent = part.name;
+    code.append(...part.name.split(/(?<=[+,(=_])/).flatMap((piece) => [piece, document.createElement("wbr")]));
     return code;
   });
   byId("chosen").replaceChildren(...made);
@@ -228,7 +228,8 @@ function applyChoice() {
   if (fit) {
     const pick = cells[found.pick];
     chosen = inputs.some(changed) ? pick : usual;
-    const rest = out.length ? ` ${out.length} of ${cells.length} do not fit.` : "";
+    const all = inputs.some(changed) && cells.length > 1 ? ` All ${cells.length} fit.` : "";
+    const rest = out.length ? ` ${out.length} of ${cells.length} do not fit.` : all;
     const among = out.length ? " of those that fit" : "";
     say([pick, ` (${figures(pick)}).`, ...(fit > 1 ? reasons(found, wish.matters, among) : [" It is the only one that fits."]), ...tightly(found), rest]);
   } else {
