@@ -10,6 +10,7 @@ import copy
 import os
 import signal
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -38,19 +39,8 @@ settings.register_profile("default", max_examples=25, deadline=None, suppress_he
 settings.register_profile("long", max_examples=10_000, deadline=None, suppress_health_check=SLOW)
 settings.load_profile("default")
 
-KINDS = (
-    "exporters",
-    "fast",
-    "freezing",
-    "launchers",
-    "metrics",
-    "models",
-    "optimizers",
-    "parallel",
-    "peft",
-    "strategies",
-    "tasks",
-)
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
+BUILT_IN = PROJECT["project"]["entry-points"][catalogue.GROUP]
 TEXTS = (
     "Summarize the dialogue.\n\n\n\nSummary:",
     "Anna: Will you come to the party on Sunday? Tom: Yes, with a cake.",
@@ -68,7 +58,7 @@ def at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def registry() -> Iterator[Registry]:
     """What the built-in plugins register, alone, for the test to add to; all use it meanwhile."""
-    found = plugin.load([EntryPoint(k, f"llmbench_{k}", catalogue.GROUP) for k in KINDS])
+    found = plugin.load([EntryPoint(n, m, catalogue.GROUP) for n, m in BUILT_IN.items()])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plugin, "registry", lambda: found)
         yield found
