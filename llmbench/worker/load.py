@@ -130,7 +130,11 @@ def random_model(
         model = auto.from_config(config, trust_remote_code=trusted, **others)
     whole = {"config": model.config, "state_dict": model.state_dict(), **others}
     if DISTRIBUTED in kwargs:
-        return type(model).from_pretrained(None, distributed_config=kwargs[DISTRIBUTED], **whole)
+        # From the host: a part that is cut out on the device would hold the whole of it.
+        whole["state_dict"] = {name: held.cpu() for name, held in whole["state_dict"].items()}
+        kind = type(model)
+        del model
+        return kind.from_pretrained(None, distributed_config=kwargs[DISTRIBUTED], **whole)
     if quantization is None:
         return model
     return type(model).from_pretrained(

@@ -165,8 +165,6 @@ def followed(context: Any) -> Death | None:
         _ask(pids[0])
         context.close(signal.SIGKILL, timeout=1)
         return None
-    finally:
-        process.end_children()
     failures = [Death(rank, failure.exitcode) for rank, failure in result.failures.items()]
     return failures[0] if failures else None
 

@@ -74,6 +74,8 @@ class StochasticAdamW(torch.optim.Optimizer):
             assert whole.grad is not None
             first, second = state["exp_avg"], state["exp_avg_sq"]
             weight, gradient = local(whole.detach()), local(whole.grad).contiguous()
+            if not weight.numel():
+                continue  # other processes have all of a small one
             self.kernel(weight, gradient, first, second, number=self._steps, seed=seed, **options)
 
     def _step_together(self, weights: list[torch.Tensor], group: dict[str, Any]) -> None:
