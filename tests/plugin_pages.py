@@ -43,7 +43,6 @@ WANTS = {
 """What people want to bring, and the module under plugins/ that does it in 60 lines at most."""
 SHIPPED = {
     "register_launchers": "llmbench/workers/spawn.py",
-    "register_listeners": "plugins/examples/wandb_lines.py",
     "register_sections": "plugins/examples/slowest_steps.py",
     "register_commands": "plugins/examples/best.py",
 }

@@ -9,7 +9,7 @@ import click
 
 from llmbench import errors
 
-KINDS = ("strategy", "metric", "task", "model", "exporter", "probe")
+KINDS = ("strategy", "metric", "task", "model", "exporter", "probe", "listener")
 
 
 @click.group()

@@ -18,6 +18,7 @@ HOOKS = {
     "model": "register_models",
     "exporter": "register_exporters",
     "probe": "register_probes",
+    "listener": "register_listeners",
 }
 """The kinds that there are templates of, and the hook that each goes through."""
 TRIES = {
@@ -27,6 +28,7 @@ TRIES = {
     "model": "llmbench compare --model placeholder --weights random",
     "exporter": "llmbench report DIR --format placeholder",
     "probe": "llmbench compare --strategies lora",
+    "listener": "llmbench compare --strategies lora",
 }
 """The command that shows what a plugin of each kind does."""
 COPIED = frozenset({".py", ".json", ".jsonl"})

@@ -40,6 +40,7 @@ def test_a_new_plugin_of_each_kind_passes_as_it_is(checked: tuple[Path, str]) ->
         "'my-model' runs in a comparison",
         "'my-exporter' writes its file",
         "'my-probe' has figures in every phase",
+        "'my-listener' hears a comparison to its end",
     ):
         assert any(said in line for line in lines), said
 
@@ -53,6 +54,10 @@ def test_each_kind_is_a_row_a_column_or_a_file_of_the_report(checked: tuple[Path
     assert mine.phases["train"].probes["my-probe"]["processor_seconds"] > 0
     page = (of_task / "report.html").read_text("utf-8")
     assert "my-strategy" in page
+    told = (of_task / "my-listener.tsv").read_text("utf-8").splitlines()
+    assert [float(t.split("\t")[2]) for t in told if t.startswith(mine.cell.id)] == [
+        step.loss for step in mine.steps
+    ]
     assert "Share of words" in page
     assert "my-strategy" in (of_task / "my-exporter.txt").read_text("utf-8")
     assert "my-model" in (of_model / "report.html").read_text("utf-8")
