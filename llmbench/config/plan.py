@@ -141,8 +141,8 @@ def code_digests(config: Config) -> dict[str, str]:
         digests[f"metric {asked.id}"] = entry.source.distribution
         digests[f"code of metric {asked.id}"] = code.digest(entry.item)
         digests |= {f"version of {package}": number for package, number in versions(entry.item)}
-        if asked.argument and entry.item.local_code(asked.argument):
-            digests[f"script of {name}"] = digest(script(asked.argument))
+        if asked.argument and (held := script(asked.argument)):
+            digests[f"file of {name}"] = digest(held)
     return digests
 
 
@@ -154,7 +154,7 @@ def versions(kind: type[Metric]) -> Iterator[tuple[str, str]]:
 
 
 def script(argument: str) -> bytes:
-    """What a metric's script says; nothing where the metric's argument is no file's name."""
+    """What is in the file that a metric's argument names, if it names one: a script, or a text."""
     path = path_of(argument)
     if path is None or not path.is_file():
         return b""
@@ -162,7 +162,7 @@ def script(argument: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ConfigError(
-            f"The metric script '{argument}' cannot be read ({error.strerror}): check the path."
+            f"The metric's file '{argument}' cannot be read ({error.strerror}): check the path."
         ) from error
 
 

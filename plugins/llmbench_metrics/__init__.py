@@ -7,6 +7,7 @@ from llmbench.plugin.metric import Metric
 from llmbench_metrics.classification import Accuracy, LikelyLabel, MacroF1
 from llmbench_metrics.evaluate import Evaluate
 from llmbench_metrics.exact_match import ExactMatch, TokenF1
+from llmbench_metrics.forgetting import Forgetting
 from llmbench_metrics.perplexity import Perplexity
 from llmbench_metrics.rouge import Rouge
 from llmbench_metrics.translation import Bleu, Chrf
@@ -19,6 +20,7 @@ METRICS = (
     MacroF1,
     LikelyLabel,
     Perplexity,
+    Forgetting,
     Bleu,
     Chrf,
     Evaluate,

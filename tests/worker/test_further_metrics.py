@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
+import torch
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
@@ -13,6 +15,7 @@ from llmbench.plugin.metric import Score, Subject
 from llmbench.plugin.scoring import Scored, metric
 from llmbench.record.record import Example
 from llmbench_metrics import METRICS
+from llmbench_metrics.forgetting import Forgetting
 
 SAID = ["the cat sat on the mat", "a dog ran very fast home", "it rained the whole day long"]
 WANTED = [
@@ -118,7 +121,7 @@ def test_what_looks_at_the_model_cannot_score_texts_alone():
         metric("perplexity").score(SAID, WANTED)
 
 
-@pytest.mark.parametrize("kind", [k for k in METRICS if k.id != "evaluate"])
+@pytest.mark.parametrize("kind", [k for k in METRICS if not k.check(None)])
 def test_what_a_metric_gives_is_what_it_declares_and_in_range(kind):
     made = kind()
     examples = tuple(
@@ -141,3 +144,28 @@ def test_who_says_which_way_a_hub_metric_is_better_has_it_rank():
     [found] = metric("evaluate:mae(better=lower)").measures()
     assert (found.id, found.better) == ("mae", "lower")
     assert metric("evaluate:mae").measures()[0].better == "neither"
+
+
+def test_forgetting_is_the_mean_loss_of_the_predicted_tokens_of_a_text(model, tokenizer, tmp_path):
+    file = tmp_path / "other.txt"
+    file.write_text("It rained all day long, and nobody came to the party on Sunday.")
+    ids = tokenizer(file.read_text())["input_ids"]
+    subject = SimpleNamespace(model=model.eval(), tokenizer=tokenizer)
+
+    def found(options: str = "") -> float:
+        return metric(f"forgetting:{file}{options}").look(subject).corpus["other_loss"]
+
+    def loss(some: list[int]) -> float:
+        given = torch.tensor([some])
+        return model(input_ids=given, labels=given).loss.item()
+
+    assert found() == pytest.approx(loss(ids), rel=1e-5)
+    cut = 5
+    wanted = (loss(ids[:cut]) * (cut - 1) + loss(ids[cut:10]) * 4) / (cut - 1 + 4)
+    assert found(f"(window={cut},most=10)") == pytest.approx(wanted, rel=1e-5)
+
+
+def test_forgetting_says_what_it_needs(tmp_path):
+    assert "forgetting:FILE" in (Forgetting.check(None) or "")
+    assert "is no file" in (Forgetting.check(str(tmp_path / "none.txt")) or "")
+    assert Forgetting.check(__file__) is None
