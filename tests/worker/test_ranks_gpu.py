@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -29,6 +30,7 @@ SHAPE = {
     "num_attention_heads": 8,
     "num_key_value_heads": 4,
 }
+LONGEST_SECONDS = 100
 ALONE = ("lora", "full", "qlora(paged=false)")
 SPREAD = {
     "lora+ddp": "lora",
@@ -51,7 +53,8 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
         *("--batch-size", "2", "--seq-len", "256", "--steps", "8", "--max-new-tokens", "8"),
         *("--no-repeat", "--output", str(folder / "out")),
     ]
-    subprocess.run(command, capture_output=True, text=True, env=dict(os.environ))
+    with contextlib.suppress(subprocess.TimeoutExpired):  # what has ended by then is there
+        subprocess.run(command, capture_output=True, env=dict(os.environ), timeout=LONGEST_SECONDS)
     return {r.cell.composition: r for r in Store(folder / "out").read().records}
 
 
