@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from json import dumps
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from llmbench.record.comparison import Comparison
 from collections.abc import Mapping, Sequence
+from json import dumps
 from typing import Any
 
 from llmbench.analysis import learning, scaling

@@ -370,6 +370,11 @@ AFTER_PUBLIC = (SUPERVISED, PADDED, COMPILE, PREDICTED, LOADED_LOSS, VALIDATION_
 """Columns behind the public ones."""
 
 
+def _per_gpu(record: Record) -> float | None:
+    speed = train_rate("nonpadding_tokens")(record)
+    return speed / len(record.ranks) if speed and record.ranks else None
+
+
 GPUS = Figure(
     "gpus",
     "GPUs",
@@ -383,15 +388,10 @@ PER_GPU = Figure(
     "Speed per GPU",
     "tokens/s",
     "higher",
-    lambda r: _per_gpu(r),
+    _per_gpu,
     "the training speed over the GPUs that it took",
 )
 SCALING = "scaling_efficiency"
-
-
-def _per_gpu(record: Record) -> float | None:
-    speed = train_rate("nonpadding_tokens")(record)
-    return speed / len(record.ranks) if speed and record.ranks else None
 
 
 def efficiency(known: Mapping[str, float]) -> Figure:

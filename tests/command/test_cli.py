@@ -62,7 +62,6 @@ def test_a_list_that_is_given_several_times_adds_up(run: Run) -> None:
         (["--strategies", "lora+qlora"], "cannot be joined"),
         (["--strategies", "lora(rank=4)"], "'lora' has no option 'rank'"),
         (["--strategies", "lora(r=0)"], "'lora(r=0)' cannot be: give 1 or more."),
-        (["--strategies", "LoRA"], "Unknown strategy 'LoRA': did you mean 'lora'?"),
         (["--lr", "1e-4"], "There is no option '--lr': did you mean '--learning-rate'?"),
         (["--zzz", "1"], "There is no option '--zzz': see --help."),
         (["--precision", "bf16"], "'bf16' means several things: write bf16-mixed or bf16-master"),

@@ -13,6 +13,7 @@ from llmbench.record.record import (
     Memory,
     ModelRef,
     PhaseRecord,
+    Rank,
     Step,
 )
 
@@ -75,7 +76,7 @@ def test_a_cell_that_measured_nothing_has_a_row_with_nothing_in_it(status):
 
 
 def test_no_metric_s_figure_may_be_called_like_a_column_that_is_no_score():
-    row = csv_json.rows(comparison([ok("lora")]))[0]
+    row = csv_json.rows(comparison([ok("lora", ranks=(Rank(), Rank()))]))[0]
     assert row.keys() - set(csv_json.FIRST_SCORES) == figure.RESERVED
 
 
