@@ -259,7 +259,7 @@ def test_a_failure_to_predict_stops_nothing(
     assert {r.status for r in records.values()} == {"ok"}
     assert {r.predicted for r in records.values()} == {None}
     (said,) = (e.reason for e in heard.events if isinstance(e, events.Unpredicted))
-    assert said.endswith(" The cells run all the same.")
+    assert said.endswith(" They run all the same.")
     assert Store(tmp_path / "out").read().header.notices[-1] == said
 
 

@@ -137,4 +137,5 @@ def test_names_and_reasons_are_text_whatever_they_hold() -> None:
     cell = fitted("lora").cell.model_copy(update={"composition": text})
     html = render(records.comparison([*EQUAL, ended("x", "failed", text, cell=cell)]))
     assert "<img" not in html.split("<script", 1)[0]
-    assert Page(html).text.count(text) == 2
+    shown = Page(html).text.replace(" ", "")  # a line may be broken within a name
+    assert shown.count(text.replace(" ", "")) == 2

@@ -23,7 +23,8 @@ def check(monkeypatch):
 
     def check(*gpus, device="cuda", shared=False):
         monkeypatch.setattr(lock, "visible_gpus", lambda: gpus)
-        config = SimpleNamespace(shared_gpu=shared, jobs=1, launcher="auto")
+        settings = SimpleNamespace(gpus=1)
+        config = SimpleNamespace(shared_gpu=shared, jobs=1, launcher="auto", settings=settings)
         return lock.check(SimpleNamespace(environment=environment(device), config=config))
 
     return check
