@@ -17,8 +17,11 @@ class Stop(KeyboardInterrupt):
 def heed() -> None:
     """Raise Stop at SIGINT and SIGTERM. Worker.
 
-    Both by name: a shell that starts llmbench in the background has it ignore SIGINT.
+    Both by name: a shell that starts llmbench in the background has it ignore SIGINT, and what
+    Ray starts has it blocked.
     """
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     signal.signal(signal.SIGINT, _stop_once)
     signal.signal(signal.SIGTERM, _stop_once)
 

@@ -22,6 +22,13 @@ class CannotLaunch(UserError):
         self.why = why
 
 
+class WorkerLost(UserError):
+    """Raised by `Launcher.run` where a worker's machine is gone, or who started it there.
+
+    The cell's record says so with this sentence, as killed, and the cell is run once more.
+    """
+
+
 class Launcher(ABC):
     """Base class of every launcher. Lives in the parent, as long as the comparison runs.
 
@@ -55,7 +62,8 @@ class Launcher(ABC):
         Returns the exit status as `subprocess` gives it: negative for a signal. Calls `on_event`
         for every event: `llmbench.record.events.read` makes one of a line that the worker writes.
         May be called again after an exception, for the rest of the events. Raises CannotLaunch
-        where it can run no worker: then none has been started.
+        where it can run no worker: then none has been started; WorkerLost where the worker is gone
+        with all that it found.
         """
 
     @abstractmethod

@@ -13,17 +13,18 @@ from pathlib import Path
 from llmbench import plugin
 from llmbench.config.setup import Setup
 from llmbench.estimate.foresight import UNSEEN, Foresight, foresee
-from llmbench.plugin.launcher import CannotLaunch
+from llmbench.plugin.launcher import CannotLaunch, WorkerLost
 from llmbench.record.comparison import Plan, Planned
 from llmbench.record.events import Estimated, Event, Listener, Notice, Predicting, Say, Started
 from llmbench.record.record import Cell, ModelRef, Record, Status
 from llmbench.redact import records
+from llmbench.run import lanes
 from llmbench.run.inputs import Inputs
 from llmbench.source.model import Source
 from llmbench.storage.store import Store
 from llmbench.workers.job import Estimate, EstimateJob, Job
 from llmbench.workers.launch import Workers
-from llmbench.workers.outcome import Outcome, answer_of, record_of
+from llmbench.workers.outcome import INTERRUPTED, Outcome, answer_of, record_of
 
 FROM_OUTSIDE = frozenset({"interrupted", "killed"})
 """Ends that say nothing of the cell: whoever caused them, it was not the strategy."""
@@ -90,11 +91,34 @@ class Bench:
             self.listener.record(kept, True)
             return None
         self.listener.cell(records.cell(planned.cell))
-        record = self._skipped(planned, foresight) or self._launched(planned.cell, foresight)
+        skipped = self._skipped(planned, foresight)
+        return self._keep(skipped) if skipped else self._attempted(planned.cell, foresight)
+
+    def _attempted(self, cell: Cell, foresight: Foresight, again: bool = True) -> Record:
+        """Run the cell's worker; once more, if `again`, where that is lost with its machine."""
+        try:
+            return self._keep(self._launched(cell, foresight))
+        except WorkerLost as error:
+            lost = self._keep(self._lost(cell, foresight, str(error)))
+        if not again or lost.status == "interrupted":
+            return lost
+        said = Notice(reason=f"{records.cell(cell).id} is run once more. {lost.reason}")
+        self.notices.append(said.reason)
+        self.listener.event(said, cell)
+        return self._attempted(cell, foresight, again=False)
+
+    def _keep(self, record: Record) -> Record:
+        """Store a cell's record, and leave nothing else of its run."""
         record = self.store.write_record(record)
         self.listener.record(record, False)
-        shutil.rmtree(self.store.work / planned.cell.id, ignore_errors=True)
+        shutil.rmtree(self.store.work / record.cell.id, ignore_errors=True)
         return record
+
+    def _lost(self, cell: Cell, foresight: Foresight, reason: str) -> Record:
+        """The record of a cell whose worker is gone with all that it found."""
+        if self.workers.interrupted:
+            return self._unrun(cell, foresight, "interrupted", INTERRUPTED)
+        return self._unrun(cell, foresight, "killed", reason)
 
     def result(self, planned: Planned) -> Record | None:
         """The record that the cell has and keeps, if any."""
@@ -182,6 +206,7 @@ class Bench:
             plugin_files=plugin.files(),
             attempt=self.store.attempts(cell.id) + 1,
             visible_gpus=self.visible_gpus,
+            elsewhere=lanes.elsewhere(self.setup),
             limit_seconds=self.setup.config.cell_timeout,
             started_at=time.time(),
         )

@@ -18,7 +18,7 @@ from llmbench.workers.launch import AUTO
 def check(setup: Setup, gpus: Sequence[GpuFacts]) -> None:
     """ConfigError where so many cells cannot run at once, each on a GPU like the others'."""
     jobs = setup.config.jobs
-    if jobs == 1 or _elsewhere(setup):
+    if jobs == 1 or elsewhere(setup):
         return
     there = gpus if setup.environment.device == "cuda" else ()
     if len(there) < jobs:
@@ -38,13 +38,13 @@ def check(setup: Setup, gpus: Sequence[GpuFacts]) -> None:
 def used(setup: Setup, gpus: Sequence[GpuFacts]) -> Sequence[GpuFacts]:
     """Those of the GPUs that cells of this comparison run on; none where they run elsewhere."""
     count = max(setup.config.jobs, setup.config.settings.gpus)
-    return () if _elsewhere(setup) else gpus[:count]
+    return () if elsewhere(setup) else gpus[:count]
 
 
 def visible(setup: Setup, gpus: Sequence[GpuFacts]) -> list[str | None]:
     """For each lane, what CUDA_VISIBLE_DEVICES is there; None to leave it as it is."""
     jobs = setup.config.jobs
-    if jobs == 1 or _elsewhere(setup):
+    if jobs == 1 or elsewhere(setup):
         return [None] * jobs
     return [gpu.uuid for gpu in used(setup, gpus)]
 
@@ -52,7 +52,7 @@ def visible(setup: Setup, gpus: Sequence[GpuFacts]) -> list[str | None]:
 def notices(setup: Setup) -> tuple[str, ...]:
     """What a reader has to know of cells that ran at once."""
     jobs = setup.config.jobs
-    if jobs == 1 or _elsewhere(setup):
+    if jobs == 1 or elsewhere(setup):
         return ()
     return (
         f"{jobs} cells ran at once, each on a GPU of its own; they shared the processor, which "
@@ -90,7 +90,7 @@ def run(lanes: Sequence[Callable[[Planned], bool]], cells: Iterable[Planned]) ->
     return not stopped.is_set()
 
 
-def _elsewhere(setup: Setup) -> bool:
+def elsewhere(setup: Setup) -> bool:
     """Whether cells run on other machines than this."""
     name = setup.config.launcher
     return name != AUTO and plugin.registry().launchers.get(name).elsewhere

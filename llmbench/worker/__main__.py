@@ -14,6 +14,7 @@ from pathlib import Path
 
 from llmbench import errors, plugin, process
 from llmbench.errors import StoreError
+from llmbench.machine import collect
 from llmbench.record import events
 from llmbench.record.events import Event, Say, Started
 from llmbench.workers.job import CANNOT_WRITE, EstimateJob, Job, read
@@ -60,6 +61,8 @@ def run(job: Job | EstimateJob, say: Say, output: int) -> None:
 
     `output` is where events go that `say` is told, for processes of its own to write to as well.
     """
+    if isinstance(job, Job) and job.elsewhere:
+        job = job.model_copy(update={"environment": collect(job.environment.device)})
     if isinstance(job, EstimateJob) or job.environment.device == "cpu":
         # No use is made of a GPU: let no import put a context on it, which others would see.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""

@@ -41,6 +41,8 @@ class Job(Frozen):
     visible_gpus: str | None = None
     """The GPUs that the worker may use, as CUDA_VISIBLE_DEVICES names them; None for all that it
     sees."""
+    elsewhere: bool = False
+    """Whether the worker runs on another machine: the record then tells of that one."""
     limit_seconds: float | None = None
     """After how long the worker writes every thread's stack to its log: it is then ended."""
     started_at: float

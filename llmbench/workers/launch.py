@@ -50,7 +50,8 @@ class Workers:
         What the worker prints goes to `log`, out of which is then taken what must not stand there.
         """
         write_text(job.file, job.model_dump_json())
-        kills, clock = machine.kills(), Clock(job.limit_seconds, self._tell)
+        kills = machine.kills()
+        clock = Clock(job.limit_seconds, self._tell, queues=isinstance(job, Job) and job.elsewhere)
 
         def hear(event: Event) -> None:
             clock.hear(event)
@@ -71,6 +72,11 @@ class Workers:
             interrupted=self._interrupted,
             out_of_memory=machine.kills() > kills,
         )
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether workers were asked to end, as the user had asked for that."""
+        return self._interrupted
 
     def interrupt(self) -> None:
         """Ask the running worker to end, or the next one as soon as it has started."""
@@ -111,21 +117,27 @@ class Clock:
     """Measures how long one worker takes to start, and ends it when it has had its time."""
 
     def __init__(
-        self, limit: float | None, tell: Callable[[Literal["interrupt", "kill"]], None]
+        self,
+        limit: float | None,
+        tell: Callable[[Literal["interrupt", "kill"]], None],
+        queues: bool = False,
     ) -> None:
+        """`queues` is whether it waits for a machine first, for as long as that takes."""
         self.start_seconds: float | None = None
         """From the launcher's call until the first phase."""
         self.over = False
         """Whether the worker has had its time."""
         self._limit = limit
         self._tell = tell
+        self._queues = queues
         self._began = time.monotonic()
         self._limited_from: float | None = None
         self._ended = threading.Event()
         self._timer: threading.Timer | None = None
 
     def __enter__(self) -> Clock:
-        self._wind(START_SECONDS)
+        if not self._queues:
+            self._wind(START_SECONDS)
         return self
 
     def __exit__(

@@ -30,6 +30,8 @@ CRASHES = frozenset(
     if hasattr(signal, name)
 )
 """Signals that a process brings on itself: such an end is a failure of its cell."""
+INTERRUPTED = "Interrupted by the user."
+"""The reason of a cell that the user ended."""
 MEMORIES = {"cuda": "The GPU's memory", "host": "The host's memory"}
 
 
@@ -125,7 +127,7 @@ def judged(left: Record, outcome: Outcome) -> Ending:
         return replace(ending, status="oom", shortage=shortage)
     if ending.status == "failed" and outcome.interrupted:
         # Whatever it said: it failed because it was made to stop in the middle of something.
-        return replace(ending, status="interrupted", reason="Interrupted by the user.")
+        return replace(ending, status="interrupted", reason=INTERRUPTED)
     return ending
 
 
@@ -142,7 +144,7 @@ def died(outcome: Outcome) -> Ending:
 def death(status: int) -> Ending:
     """What an exit status says of a worker that left no finished record."""
     if status in (errors.INTERRUPTED, -signal.SIGINT):
-        return Ending("interrupted", "Interrupted by the user.")
+        return Ending("interrupted", INTERRUPTED)
     if status == CANNOT_WRITE:
         reason = "The worker could not write its record: make room on the disk."
         return Ending("interrupted", reason)

@@ -16,7 +16,7 @@ GPUS = tuple(GpuFacts("NVIDIA H100", 2**36, 2**36, "580", f"GPU-{n}") for n in "
 
 
 def setup(jobs, device="cuda", launcher="auto"):
-    config = SimpleNamespace(jobs=jobs, launcher=launcher)
+    config = SimpleNamespace(jobs=jobs, launcher=launcher, settings=SimpleNamespace(gpus=1))
     return SimpleNamespace(environment=environment(device), config=config)
 
 
