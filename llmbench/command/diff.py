@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("old", type=click.Path(path_type=Path))
-@click.argument("new", type=click.Path(path_type=Path))
+@click.argument("old", type=click.Path())
+@click.argument("new", type=click.Path())
 @click.option(
     "--fail-if",
     "bounds",
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     default="text",
     help="How to write it.  [default: text]",
 )
-def diff(old: Path, new: Path, bounds: tuple[str, ...], form: str) -> None:
+def diff(old: str, new: str, bounds: tuple[str, ...], form: str) -> None:
     """Hold the comparison in NEW against the one in OLD, cell by cell.
 
     A cell is the same composition, model, task and seed. What else differs between the two is
@@ -58,9 +57,9 @@ def diff(old: Path, new: Path, bounds: tuple[str, ...], form: str) -> None:
       4  nothing to judge: no cell in both, or a bound that could be judged nowhere
     """
     from llmbench.analysis.diff import compare, rule
-    from llmbench.command.report import read
+    from llmbench.command.report import opened, read
 
-    result = compare.diff(read(old), read(new))
+    result = compare.diff(read(opened(old)), read(opened(new)))
     rules = [rule.read(b, rule.known_figures(result)) for b in bounds]
     outcomes = rule.judge(rules, result)
     click.echo(write(result, outcomes, form), nl=False)

@@ -24,27 +24,29 @@ KINDS = (
 
 @click.command("list")
 @click.argument("kind", metavar="KIND", type=click.Choice(KINDS))
+@click.argument("folder", metavar="[DIR]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON, with every detail.")
 @plugin_files
 @strict_plugins
-def list_(kind: str, as_json: bool) -> None:
+def list_(kind: str, folder: str | None, as_json: bool) -> None:
     """List what is installed, with the package that each comes from, or what was compared.
 
     KIND is strategies, models, tasks, metrics, probes, launchers, exporters, listeners, sections,
-    commands, plugins, or runs: the comparisons in reports/ below the working directory, the newest
-    first.
+    commands, plugins, or runs: the comparisons below DIR, the newest first. DIR is reports/ unless
+    given, and may be a URL such as s3://bucket/folder.
 
     --json tells more: of strategies, for instance, the options with type, default and
     description, the group that each decides, and what it stands on alone.
     """
 
+    from llmbench.output import listing
+
+    if folder and kind != "runs":
+        raise click.UsageError("Only 'llmbench list runs' takes a directory.")
+    folder = folder or listing.REPORTS
     if as_json:
         import json
 
-        from llmbench.output.listing import items
-
-        click.echo(json.dumps(items(kind), indent=2, default=str))
+        click.echo(json.dumps(listing.items(kind, folder), indent=2, default=str))
     else:
-        from llmbench.output.listing import listing
-
-        click.echo(listing(kind))
+        click.echo(listing.listing(kind, folder))

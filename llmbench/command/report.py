@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from llmbench.plugin.exporter import Exporter
     from llmbench.record.comparison import Comparison
     from llmbench.storage.export import Written
-
-
-PATH = click.Path(path_type=Path)
+    from llmbench.storage.store import Store
 
 
 def formats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -31,7 +29,7 @@ def formats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 
 
 @click.command()
-@click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=PATH)
+@click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--format",
     "form",
@@ -45,11 +43,9 @@ def formats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     metavar="FILE",
     help="Write to this file, or to standard output for -; its suffix stands in for --format.",
 )
-@click.option("--open", "opened", is_flag=True, help="Open the page in the browser.")
+@click.option("--open", "look", is_flag=True, help="Open the page in the browser.")
 @strict_plugins
-def report(
-    directories: tuple[Path, ...], form: str | None, output: str | None, opened: bool
-) -> None:
+def report(directories: tuple[str, ...], form: str | None, output: str | None, look: bool) -> None:
     """Render the comparison in DIR from its records.
 
     Without options, all its files in DIR are written again. Several directories are merged into
@@ -68,20 +64,22 @@ def report(
     from llmbench.analysis.merge import merge
     from llmbench.storage.export import chosen, export
 
-    directories = tuple({d.resolve(): d for d in directories}.values())
-    comparison = merge([read(d) for d in directories])
-    if len(directories) > 1:
+    stores = list({s.root.resolve(): s for s in map(opened, dict.fromkeys(directories))}.values())
+    comparison = merge([read(s) for s in stores])
+    if len(stores) > 1:
         for notice in comparison.header.notices:
             click.echo(f"Note: {notice}", err=True)
-    if len(directories) == 1 and not form and not output:
-        written = export(comparison, directories[0])
+    if len(stores) == 1 and not form and not output:
+        written = export(comparison, stores[0].root)
+        stores[0].send(*written.paths)
         for path in written.paths:
-            click.echo(path)
-        if opened:
-            click.launch(str(directories[0] / "report.html"))
+            click.echo(stores[0].called(path))
+        if look:
+            stores[0].keep()
+            click.launch(str(stores[0].root / "report.html"))
         sys.exit(complain(written))
     else:
-        write(comparison, chosen(form, output), output, directories)
+        write(comparison, chosen(form, output), output, stores)
 
 
 def complain(written: Written) -> int:
@@ -91,23 +89,29 @@ def complain(written: Written) -> int:
     return errors.SOME_FAILED if written.problems else errors.OK
 
 
-def read(directory: Path) -> Comparison:
-    """The comparison in a directory; what cannot be read of it is said."""
+def opened(directory: str) -> Store:
+    """The comparison's directory, fetched where it is elsewhere."""
     from llmbench.storage.store import Store
 
-    comparison = Store(directory).read()
+    return Store.fetched(directory)
+
+
+def read(store: Store) -> Comparison:
+    """The comparison in a directory; what cannot be read of it is said."""
+    comparison = store.read()
     for problem in comparison.problems:
         click.echo(f"Left out: {problem}", err=True)
     return comparison
 
 
 def write(
-    comparison: Comparison, exporter: Exporter, output: str | None, directories: tuple[Path, ...]
+    comparison: Comparison, exporter: Exporter, output: str | None, stores: list[Store]
 ) -> None:
     """Render one format to where it belongs."""
     from llmbench.storage.export import put, rendered
+    from llmbench.storage.place import is_url
 
-    where = directories[0] if len(directories) == 1 else Path()
+    where = stores[0].root if len(stores) == 1 else Path()
     content = rendered(exporter, comparison, where)
     if output == "-" or (not output and exporter.printed):
         if not isinstance(content, str | bytes):
@@ -117,6 +121,12 @@ def write(
             )
         click.echo(content, nl=False)
         return
+    if output and is_url(output):
+        raise ConfigError("--output of a report is a file of this machine: name one.")
     path = Path(output) if output else where / exporter.filename
     put(path, content)
-    click.echo(path)
+    if output or len(stores) > 1:
+        click.echo(path)
+    else:
+        stores[0].send(path)
+        click.echo(stores[0].called(path))

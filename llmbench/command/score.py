@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
 from llmbench.command.options import plugin_files, strict_plugins
-from llmbench.command.report import complain
+from llmbench.command.report import complain, opened
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=click.Path())
 @click.option(
     "--metrics",
     required=True,
@@ -24,7 +23,7 @@ from llmbench.command.report import complain
 )
 @plugin_files
 @strict_plugins
-def score(directory: Path, metrics: str, trust_remote_code: bool) -> None:
+def score(directory: str, metrics: str, trust_remote_code: bool) -> None:
     """Score the predictions that the comparison in DIR kept, and write its report again.
 
     Nothing is trained or generated, so that it takes seconds. The first metric that has a direction
@@ -39,9 +38,10 @@ def score(directory: Path, metrics: str, trust_remote_code: bool) -> None:
     from llmbench.source.safety import Trust
     from llmbench.text import split_list
 
+    store = opened(directory)
     written = rescore(
-        directory, split_list(metrics), Trust(trust_remote_code, False), lambda event: None
+        store, split_list(metrics), Trust(trust_remote_code, False), lambda event: None
     )
     for path in written.paths:
-        click.echo(path)
+        click.echo(store.called(path))
     sys.exit(complain(written))

@@ -138,7 +138,9 @@ class Config(BaseModel):
         1, ge=1, le=4096, description="How many cells run at once, each on a GPU of its own."
     )
     output: str | None = Field(
-        None, description="Output directory; by default a new one in reports/."
+        None,
+        description="Output directory, or a URL such as s3://bucket/folder; by default a new "
+        "directory in reports/.",
     )
     retry: Annotated[tuple[Retry, ...], BeforeValidator(_listed)] = Field(
         (),

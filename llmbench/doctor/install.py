@@ -14,6 +14,7 @@ from llmbench.config.layers import layers
 from llmbench.config.setup import GPU_PRECISION
 from llmbench.doctor.finding import Finding, absent, ok, problem
 from llmbench.errors import UserError
+from llmbench.storage.place import copy_of, is_url
 from llmbench.units import GIB, size
 
 LEAST_DISK_BYTES = GIB
@@ -28,7 +29,12 @@ def configuration() -> list[Finding]:
         return [problem("configuration", str(error), "correct it"), disk(Path("reports"))]
     origins = sorted({o for o in resolved.origins.values() if o != "default"})
     text = f"from {', '.join(origins)}" if origins else "defaults alone"
-    return [ok("configuration", text), disk(Path(resolved.config.output or "reports"))]
+    return [ok("configuration", text), disk(_folder(resolved.config.output))]
+
+
+def _folder(output: str | None) -> Path:
+    """Where a comparison is written on this machine."""
+    return copy_of(output) if output and is_url(output) else Path(output or "reports")
 
 
 def disk(folder: Path) -> Finding:

@@ -20,14 +20,14 @@ from llmbench.plugin.task import Task
 from llmbench.storage.store import Store
 from llmbench.text import aligned, clean
 
-REPORTS = Path("reports")
+REPORTS = "reports"
 """Where comparisons land by default."""
 
 
-def listing(kind: str) -> str:
+def listing(kind: str, folder: str = REPORTS) -> str:
     """Everything of one kind, with the package that it comes from; or what was compared."""
     if kind == "runs":
-        return saved(REPORTS)
+        return saved(folder)
     if kind == "plugins":
         rows = [(s.name, s.distribution, s.broken or "works") for s in plugin.registry().plugins]
         return aligned(("PLUGIN", "PACKAGE", "STATE"), rows)
@@ -38,18 +38,19 @@ def listing(kind: str) -> str:
     return aligned(("ID", "SUMMARY", "PACKAGE"), rows)
 
 
-def saved(folder: Path) -> str:
+def saved(folder: str) -> str:
     """The comparisons below a folder, the newest first."""
     rows = [(str(r["directory"]), r["created"], r["model"], r["ended"]) for r in runs(folder)]
     return aligned(("DIRECTORY", "CREATED", "MODEL", "RUNS"), rows)
 
 
-def runs(folder: Path) -> list[dict[str, str]]:
+def runs(folder: str) -> list[dict[str, str]]:
     """The same as values; directories without a comparison that can be read are left out."""
+    below = Store.below(folder)
     readable = []
-    for header in folder.glob("**/comparison.json"):
+    for header in below.root.glob("**/comparison.json"):
         with suppress(StoreError):
-            readable.append(_run(header.parent))
+            readable.append({"directory": below.called(header.parent), **_run(header.parent)})
     return sorted(readable, key=lambda run: run["created"], reverse=True)
 
 
@@ -58,17 +59,16 @@ def _run(directory: Path) -> dict[str, str]:
     counts = Counter(record.status for record in comparison.reported.planned)
     models = dict.fromkeys(p.cell.model.id for p in comparison.header.plan.cells)
     return {
-        "directory": str(directory),
         "created": comparison.header.created_at,
         "model": clean(", ".join(models)),
         "ended": ", ".join(f"{count} {status}" for status, count in counts.items()) or "none",
     }
 
 
-def items(kind: str) -> list[dict[str, Any]]:
+def items(kind: str, folder: str = REPORTS) -> list[dict[str, Any]]:
     """The same as values, with all that is declared of each."""
     if kind == "runs":
-        return runs(REPORTS)
+        return runs(folder)
     if kind == "plugins":
         return [_plugin(source) for source in plugin.registry().plugins]
     entries: dict[str, Entry[Any]] = plugin.registry().catalogues()[f"register_{kind}"].entries

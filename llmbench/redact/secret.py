@@ -67,8 +67,8 @@ SHAPES: tuple[Shape, ...] = (
     # Addresses: who is let in, and what a query tells.
     _shape("@", rf"(:/{{1,2}}){USERINFO}"),
     _shape(
-        "token= key= secret= passw auth= signature=",
-        r"([?&][\w.-]{0,60}(?:token|key|secret|passw(?:or)?d|auth|signature)=)"
+        "token= key= secret= passw auth= signature= sig=",
+        r"([?&][\w.-]{0,60}(?:token|key|secret|passw(?:or)?d|auth|sig(?:nature)?)=)"
         rf"{NO_NUMBER}(?!<)[^&\s'\"#]+",
     ),
     # Headers of requests, in text and in what Python says of them.

@@ -28,6 +28,7 @@ from llmbench.run.tuning import Tuning
 from llmbench.source import model
 from llmbench.source.digest import model_ref
 from llmbench.storage.export import Written, export
+from llmbench.storage.place import PlaceError
 from llmbench.storage.read import read_record
 from llmbench.storage.store import Store
 from llmbench.workers.launch import Workers, make_workers
@@ -76,6 +77,7 @@ def run(setup: Setup, command: str, view: Listener) -> Finished:
                 Course(benches, tuning, header(bench, command, seen), interruption).run()
         comparison = bench.store.read()
         written = export(comparison, bench.store.root)
+        settle(bench.store, listener)
         listener.finish(comparison, bench.store.root)
         written.problems.extend(listener.problems)
         return Finished(comparison, bench.store.root, written, interruption.asked)
@@ -83,15 +85,26 @@ def run(setup: Setup, command: str, view: Listener) -> Finished:
 
 def prepared(setup: Setup, workers: Workers, listener: Listener, resources: ExitStack) -> Bench:
     """Fetch the model, read the data and lay out the directory, which `resources` keeps locked."""
+    store = Store.at(setup.config.output or default_output(setup))
     fetched = model.fetch(setup.source, needs_tokenizer=setup.has_text)
     chosen, reference = inputs.read(setup), model_ref(fetched)
-    store = Store(Path(setup.config.output) if setup.config.output else default_output(setup))
     store.create_root()
     resources.enter_context(lock.directory(store.root, setup.config.wait, listener.event))
+    if store.place:
+        listener.event(Notice(reason=store.place.notice))
+        store.place.begin()
     store.create()
     recover(store)
+    store.send(store.root)
     inputs.write(chosen, store)
     return Bench(setup, fetched, reference, chosen, store, workers, listener)
+
+
+def settle(store: Store, listener: Listener) -> None:
+    """Send the reports, and whatever else is not where the directory belongs."""
+    if store.place:
+        store.place.settle()
+        listener.event(Notice(reason=f"Everything is in '{store.place.shown}'."))
 
 
 def default_output(setup: Setup) -> Path:
@@ -131,6 +144,8 @@ def cleared(store: Store) -> Iterator[None]:
     """
     try:
         yield
+    except PlaceError:  # it says where everything is
+        raise
     except StoreError as error:
         if not store.records.is_dir():
             raise StoreError(

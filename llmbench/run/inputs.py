@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from llmbench import plugin
 from llmbench.config.setup import Setup
 from llmbench.errors import DataError
-from llmbench.files import write_text
 from llmbench.record.record import DataRef, DataRefs
 from llmbench.source import data, leak
 from llmbench.source.data import Data
@@ -86,7 +85,7 @@ def write(inputs: Inputs, store: Store) -> None:
     sets = {"train": inputs.train, "eval": inputs.evaluate, "validation": inputs.validation}
     for name, examples_of in sets.items():
         if examples_of:
-            write_text(store.data / f"{name}.jsonl", data.lines(examples_of.examples))
+            store.write_data(name, data.lines(examples_of.examples))
 
 
 def notices(inputs: Inputs) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 from llmbench import __version__
 from llmbench.config.setup import check_metrics
@@ -21,7 +20,7 @@ from llmbench.storage.export import Written, export
 from llmbench.storage.store import Store
 
 
-def rescore(root: Path, names: Sequence[str], trust: Trust, listen: Say) -> Written:
+def rescore(store: Store, names: Sequence[str], trust: Trust, listen: Say) -> Written:
     """Score every kept prediction of a comparison with these metrics, and write its report again.
 
     They come before the metrics that there are, so that the first of them ranks; one that was there
@@ -30,13 +29,12 @@ def rescore(root: Path, names: Sequence[str], trust: Trust, listen: Say) -> Writ
     """
     check_metrics(names, trust)
     metrics = {name: metric(name) for name in names}
-    store = Store(root)
     comparison = store.read()
     for name, chosen in metrics.items():
         _refuse(name, chosen, comparison.records)
     if not any(r.examples for r in comparison.records):
-        raise ConfigError(f"'{root}' keeps no predictions: there is nothing to score.")
-    with lock.directory(root, False, listen):
+        raise ConfigError(f"'{store.shown}' keeps no predictions: there is nothing to score.")
+    with lock.directory(store.root, False, listen):
         rescored = {r.cell.id: scored(r, metrics) for r in store.latest() if r.examples}
         for record in rescored.values():
             store.rewrite(record)
@@ -46,7 +44,9 @@ def rescore(root: Path, names: Sequence[str], trust: Trust, listen: Say) -> Writ
         header = store.read_header()
         notices = dict.fromkeys([*header.notices, notice])
         store.write_header(header.model_copy(update={"notices": tuple(notices)}))
-        return export(store.read(), root)
+        written = export(store.read(), store.root)
+        store.send(*written.paths)
+        return written
 
 
 def scored(record: Record, metrics: dict[str, Metric]) -> Record:

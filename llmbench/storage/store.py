@@ -16,19 +16,66 @@ from llmbench.record import example_ids
 from llmbench.record.comparison import Comparison, Header
 from llmbench.record.record import Attempt, Record
 from llmbench.redact import records as redacted
+from llmbench.storage.place import Place, copy_of, is_url
 from llmbench.storage.read import read_record, read_text, validated
 
 
 class Store:
     """A comparison's directory."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, place: Place | None = None) -> None:
         self.root = root
+        self.place = place
+        """Where everything goes that is written here, if anywhere."""
         self.records = root / "records"
         self.logs = root / "logs"
         self.data = root / "data"
         self.work = root / ".work"
         self._read: dict[Path, tuple[tuple[int, ...], Record]] = {}
+
+    @classmethod
+    def at(cls, output: str | Path) -> Store:
+        """The store of a folder or of a URL, to run a comparison in."""
+        if is_url(str(output)):
+            return cls(copy_of(str(output)), Place(str(output), copy_of(str(output))))
+        return cls(Path(output))
+
+    @classmethod
+    def fetched(cls, output: str | Path) -> Store:
+        """The same, to read it or change what is there: a URL's in a temporary folder."""
+        if not is_url(str(output)):
+            return cls(Path(output))
+        place = Place(str(output))
+        place.fetch(("records", "data"))
+        return cls(place.copy, place)
+
+    @classmethod
+    def below(cls, folder: str | Path) -> Store:
+        """A folder or a URL below which there are comparisons, to read them."""
+        if not is_url(str(folder)):
+            return cls(Path(folder))
+        place = Place(str(folder))
+        place.tree()
+        return cls(place.copy, place)
+
+    def send(self, *paths: Path) -> None:
+        """Put these files to where the directory belongs, if that is not here."""
+        if self.place:
+            self.place.put(*paths)
+
+    def keep(self) -> None:
+        """Leave what was fetched where it is, for somebody to look at."""
+        if self.place:
+            self.place.keep()
+
+    @property
+    def shown(self) -> str:
+        """What the directory is called."""
+        return self.place.shown if self.place else str(self.root)
+
+    def called(self, path: Path) -> str:
+        """What a file in it is called."""
+        return self.place.called(path) if self.place else str(path)
 
     def create_root(self) -> None:
         """Make the directory itself, which others may be using; StoreError where that cannot be."""
@@ -58,8 +105,16 @@ class Store:
     def write_header(self, header: Header) -> Header:
         """Write `comparison.json`, and return what it says: nothing that must not be written."""
         header = redacted.header(header)
-        write_text(self.root / "comparison.json", header.model_dump_json(indent=1))
+        self._write(self.root / "comparison.json", header.model_dump_json(indent=1))
         return header
+
+    def write_data(self, name: str, lines: str) -> None:
+        """Write examples that the cells are given, a line each."""
+        self._write(self.data / f"{name}.jsonl", lines)
+
+    def _write(self, path: Path, text: str) -> None:
+        write_text(path, text)
+        self.send(path)
 
     def write_record(self, record: Record) -> Record:
         """Write a record and return it; one that the cell has is kept as an earlier attempt.
@@ -72,9 +127,12 @@ class Store:
         record = redacted.record(record).model_copy(
             update={"attempt": number + 1, "earlier": _and_before(self.record(name))}
         )
+        earlier = self.records / f"{name}.attempt-{number}.json"
         if number:
-            write_bytes(self.records / f"{name}.attempt-{number}.json", _content(path))
+            write_bytes(earlier, _content(path))
         write_text(path, record.model_dump_json())
+        logs = [self.logs / f"{name}.attempt-{number}.log", self.logs / f"{name}.log"]
+        self.send(*logs, earlier, path)
         return record
 
     def latest(self) -> list[Record]:
@@ -87,7 +145,7 @@ class Store:
 
     def rewrite(self, record: Record) -> None:
         """Put a record in the place of the cell's latest, of which it is the same attempt."""
-        write_text(
+        self._write(
             self.records / f"{record.cell.id}.json", redacted.record(record).model_dump_json()
         )
 
@@ -193,7 +251,7 @@ class Store:
         path = self.root / "comparison.json"
         if not os.path.lexists(path):  # which takes a name that is too long for one as well
             raise StoreError(
-                f"'{self.root}' holds no comparison: "
+                f"'{self.shown}' holds no comparison: "
                 "name a directory that 'llmbench compare' wrote."
             )
         return validated(Header, path, "a comparison")

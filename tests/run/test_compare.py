@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import ClassVar
 
 import pytest
-from hub import WEIGHTS
 from records import comparison, ended, ok
 from scripted import Scripted, ctrl_c, finish, gone_at_once, killed_in_training, leave
 
@@ -24,42 +23,6 @@ from llmbench.record.record import Record, Shortage
 from llmbench.run import lock
 from llmbench.storage.read import read_record
 from llmbench.storage.store import Store
-
-
-@pytest.fixture
-def data(tmp_path):
-    """A training file and an evaluation file."""
-    for name in ("train", "eval"):
-        rows = [
-            {"id": f"{name}-{i}", "text": f"text {i}", "summary": f"{i} it is"} for i in range(40)
-        ]
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    return tmp_path / "train.jsonl", tmp_path / "eval.jsonl"
-
-
-@pytest.fixture
-def run(scripted, data, tmp_path):
-    """Runs a comparison with the scripted launcher; returns its store, what was heard and run."""
-    folder = tmp_path / "model"
-    folder.mkdir()
-    (folder / "config.json").write_text("{}")
-    (folder / "model.safetensors").write_bytes(WEIGHTS)
-    (folder / "tokenizer.json").write_text("{}")
-
-    def start(acts=None, **values):
-        asked = {
-            "model": str(folder),
-            "seeds": 1,
-            "data": str(data[0]),
-            "eval_data": str(data[1]),
-            "eval_examples": 5,
-            "output": str(tmp_path / "out"),
-            **values,
-        }
-        finished, heard, launcher = scripted(acts or {}, **asked)
-        return Store(finished.directory), heard, launcher
-
-    return start
 
 
 def statuses(store: Store) -> dict[str, str]:
