@@ -17,6 +17,8 @@ SCATTER = 0.10
 """A spread above which steps scatter, as a share of their median."""
 DRIFT = 0.05
 """A change from the first step to the last above which they drift, likewise."""
+LARGE = 1.5
+"""A factor between the first and the last quarter from which a drift is said as one."""
 CHANCE = 0.01
 """Kendall's p-value below which a drift is more than scatter."""
 WARM = 0.2
@@ -124,9 +126,8 @@ def _unsteady(times: Sequence[float]) -> Iterator[tuple[str, str, float]]:
         what = f"was still warming up: its first measured step took {first:.1f} times as long"
         yield what, "Leave more steps out of the speed with --burn-in-steps.", first - 1
     elif abs(moved) > DRIFT:
-        word = "slower" if moved > 0 else "faster"
         yield (
-            f"became {word} by {units.percent(abs(moved), 1)} over its measured steps",
+            _moved(times, moved),
             "Run more steps (--steps), or leave more out (--burn-in-steps).",
             abs(moved),
         )
@@ -146,6 +147,16 @@ def _unsteady(times: Sequence[float]) -> Iterator[tuple[str, str, float]]:
             "More steps (--steps) make the speed more certain.",
             scattered,
         )
+
+
+def _moved(times: Sequence[float], share: float) -> str:
+    """How a drift is said: as a factor where it is large."""
+    quarter = len(times) // 4
+    factor = median(times[-quarter:]) / median(times[:quarter])
+    if factor > LARGE or 1 / factor > LARGE:
+        return f"took {factor:.1f} times as long for a step at the end as at the beginning"
+    word = "slower" if share > 0 else "faster"
+    return f"became {word} by {units.percent(abs(share), 1)} over its measured steps"
 
 
 def _causes(seen: Conditions) -> Iterator[str]:

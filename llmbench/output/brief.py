@@ -17,7 +17,7 @@ from llmbench.wording.notes import notes
 SHORT_LABELS = {
     "peak_memory_bytes": "Peak memory",
     "train_tokens_per_second": "Training tokens/s",
-    "trainable_parameters": "Trainable",
+    "trainable_parameters": "Trained weights",
 }
 """Figures that stand beside quality, and what their columns are called."""
 MARKED = "Bold: the best of those that compete, and those as good or not told from it."

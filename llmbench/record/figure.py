@@ -226,7 +226,7 @@ FIGURES = (
     ),
     Figure(
         "trainable_parameters",
-        "Trainable",
+        "Trained weights",
         "count",
         "neither",
         lambda r: r.parameters.trainable if r.parameters and r.cell.trains else None,

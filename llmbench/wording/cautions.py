@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -17,6 +18,11 @@ MOST_NAMED = 4
 """Cells of one cause that are named, with what is to be seen of each."""
 ROUGH = 0.25
 """By how much the steps of a method that was trained once may vary until that is a warning."""
+CUT = re.compile(
+    r"(\d+ of \d+ \w+) examples (?:lost the end of their input, to|were cut to) fit (\d+) tokens "
+    r"\(--seq-len\)\."
+)
+"""What workers say, and said in earlier versions, of inputs that are too long."""
 MOST_CHARACTERS = 500
 """Shown of what a worker warned of."""
 
@@ -40,8 +46,19 @@ def _warned(records: Sequence[Record]) -> Iterator[str]:
     for warning, methods in names_of.items():
         alike[tuple(methods)].append(warning)
     for group, warnings in alike.items():
-        joined = text.cut(" ".join(warnings), MOST_CHARACTERS)
+        joined = text.cut(" ".join(_cut(warnings)), MOST_CHARACTERS)
         yield joined if len(group) == len(concerned) > 1 else f"{text.listed(group)}: {joined}"
+
+
+def _cut(warnings: Sequence[str]) -> Iterator[str]:
+    """The same, with one sentence for all examples that were cut."""
+    found = [match for warning in warnings if (match := CUT.fullmatch(warning))]
+    if found:
+        yield (
+            f"{text.listed([match[1] for match in found])} examples lost the end of their input, "
+            f"to fit {found[0][2]} tokens: no method sees it. Raise --seq-len to keep it."
+        )
+    yield from (warning for warning in warnings if not CUT.fullmatch(warning))
 
 
 def _predictions(records: Sequence[Record]) -> Iterator[str]:

@@ -68,14 +68,14 @@ def within(figure: Figure, interval: Interval) -> tuple[float, float]:
 
 
 def bounds(figure: Figure, interval: Interval | None) -> str:
-    """`[0.58, 0.64]`; empty where nothing is known of the spread."""
+    """`[0.58, 0.64]`; empty where nothing is known of the spread, or it does not show."""
     if interval is None or interval.low == interval.high:
         return ""
     low, high = (figure_value(figure, end) for end in within(figure, interval))
     unit = re.search(r" [a-zA-Z/]+$", high)
     if unit and low.endswith(unit[0]):
         low, high = low.removesuffix(unit[0]), high.removesuffix(unit[0])
-    return f"[{low}, {high}]"
+    return "" if low == high else f"[{low}, {high}]"
 
 
 def difference(interval: Interval) -> str:

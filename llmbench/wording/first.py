@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from llmbench import text, units
 from llmbench.analysis import field
+from llmbench.analysis.choice import picked
 from llmbench.analysis.standing import Standing
 from llmbench.analysis.tuning import searches
 from llmbench.estimate.forecast import GPUS, OUTSIDE_BYTES, TIGHT_SHARE
@@ -26,16 +27,18 @@ def basis(whole: Comparison, standing: Standing) -> str:
         return ""
     first = standing.competing[0].first
     trainings = units.extent(standing.seed_counts)
-    times = "1 training" if trainings == "1" else f"{trainings} trainings"
-    trained = f"{times} of each method, of {text.plural(first.cell.settings.steps, 'step')}"
-    if first.examples:
-        trained += f", evaluated on {text.plural(len(first.examples), 'example')}"
-    if standing.score is None:
-        return f"{trained}."
+    times = "once" if trainings == "1" else f"{trainings} times"
+    steps = text.plural(first.cell.settings.steps, "step")
+    trained = f"Each method was trained {times} for {steps}"
+    evaluated = (
+        f" and evaluated on {text.plural(len(first.examples), 'example')}" if first.examples else ""
+    )
     score = standing.score
+    if score is None:
+        return f"{trained}{evaluated}."
     return (
-        f"{trained}; {_rates(whole, standing)}. Quality is {score.label}: {score.meaning}; "
-        f"{score.better} is better."
+        f"{trained}, {_rates(whole, standing)},{evaluated}. Quality is {score.label}: "
+        f"{score.meaning}; {score.better} is better."
     )
 
 
@@ -57,7 +60,7 @@ def cost(standing: Standing, pick: Variant | None) -> str:
         sentences.append(f"The least {_memory(standing)} is {need}, with {standing.name(least)}.")
     if not standing.cuda:
         sentences.append(
-            "No GPU here: `llmbench estimate --gpu 16GiB` tells what fits one of 16 GiB."
+            "This run used no GPU; `llmbench estimate --gpu 16GB` tells what fits one of 16 GB."
         )
     return " ".join(sentences)
 
@@ -101,13 +104,13 @@ def _allocated(record: Record) -> int:
 
 
 def _rates(whole: Comparison, standing: Standing) -> str:
-    """How the methods came to their learning rates."""
+    """How each method came to its learning rate."""
     counts = sorted({len(s.tries) for s in searches(whole.tried.records).values()})
     if counts:
-        return f"each method at its best of {units.extent(counts)} learning rates"
+        return f"at its best of {units.extent(counts)} learning rates"
     if standing.tuned:
-        return "each method at the learning rate found for it on this model beforehand"
-    return "at the given learning rates, which may suit some methods better than others"
+        return "at the learning rate found for it on this model beforehand"
+    return "at a given learning rate, which may suit some methods better than others"
 
 
 def trust(standing: Standing, pick: Variant | None) -> str:
@@ -126,19 +129,40 @@ def trust(standing: Standing, pick: Variant | None) -> str:
     level = [variant for variant in standing.level() if variant in others]
     label = phrases.label(standing)
     if undecided:
-        some = f"{len(undecided)} of " if len(undecided) < len(others) else ""
+        some = f"{len(undecided)} of the {len(others)} other methods are not shown to be"
+        shown = "no method is shown to be" if len(undecided) == len(others) else some
         need = standing.power(pick)
         return (
-            f"Not sure: {some or 'each of '}the {text.plural(len(others), 'other method')} may "
-            f"be better or worse in {label}. "
-            f"{phrases.takes(need) if need else _more(standing)}"
+            f"Quality: {shown} better or worse. {phrases.takes(need) if need else _more(standing)}"
+            f"{_speed(standing)}"
         )
     if level:
         names = text.listed([standing.name(variant) for variant in level], 4)
         verb = "is" if len(level) == 1 else "are"
         rest = ", and every other method is worse" if len(level) < len(others) else ""
-        return f"Sure: {names} {verb} within {standing.margin:g} {label} of it{rest}."
+        return (
+            f"Sure of quality: {names} {verb} within {standing.margin:g} {label} of it{rest}."
+            f"{_speed(standing)}"
+        )
     return "Sure: every other method is worse, with at most a 5 % chance that this page is wrong."
+
+
+def _speed(standing: Standing) -> str:
+    """Whether what is picked for its speed is told from the others in that; empty where it is not
+    picked for that.
+    """
+    choice = picked(standing)
+    if not choice.by or not choice.others:
+        return ""
+    what, better = (
+        ("Time to quality", "shorter") if choice.by == "time" else ("Training speed", "higher")
+    )
+    if choice.equal == 1:
+        return f" {what}: {better} than the others' by more than chance."
+    return (
+        f" {what}: {choice.equal} methods may be equal; of these it needs the least "
+        f"{standing.memory_word}."
+    )
 
 
 def _more(standing: Standing) -> str:
@@ -146,10 +170,14 @@ def _more(standing: Standing) -> str:
     return f"Train each with more seeds to know (--seeds {max(LEAST_SURE, *standing.seed_counts)})."
 
 
-def meanings(standing: Standing) -> tuple[tuple[str, str], ...]:
-    """Each strategy that is compared, and what it does, as whoever offers it says."""
+def meanings(standing: Standing, pick: Variant | None) -> tuple[tuple[str, str], ...]:
+    """Each strategy that is compared, and what it does, as whoever offers it says.
+
+    Those of the first rows come first.
+    """
     offered = registry().strategies.items()
-    members = dict.fromkeys(m.id for variant in standing.variants for m in variant.cell.members)
+    ordered = [*rivals(standing, pick), *standing.variants]
+    members = dict.fromkeys(m.id for variant in ordered for m in variant.cell.members)
     return tuple(
         (text.clean(member), text.clean(offered[member].summary))
         for member in members

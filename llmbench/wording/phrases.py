@@ -10,12 +10,14 @@ from llmbench.analysis.pick import SAME
 from llmbench.analysis.standing import Standing
 from llmbench.analysis.statistics.differences import Need
 from llmbench.analysis.statistics.verdict import Verdict
-from llmbench.record.figure import unseeing
+from llmbench.record.figure import SHARE, unseeing
 from llmbench.record.variant import Variant
 from llmbench.units import size, spoken_size
 from llmbench.wording import figures
 
 SPEED = field.SPEED
+TARGET = f"the target quality ({100 * SHARE:.0f} % of the best improvement in validation loss)"
+"""What it is that those compared are timed to."""
 
 
 def rule(standing: Standing) -> str:
@@ -135,8 +137,11 @@ def told(need: Need) -> str:
 
 def takes(need: Need) -> str:
     """What can be told here, and how many seeds would tell more, in a sentence."""
-    examples, seeds = text.plural(need.examples, "example"), text.plural(need.seeds, "seed")
-    ability = f"With {seeds} and {examples}, a difference of {told(need)} shows four times in five"
+    examples = text.plural(need.examples, "example")
+    ability = (
+        f"With {need.seeds} trainings (seeds) of each method and {examples}, a difference of "
+        f"{told(need)} shows four times in five"
+    )
     wanted = f"{need.difference:.2g}"
     if need.met:
         return f"{ability}; more seeds (--seeds) would decide this one."
@@ -145,4 +150,4 @@ def takes(need: Need) -> str:
             f"{ability}. More seeds alone cannot resolve {wanted}; add examples too "
             "(--eval-examples)."
         )
-    return f"{ability}; to see one of {wanted} takes {need.wanted} seeds (--seeds {need.wanted})."
+    return f"{ability}; a difference of {wanted} takes {need.wanted} seeds (--seeds {need.wanted})."

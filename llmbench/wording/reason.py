@@ -8,6 +8,7 @@ from llmbench import text, units
 from llmbench.analysis.choice import Picked
 from llmbench.analysis.facts import group
 from llmbench.analysis.standing import Standing
+from llmbench.record.figure import BY_ID
 from llmbench.record.variant import Variant
 from llmbench.units import spoken_size
 from llmbench.wording import figures, phrases
@@ -23,9 +24,11 @@ def limits(standing: Standing, picked: Picked) -> Iterator[str]:
         yield ONE_SEED
     elif rivals:
         need = standing.power(picked.variant)
-        shown = f" (one of {phrases.told(need)} would probably have shown)" if need else ""
+        said = f" (a difference of {phrases.told(need)} would probably have shown)" if need else ""
+        every = len(rivals) == len(standing.fitting) - 1
         names = text.listed([standing.name(variant) for variant in rivals], 2)
-        yield f"with no significant difference in {phrases.label(standing)} from {names}{shown}"
+        whom = f"the {len(rivals)} others" if every and len(rivals) > 2 else names
+        yield f"with no significant difference in {phrases.label(standing)} from {whom}{said}"
     if unlearnt(standing):
         yield "of those that learnt"
     if any(_given_rates(standing)):
@@ -85,7 +88,7 @@ def _level(standing: Standing, picked: Picked) -> str:
     count = text.plural(len(picked.others) + 1, phrases.row(standing))
     ground = _ground(standing, picked, f"the {count} that {which}")
     if standing.one_seed and picked.equal > len(picked.others):
-        what = "how fast they reach the target quality" if picked.by == "time" else "speed"
+        what = f"how fast they reach {phrases.TARGET}" if picked.by == "time" else "speed"
         ground = (
             f"One training cannot tell the {count} apart in quality or in {what}; this one needs "
             f"the least {standing.memory_word}, {phrases.memory(picked.variant)}"
@@ -120,7 +123,7 @@ def _ground(standing: Standing, picked: Picked, level: str) -> str:
     least = f"the least {standing.memory_word}, {phrases.memory(picked.variant)}"
     if not picked.by:
         return f"Of {level}, it needs {least}"
-    reach = "reach the target quality" if picked.by == "time" else "train"
+    reach = f"reach {phrases.TARGET}" if picked.by == "time" else "train"
     if picked.equal > len(picked.others):
         level = f"{level[0].upper()}{level[1:]}"
         return f"{level} {reach} equally fast, as far as can be told; it needs {least}"
@@ -131,7 +134,9 @@ def _ground(standing: Standing, picked: Picked, level: str) -> str:
         )
     if picked.by == "time":
         took = units.seconds(standing.time_of(picked.variant) or 0.0)
-        return f"Of {level}, it reaches the target quality fastest, after {took} of training"
+        whole = picked.variant.mean(BY_ID["train_seconds"].of)
+        of = f"its {units.seconds(whole)} of training" if whole else "training"
+        return f"Of {level}, it reaches {phrases.TARGET} fastest, after {took} of {of}"
     return f"Of {level}, it trains fastest, at {phrases.speed(picked.variant)}"
 
 

@@ -49,7 +49,8 @@ def _quality(standing: Standing) -> Iterator[Remark]:
     if standing.one_seed:
         yield (
             "warning",
-            "One seed: another training may put the methods in another order (--seeds 3 tells).",
+            "One seed is one training: another may put the methods in another order. Run again "
+            "with --seeds 3.",
         )
         yield (
             "note",

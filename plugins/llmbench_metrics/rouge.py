@@ -11,10 +11,13 @@ from llmbench.plugin.metric import Metric, Score
 from llmbench.record.measure import Measure
 
 LABELS = {
-    "rougeL": ("ROUGE-L", "words shared with the reference in the same order, as a share"),
+    "rougeL": (
+        "ROUGE-L",
+        "how many words answer and reference share in the same order, from 0 to 1",
+    ),
     "rougeLsum": ("ROUGE-Lsum", "the same, line by line"),
-    "rouge1": ("ROUGE-1", "single words shared with the reference, as a share"),
-    "rouge2": ("ROUGE-2", "pairs of words shared with the reference, as a share"),
+    "rouge1": ("ROUGE-1", "how many words answer and reference share in any order, from 0 to 1"),
+    "rouge2": ("ROUGE-2", "how many pairs of words answer and reference share, from 0 to 1"),
 }
 """The types, the one that stands for quality first."""
 TYPES = tuple(LABELS)

@@ -12,7 +12,7 @@ class EightBit(Strategy):
     """Loads the linear layers in LLM.int8(). Alone it is `lora+8-bit`."""
 
     id = "8-bit"
-    summary = "LoRA on a model held in 8 bits a weight, which halves its memory"
+    summary = "LoRA on weights held in 8 bits each instead of 16: half their memory"
     group = "quantization"
     saves_memory = "weights"
     stands_on = "lora"

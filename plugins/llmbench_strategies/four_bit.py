@@ -14,7 +14,7 @@ class FourBit(Strategy):
     """Loads the linear layers in NF4. Alone it is `lora+4-bit`."""
 
     id = "4-bit"
-    summary = "LoRA on a model held in 4 bits a weight (NF4), a quarter of its memory"
+    summary = "LoRA on weights held in 4 bits each (NF4) instead of 16: a quarter of their memory"
     group = "quantization"
     saves_memory = "weights"
     stands_on = "lora"

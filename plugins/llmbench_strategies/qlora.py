@@ -23,8 +23,8 @@ class Qlora(Lora):
 
     id = "qlora"
     summary = (
-        "LoRA on a model held in 4 bits a weight, with the other savings of the QLoRA paper: "
-        "quantised constants, a paged optimiser"
+        "4-bit as in the QLoRA paper: the scales of the weights are quantised too, and the "
+        "optimiser may move to host memory (paged)"
     )
     also_claims = frozenset({"quantization"})
     saves_memory = "weights"

@@ -65,6 +65,11 @@ def test_steps_that_drift_are_marked_with_the_way_they_go(end, word):
     assert "--burn-in-steps" in mark.cause
 
 
+def test_a_large_drift_is_said_as_a_factor():
+    mark = marks([1 + n / 10 for n in range(40)])[0]
+    assert mark.what == "took 3.1 times as long for a step at the end as at the beginning"
+
+
 def test_a_drift_that_may_be_chance_is_none():
     assert all("grew" not in m.what for m in marks(noise(0.2, 12)))
 

@@ -162,7 +162,7 @@ def rows(text: str) -> dict[str, list[str]]:
 def test_markdown_has_a_row_per_cell_with_the_main_figures(registry):
     found = rows(render("markdown", seven(), registry))
     assert found["Method"][:3] == ["ROUGE-L", "Peak memory", "Training tokens/s"]
-    assert found["Method"][3:] == ["Trainable", "Status"]
+    assert found["Method"][3:] == ["Trained weights", "Status"]
     assert len({len(cells) for cells in found.values()}) == 1
     quality, memory, rate, trainable, status = found["qlora"]
     assert re.fullmatch(r"0\.615 \[0\.\d{3}, 0\.\d{3}\]", quality)

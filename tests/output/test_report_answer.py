@@ -99,7 +99,7 @@ def test_one_seed_is_never_a_plain_answer() -> None:
     found = answered(made)
     assert found.whole.startswith("Try `full` first, as far as one seed can tell")
     assert "--seeds 3" in found.sentences[1]
-    (said,) = (n for n in noted(made) if n.text.startswith("One seed: "))
+    (said,) = (n for n in noted(made) if n.text.startswith("One seed is one training: "))
     assert said.kind == "warning"
 
 

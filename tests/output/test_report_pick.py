@@ -11,9 +11,11 @@ import records
 from llmbench.analysis.standing import Standing, quality_pairs, stand
 from llmbench.output.html.details import details
 from llmbench.output.html.page import render
+from llmbench.output.html.view import view
 from llmbench.output.methods import Row, table
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Moved, Record
+from llmbench.wording import first
 from llmbench.wording.answer import Answer, answer
 from llmbench.wording.notes import notes
 
@@ -73,11 +75,11 @@ def test_who_is_as_good_and_fastest_is_picked_with_nothing_to_add() -> None:
 def test_what_is_undecided_is_said_in_the_headline_with_what_would_decide_it() -> None:
     found = answered(FULL, seeded("lora", 0.597, 35.0, 13000.0, apart=0.01))
     assert found.whole == (
-        "Pick `lora`, with no significant difference in ROUGE-L from `full` (one of 0.03 would "
-        "probably have shown)"
+        "Pick `lora`, with no significant difference in ROUGE-L from `full` (a difference of "
+        "0.03 would probably have shown)"
     )
     assert "does not differ significantly from the highest, 0.6" in found.sentences[0]
-    told = r"With 3 seeds and 24 examples, .* of 0\.03 shows .*; to see one of 0\.01 takes (\d+) "
+    told = r"With 3 trainings .* and 24 examples, .* of 0\.03 shows .* of 0\.01 takes (\d+) "
     assert any(re.match(told, s) for s in found.sentences)
 
 
@@ -258,12 +260,35 @@ def test_the_fastest_to_quality_is_picked_and_not_the_most_tokens_per_second() -
     early, late = timed("full", 9000.0, 3.0, 1.0, 1.0), timed("lora", 12000.0, 3.0, 2.0, 1.0)
     found = answered(early, late)
     assert found.headline == "Pick `full`"
-    reached = r"it reaches the target quality fastest, after \d\.\d s of training"
+    reached = r"it reaches the target quality \(90 % of .*\) fastest, after \d\.\d s of "
     assert re.search(reached, found.sentences[0])
     assert "the fastest to the target quality, a validation loss of 1.200, is picked" in found.rule
     assert any(
         re.match(r"It trains at [89],\d+ tok/s; the fastest, `lora`", s) for s in found.sentences
     )
+    held = standing(early, late)
+    assert first.trust(held, held.variants[0]).endswith(
+        " Time to quality: shorter than the others' by more than chance."
+    )
+    page = view(records.comparison([*early, *late]))
+    assert [c.label for c in page.few.columns][-1] == "Time to quality"
+
+
+def test_where_memory_decides_between_equals_the_page_says_so_beside_quality() -> None:
+    early, late = timed("full", 9000.0, 3.0, 1.0, 1.0), timed("lora", 9000.0, 3.0, 1.0, 1.0)
+    held = standing(early, late)
+    assert " 2 methods may be equal; of these it needs the least peak memory." in first.trust(
+        held, answer(held).pick
+    )
+
+
+def test_the_first_rows_say_how_to_read_them_and_what_their_methods_are_first() -> None:
+    exact = [r for name in ("lora", "qlora", "full") for r in seeded(name, 0.6, 30.0, 9000.0)]
+    page = view(records.comparison([*exact, records.ok("base", 0.1)]))
+    assert page.key.startswith("In brackets: 95 % intervals.")
+    assert [row.cause for row in page.few.rows[:2]] == ["the pick", "the same quality"]
+    shown = [row.name for row in page.few.rows]
+    assert [name for name, _ in page.meanings][: len(shown)] == shown
 
 
 def test_there_is_a_column_for_it_where_some_got_there() -> None:

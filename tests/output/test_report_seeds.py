@@ -122,7 +122,8 @@ def test_luck_that_is_larger_than_the_difference_leaves_it_undecided() -> None:
     found = answer(lucky)
     assert found.headline == "Pick `full`"  # the faster one
     limit = (
-        "with no significant difference in ROUGE-L from `{}` (one of 0.2 would probably have shown)"
+        "with no significant difference in ROUGE-L from `{}` (a difference of 0.2 would probably "
+        "have shown)"
     )
     assert found.limit == limit.format("qlora")
     assert any(
@@ -216,8 +217,8 @@ def test_deterministic_cells_without_quality_are_told_by_memory() -> None:
     [
         (
             Need(3, 100, 0.034, 0.01, 12),
-            "With 3 seeds and 100 examples, a difference of 0.03 shows four times in five; to see "
-            "one of 0.01 takes 12 seeds (--seeds 12).",
+            "With 3 trainings (seeds) of each method and 100 examples, a difference of 0.03 shows "
+            "four times in five; a difference of 0.01 takes 12 seeds (--seeds 12).",
         ),
         (Need(3, 100, 0.034, 0.005, None), "More seeds alone cannot resolve 0.005; add examples"),
         (Need(3, 100, 0.034, 0.04, 3), "; more seeds (--seeds) would decide this one."),

@@ -38,3 +38,15 @@ def test_of_several_seeds_it_is_no_warning():
 def test_names_from_elsewhere_are_cleaned():
     (found,) = cautions([ran("l\x00ora`", noise(0.3))])
     assert "; `l\ufffdora'` has steps that vary" in found
+
+
+def test_examples_that_were_cut_share_a_sentence_with_the_way_out():
+    cut = (
+        "17 of 451 training examples lost the end of their input, to fit 512 tokens (--seq-len).",
+        "4 of 100 evaluated examples were cut to fit 512 tokens (--seq-len).",  # once
+        "It is late.",
+    )
+    assert cautions([ran(name, STEADY, warnings=cut) for name in ("lora", "full")]) == [
+        "17 of 451 training and 4 of 100 evaluated examples lost the end of their input, to fit "
+        "512 tokens: no method sees it. Raise --seq-len to keep it. It is late."
+    ]

@@ -43,9 +43,9 @@ def test_without_a_gpu_the_cost_says_where_a_gpu_s_is_to_be_had():
     held = standing(records.ok("full", 0.6, 0.2, device="cpu"))
     said = first.cost(held, held.variants[0])
     assert "of RAM" in said
-    assert "GB" not in said
+    assert "is enough" not in said
     assert said.endswith(
-        "No GPU here: `llmbench estimate --gpu 16GiB` tells what fits one of 16 GiB."
+        "This run used no GPU; `llmbench estimate --gpu 16GB` tells what fits one of 16 GB."
     )
 
 
@@ -59,6 +59,7 @@ def test_where_quality_is_not_known_nothing_is_sure_of_it():
 def test_the_basis_explains_the_score_in_a_sentence():
     made = records.comparison([records.ok("full", 0.6, 62.0), records.ok("lora", 0.6, 35.0)])
     said = first.basis(made, stand(made))
-    assert said.startswith("1 training of each method, of 20 steps, evaluated on 24 examples; ")
-    assert "Quality is ROUGE-L: words shared with the reference in the same order" in said
+    assert said.startswith("Each method was trained once for 20 steps, at a given learning rate, ")
+    assert ", and evaluated on 24 examples. " in said
+    assert "ROUGE-L: how many words answer and reference share in the same order" in said
     assert said.endswith("higher is better.")

@@ -9,8 +9,10 @@ from markupsafe import Markup
 
 from llmbench import text
 from llmbench.analysis import scaling
+from llmbench.analysis.choice import choice
 from llmbench.analysis.field import score_value
 from llmbench.analysis.standing import Standing, stand
+from llmbench.output.brief import INTERVALS
 from llmbench.output.html.charts.bars import memory_per_phase, peak_stacks, step_times
 from llmbench.output.html.charts.chart import Chart
 from llmbench.output.html.charts.curves import learning_curves, loss_curves
@@ -35,9 +37,15 @@ from llmbench.output.latex import citation
 from llmbench.output.methods import rivals_table, table
 from llmbench.output.table import Table
 from llmbench.record.comparison import Comparison
-from llmbench.record.figure import AFTER_PUBLIC, FIGURES, scores, time_to_quality
+from llmbench.record.figure import (
+    AFTER_PUBLIC,
+    FIGURES,
+    TIME_TO_QUALITY,
+    scores,
+    time_to_quality,
+)
 from llmbench.record.variant import Variant
-from llmbench.wording import first
+from llmbench.wording import first, phrases
 from llmbench.wording.answer import Answer, answer
 from llmbench.wording.labels import legend, short_names
 from llmbench.wording.notes import Note, gravest, notes
@@ -49,6 +57,9 @@ MEMORY = {
 """What the memory column holds, with a GPU and without."""
 
 
+BLUE = "Blue: the best of all methods, or not told from it."
+
+
 @dataclass(frozen=True)
 class View:
     """One page."""
@@ -58,6 +69,8 @@ class View:
     answer: Answer
     few: Table
     """The pick, the runner-up and the base, in what matters most."""
+    key: str
+    """What its brackets and colours mean."""
     cost: str
     trust: str
     basis: str
@@ -118,6 +131,7 @@ def view(comparison: Comparison) -> View:
     linked, short = detailed(standing), short_names(standing)
     judged = standing.score is not None and bool(conclusion.pick or not standing.fitting)
     cells = table(standing, conclusion.pick, linked)
+    few = _few(standing, conclusion, cells)
     every_note = notes(comparison, standing)
     warnings = gravest(every_note)
     examples = max((len(r.examples) for r in standing.records), default=0)
@@ -125,11 +139,12 @@ def view(comparison: Comparison) -> View:
         title=text.clean(header.name),
         subject=_subject(comparison),
         answer=conclusion,
-        few=_few(standing, conclusion, cells),
+        few=few,
+        key=_key(few),
         cost=first.cost(standing, conclusion.pick),
         trust=first.trust(standing, conclusion.pick),
         basis=first.basis(whole, standing),
-        meanings=first.meanings(standing),
+        meanings=first.meanings(standing, conclusion.pick),
         warnings=warnings,
         notes=tuple(n for n in every_note if n not in warnings),
         table=cells,
@@ -188,7 +203,9 @@ def _day(stamp: str) -> str:
 def _few(standing: Standing, conclusion: Answer, whole: Table) -> Table:
     """The rows of the first screen, with their main figures."""
     score = standing.score.id if standing.score else ""
-    wanted = (score, "peak_memory_bytes", "train_tokens_per_second", "trainable_parameters")
+    timed = conclusion.pick and score and choice(standing).by == "time"
+    last = TIME_TO_QUALITY if timed else "trainable_parameters"
+    wanted = (score, "peak_memory_bytes", "train_tokens_per_second", last)
     kept = [n for n, column in enumerate(whole.columns) if column.id and column.id in wanted]
     rows = {row.number: row for row in whole.rows}
     variants = first.rivals(standing, conclusion.pick)
@@ -210,19 +227,25 @@ def _few(standing: Standing, conclusion: Answer, whole: Table) -> Table:
     )
 
 
+def _key(few: Table) -> str:
+    """How to read the first screen's table, as far as there is anything of it."""
+    values = [value for row in few.rows for value in row.values]
+    bracketed = any(value.detail.startswith("[") for value in values)
+    marked = any(value.mark for value in values)
+    return " ".join([INTERVALS] * bracketed + [BLUE] * marked)
+
+
 def _role(variant: Variant, conclusion: Answer, standing: Standing) -> str:
     """What a row of the first screen is there for."""
     if not variant.cell.trains:
         return "without training"
     if variant is conclusion.pick:
         return "the pick"
-    return (
-        "the highest quality"
-        if variant is standing.best
-        else "the runner-up"
-        if conclusion.pick
-        else ""
-    )
+    if conclusion.pick and standing.quality_of(variant) == standing.quality_of(conclusion.pick):
+        return "the same quality" if standing.score else ""
+    if variant is standing.best:
+        return f"the {phrases.top(standing)} {phrases.label(standing)}"
+    return "the runner-up" if conclusion.pick else ""
 
 
 def _charts(standing: Standing, conclusion: Answer) -> tuple[Chart, ...]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HEADINGS = {
     "Peak memory": "Memory",
     "Training tokens/s": "Tokens/s",
-    "Trainable": "Trained",
+    "Trained weights": "Trained",
 }
 """Headings that are shorter here than elsewhere."""
 STYLES = {"ok": "green", "skipped": "yellow"}
