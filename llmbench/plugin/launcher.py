@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from llmbench.errors import UserError
+from llmbench.machine import Device
 from llmbench.record.events import Event
 
 
@@ -54,6 +55,14 @@ class Launcher(ABC):
     def available(cls) -> bool:
         """Whether `auto` may take it on this machine; asked before one is made."""
         return True
+
+    @classmethod
+    def preview(cls, device: Device, gpus: int, limit_seconds: float | None) -> str | None:
+        """What `--dry-run` shows of how a cell is started that runs on so many GPUs, if anything.
+
+        `limit_seconds` is its --cell-timeout.
+        """
+        return None
 
     @abstractmethod
     def run(self, job: Path, log: Path, on_event: Callable[[Event], None]) -> int:

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from llmbench import hookimpl
 from llmbench.plugin.launcher import Launcher
 from llmbench_cluster.on_ray import Ray
+from llmbench_cluster.on_slurm import Slurm
 
 
 @hookimpl
 def register_launchers(register: Callable[[type[Launcher]], None]) -> None:
-    """Offer `ray`."""
+    """Offer `ray` and `slurm`."""
     register(Ray)
+    register(Slurm)

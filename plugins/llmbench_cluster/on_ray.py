@@ -27,6 +27,7 @@ from llmbench.record.events import Event
 from llmbench.workers.job import EstimateJob, Job, read
 from llmbench.workers.spawn import Spawn
 from llmbench_cluster import parcel
+from llmbench_cluster.behind import Behind
 from llmbench_cluster.parcel import Parcel
 
 POLL_SECONDS = 0.1
@@ -232,18 +233,6 @@ class Place:
     def kill(self) -> None:
         """End the worker with all that it started."""
         self._spawn.kill()
-
-
-class Behind(Spawn):
-    """Runs workers by that command, if there is one."""
-
-    def __init__(self, command: list[str] | None) -> None:
-        super().__init__()
-        self._command = command
-
-    def command(self) -> list[str]:
-        """What runs a worker, before its two arguments."""
-        return self._command or super().command()
 
 
 class Fetched(Mapping[str, parcel.Content]):

@@ -15,7 +15,8 @@ from llmbench.plugin.launcher import CannotLaunch
 from llmbench.workers.job import Job
 from llmbench.workers.spawn import Spawn
 from llmbench_cluster import on_ray, parcel
-from llmbench_cluster.on_ray import Behind, Ray
+from llmbench_cluster.behind import Behind
+from llmbench_cluster.on_ray import Ray
 
 ray = pytest.importorskip("ray", reason="The package ray is not installed: llmbench[ray].")
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from llmbench import plugin
 from llmbench.config import config, rate
 from llmbench.config.composition import Composition, Outlook
 from llmbench.config.setup import Setup
 from llmbench.output.terminal.survey import survey
+from llmbench.plugin.blame import blamed, sentence
 from llmbench.record.settings import difference
 from llmbench.run.inputs import Inputs
 from llmbench.text import aligned
+from llmbench.workers.launch import AUTO
 
 REPEAT = (
     "At the end the fastest trains once more, and is not evaluated: no speeds that differ by less "
@@ -31,9 +34,25 @@ def preview(setup: Setup, inputs: Inputs) -> str:
             *survey(setup, inputs),
             configuration(setup),
             "",
+            *launched(setup),
             device,
         ]
     )
+
+
+def launched(setup: Setup) -> Iterator[str]:
+    """What the launcher that was asked for shows of how it starts a cell."""
+    config = setup.config
+    if config.launcher == AUTO:
+        return
+    launcher = plugin.registry().launchers.get(config.launcher)
+    with blamed("launcher", config.launcher, "preview"):
+        shown = sentence(
+            launcher.preview(setup.environment.device, config.settings.gpus, config.cell_timeout)
+        )
+    if shown:
+        yield shown
+        yield ""
 
 
 def seeds(setup: Setup) -> Iterator[str]:
