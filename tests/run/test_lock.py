@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 from records import environment
 
+from llmbench.config.config import Config
 from llmbench.errors import BusyError
 from llmbench.machine import GpuFacts
 from llmbench.record.events import Waiting
@@ -51,7 +52,7 @@ def on(monkeypatch, tmp_path):
 
     def setup(device="cuda", gpu="a", shared=False):
         monkeypatch.setattr(lock, "gpu_facts", lambda: (GPUS[gpu],))
-        config = SimpleNamespace(wait=False, shared_gpu=shared, jobs=1, launcher="auto")
+        config = Config(shared_gpu=shared)
         return SimpleNamespace(environment=environment(device), config=config)
 
     return setup

@@ -214,6 +214,7 @@ def test_what_was_in_force_is_written_down_as_it_was_seen(run):
         "matmul_precision": "highest",
         "cudnn_tf32": "on",
         "deterministic": "off",
+        "decoding": "a cache that grows",
     }
     padded = max(s.padded_tokens for s in record.steps)
     assert 2 * int(record.effective["longest_sequence"]) == padded

@@ -167,7 +167,7 @@ def test_a_killed_rank_ends_the_cell_by_its_name_and_leaves_no_process(job, fork
     assert time.monotonic() - began < 10
     record = read_record(made.record_file)
     assert record.status == "killed"
-    assert record.phase == "train"
+    assert record.phase in ("prepare", "train")  # it may have been behind the first
     assert record.reason.startswith("Rank 1 of 2 ended by signal 9")
     assert gone(family)
 
