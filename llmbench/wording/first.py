@@ -120,9 +120,12 @@ def trust(standing: Standing, pick: Variant | None) -> str:
     if pick is None or standing.best is None:
         return ""
     if standing.one_seed:
+        once = "each method was trained once"
+        if standing.seed_counts != [1]:
+            once = "no other method has two seeds in common with the best"
         return (
-            "Not sure yet: each method was trained once, and one training cannot tell a better "
-            f"method from a luckier one. {_more(standing)}"
+            f"Not sure yet: {once}, and one training cannot tell a better method from a luckier "
+            f"one. {_more(standing)}"
         )
     others = [variant for variant in standing.fitting if variant is not pick]
     undecided = standing.undecided(pick)

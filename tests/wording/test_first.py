@@ -56,6 +56,15 @@ def test_where_quality_is_not_known_nothing_is_sure_of_it():
     )
 
 
+def test_with_one_seed_in_common_it_is_not_said_that_each_method_was_trained_once():
+    twice = [records.ok("full", 0.6, 9.0, cell=records.cell("full", seed)) for seed in (0, 1)]
+    one, more = (standing(*made, records.ok("lora", 0.5, 5.0)) for made in (twice[:1], twice))
+    assert first.trust(one, answer(one).pick).startswith("Not sure yet: each method was trained o")
+    assert first.trust(more, answer(more).pick).startswith(
+        "Not sure yet: no other method has two seeds in common with the best, and one training "
+    )
+
+
 def test_the_basis_explains_the_score_in_a_sentence():
     made = records.comparison([records.ok("full", 0.6, 62.0), records.ok("lora", 0.6, 35.0)])
     said = first.basis(made, stand(made))
