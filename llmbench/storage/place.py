@@ -26,8 +26,10 @@ from llmbench.errors import StoreError, message
 URL = re.compile(r"(?:[\w+.-]+::)*[A-Za-z][\w+.-]+://")
 WAITS = (1.0, 4.0, 15.0)
 """Seconds before what failed is tried again."""
-HOPELESS = (FileNotFoundError, PermissionError, NotImplementedError)
+HOPELESS = (FileNotFoundError, PermissionError, NotImplementedError, TypeError, ValueError)
 """What is the same a moment later."""
+NOBODY = ("NoCredentialsError", "PartialCredentialsError")
+"""The same of botocore, which may not be there."""
 FOLDERS = ("records", "logs", "data")
 SENT = ".sent"
 """Lies in a copy of which everything is at the place: such a copy is only looked at."""
@@ -180,7 +182,8 @@ class Place:
             try:
                 return do()
             except Exception as error:  # each kind of place has errors of its own
-                if wait is None or isinstance(error, HOPELESS):
+                hopeless = isinstance(error, HOPELESS) or type(error).__name__ in NOBODY
+                if wait is None or hopeless:
                     raise PlaceError(self._failure(what, name, error)) from error
                 time.sleep(wait)
         raise AssertionError

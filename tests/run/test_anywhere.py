@@ -170,6 +170,20 @@ def test_what_fails_once_is_tried_again(run, monkeypatch):
     assert in_memory() == files(store.root)
 
 
+def test_what_would_fail_again_is_not_tried_again(run, s3, monkeypatch):
+    monkeypatch.setattr(place, "WAITS", (3600,))
+    s3.fails = lambda method, key: 403 if method == "PUT" else 0
+    with pytest.raises(StoreError, match="AccessDenied"):
+        run(output="s3://bucket/one")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "nothing")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "nothing")
+    pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()
+    with pytest.raises(StoreError, match="Unable to locate credentials"):
+        Store.fetched("s3://bucket/one")
+
+
 def test_a_place_that_was_emptied_is_begun_anew(run):
     run(output="memory://team/one")
     MemoryFileSystem.store.clear()
