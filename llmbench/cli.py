@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from copy import copy
+from importlib.metadata import entry_points
 from typing import Any
 
 import click
@@ -62,7 +63,13 @@ class Interruptible(click.Group):
 
 
 def of_plugins() -> dict[str, click.Command]:
-    """The commands that plugins bring, by their words; one that two claim is nobody's."""
+    """The commands that plugins bring, by their words; one that two claim is nobody's.
+
+    The plugins that ship with llmbench bring none: where there are no others, none is imported.
+    """
+    points = entry_points(group="llmbench")
+    if all(p.dist and p.dist.name == "llmbench" for p in points):
+        return {}
     from llmbench import plugin
 
     found = plugin.registry().commands

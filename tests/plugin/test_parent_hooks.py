@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +112,9 @@ def theirs(how: str) -> None:
     raise UserError("Nothing to be done: try later.")
 
 
-def test_a_command_is_a_plugins_own_and_its_failure_names_it(registry: Registry):
+def test_a_command_is_a_plugins_own_and_its_failure_names_it(registry: Registry, monkeypatch):
+    point = EntryPoint("theirs", "their_module", "llmbench")
+    monkeypatch.setattr(cli, "entry_points", lambda group: [point])
     registry.add("register_commands", "theirs", Command("theirs", "", theirs), THEIRS)
     run = CliRunner().invoke
     assert "theirs" in run(cli.cli, ["--help"]).output
@@ -118,6 +123,13 @@ def test_a_command_is_a_plugins_own_and_its_failure_names_it(registry: Registry)
     )
     assert "try later" in str(run(cli.cli, ["theirs", "refuse"]).exception)
     assert run(cli.cli, ["theirs"]).exit_code == 2
+
+
+def test_no_plugin_is_imported_for_the_help_where_none_but_llmbenchs_own_are_there():
+    code = "import sys\nfrom llmbench import cli\n"
+    code += "print(cli.of_plugins(), any(m.startswith('llmbench_') for m in sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == ["{}", "False"]
 
 
 def test_llmbenchs_own_commands_cannot_be_taken():
