@@ -89,11 +89,21 @@ class Place:
 
     def begin(self) -> None:
         """Make the copy what the place has, with what an earlier run there could not send."""
-        if (self.copy / SENT).exists():
+        if self._is_sent():
             for path in self.copy.iterdir():
                 if path.name != ".lock":
                     _remove(path)
+        with contextlib.suppress(OSError):
+            (self.copy / SENT).unlink()
         self.fetch(FOLDERS)
+
+    def _is_sent(self) -> bool:
+        """Whether the copy has nothing but what was sent: nobody went on in it since."""
+        mark = self.copy / SENT
+        if not mark.exists():
+            return False
+        files = (p for p in self.copy.rglob("*") if p.is_file() and p.name != ".lock")
+        return max(p.lstat().st_mtime_ns for p in files) <= mark.lstat().st_mtime_ns
 
     def fetch(self, folders: Iterable[str]) -> None:
         """Copy the header and the files of these folders; later attempts in the copy stay."""

@@ -507,6 +507,16 @@ def test_after_an_interruption_it_is_said_how_far_it_came_and_how_to_go_on():
     assert f"Stopped after 1 of 3. Continue: {held.header.command} --output {ROOT}" in said
 
 
+def test_an_output_that_a_file_or_a_variable_names_is_not_repeated_to_go_on():
+    screen, out = terminal()
+    held = comparison([ended("lora", "interrupted", "Interrupted by the user.")])
+    kept = {**held.header.configuration, "output": "s3://bucket/one"}
+    held = replace(held, header=held.header.model_copy(update={"configuration": kept}))
+    Lines(screen).finish(held, ROOT / "report.html", INTERRUPTED)
+    assert "Continue: " in out.getvalue()
+    assert "--output" not in out.getvalue()
+
+
 def test_a_name_that_would_be_broken_has_a_short_label_and_a_legend():
     screen, out = terminal(60)
     long = "lora(r=64,alpha=128,learning_rate_factor=100)"

@@ -157,6 +157,14 @@ def test_a_comparison_goes_on_in_its_copy_without_the_place(run, s3):
     assert run(output=str(place.copy_of("s3://bucket/one")))[2].ran == ["lora"]
 
 
+def test_what_was_measured_in_the_copy_alone_is_sent_the_next_time(run):
+    run(output="memory://team/one", strategies="full")
+    copy = place.copy_of("memory://team/one")
+    assert run(output=str(copy))[2].ran == ["lora"]
+    assert run(output="memory://team/one")[2].ran == []
+    assert in_memory() == files(copy)
+
+
 def test_what_fails_once_is_tried_again(run, monkeypatch):
     put, failures = MemoryFileSystem.put_file, iter([OSError("reset"), OSError("reset")])
 

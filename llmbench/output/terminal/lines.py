@@ -238,7 +238,7 @@ def to_continue(comparison: Comparison, root: Path) -> str:
     """`Stopped after 1 of 3. Continue: llmbench compare ...`, after an interruption."""
     ended = sum(r.status != "interrupted" for r in comparison.planned)
     plan, command = comparison.header.plan, comparison.header.command
-    if "--output" not in command:
+    if "--output" not in command and not comparison.header.configuration.get("output"):
         command += f" --output {shlex.quote(str(root))}"
     return f"Stopped after {ended} of {len(plan.cells) + plan.to_come}. Continue: {command}"
 
