@@ -120,7 +120,13 @@ class Place:
     def tree(self) -> None:
         """Copy the headers and records of all comparisons at the place and below it."""
         names = self._persisting("read", "", self._names)
-        self._get([n for n in names if _is_wanted(n.split("/")[-2:], ("records",))], self.copy)
+        ends = {n: n.split("/") for n in names}
+        wanted = [
+            n
+            for n, parts in ends.items()
+            if _is_wanted(parts[-1:], ()) or _is_wanted(parts[-2:], ("records",))
+        ]
+        self._get(wanted, self.copy)
 
     def put(self, *paths: Path) -> None:
         """Put these files of the copy, and those of folders, where they are not as they are here.
@@ -237,7 +243,7 @@ class Place:
 
 def _is_wanted(parts: list[str], folders: tuple[str, ...]) -> bool:
     """Whether a file is one that a comparison is read or goes on from."""
-    return parts[-1] == "comparison.json" or (len(parts) == 2 and parts[0] in folders)
+    return parts == ["comparison.json"] or (len(parts) == 2 and parts[0] in folders)
 
 
 def _is_safe(name: str) -> bool:

@@ -95,6 +95,7 @@ def test_what_was_compared_below_a_place_is_listed(run):
 
 
 def test_a_place_without_a_comparison_is_named(run):
+    assert "'memory://team' holds no comparison" in run("report", "memory://team")[2]
     status, _, err = run("report", "memory://team/three")
     assert status == 2
     assert "'memory://team/three' holds no comparison" in err
