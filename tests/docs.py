@@ -41,9 +41,10 @@ def part(name: str, installed: Registry) -> str:
 
 
 def strategies(installed: Registry) -> str:
-    """Each strategy, what it does, what it is alone, and its options."""
+    """Each strategy, what it does, what it is alone, and its options; those of `all` first."""
     rows = []
-    for name, strategy in installed.strategies.items().items():
+    known = sorted(installed.strategies.items().items(), key=lambda item: not item[1].in_all)
+    for name, strategy in known:
         options = ", ".join(
             f"`{option}`"
             if field.is_required()

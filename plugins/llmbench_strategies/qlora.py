@@ -23,8 +23,8 @@ class Qlora(Lora):
 
     id = "qlora"
     summary = (
-        "4-bit as in the QLoRA paper: the scales of the weights are quantised too, and the "
-        "optimiser may move to host memory (paged)"
+        "LoRA on weights held in 4 bits each, as in the QLoRA paper: their scales are quantised "
+        "too, and the optimiser's states move to the host's memory where the GPU is full (paged)"
     )
     also_claims = frozenset({"quantization"})
     saves_memory = "weights"

@@ -57,7 +57,7 @@ MEMORY = {
 """What the memory column holds, with a GPU and without."""
 
 
-BLUE = "Blue: the best of all methods, or not told from it."
+BLUE = "Blue: the best of all methods and what may equal it; none where all may be equal."
 
 
 @dataclass(frozen=True)
