@@ -11,7 +11,7 @@ from llmbench.config.composition import Composition, Outlook
 from llmbench.config.config import COMMAND_LINE, Config, Layer, Resolved, Weights, resolve
 from llmbench.errors import ConfigError, UserError
 from llmbench.machine import Environment, collect
-from llmbench.plugin.blame import blamed, sentence
+from llmbench.plugin.blame import blamed, of_kind, sentence
 from llmbench.plugin.metric import Named
 from llmbench.plugin.scoring import declared
 from llmbench.record.figure import RESERVED
@@ -113,11 +113,23 @@ def resolved(
     not those that the configuration names.
     """
     first = resolve(layers).config
-    environment = environment or collect(first.device)
+    environment = environment or planned_for(first)
     trust = Trust(first.trust_remote_code, first.allow_pickles)
     source = model.find(first.model, weights or first.weights, first.revision, trust)
     whole = resolve([*defaults(first, environment, source), *layers])
     return Setup(whole, environment, source, compositions(whole.config.strategies))
+
+
+def planned_for(config: Config) -> Environment:
+    """What the cells are to run on, as far as that is known before they do."""
+    named = config.launcher != "auto"
+    launcher = plugin.registry().launchers.get(config.launcher) if named else None
+    if launcher is None or not launcher.elsewhere:
+        return collect(config.device)
+    with blamed("launcher", config.launcher, "environment"):
+        there = launcher.environment(config.device, config.settings.gpus)
+        found: Environment = of_kind(there, Environment, "an Environment")
+        return found
 
 
 def defaults(config: Config, environment: Environment, source: Source) -> list[Layer]:

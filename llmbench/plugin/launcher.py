@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from llmbench.errors import UserError
-from llmbench.machine import Device
+from llmbench.machine import Device, Environment, collect
 from llmbench.record.events import Event
 
 
@@ -55,6 +55,15 @@ class Launcher(ABC):
     def available(cls) -> bool:
         """Whether `auto` may take it on this machine; asked before one is made."""
         return True
+
+    @classmethod
+    def environment(cls, device: str, gpus: int) -> Environment:
+        """What cells that run `elsewhere` are planned for, each on so many GPUs, if any.
+
+        `device` is auto, cpu or cuda. A record tells of the machine on which its cell ran.
+        ConfigError where there is no such device.
+        """
+        return collect(device)
 
     @classmethod
     def preview(cls, device: Device, gpus: int, limit_seconds: float | None) -> str | None:

@@ -138,8 +138,11 @@ WAYS_OUT = (
 
 
 def check(setup: Setup) -> tuple[str, ...]:
-    """Notices of who else uses the machine; BusyError if somebody does the GPU, unless allowed."""
-    return (*busy(), *neighbours(setup))
+    """Notices of who else uses the machine; BusyError if somebody does the GPU, unless allowed.
+
+    Of machines elsewhere nothing is known.
+    """
+    return () if lanes.elsewhere(setup) else (*busy(), *neighbours(setup))
 
 
 def busy() -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from typing import Any
 from llmbench import plugin
 from llmbench.errors import ConfigError
 from llmbench.files import write_text
+from llmbench.machine import Device, Environment, collect
 from llmbench.plugin.launcher import CannotLaunch, Launcher, WorkerLost
 from llmbench.record import events
 from llmbench.record.events import Event
@@ -63,6 +64,40 @@ class Ray(Launcher):
     id = "ray"
     summary = "each cell on a machine of a Ray cluster (RAY_ADDRESS), or of one started here"
     elsewhere = True
+
+    @classmethod
+    def environment(cls, device: str, gpus: int) -> Environment:
+        """What a machine of the cluster says of itself; this one where a cluster is started here.
+
+        With `auto`, one with GPUs where the cluster has any.
+        """
+        CONNECTION.check()
+        import ray
+
+        if not (ray.is_initialized() or os.environ.get("RAY_ADDRESS")):
+            return collect(device)
+        CONNECTION.join()
+        try:
+            known: Any = ray.cluster_resources
+            there = known().get("GPU", 0)
+            if device == "cuda" and there < gpus:
+                raise ConfigError(
+                    f"The Ray cluster has {there:.0f} GPUs, and a cell is to have {gpus}: "
+                    "run with --device cpu, or start Ray with GPUs on its nodes."
+                )
+            kind: Device = "cuda" if device != "cpu" and there else "cpu"
+            asked = {"num_cpus": 1, "num_gpus": gpus if kind == "cuda" else 0}
+            remote: Any = ray.remote
+            found: Environment = ray.get(remote(**asked)(collect).remote(kind))
+        except ray.exceptions.RayTaskError as error:
+            why = plugin.reason(error.cause)
+            raise ConfigError(
+                f"A machine of the Ray cluster cannot run cells ({why}): see how llmbench is "
+                "installed there."
+            ) from None
+        finally:
+            CONNECTION.leave()
+        return found
 
     def __init__(self) -> None:
         CONNECTION.join()
@@ -265,14 +300,20 @@ class Connection:
         self._folders: dict[str, Any] = {}
         """What was sent once, for all cells."""
 
-    def join(self) -> None:
-        """Connect, unless somebody has; ConfigError where that cannot be."""
+    def check(self) -> None:
+        """ConfigError where Ray is not installed."""
         try:
-            import ray
+            import ray  # noqa: F401 - whoever goes on imports it where it is used
         except ImportError:
             raise ConfigError(
                 "--launcher ray needs the package ray: pip install 'llmbench[ray]'."
             ) from None
+
+    def join(self) -> None:
+        """Connect, unless somebody has; ConfigError where that cannot be."""
+        self.check()
+        import ray
+
         with self._lock:
             if not ray.is_initialized():
                 _connect()

@@ -10,6 +10,7 @@ import pytest
 from hub import WEIGHTS
 
 from llmbench.config.setup import set_up
+from llmbench.machine import collect
 from llmbench.plugin.catalogue import Plugin
 from llmbench.run import comparison
 from llmbench.storage.export import Written
@@ -49,6 +50,10 @@ def compare(registry, monkeypatch, tmp_path, told):
     def start(launcher, acts=None, **values):
         class Mocked(launcher):
             id, summary, elsewhere = "mocked", "workers that measure nothing", True
+
+            @classmethod
+            def environment(cls, device, gpus):
+                return collect(device)
 
             def command(self):
                 return [sys.executable, str(WORKER), str(told)]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import threading
 import time
 
 import pytest
 from records import cell, environment, job_of
 
+from llmbench.errors import ConfigError
+from llmbench.machine import collect
 from llmbench.plugin.launcher import CannotLaunch
 from llmbench.workers.job import Job
 from llmbench.workers.spawn import Spawn
@@ -133,6 +136,20 @@ def test_each_cell_has_a_gpu_of_its_own(cluster):
     assert sorted(ray.get([p.visible.remote() for p in places])) == ["0", "1"]
     for place in places:
         ray.kill(place)
+
+
+def test_cells_are_planned_for_a_machine_of_the_cluster(cluster):
+    assert Ray.environment("cpu", 1) == collect("cpu")
+    with pytest.raises(ConfigError, match=r"has 2 GPUs, and a cell is to have 4"):
+        Ray.environment("cuda", 4)
+    with pytest.raises(ConfigError, match=r"cannot run cells \(.*No NVIDIA GPU"):
+        Ray.environment("auto", 1)  # a machine that only says that it has one
+
+
+def test_without_ray_the_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"pip install 'llmbench\[ray\]'"):
+        Ray()
 
 
 def parcelled(tmp_path):

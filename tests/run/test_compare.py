@@ -18,6 +18,7 @@ from llmbench import errors
 from llmbench.errors import BusyError, DataError, StoreError
 from llmbench.files import write_text
 from llmbench.plugin.catalogue import Plugin
+from llmbench.plugin.launcher import WorkerLost
 from llmbench.record.events import Started
 from llmbench.record.record import Record, Shortage
 from llmbench.run import lock
@@ -438,3 +439,34 @@ def test_ctrl_c_reaches_every_cell_that_runs_and_begins_no_other(together):
     assert [launcher.interrupted for launcher in launchers] == [1, 1]
     assert [status for _, status, _ in heard.records] == ["interrupted"] * 2
     assert len(store.read().records) == 2
+
+
+def test_a_lost_worker_is_a_record_and_its_cell_runs_once_more(run, registry):
+    registry.launchers.add("together", Together, Plugin("test", "test"))
+
+    def lost(job, log):
+        if job.cell.composition == "lora" or job.attempt == 1:
+            raise WorkerLost("Its machine is gone.")
+        return finish(job, log)
+
+    store, heard, _ = run({"full": lost, "lora": lost}, launcher="together")
+    found = {r.cell.composition: r for r in store.read().records}
+    assert [(r.status, r.attempt) for r in found.values()] == [
+        ("ok", 1),
+        ("ok", 2),
+        ("killed", 2),
+    ]
+    assert found["lora"].reason == "Its machine is gone."
+    assert [e.reason.partition(" is run")[2] for e in heard.events if e.event == "notice"] == [
+        " once more. Its machine is gone."
+    ] * 2
+
+
+def test_what_is_lost_after_ctrl_c_is_interrupted_and_not_run_again(run):
+    def lost(job, log):
+        os.kill(os.getpid(), signal.SIGINT)
+        raise WorkerLost("Its machine is gone.")
+
+    store, _, launcher = run({"full": lost})
+    assert statuses(store) == {"base": "ok", "full": "interrupted"}
+    assert launcher.ran == ["base", "full"]

@@ -272,3 +272,18 @@ def test_what_is_no_exit_status_is_the_launchers_fault(run):
 
     with pytest.raises(PluginError, match=r"launcher 'number-1' .*it returned str, not an exit"):
         run(over(Odd()))
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_limit_counts_while_a_worker_starts_and_not_while_it_waits_for_a_machine(
+    elsewhere, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(launch, "START_SECONDS", 0.0)
+    launcher = Standing(says=())
+    ends = threading.Timer(0.3, lambda: launcher.tell("kill"))
+    ends.start()
+    job = job_of(cell("lora"), tmp_path, limit_seconds=0.01, elsewhere=elsewhere)
+    outcome = over(launcher).run(job, tmp_path / "log", lambda event: None)
+    ends.cancel()
+    assert (outcome.limit_seconds is None) == elsewhere
+    assert ("interrupt" in launcher.told) != elsewhere
