@@ -108,17 +108,25 @@ class Decoder:
         self._count += 1
 
     def _logits(
-        self, ids: torch.Tensor, mask: torch.Tensor, position: torch.Tensor
+        self, ids: torch.Tensor, seen: torch.Tensor, position: torch.Tensor
     ) -> torch.Tensor:
         """Of the last token, (rows, vocabulary)."""
         logits: torch.Tensor = self._model(
             input_ids=ids,
-            attention_mask=mask,
+            attention_mask=self._masked(seen),
             position_ids=position,
             use_cache=True,
             **{self._cache_name: self._cache},
         ).logits
         return logits[:, -1]
+
+    def _masked(self, seen: torch.Tensor) -> torch.Tensor:
+        """The mask in the form that the kernel takes: eager attention adds it to its scores."""
+        if self._model.config._attn_implementation != "eager":
+            return seen
+        dtype = self._model.dtype
+        nothing = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
+        return nothing.masked_fill(~seen, torch.finfo(dtype).min)
 
     def _zeros(self, *shape: int) -> torch.Tensor:
         return torch.zeros(shape, dtype=torch.long, device=self._device)

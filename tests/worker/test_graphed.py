@@ -41,6 +41,13 @@ def test_predictions_and_their_counts_are_those_of_the_ordinary_way(eager_to_end
     assert one.decoding == "a cache that grows"
 
 
+def test_eager_attention_sees_no_more_than_in_the_ordinary_way(model):
+    model.set_attn_implementation("eager")
+    found = generate(model, "graphs", fixed=True)
+    assert found.decoding == "a cache of fixed size"
+    assert found.ids == generate(model, "eager", fixed=True).ids
+
+
 def test_without_an_end_every_prediction_has_all_its_tokens(model):
     found = generate(model, "graphs", fixed=True)
     assert [len(ids) for ids in found.ids] == [12] * 5
