@@ -88,7 +88,7 @@ def test_killed_workers_lost_records_and_lost_machines_are_records(cluster, comp
     assert len(said) == 2
 
 
-def test_ctrl_c_ends_what_runs_and_keeps_what_ended(cluster, compare, told):
+def test_ctrl_c_ends_what_runs_and_another_launcher_goes_on_from_there(cluster, compare, told):
     def press():
         while not (told / "full.s0.1").exists():
             time.sleep(0.05)
@@ -97,7 +97,7 @@ def test_ctrl_c_ends_what_runs_and_keeps_what_ended(cluster, compare, told):
     threading.Thread(target=press, daemon=True).start()
     store, _ = compare(Ray, {"full": "waits"})
     assert statuses(store) == {"base": "ok", "full": "interrupted"}
-    again, heard = compare(Ray)
+    again, heard = compare(Local)
     assert statuses(again) == {"base": "ok", "full": "ok", "lora": "ok"}
     assert [kept for _, _, kept in heard.records] == [True, False, False]
 
