@@ -10,11 +10,18 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llmbench.plugin import hookspecs
+from llmbench.plugin.metric import Score
 from llmbench.plugin.shape import CLASSES, KINDS
+from llmbench.plugin.task import Example
+from llmbench.record import events
+from llmbench.record.comparison import Comparison
+from llmbench.record.measure import Measure
+from llmbench.record.record import Cell, PhaseRecord, Record, Step
+from llmbench.record.record import Example as Answer
 from llmbench.testing.new import HOOKS, TRIES, files, renamed
 
 ROOT = Path(__file__).parents[1]
@@ -49,6 +56,23 @@ SHIPPED = {
 """An example of a hook that there is no template for."""
 
 
+GIVEN: dict[str, tuple[type, ...]] = {
+    "register_metrics": (Measure, Score),
+    "register_tasks": (Example,),
+}
+"""What the methods of a hook return or take that its plugin makes itself."""
+READ: tuple[type, ...] = (Comparison, Record, Cell, Step, PhaseRecord, Answer)
+"""What exporters, sections and listeners read, from the outside in."""
+READERS = ("register_exporters", "register_sections", "register_listeners")
+HEARD: tuple[type, ...] = (
+    events.PhaseBegun,
+    events.StepTaken,
+    events.LossValidated,
+    events.Generated,
+)
+"""What listeners hear of a cell's worker."""
+
+
 @dataclass(frozen=True)
 class Part:
     """An attribute or a method of a base class, as its source has it."""
@@ -70,7 +94,38 @@ def pages() -> dict[str, str]:
         "How to start one: [plugins/README.md](../../plugins/README.md).\n\n"
         "| hook | what it is for |\n| --- | --- |\n" + "".join(rows) + "\n" + examples()
     )
-    return {"README.md": MADE + index, **made}
+    return {"README.md": MADE + index, "records.md": records(), **made}
+
+
+def records() -> str:
+    """What a comparison holds, for those who read it, and what is heard while it runs."""
+    intro = (
+        "# What a comparison holds\n\n"
+        "[Exporters](exporters.md) and [sections](sections.md) are given a `Comparison`; "
+        "[listeners](listeners.md) are given it as it ends, each `Record` as its cell does, and\n"
+        "events before that. `comparison.reported.planned` has the records of the results.\n"
+        "A figure that is None was not measured, and a loss that is None was no number:\n"
+        "neither is 0. Runs that only try a learning rate or repeat a timing are not among them.\n"
+    )
+    shown = [described(kind) for kind in READ]
+    heard = [described(kind) for kind in HEARD]
+    return (
+        "\n".join([MADE + intro, *shown, "# What is heard while it runs\n", *heard]).rstrip() + "\n"
+    )
+
+
+def described(kind: type) -> str:
+    """One class that a plugin meets: where it is, what it is, and what it has."""
+    attributes, methods = parts(kind)
+    told = plain(inspect.getdoc(kind) or "") if kind.__doc__ else ""
+    head = f"## `{kind.__name__}`\n\n`{kind.__module__}.{kind.__name__}`"
+    head += f": {told}" if told else ""
+    has = (
+        [replace(part, required=False) for part in attributes]
+        if kind in (*READ, *HEARD)
+        else attributes
+    )
+    return f"{head}\n\n{items([*has, *methods])}\n"
 
 
 def examples() -> str:
@@ -106,6 +161,8 @@ def page(hook: str) -> str:
         plain(inspect.getdoc(base) or ""),
         listed("What it declares", attributes),
         listed("What it does", methods),
+        *(described(kind) for kind in GIVEN.get(hook, ())),
+        "What can be read of it: [records.md](records.md)." if hook in READERS else "",
         example(hook),
     ]
     return "\n\n".join(block.strip() for block in blocks if block) + "\n"
@@ -135,12 +192,16 @@ def listed(title: str, found: list[Part]) -> str:
     """A heading with every part below it."""
     if not found:
         return ""
-    items = [
-        f"- `{part.text}`{' (required)' if part.required else ''}: "
-        + plain(part.explained).replace("\n\n", "\n\n  ")
+    return f"## {title}\n\n{items(found)}"
+
+
+def items(found: list[Part]) -> str:
+    """A line for each part, with what is said of it."""
+    return "\n".join(
+        f"- `{part.text}`{' (required)' if part.required else ''}"
+        + (": " + plain(part.explained).replace("\n\n", "\n\n  ") if part.explained.strip() else "")
         for part in found
-    ]
-    return f"## {title}\n\n" + "\n".join(items)
+    )
 
 
 def example(hook: str) -> str:

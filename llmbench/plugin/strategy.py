@@ -132,6 +132,9 @@ class Strategy(BaseModel):
 
         `parameters` are what it steps: the model's trained weights or, as the precision has it,
         copies of them in fp32. `named` has the same by their names in the model.
+
+        The rate that a group of parameters has when it is returned is its peak, of which every step
+        has the share of the schedule: groups may learn at multiples of `settings.learning_rate`.
         """
         return None
 
