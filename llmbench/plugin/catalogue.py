@@ -53,6 +53,8 @@ def plugin_of(point: EntryPoint) -> Plugin:
 
 def plugin_of_file(file: Path) -> Plugin:
     """The plugin that is a module on its own, whatever its version."""
+    if file.stem == "__init__":  # of several packages, all would be called that
+        return Plugin(file.parent.name, f"{file.parent.name} (no distribution)", file=file)
     return Plugin(file.stem, f"{file.name} (no distribution)", file=file)
 
 

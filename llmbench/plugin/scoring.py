@@ -109,7 +109,10 @@ def _sound(value: float, ends: tuple[float, float] | None, what: str) -> None:
     if not math.isfinite(value):
         raise Amiss(f"{what} is no number")
     if ends and not ends[0] - SLACK <= value <= ends[1] + SLACK:
-        raise Amiss(f"{what} is {value:g}, and it declares {ends[0]:g} to {ends[1]:g}")
+        raise Amiss(
+            f"{what} is {value:g}, and it declares {ends[0]:g} to {ends[1]:g}: "
+            "its Measure says otherwise with least and most, None where there is no bound"
+        )
 
 
 SLACK = 1e-6

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from llmbench import redact
-from llmbench.errors import PluginError, message
+from llmbench.errors import PluginError, message, wrong
 from llmbench.plugin.command import RESERVED, Command
 from llmbench.plugin.exporter import Exporter
 from llmbench.plugin.launcher import Launcher
@@ -153,7 +153,8 @@ def _task(item: Task) -> None:
     if not item.places:
         raise PluginError(
             f"it registers '{item.id}', whose template has no place for an input: "
-            "write {input} where it is to stand, or the names of fields in braces"
+            "write {input} where it is to stand, or the names of fields in braces, which are "
+            "letters, digits and _; a task's own read(row) takes fields of other names"
         )
     twice = [place for place in item.places if item.template.count(f"{{{place}}}") > 1]
     if twice:
@@ -200,6 +201,17 @@ def _shown(item: Any) -> str:
     return text if len(text) <= MOST else f"{text[:MOST]}…"
 
 
+def _invalid(model: str, details: Mapping[str, Any]) -> str:
+    """Which field of one of llmbench's models a plugin gave what cannot be, and what can."""
+    where = ".".join(str(part) for part in details["loc"])
+    if details["type"] == "missing":
+        return f"{model} needs '{where}'"
+    if details["type"] == "extra_forbidden":
+        return f"{model} has no '{where}'"
+    what = f"{model}'s {where}" if where else model
+    return f"{what} cannot be {_shown(details['input'])}: {wrong(details)}"
+
+
 def reason(error: BaseException) -> str:
     """What a plugin did wrong, in one line."""
     lines = [line.strip() for line in message(error).splitlines() if line.strip()]
@@ -207,6 +219,8 @@ def reason(error: BaseException) -> str:
         # Of several lines the last says what is wrong, and then in which file.
         sentence = redact.text(lines[-1].partition(" in plugin ")[0])
         return f"{sentence}: it may be made for another version of llmbench"
+    if isinstance(error, ValidationError):  # whose first line says only how many there are
+        return redact.text(_invalid(error.title, error.errors()[0])).rstrip(".")
     name = "" if isinstance(error, PluginError) else type(error).__name__
     return redact.text(": ".join(filter(None, [name, *lines[:1]]))).rstrip(".")
 

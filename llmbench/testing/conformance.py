@@ -36,6 +36,7 @@ from llmbench.storage.export import rendered
 from llmbench.testing import module
 from llmbench.testing.bench import finished
 from llmbench.testing.module import Finding
+from llmbench.testing.new import PREFIX
 
 
 def check(names: Sequence[str], folder: Path | None = None) -> list[Finding]:
@@ -66,6 +67,13 @@ def plugin_of(name: str) -> Plugin:
         return plugin.include(Path(name))
     plugins = {source.name: source for source in plugin.registry().plugins}
     if name not in plugins:
+        folder = Path(PREFIX + name.removeprefix(PREFIX))
+        if folder.is_dir():
+            package = folder.name.replace("-", "_")
+            raise PluginError(
+                f"The plugin '{name}' is not installed: pip install -e ./{folder}, or name its "
+                f"module, {folder / package / '__init__.py'}."
+            )
         raise PluginError(f"The plugin '{name}' is not installed: {nearest(name, plugins)}")
     return plugins[name]
 

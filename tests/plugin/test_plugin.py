@@ -13,6 +13,8 @@ from llmbench.errors import CompositionError, ConfigError, PluginError
 from llmbench.output.listing import listing
 from llmbench.plugin import catalogue
 from llmbench.plugin.catalogue import CHOICE, GROUP, Catalogue, Plugin
+from llmbench.plugin.shape import reason
+from llmbench.record.measure import Measure
 
 GOOD = """
 from llmbench import hookimpl
@@ -158,3 +160,23 @@ def test_a_list_shows_id_summary_and_distribution(registry):
     header, *lines = listing("metrics").splitlines()
     assert header.split() == ["ID", "SUMMARY", "PACKAGE"]
     assert [line.split()[0] for line in lines] == list(registry.metrics.items())
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"unit": "words"},
+            "Measure's unit cannot be 'words': give 'score', 'points', 'nats' or 'number'",
+        ),
+        ({"colour": "red"}, "Measure has no 'colour'"),
+        ({"id": "x"}, "Measure needs 'label'"),
+    ],
+)
+def test_what_a_plugin_declares_wrongly_is_said_by_its_field(
+    given: dict[str, str], said: str
+) -> None:
+    whole = {"id": "x", "label": "X"} if "id" not in given else {}
+    with pytest.raises(ValueError, match="validation error") as error:
+        Measure.model_validate({**whole, **given})
+    assert reason(error.value) == said

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from llmbench.errors import PluginError
 from llmbench.plugin.strategy import Strategy
-from llmbench.testing import check, run, tiny_model
+from llmbench.testing import check, new, run, tiny_model
 
 
 def test_a_tiny_model_of_another_family_is_compared_in_a_moment(registry, tmp_path: Path) -> None:
@@ -25,6 +28,27 @@ def test_a_file_is_checked_as_an_installed_plugin_is(registry, tmp_path: Path) -
         "It registers nothing: implement one of the hooks.",
         "'register_strategy' is no hook: call it 'register_strategies', with @hookimpl above it.",
     ]
+
+
+def test_a_new_plugin_that_is_not_installed_is_told_how_it_can_be_checked(
+    registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    new.create("mine", "strategy", Path())
+    for name in ("mine", "llmbench-mine"):
+        with pytest.raises(PluginError) as error:
+            check([name], tmp_path)
+        assert str(error.value) == (
+            f"The plugin '{name}' is not installed: pip install -e ./llmbench-mine, "
+            "or name its module, llmbench-mine/llmbench_mine/__init__.py."
+        )
+
+
+def test_a_package_given_as_a_file_goes_by_the_name_of_its_folder(registry, tmp_path: Path) -> None:
+    file = tmp_path / "llmbench_mine" / "__init__.py"
+    file.parent.mkdir()
+    file.write_text("")
+    assert {finding.plugin for finding in check([str(file)], tmp_path)} == {"llmbench_mine"}
 
 
 class Unsaved(Strategy):
