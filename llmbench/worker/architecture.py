@@ -107,6 +107,13 @@ def paired(config: Any) -> bool:
     return bool(config.is_encoder_decoder)
 
 
+def embeddings(model: Any) -> tuple[Any, ...]:
+    """The modules that token ids go into: an encoder and its decoder may have one each."""
+    stacks = (model.get_encoder(), model.get_decoder()) if paired(model.config) else (model,)
+    found = [stack.get_input_embeddings() for stack in stacks]
+    return tuple({id(module): module for module in found}.values())
+
+
 def longest(model: Any) -> int:
     """The most tokens of a sequence that the model has positions for."""
     most = getattr(model.config.get_text_config(), "max_position_embeddings", None)

@@ -11,7 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from llmbench.plugin.strategy import CannotRun
-from llmbench.worker import tensor
+from llmbench.worker import architecture, tensor
 from llmbench.worker.batch import Batch
 from llmbench.worker.stochastic import StochasticAdamW
 from llmbench.worker.train import stepped
@@ -87,11 +87,12 @@ def seen_in(model: Any, device: torch.device) -> Iterator[Facts]:
         facts["autocast"] = kind
         facts["gradient_checkpointing"] = _on(checkpoints(model))
 
-    hook = model.get_input_embeddings().register_forward_hook(look)
+    hooks = [module.register_forward_hook(look) for module in architecture.embeddings(model)]
     try:
         yield facts
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
 
 
 def checkpoints(model: torch.nn.Module) -> bool:

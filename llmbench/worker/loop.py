@@ -14,6 +14,7 @@ from llmbench.plugin.blame import Amiss, blamed, of_kind, wanted
 from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.record import Step
 from llmbench.record.settings import Settings
+from llmbench.worker import architecture
 from llmbench.worker.batch import Batch
 from llmbench.worker.train import Context, Diverged, Observer, Share, synchronize
 
@@ -80,7 +81,7 @@ class Clock:
     def watching(self) -> Iterator[None]:
         """See what the loop does with the model and the optimiser; the first step begins."""
         hooks = [
-            self._model.get_input_embeddings().register_forward_hook(self._count),
+            *(m.register_forward_hook(self._count) for m in architecture.embeddings(self._model)),
             self._model.register_forward_hook(self._forward),
             self._optimizer.register_step_pre_hook(self._set_rate),
             self._optimizer.register_step_post_hook(self._after_update),

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from transformers import T5Config, T5ForConditionalGeneration
 from watching import Watcher
 
 from llmbench.config import composition
@@ -185,13 +186,24 @@ class Loop(Strategy):
             step(loss)
 
 
-def looped(model, wrong="", settings=SETTINGS):
+def looped(model, wrong="", settings=SETTINGS, steps=STEPS):
     """The steps of a training in that loop."""
     kept = Watcher()
     optimizer = train.adamw(list(model.parameters()), SETTINGS)
     share = brought.share_of_rate([], SETTINGS)
-    loop.train(Loop(wrong=wrong), model, optimizer, STEPS, settings, nullcontext, kept, share)
+    loop.train(Loop(wrong=wrong), model, optimizer, steps, settings, nullcontext, kept, share)
     return kept.steps
+
+
+def test_tokens_that_encoder_and_decoder_read_in_a_loop_of_ones_own_are_counted():
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=32, d_model=8, d_kv=4, d_ff=8, num_layers=1, decoder_start_token_id=0
+    )
+    pairs = [Tokens(s.ids, s.prompt, paired=True) for s in SEQUENCES]
+    steps = [[batch.collate(pairs[n : n + 2], 0)] for n in range(4)]
+    made = looped(T5ForConditionalGeneration(config), steps=steps)
+    assert [s.padded_tokens for s in made] == [b.padded_tokens for [b] in steps]
 
 
 def test_a_loop_of_ones_own_is_told_of_as_the_harnesss_is(pristine_model):

@@ -75,8 +75,10 @@ def test_it_learns_to_write_and_its_quality_is_above_its_base(run):
 
 
 def test_only_what_the_decoder_writes_is_supervised_and_both_are_counted(run):
-    step = run("full", steps=2, eval_examples=1).steps[0]
+    record = run("full", steps=2, eval_examples=1)
+    step = record.steps[0]
     assert 0 < step.supervised_tokens < step.nonpadding_tokens <= step.padded_tokens
+    assert record.effective["gradient_checkpointing"] == "off"
 
 
 def test_random_weights_need_no_text(run):
