@@ -24,8 +24,9 @@ from llmbench.config import composition
 from llmbench.errors import CompositionError, PluginError, UserError, nearest
 from llmbench.output.html.sections import content_of
 from llmbench.plugin.catalogue import Plugin
-from llmbench.plugin.metric import Metric
+from llmbench.plugin.metric import Metric, ModelMetric
 from llmbench.plugin.model import Model
+from llmbench.plugin.scoring import checked
 from llmbench.plugin.section import Section
 from llmbench.plugin.strategy import Strategy
 from llmbench.plugin.task import INPUT, Task
@@ -174,6 +175,11 @@ class Suite:
             self.findings.append(
                 offer.looked("gives the scores that it declares", partial(scored, offer, records))
             )
+            if not issubclass(offer.item, ModelMetric):  # which score no texts
+                look = partial(bounded, offer, records)
+                self.findings.append(
+                    offer.looked("keeps them within its range, whatever is said", look)
+                )
         self._look_at_watched(done)
 
     def _look_at_watched(self, done: Finished) -> None:
@@ -330,6 +336,27 @@ def scored(offer: Offer, records: Sequence[Record]) -> str | None:
     returned = {*record.corpus_scores, *(name for e in record.examples for name in e.scores)}
     missing = [m.id for m in offer.item().measures() if m.id not in returned]
     return f"It declares '{missing[0]}' and gives no such score: return it." if missing else None
+
+
+def bounded(offer: Offer, records: Sequence[Record]) -> str | None:
+    """A sentence where a metric fails at texts that the little model did not write, but others do.
+
+    They are no text, one that is right, and one that never ends.
+    """
+    examples = next((r.examples for r in records if r.examples), ())[:1] * 3
+    if not examples:
+        raise Unchecked("No cell was evaluated.")
+    references = [list(one.references) for one in examples]
+    right = references[0][0]
+    metric: Metric = offer.item()
+    try:
+        checked(metric.score(["", right, f"{right} " * 20], references), metric, examples, ())
+    except Exception as error:
+        return (
+            "Of three predictions, none, the reference, and the reference 20 times over: "
+            f"{plugin.reason(error)}."
+        )
+    return None
 
 
 def probed(offer: Offer, records: Sequence[Record]) -> str | None:

@@ -51,6 +51,45 @@ def test_a_package_given_as_a_file_goes_by_the_name_of_its_folder(registry, tmp_
     assert {finding.plugin for finding in check([str(file)], tmp_path)} == {"llmbench_mine"}
 
 
+METRIC = """
+from llmbench import hookimpl
+from llmbench.plugin.metric import Metric, Score
+from llmbench.record.measure import Measure
+
+
+class Words(Metric):
+    id = "words"
+    summary = "words that were said beyond the reference"
+
+    def measures(self):
+        return [Measure(id="words", label="Words", better="lower", most=None)]
+
+    def score(self, predictions, references):
+        pairs = zip(predictions, references)
+        more = [len(said.split()) - len(known[0].split()) for said, known in pairs]
+        return Score(examples={"words": [max(0, one) for one in more]})
+
+
+@hookimpl
+def register_metrics(register):
+    register(Words)
+"""
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+def test_a_metric_is_tried_on_texts_that_the_little_model_does_not_write(
+    registry, tmp_path: Path, bounded: bool
+) -> None:
+    file = tmp_path / "words.py"
+    file.write_text(METRIC.replace(", most=None", "") if bounded else METRIC)
+    said = [finding.problem for finding in check([str(file)], tmp_path) if finding.problem]
+    if bounded:
+        [problem] = said
+        assert "declares 0 to 1: its Measure says otherwise with least and most" in problem
+    else:
+        assert said == []
+
+
 class Unsaved(Strategy):
     id, summary, group = "unsaved", "doubles what no file tells", "adaptation"
 
