@@ -56,6 +56,8 @@ SHIPPED = {
 """An example of a hook that there is no template for."""
 
 
+TRIAL = Path(__file__).with_name("plugin_trial.md")
+"""What it took somebody to write some, who had these pages alone."""
 GIVEN: dict[str, tuple[type, ...]] = {
     "register_metrics": (Measure, Score),
     "register_tasks": (Example,),
@@ -92,7 +94,9 @@ def pages() -> dict[str, str]:
     index = (
         "# The hooks of plugins\n\n"
         "How to start one: [plugins/README.md](../../plugins/README.md).\n\n"
-        "| hook | what it is for |\n| --- | --- |\n" + "".join(rows) + "\n" + examples()
+        "| hook | what it is for |\n| --- | --- |\n"
+        + "".join(rows)
+        + f"\n{examples()}\n{TRIAL.read_text('utf-8')}"
     )
     return {"README.md": MADE + index, "records.md": records(), **made}
 

@@ -239,6 +239,7 @@ class Step(Frozen):
     loss: Amount | None
     """None for a loss that is not a number; the cell has then diverged."""
     learning_rate: Amount
+    """That of the optimiser's first group of parameters; a strategy may give others their own."""
     supervised_tokens: Count
     nonpadding_tokens: Count
     padded_tokens: Annotated[Count, Field(gt=0)]
