@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from llmbench import errors
-from llmbench.command.options import strict_plugins
+from llmbench.command.options import plugin_files, strict_plugins
 from llmbench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def formats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     help="Write to this file, or to standard output for -; its suffix stands in for --format.",
 )
 @click.option("--open", "look", is_flag=True, help="Open the page in the browser.")
+@plugin_files
 @strict_plugins
 def report(directories: tuple[str, ...], form: str | None, output: str | None, look: bool) -> None:
     """Render the comparison in DIR from its records.
@@ -57,6 +58,7 @@ def report(directories: tuple[str, ...], form: str | None, output: str | None, l
     llmbench report DIR --format latex                a table for a paper
     llmbench report A B C --output merged.html        several comparisons in one report
     llmbench report DIR --open                        and a look at the page
+    llmbench report DIR --plugin mine.py --format mine    in a format of your own
 
     With --format, text goes to standard output unless --output names a file; html goes to
     report.html, in DIR or for several in the current directory.

@@ -9,6 +9,9 @@ import pytest
 from distribution import QUICK, good, llmbench
 
 from llmbench.storage.store import Store
+from llmbench.testing import new
+
+SAMPLE = Path(__file__).parents[1] / "samples" / "v2"
 
 
 @pytest.fixture
@@ -39,6 +42,16 @@ def test_it_is_listed_beside_what_is_installed(tmp_path: Path, mine: Path) -> No
     packages = {s["id"]: s["package"] for s in json.loads(done.stdout)}
     assert packages["mine"] == "mine.py (no distribution)"
     assert "lora" in packages
+
+
+def test_a_report_is_rendered_again_in_its_format(tmp_path: Path) -> None:
+    new.create("mine", "exporter", tmp_path)
+    module = tmp_path / "llmbench-mine" / "llmbench_mine" / "__init__.py"
+    given = ("--plugin", str(module), "--format", "mine")
+    done = llmbench(tmp_path, "report", str(SAMPLE), *given)
+    assert done.returncode == 0, done.stderr
+    statuses = {record.cell.id: record.status for record in Store(SAMPLE).read().records}
+    assert dict(line.split(": ") for line in done.stdout.splitlines()) == statuses
 
 
 @pytest.mark.parametrize(
