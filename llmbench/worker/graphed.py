@@ -160,6 +160,9 @@ def static_cache(model: Any, width: int) -> tuple[Any, str]:
         raise CannotGraph("it has an encoder")
     if model.config._attn_implementation not in KERNELS:
         raise CannotGraph("its attention takes no mask")
+    # Some, such as GPT-Neo, find a window's place by how many keys there are, written or not.
+    if not getattr(model, "_can_compile_fullgraph", False):
+        raise CannotGraph("its code is not made for such a cache")
     names = inspect.signature(model.forward).parameters
     name = next((n for n in ("cache", "past_key_values") if n in names), None)
     cache = StaticCache(config=model.config, max_cache_len=width)

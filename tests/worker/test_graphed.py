@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from transformers import GPTNeoConfig, GPTNeoForCausalLM
 
 from llmbench.config import composition
 from llmbench.record.settings import Settings
@@ -65,6 +66,25 @@ def test_a_model_of_another_attention_is_not_decoded_so(model):
     model.config._attn_implementation = "flash_attention_2"
     with pytest.raises(CannotGraph, match="takes no mask"):
         static_cache(model, 8)
+
+
+def test_a_model_that_counts_keys_which_are_not_written_yet_is_not_decoded_so():
+    torch.manual_seed(0)
+    config = GPTNeoConfig(
+        vocab_size=64,
+        hidden_size=16,
+        num_layers=2,
+        num_heads=2,
+        window_size=4,
+        attention_types=[[["global", "local"], 1]],
+        eos_token_id=63,
+    )
+    model = GPTNeoForCausalLM(config).eval()
+    for weight in model.parameters():
+        weight.data *= 4
+    found = generate(model, "graphs", fixed=True)
+    assert found.ids == generate(model, "eager", fixed=True).ids
+    assert found.decoding == "a cache that grows (its code is not made for such a cache)"
 
 
 def test_rows_that_are_missing_in_the_last_batch_make_nothing(model):
