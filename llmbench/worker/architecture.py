@@ -29,6 +29,8 @@ REWRITES_WEIGHTS = frozenset({"rwkv"})
 """Models whose own code rescales their weights between training and evaluation."""
 BOTH_WAYS = frozenset({"xlnet"})
 """Models that are listed as causal, and see the whole text all the same."""
+READS_PADDING = frozenset({"rwkv", "recurrent_gemma"})
+"""Models that take padding before a prompt for a part of it, whatever its mask says."""
 TOKENS = (
     "bos_token_id",
     "eos_token_id",

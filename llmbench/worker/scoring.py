@@ -59,15 +59,15 @@ def reference_losses(
 ) -> list[tuple[float, int]]:
     """Mean cross entropy and tokens of each reference, given its prompt, in batches of like length.
 
-    Taken from the logits: a model's own loss is a mean over the batch. That of an encoder-decoder,
-    whose padding its encoder sees, and of a model that shows no logits, is taken one at a time.
+    Taken from the logits: a model's own loss is a mean over the batch. An encoder-decoder's is its
+    own, and taken one at a time.
     """
     device = next(model.parameters()).device
     own = any(s.paired for s in sequences)
 
     def losses(group: Sequence[int]) -> list[tuple[float, int]]:
         batch = collate([sequences[i] for i in group], pad).to(device)
-        if len(group) == 1 and own:
+        if own:
             return [(forward_loss(model, batch).item(), batch.supervised_tokens)]
         return losses_of_rows(model, batch)
 
@@ -130,6 +130,7 @@ def continued(
     device = next(model.parameters()).device
     paired = architecture.paired(model.config)
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
+    size = at_a_time(model, settings)
     way = decoding.way(model, settings, pad, ends, stop)
     continuations: dict[int, tuple[int, ...]] = {}
     timed: list[GenerationBatch] = []
@@ -151,7 +152,7 @@ def continued(
 
     model.eval()
     with torch.no_grad():
-        for group, (new, seconds) in batched(order, settings.eval_batch_size, timed_batch):
+        for group, (new, seconds) in batched(order, size, timed_batch):
             rows = [until_end(row, ends or ()) for row in new.tolist()]
             rows = [unpadded(row, pad) for row in rows] if stop else rows
             continuations |= zip(group, rows, strict=True)
@@ -164,7 +165,14 @@ def continued(
             )
             on_batch(len(continuations))
     ordered = tuple(continuations[i] for i in range(len(prompts)))
-    return Output(ordered, Generation(batches=tuple(timed)), way.name)
+    how = way.name if size == settings.eval_batch_size else f"{way.name}, prompts one at a time"
+    return Output(ordered, Generation(batches=tuple(timed)), how)
+
+
+def at_a_time(model: Any, settings: Settings) -> int:
+    """Prompts that are continued together: one, where a model would read padding as text."""
+    apart = model.config.model_type in architecture.READS_PADDING
+    return 1 if apart else settings.eval_batch_size
 
 
 def prompt_room(model: Any, settings: Settings) -> int:
@@ -288,9 +296,10 @@ def generate(running: Running, prompts: Sequence[Sequence[int]], fixed_length: b
     stop = {"stop_strings": list(texts), "tokenizer": running.tokenizer} if texts else None
     output = continued(running.model, prompts, settings, running.pad, ends, done, stop)
     running.recorder.observe(decoding=output.decoding)
-    if len(output.generation.batches) > math.ceil(len(prompts) / settings.eval_batch_size):
+    size = at_a_time(running.model, settings)
+    if len(output.generation.batches) > math.ceil(len(prompts) / size):
         running.recorder.warn(
-            f"Memory ran out with {settings.eval_batch_size} predictions at a time, and so there "
+            f"Memory ran out with {size} predictions at a time, and so there "
             "were fewer: its generation is slower than it could be (--eval-batch-size)."
         )
     return output

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from transformers import RwkvConfig, RwkvForCausalLM
 
 from llmbench.config import composition
 from llmbench.record.settings import Settings
@@ -56,6 +57,17 @@ def test_a_batch_continues_each_prompt_as_it_would_alone(eager_to_end):
     together = generate(eager_to_end, PROMPTS)
     alone = [generate(eager_to_end, [p]).ids[0] for p in PROMPTS]
     assert list(together.ids) == alone
+
+
+def test_a_model_that_would_read_padding_as_text_continues_one_prompt_at_a_time():
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 2, "context_length": 64}
+    model = RwkvForCausalLM(RwkvConfig(**sizes, eos_token_id=63)).eval()
+    for weight in model.parameters():
+        weight.data *= 4
+    together = generate(model, PROMPTS)
+    assert list(together.ids) == [generate(model, [p]).ids[0] for p in PROMPTS]
+    assert together.decoding == "a cache that grows, prompts one at a time"
 
 
 def test_generation_is_greedy_and_stops_at_the_end(eager_to_end):
