@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -152,7 +153,9 @@ def test_a_section_stands_in_the_report(page) -> None:
     assert "Times the median" in page
 
 
-def test_a_command_stands_beside_llmbenchs_own(compared, folder) -> None:
+def test_a_command_stands_beside_llmbenchs_own(compared, folder, monkeypatch) -> None:
+    point = EntryPoint("best", "best", "llmbench")  # as if a distribution had brought it
+    monkeypatch.setattr("llmbench.cli.entry_points", lambda group: [point])
     done = CliRunner().invoke(cli, ["best", str(folder)])
     assert done.exit_code == 0 or "picks no method" in str(done.exception)
     assert "best" in CliRunner().invoke(cli, ["--help"]).output
