@@ -136,7 +136,7 @@ def _nothing_better(standing: Standing, best: Variant, base: Variant) -> Answer:
             f"The {phrases.top(standing)} {phrases.label(standing)} is "
             f"{phrases.quality(standing, best)}, by {standing.name(best)}; "
             f"the untrained {standing.name(base)} has "
-            f"{phrases.quality(standing, base)} ({phrases.difference(verdict)}).",
+            f"{phrases.quality(standing, base)} ({phrases.difference(verdict)} from it).",
             f"These {row}s trained for {steps}. {more} steps or another learning rate may tell "
             "them apart.",
             *reason.unranked(standing),
