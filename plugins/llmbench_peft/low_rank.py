@@ -45,7 +45,9 @@ class Pissa(LowRank):
     """Adapters that start as the weights' largest singular values (Meng et al., 2024).
 
     They come of a fast decomposition of 4 iterations. The base keeps the rest, so that weights that
-    are quantised already cannot be its base.
+    are quantised already cannot be its base. That decomposition draws random numbers: adapters that
+    are saved do not fit the weights as published once these are decomposed anew, and what counts as
+    their size on disk does not stand alone (peft's conversion to plain LoRA takes twice the rank).
     """
 
     id = "pissa"
