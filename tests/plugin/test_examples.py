@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
@@ -44,11 +45,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def compared(folder: Path) -> Comparison:
-    """All examples in one comparison, as `--plugin` takes them along."""
+def compared(folder: Path) -> Iterator[Comparison]:
+    """All examples in one comparison, as `--plugin` takes them along; gone after these tests."""
+    plugin.registry.cache_clear()
     for file in FILES:
         plugin.include(file)
-    return run(
+    yield run(
         folder,
         strategies=",".join(STRATEGIES),
         task="chat-summary",
@@ -57,6 +59,7 @@ def compared(folder: Path) -> Comparison:
         metrics="similarity,perplexity",
         seq_len=256,
     )
+    plugin.registry.cache_clear()
 
 
 @pytest.fixture(scope="module")
