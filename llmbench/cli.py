@@ -72,8 +72,8 @@ def of_plugins() -> dict[str, click.Command]:
         return {}
     from llmbench import plugin
 
-    found = plugin.registry().commands
-    return {n: named(n, c.command) for n, c in found.items().items() if n not in found.taken}
+    commands = plugin.registry().commands
+    return {n: named(n, c.command) for n, c in commands.items().items() if n not in commands.taken}
 
 
 def named(name: str, command: click.Command) -> click.Command:

@@ -83,8 +83,8 @@ def collect(device: str = "auto") -> Environment:
 
 def package_versions() -> dict[str, str]:
     """Versions of the packages that decide a figure; a missing package is left out."""
-    found = {name: package_version(name) for name in PACKAGES}
-    return {name: held for name, held in found.items() if held is not None}
+    versions = {name: package_version(name) for name in PACKAGES}
+    return {name: number for name, number in versions.items() if number is not None}
 
 
 def package_version(name: str) -> str | None:
@@ -171,21 +171,21 @@ def _memory(handle: Any) -> tuple[int, int]:
     import pynvml
 
     try:
-        held = pynvml.nvmlDeviceGetMemoryInfo(handle, version=pynvml.nvmlMemory_v2)
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle, version=pynvml.nvmlMemory_v2)
     except pynvml.NVMLError:  # an older driver does not tell what it keeps
-        held = pynvml.nvmlDeviceGetMemoryInfo(handle)
-        return int(held.total), int(held.free)
-    return int(held.total - held.reserved), int(held.free)
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        return int(memory.total), int(memory.free)
+    return int(memory.total - memory.reserved), int(memory.free)
 
 
 def _processes(handle: Any) -> tuple[int | None, ...] | None:
     import pynvml
 
     try:
-        found = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+        processes = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
     except pynvml.NVMLError:  # some containers and virtual GPUs do not say
         return None
-    return tuple(None if p.usedGpuMemory is None else int(p.usedGpuMemory) for p in found)
+    return tuple(None if p.usedGpuMemory is None else int(p.usedGpuMemory) for p in processes)
 
 
 def visible_indices(visible: str | None, uuids: Sequence[str]) -> list[int]:

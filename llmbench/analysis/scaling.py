@@ -19,13 +19,13 @@ def efficiencies(records: Sequence[Record]) -> dict[str, float]:
     As far as the same composition ran on one GPU, with the same seed and all else alike.
     """
     alone = {_key(r): r for r in records if not r.ranks}
-    found = {}
+    shares = {}
     for record in records:
         other = alone.get(_key(record)) if record.ranks else None
         speed, single = rate(record), rate(other) if other else None
         if speed and single:
-            found[record.cell.id] = speed / (len(record.ranks) * single)
-    return found
+            shares[record.cell.id] = speed / (len(record.ranks) * single)
+    return shares
 
 
 def _key(record: Record) -> tuple[object, ...]:

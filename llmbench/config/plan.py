@@ -141,8 +141,8 @@ def code_digests(config: Config) -> dict[str, str]:
         digests[f"metric {asked.id}"] = entry.source.distribution
         digests[f"code of metric {asked.id}"] = code.digest(entry.item)
         digests |= {f"version of {package}": number for package, number in versions(entry.item)}
-        if asked.argument and (held := script(asked.argument)):
-            digests[f"file of {name}"] = digest(held)
+        if asked.argument and (content := script(asked.argument)):
+            digests[f"file of {name}"] = digest(content)
     return digests
 
 

@@ -74,15 +74,15 @@ def include(file: Path) -> Plugin:
     It counts for this process alone: a job tells its worker to do the same. PluginError where it
     cannot be used. A file that has been included is left alone.
     """
-    path, found = file.resolve(), registry()
-    known = next((p for p in found.plugins if p.file == path), None)
-    plugin = known or _load_one(plugin_of_file(path), partial(_executed, path), found)
+    path, loaded = file.resolve(), registry()
+    known = next((p for p in loaded.plugins if p.file == path), None)
+    plugin = known or _load_one(plugin_of_file(path), partial(_executed, path), loaded)
     if plugin.broken:
         raise PluginError(
             f"The plugin '{file}' cannot be used ({plugin.broken}): "
             "repair it, or leave --plugin out."
         )
-    for catalogue in found.catalogues().values():
+    for catalogue in loaded.catalogues().values():
         secret.leave(catalogue.entries)
     return plugin
 

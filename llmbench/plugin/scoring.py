@@ -40,16 +40,16 @@ class Scored:
 
         Amiss where they are not what they must be.
         """
-        found = checked(ask(), metric, self.examples, {m.id for m in self.measures})
+        score = checked(ask(), metric, self.examples, {m.id for m in self.measures})
         known = {m.id: m for m in declared(metric)}
-        given = [*found.examples, *found.corpus]
+        given = [*score.examples, *score.corpus]
         names = dict.fromkeys(
             [*(n for n in known if n in given), *(n for n in given if n not in known)]
         )
         measures = (known.get(n) or undeclared(n) for n in names)
         return Scored(
-            tuple(_with(e, i, found) for i, e in enumerate(self.examples)),
-            self.corpus | found.corpus,
+            tuple(_with(e, i, score) for i, e in enumerate(self.examples)),
+            self.corpus | score.corpus,
             (*self.measures, *(m.model_copy(update={"metric": text}) for m in measures)),
         )
 
@@ -62,10 +62,10 @@ def metric(text: str) -> Metric:
 
 def declared(metric: Metric) -> tuple[Measure, ...]:
     """What the metric declares; Amiss where that is not measures."""
-    found: Any = metric.measures()
-    if not isinstance(found, Sequence) or not all(isinstance(m, Measure) for m in found):
-        raise Amiss(f"it returned {type(found).__name__}, no list of measures")
-    return tuple(found)
+    measures: Any = metric.measures()
+    if not isinstance(measures, Sequence) or not all(isinstance(m, Measure) for m in measures):
+        raise Amiss(f"it returned {type(measures).__name__}, no list of measures")
+    return tuple(measures)
 
 
 @cache
@@ -74,10 +74,10 @@ def meaning(text: str) -> tuple[Measure, ...]:
     fails at it.
     """
     try:
-        found = declared(metric(text))
+        measures = declared(metric(text))
     except UserError:
         return ()
-    return tuple(m.model_copy(update={"metric": text}) for m in found)
+    return tuple(m.model_copy(update={"metric": text}) for m in measures)
 
 
 def checked(
@@ -119,6 +119,6 @@ SLACK = 1e-6
 """By which rounding may take a score beyond its range."""
 
 
-def _with(example: Example, index: int, found: Score) -> Example:
-    own = {name: values[index] for name, values in found.examples.items()}
+def _with(example: Example, index: int, score: Score) -> Example:
+    own = {name: values[index] for name, values in score.examples.items()}
     return example.model_copy(update={"scores": {**example.scores, **own}})

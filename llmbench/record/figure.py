@@ -86,26 +86,26 @@ def scores(records: Iterable[Record]) -> list[Figure]:
     """The figures that metrics gave these records, in the metrics' order; those that nobody has
     declared come last, and are better neither way.
     """
-    held = list(records)
+    runs = list(records)
     declared: dict[str, Measure] = {}
-    for record in held:
+    for record in runs:
         for measure in record.measures:
             declared.setdefault(measure.id, measure)
-    names = {n for r in held for n in r.corpus_scores}
-    names |= {n for r in held for e in r.examples[:1] for n in e.scores}
+    names = {n for r in runs for n in r.corpus_scores}
+    names |= {n for r in runs for e in r.examples[:1] for n in e.scores}
     known = {n: m for n, m in declared.items() if n in names}
     others = {n: undeclared(n) for n in sorted(names - known.keys() - RESERVED)}
     first = {m.metric: m.id for m in reversed(known.values())}
     return [
-        of_measure(m, blindness(held, m.blind), first.get(m.metric) in (m.id, None))
+        of_measure(m, blindness(runs, m.blind), first.get(m.metric) in (m.id, None))
         for m in (known | others).values()
     ]
 
 
 def unseeing(records: Sequence[Record]) -> list[Measure]:
     """What metrics gave these records that does not see their texts, and so does not rank."""
-    found = {m.id: m for r in records for m in r.measures if m.better != "neither"}
-    return [m for m in found.values() if blindness(records, m.blind) > MOST_BLIND]
+    measures = {m.id: m for r in records for m in r.measures if m.better != "neither"}
+    return [m for m in measures.values() if blindness(records, m.blind) > MOST_BLIND]
 
 
 def blindness(records: Iterable[Record], name: str | None) -> float:
@@ -195,8 +195,8 @@ def phase_seconds(phase: Literal["load", "train", "evaluate"]) -> Callable[[Reco
     """How long a phase took."""
 
     def of(record: Record) -> float | None:
-        found = record.phases.get(phase)
-        return found.seconds if found else None
+        entry = record.phases.get(phase)
+        return entry.seconds if entry else None
 
     return of
 
@@ -422,8 +422,8 @@ def probed(records: Sequence[Record]) -> tuple[Figure, ...]:
     names = dict.fromkeys(
         (probe, phase, name)
         for record in records
-        for phase, held in record.phases.items()
-        for probe, values in held.probes.items()
+        for phase, entry in record.phases.items()
+        for probe, values in entry.probes.items()
         for name in values
     )
     return tuple(_probed(*name) for name in names)
@@ -431,8 +431,8 @@ def probed(records: Sequence[Record]) -> tuple[Figure, ...]:
 
 def _probed(probe: str, phase: Phase, name: str) -> Figure:
     def of(record: Record) -> float | None:
-        held = record.phases.get(phase)
-        return held.probes.get(probe, {}).get(name) if held else None
+        entry = record.phases.get(phase)
+        return entry.probes.get(probe, {}).get(name) if entry else None
 
     return Figure(
         id=f"{probe}.{phase}.{name}",

@@ -93,13 +93,16 @@ class Variant:
 
 def variants(records: Sequence[Record]) -> tuple[Variant, ...]:
     """The variants of the records, in the order of their first cells."""
-    found: dict[object, list[Record]] = {}
+    groups: dict[object, list[Record]] = {}
     for record in records:
-        found.setdefault(_shared(record), []).append(record)
-    return tuple(Variant(tuple(held)) for held in found.values())
+        groups.setdefault(_shared(record), []).append(record)
+    return tuple(Variant(tuple(group)) for group in groups.values())
 
 
 def _shared(record: Record) -> object:
     content = record.cell.model_copy(update={"id": "", "seed": 0}).model_dump_json()
-    held = record.environment
-    return content, held and (held.device_name, tuple(sorted(held.versions.items())))
+    environment = record.environment
+    return content, environment and (
+        environment.device_name,
+        tuple(sorted(environment.versions.items())),
+    )

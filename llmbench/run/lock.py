@@ -44,10 +44,10 @@ def device(setup: Setup, listen: Say) -> Iterator[None]:
         yield
         return
     instead = "wait for it to end (--wait), or choose another with CUDA_VISIBLE_DEVICES"
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as locks:
         for gpu in lanes.used(setup, gpu_facts()):
             path, what = SHARED / f"llmbench-{gpu.uuid}.lock", f"The GPU '{gpu.name}'"
-            held.enter_context(_held(path, what, instead, setup.config.wait, listen))
+            locks.enter_context(_held(path, what, instead, setup.config.wait, listen))
         yield
 
 

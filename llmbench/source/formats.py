@@ -50,10 +50,10 @@ def recognised(columns: Sequence[str], rows: Sequence[Row]) -> Format | None:
     return next((f for f in FORMATS if f.fits(columns) and _holds(f, rows)), None)
 
 
-def _holds(found: Format, rows: Sequence[Row]) -> bool:
-    """Whether fields that are to be lists or mappings are: others may have the same name."""
-    held = [row.get(f) for row in rows[:8] for f in found.inputs if f in LISTS]
-    return all(isinstance(value, list) for value in held)
+def _holds(candidate: Format, rows: Sequence[Row]) -> bool:
+    """Whether the fields that are to be lists are: other data may use the same names."""
+    values = [row.get(f) for row in rows[:8] for f in candidate.inputs if f in LISTS]
+    return all(isinstance(value, list) for value in values)
 
 
 # Values.
@@ -64,39 +64,39 @@ def value(row: Row, field: str) -> Any:
     if field in row or "." not in field:
         return row.get(field)
     outer, _, inner = field.partition(".")
-    held = row.get(outer)
-    return value(held, inner) if isinstance(held, Mapping) else None
+    content = row.get(outer)
+    return value(content, inner) if isinstance(content, Mapping) else None
 
 
-def text(held: Any) -> str | None:
+def text(content: Any) -> str | None:
     """A value as text, as it stands in the file; None for one that is no text."""
-    if isinstance(held, bool):
-        return str(held).lower()
-    if isinstance(held, str | int | float | Decimal):
-        return None if held != held else str(held)
+    if isinstance(content, bool):
+        return str(content).lower()
+    if isinstance(content, str | int | float | Decimal):
+        return None if content != content else str(content)
     return None
 
 
 def words(row: Row, field: str) -> str:
     """The text in a field; Unusable where there is none."""
-    found = text(value(row, field))
-    if found is None or not found.strip():
+    content = text(value(row, field))
+    if content is None or not content.strip():
         raise Unusable(f"no text in '{field}'")
-    return found
+    return content
 
 
 def references(row: Row, field: str) -> tuple[str, ...]:
     """The texts in a field: one, a list of them, or SQuAD's mapping with such a list."""
-    held = value(row, field)
-    if isinstance(held, Mapping):
-        held = held.get("text")
-    several = held if isinstance(held, list | tuple) else [held]
-    found = [text(h.get("text") if isinstance(h, Mapping) else h) for h in several]
-    if not found or None in found:
+    content = value(row, field)
+    if isinstance(content, Mapping):
+        content = content.get("text")
+    several = content if isinstance(content, list | tuple) else [content]
+    texts = [text(h.get("text") if isinstance(h, Mapping) else h) for h in several]
+    if not texts or None in texts:
         raise Unusable(f"no text in '{field}'")
-    if not all(f and f.strip() for f in found):
+    if not all(f and f.strip() for f in texts):
         raise Unusable(f"an empty target in '{field}'")
-    return tuple(dict.fromkeys(f for f in found if f))
+    return tuple(dict.fromkeys(f for f in texts if f))
 
 
 def _maybe(row: Row, field: str) -> str:
@@ -163,10 +163,10 @@ def _conversation(said: Sequence[Turn], field: str) -> Example:
 
 
 def _messages(row: Row, field: str) -> list[Turn]:
-    held = row.get(field)
-    if not isinstance(held, list) or not all(isinstance(m, Mapping) for m in held):
+    messages = row.get(field)
+    if not isinstance(messages, list) or not all(isinstance(m, Mapping) for m in messages):
         raise Unusable(f"no list of messages in '{field}'")
-    return [_turn(m, field) for m in held]
+    return [_turn(m, field) for m in messages]
 
 
 def _turn(message: Row, field: str) -> Turn:
@@ -178,25 +178,25 @@ def _turn(message: Row, field: str) -> Turn:
     content = message.get("content", message.get("value"))
     if isinstance(content, list):
         content = "".join(_part(p, field) for p in content)
-    found = text(content)
-    if found is None:
+    speech = text(content)
+    if speech is None:
         raise Unusable(f"a message without text in '{field}'")
-    return Turn(ROLES[role], found)
+    return Turn(ROLES[role], speech)
 
 
 def _part(part: Any, field: str) -> str:
     """A part of what is said: `{"type": "text"}` with its text in `text` or `value`."""
-    found = part
+    content = part
     if isinstance(part, Mapping):
-        found = part.get("text", part.get("value") if part.get("type") == "text" else None)
-    if not isinstance(found, str):
+        content = part.get("text", part.get("value") if part.get("type") == "text" else None)
+    if not isinstance(content, str):
         raise Unusable(f"a message with more than text in '{field}'")
-    return found
+    return content
 
 
-def _is_said(held: Any) -> bool:
+def _is_said(content: Any) -> bool:
     """Whether it is a list of messages."""
-    return isinstance(held, list) and bool(held) and isinstance(held[0], Mapping)
+    return isinstance(content, list) and bool(content) and isinstance(content[0], Mapping)
 
 
 def _system(row: Row, field: str = "system") -> tuple[Turn, ...]:
@@ -206,8 +206,8 @@ def _system(row: Row, field: str = "system") -> tuple[Turn, ...]:
 
 def _history(row: Row) -> Iterator[Turn]:
     """Earlier questions and answers, as LLaMA-Factory keeps them beside Alpaca's fields."""
-    held = row.get("history")
-    for pair in held if isinstance(held, list) else ():
+    pairs = row.get("history")
+    for pair in pairs if isinstance(pairs, list) else ():
         if not isinstance(pair, list) or len(pair) != 2 or None in map(text, pair):
             raise Unusable("no pairs of texts in 'history'")
         yield from (Turn("user", str(pair[0])), Turn("assistant", str(pair[1])))
@@ -215,8 +215,8 @@ def _history(row: Row) -> Iterator[Turn]:
 
 def _preferred(row: Row) -> Example:
     """The answer that was chosen, where its prompt is the beginning of what is chosen."""
-    held = row.get("chosen")
-    if _is_said(held):
+    chosen = row.get("chosen")
+    if _is_said(chosen):
         return _conversation(_messages(row, "chosen"), "chosen")
     said = SPEAKER.split(words(row, "chosen"))
     turns = [Turn(ROLES[r.lower()], t.strip()) for r, t in zip(said[1::2], said[2::2], strict=True)]
@@ -241,15 +241,15 @@ def _answered(target: str) -> Format:
 
 def _translated(row: Row) -> Example:
     """The first language that a row has into the second."""
-    held = row["translation"]
-    if not isinstance(held, Mapping) or len(held) != 2:
+    pair = row["translation"]
+    if not isinstance(pair, Mapping) or len(pair) != 2:
         raise Unusable("no pair of languages in 'translation'")
-    source, target = held
+    source, target = pair
     languages = f"{LANGUAGES.get(source, source)} to {LANGUAGES.get(target, target)}"
     return Example(
         "",
-        words(held, source),
-        references(held, target),
+        words(pair, source),
+        references(pair, target),
         f"Translate from {languages}.\n\n",
         "\n\nTranslation:",
     )

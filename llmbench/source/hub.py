@@ -73,8 +73,8 @@ def begin() -> None:
     given = (constants.HF_HUB_ETAG_TIMEOUT, constants.HF_HUB_DOWNLOAD_TIMEOUT)
     patience, client = Patience(max(REQUEST_SECONDS, *given)), _client(hub)
     hooks = {
-        kind: [h for h in held if not isinstance(getattr(h, "__self__", None), Patience)]
-        for kind, held in client.event_hooks.items()
+        kind: [h for h in callbacks if not isinstance(getattr(h, "__self__", None), Patience)]
+        for kind, callbacks in client.event_hooks.items()
     }
     client.event_hooks = {
         "request": [*hooks["request"], patience.limit],
@@ -112,7 +112,7 @@ class Repository:
         import huggingface_hub as hub
 
         try:
-            found = hub.snapshot_download(
+            folder = hub.snapshot_download(
                 self.hub_id,
                 revision=self.revision,
                 allow_patterns=list(patterns),
@@ -124,7 +124,7 @@ class Repository:
             partly = type(error).__name__ == "IncompleteSnapshotError"
             why = sentence(self.problem or error, self.revision, partly)
             raise ModelError(f"The model '{self.hub_id}' {why}") from None
-        return Path(found)
+        return Path(folder)
 
 
 def find(hub_id: str, revision: str | None) -> Repository:
@@ -163,9 +163,9 @@ def sentence(error: Exception, revision: str | None, partly: bool = False) -> st
     if status:
         return f"cannot be fetched, as the hub answers with {status}: try again later."
     if isinstance(error, ConnectionError) or "Connect" in type(error).__name__:
-        held = "only partly" if partly else "not"
+        extent = "only partly" if partly else "not"
         return (
-            f"is {held} in the cache and the hub cannot be reached: connect, name a local "
+            f"is {extent} in the cache and the hub cannot be reached: connect, name a local "
             "folder, or use --weights random with an alias."
         )
     return f"cannot be fetched ({_broken_off(error)}): run it again, what has come is kept."

@@ -90,7 +90,7 @@ def find(name: str, weights: str, revision: str | None, trust: Trust = NOTHING) 
         check(model)
         if weights == "random" and model.config is None and model.folder is None:
             raise ModelError(f"'{name}' ships no architecture: use --weights pretrained.")
-        found = Source(
+        source = Source(
             name,
             weights,
             revision,
@@ -101,15 +101,15 @@ def find(name: str, weights: str, revision: str | None, trust: Trust = NOTHING) 
             model.learning_rates,
             trust,
         )
-        check_shipped(found)
-        return found
+        check_shipped(source)
+        return source
     if folder and folder.is_dir():
         path = folder.resolve()
-        found = Source(redact.text(path.name), weights, folder=path, trust=trust)
-        check_config(found, path)
+        source = Source(redact.text(path.name), weights, folder=path, trust=trust)
+        check_config(source, path)
         if weights == "pretrained":
-            check_folder(found, path)
-        return found
+            check_folder(source, path)
+        return source
     if HUB_ID.fullmatch(name):
         return Source(name, weights, revision, hub_id=name, trust=trust)
     if is_path(name):

@@ -88,15 +88,15 @@ def _files(path: Path) -> list[Path]:
         if kind(path) not in READERS:
             raise DataError(f"'{path.name}' is not read: {_instead(path)}.")
         return [path]
-    found = sorted(p for p in path.iterdir() if p.is_file() and kind(p) in READERS)
-    if not found:
+    files = sorted(p for p in path.iterdir() if p.is_file() and kind(p) in READERS)
+    if not files:
         raise DataError(
             f"'{path.name}' holds no JSONL, JSON, CSV, Parquet or Arrow file: give one of them."
         )
-    kinds = sorted({kind(p) for p in found})
+    kinds = sorted({kind(p) for p in files})
     if len({READERS[k] for k in kinds}) > 1 and kinds != [".json", ".jsonl"]:
         raise DataError(f"'{path.name}' mixes {', '.join(kinds)}: keep one kind in a folder.")
-    return found
+    return files
 
 
 def _instead(path: Path) -> str:
@@ -242,18 +242,18 @@ def _object(value: Any, file: Path, where: str) -> Row:
 
 def _values(text: str, file: Path) -> list[Any]:
     """The values that a text of JSON holds, one after the other."""
-    found: list[Any] = []
+    values: list[Any] = []
     position = _next(text, 0)
-    while not found or position < len(text):
+    while not values or position < len(text):
         try:
             value, end = DECODER.raw_decode(text, position)
         except ValueError as error:
             raise DataError(f"'{file.name}' is not JSON ({error}): mend it.") from None
         except RecursionError:
             raise DataError(f"'{file.name}' is nested too deeply: mend it.") from None
-        found.append(value)
+        values.append(value)
         position = _next(text, end)
-    return found
+    return values
 
 
 def _next(text: str, position: int) -> int:
@@ -376,8 +376,8 @@ def _saved(path: Path, split: str | None) -> list[Row]:
     datasets.disable_progress_bars()
     datasets.utils.logging.set_verbosity(logging.CRITICAL)  # the error that follows says it
     try:
-        held = datasets.load_from_disk(str(path), keep_in_memory=False)
-        tables = held if isinstance(held, dict) else {"": held}
+        content = datasets.load_from_disk(str(path), keep_in_memory=False)
+        tables = content if isinstance(content, dict) else {"": content}
         if split is None and len(tables) > 1:
             return _chosen(path, {name: [] for name in tables}, None)
         return _chosen(

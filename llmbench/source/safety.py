@@ -36,8 +36,8 @@ def damaged_weights(folder: Path) -> list[str]:
 
 def has_tokenizer(folder: Path) -> bool:
     """Whether there is anything that a tokenizer can be made of."""
-    found = (folder / name for name in TOKENIZERS)
-    if any(path.is_file() and path.stat().st_size > 0 for path in found):
+    paths = (folder / name for name in TOKENIZERS)
+    if any(path.is_file() and path.stat().st_size > 0 for path in paths):
         return True
     named = folder / "tokenizer_config.json"  # one that reads bytes has no vocabulary to store
     return named.is_file() and BYTES in named.read_text("utf-8", errors="replace")
@@ -156,12 +156,12 @@ def _key_of_code(content: Any) -> str | None:
     """The key, anywhere in the content, under which code is named that came from elsewhere."""
     waiting = [content]
     while waiting:
-        held = waiting.pop()
-        if isinstance(held, dict):
-            for key, value in held.items():
+        node = waiting.pop()
+        if isinstance(node, dict):
+            for key, value in node.items():
                 if key == "auto_map" or (key in ATTENTION and "/" in str(value)):
                     return str(key)
-            waiting += held.values()
-        elif isinstance(held, list):
-            waiting += held
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node
     return None

@@ -50,8 +50,8 @@ class Tokenizer:
         """Token ids, and where in the text each is from; a target is written as any text."""
         text = text if text_target is None else text_target
         self._backend.encode_special_tokens = split_special_tokens
-        found = self._backend.encode(text, add_special_tokens=add_special_tokens)
-        return {"input_ids": found.ids, "offset_mapping": found.offsets}
+        encoding = self._backend.encode(text, add_special_tokens=add_special_tokens)
+        return {"input_ids": encoding.ids, "offset_mapping": encoding.offsets}
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids, special tokens included."""
@@ -75,23 +75,25 @@ class Tokenizer:
         )
         environment.filters["tojson"] = _to_json
         environment.globals |= {"raise_exception": _refuse, "strftime_now": _now}
-        held = self.chat_template
-        return environment.from_string((held["default"] if isinstance(held, dict) else held) or "")
+        template = self.chat_template
+        return environment.from_string(
+            (template["default"] if isinstance(template, dict) else template) or ""
+        )
 
     def _template(self) -> str | dict[str, str] | None:
-        held = self._config.get("chat_template")
-        if isinstance(held, list):
-            return {str(one["name"]): str(one["template"]) for one in held}
-        return held if isinstance(held, str) else None
+        template = self._config.get("chat_template")
+        if isinstance(template, list):
+            return {str(one["name"]): str(one["template"]) for one in template}
+        return template if isinstance(template, str) else None
 
     def _named(self, name: str) -> str | None:
-        held = self._config.get(name)
-        held = held.get("content") if isinstance(held, dict) else held
-        return held if isinstance(held, str) else None
+        token = self._config.get(name)
+        token = token.get("content") if isinstance(token, dict) else token
+        return token if isinstance(token, str) else None
 
     def _number(self, token: str | None) -> int | None:
-        found = None if token is None else self._backend.token_to_id(token)
-        return None if found is None else int(found)
+        number = None if token is None else self._backend.token_to_id(token)
+        return None if number is None else int(number)
 
 
 def of(source: Source) -> Tokenizer | None:
@@ -100,10 +102,10 @@ def of(source: Source) -> Tokenizer | None:
     if folder is None and source.hub_id:
         import huggingface_hub
 
-        held = huggingface_hub.try_to_load_from_cache(
+        file = huggingface_hub.try_to_load_from_cache(
             source.hub_id, "tokenizer.json", revision=source.revision
         )
-        folder = Path(held).parent if isinstance(held, str) else None
+        folder = Path(file).parent if isinstance(file, str) else None
     try:
         return Tokenizer(folder) if folder else None
     except Exception:  # the library raises a plain Exception for a file that it cannot use
@@ -112,14 +114,14 @@ def of(source: Source) -> Tokenizer | None:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        held = json.loads(path.read_text("utf-8"))
+        content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return held if isinstance(held, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
-def _to_json(held: Any, **options: Any) -> str:
-    return json.dumps(held, ensure_ascii=False, **options)
+def _to_json(value: Any, **options: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, **options)
 
 
 def _refuse(said: str) -> None:

@@ -163,11 +163,11 @@ class Place:
         """The files at the place, as they are called from there."""
         self._system.invalidate_cache()
         try:
-            found = self._system.find(self._path)
+            paths = self._system.find(self._path)
         except FileNotFoundError:
             return []
         prefix = self._path.rstrip("/") + "/"
-        names = [f.removeprefix(prefix) for f in found if f.startswith(prefix)]
+        names = [f.removeprefix(prefix) for f in paths if f.startswith(prefix)]
         return [n for n in names if _is_safe(n)]
 
     def _get(self, names: list[str], folder: Path) -> None:

@@ -137,11 +137,11 @@ class Store:
 
     def latest(self) -> list[Record]:
         """The latest record of every cell, as it stands there, but for what cannot be read."""
-        found = []
+        records = []
         for path in self._latest():
             with contextlib.suppress(StoreError):
-                found.append(self._own_record(path))
-        return found
+                records.append(self._own_record(path))
+        return records
 
     def rewrite(self, record: Record) -> None:
         """Put a record in the place of the cell's latest, of which it is the same attempt."""

@@ -99,11 +99,11 @@ def heavy(source: Plugin) -> str | None:
     if done.returncode:
         return f"A new process cannot import it: {done.stderr.strip().splitlines()[-1]}"
     loaded = set(done.stdout.split())
-    found = [name for name in HEAVY if name in loaded]
-    if not found:
+    packages = [name for name in HEAVY if name in loaded]
+    if not packages:
         return None
     return (
-        f"It imports {', '.join(found)} as it is loaded, which every command would wait for: "
+        f"It imports {', '.join(packages)} as it is loaded, which every command would wait for: "
         "import it inside the methods that a worker calls."
     )
 

@@ -91,7 +91,7 @@ def renamed(text: str, name: str) -> str:
         "Placeholder": camel,
         "placeholder": name,
     }
-    return re.sub("|".join(spelt), lambda found: spelt[found[0]], text)
+    return re.sub("|".join(spelt), lambda match: spelt[match[0]], text)
 
 
 def _written(folder: Path, path: str, text: str, name: str) -> Path:

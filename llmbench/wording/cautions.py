@@ -52,11 +52,11 @@ def _warned(records: Sequence[Record]) -> Iterator[str]:
 
 def _cut(warnings: Sequence[str]) -> Iterator[str]:
     """The same, with one sentence for all examples that were cut."""
-    found = [match for warning in warnings if (match := CUT.fullmatch(warning))]
-    if found:
+    matches = [match for warning in warnings if (match := CUT.fullmatch(warning))]
+    if matches:
         yield (
-            f"{text.listed([match[1] for match in found])} examples lost the end of their input, "
-            f"to fit {found[0][2]} tokens: no method sees it. Raise --seq-len to keep it."
+            f"{text.listed([match[1] for match in matches])} examples lost the end of their input, "
+            f"to fit {matches[0][2]} tokens: no method sees it. Raise --seq-len to keep it."
         )
     yield from (warning for warning in warnings if not CUT.fullmatch(warning))
 

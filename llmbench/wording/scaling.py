@@ -25,12 +25,12 @@ def _sentence(standing: Standing, variant: Variant, share: float | None) -> str:
     """`lora+ddp trained on 2 GPUs (nccl): 21,000 tok/s together, 10,500 each, ...`."""
     record = variant.first
     what = "GPUs" if standing.cuda else "processes"
-    held = list(peaks(record))
+    sizes = list(peaks(record))
     each = variant.mean(PER_GPU.of)
     rates = [f"{phrases.speed(variant)} together"]
     rates += [f"{figures.figure_value(PER_GPU, each)} each"] if each else []
     rates += [f"{share:.2f} of what they give alone"] if share else []
-    peak = f"; peaks of {size(min(held))} to {size(max(held))}" if held else ""
+    peak = f"; peaks of {size(min(sizes))} to {size(max(sizes))}" if sizes else ""
     count = figures.figure_value(GPUS, len(record.ranks))
     return (
         f"{standing.name(variant)} trained on {count} {what} ({record.backend}): "

@@ -112,8 +112,8 @@ def paired(config: Any) -> bool:
 def embeddings(model: Any) -> tuple[Any, ...]:
     """The modules that token ids go into: an encoder and its decoder may have one each."""
     stacks = (model.get_encoder(), model.get_decoder()) if paired(model.config) else (model,)
-    found = [stack.get_input_embeddings() for stack in stacks]
-    return tuple({id(module): module for module in found}.values())
+    modules = [stack.get_input_embeddings() for stack in stacks]
+    return tuple({id(module): module for module in modules}.values())
 
 
 def longest(model: Any) -> int:

@@ -42,8 +42,8 @@ def share_of_rate(strategies: Sequence[Strategy], settings: Settings) -> Share:
         step = min(step, settings.steps - 1)  # torch asks once more after the last one
         with blamed("strategy", own.id, "schedule"):
             offered = wanted(own.schedule, step=step, settings=settings)
-            found = guard.share(own.schedule(**offered))
-        return usual(step) if found is None else found
+            own_share = guard.share(own.schedule(**offered))
+        return usual(step) if own_share is None else own_share
 
     return share
 
@@ -112,7 +112,7 @@ def loss(strategies: Sequence[Strategy]) -> Loss:
     def computed(model: torch.nn.Module, given: Batch) -> torch.Tensor:
         with blamed("strategy", own.id, "loss"):
             offered = wanted(own.loss, model=model, inputs=given.inputs)
-            found = guard.loss(own.loss(**offered))
-        return train.forward_loss(model, given) if found is None else found
+            own_loss = guard.loss(own.loss(**offered))
+        return train.forward_loss(model, given) if own_loss is None else own_loss
 
     return computed

@@ -131,7 +131,7 @@ def random_model(
     whole = {"config": model.config, "state_dict": model.state_dict(), **others}
     if DISTRIBUTED in kwargs:
         # From the host: a part that is cut out on the device would hold the whole of it.
-        whole["state_dict"] = {name: held.cpu() for name, held in whole["state_dict"].items()}
+        whole["state_dict"] = {name: tensor.cpu() for name, tensor in whole["state_dict"].items()}
         kind = type(model)
         del model
         return kind.from_pretrained(None, distributed_config=kwargs[DISTRIBUTED], **whole)

@@ -87,11 +87,11 @@ def environment(rank: int, ranks: int) -> dict[str, str]:
     """Environment variables of a rank: of the GPUs that the cell may use, it sees its own."""
     visible = [v.strip() for v in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
     own = visible[rank] if rank < len(visible) and any(visible) else str(rank)
-    found = {"RANK": str(rank), "WORLD_SIZE": str(ranks), "LOCAL_RANK": "0"}
-    found["CUDA_VISIBLE_DEVICES"] = own
+    variables = {"RANK": str(rank), "WORLD_SIZE": str(ranks), "LOCAL_RANK": "0"}
+    variables["CUDA_VISIBLE_DEVICES"] = own
     if sys.platform in LOOPBACK:
-        found["GLOO_SOCKET_IFNAME"] = LOOPBACK[sys.platform]
-    return found
+        variables["GLOO_SOCKET_IFNAME"] = LOOPBACK[sys.platform]
+    return variables
 
 
 def be_rank(rank: int, text: str, folder: str, began: float, pipe: Connection) -> None:
@@ -210,23 +210,23 @@ def merged(job: Job, left: Sequence[Record | None], death: Death | None) -> Reco
 
 def most(memories: Sequence[Memory | None], phase: PhaseRecord) -> Memory:
     """The memory of the rank that needed most of it."""
-    held = [m for m in memories if m is not None]
+    readings = [m for m in memories if m is not None]
 
     def peak(memory: Memory) -> int:
         return memory.allocated_bytes or memory.host_growth_bytes or 0
 
-    return max(held, key=peak, default=phase.memory)
+    return max(readings, key=peak, default=phase.memory)
 
 
 def ended_by(death: Death, left: Sequence[Record | None]) -> dict[str, Any]:
     """How the cell ended: as that rank's record says, or as its exit status does."""
-    found, who = left[death.rank], f"Rank {death.rank} of {len(left)}"
-    phase = found.phase if found else None
-    if found is None or found.status == "running":
+    record, who = left[death.rank], f"Rank {death.rank} of {len(left)}"
+    phase = record.phase if record else None
+    if record is None or record.status == "running":
         return {"phase": phase, "traceback": None, **killed(who, death.status)}
     names = ("status", "phase", "reason", "traceback", "shortage")
-    said = {name: getattr(found, name) for name in names}
-    return said if found.status in ALIKE else {**said, "reason": f"{who}: {found.reason}"}
+    said = {name: getattr(record, name) for name in names}
+    return said if record.status in ALIKE else {**said, "reason": f"{who}: {record.reason}"}
 
 
 def killed(who: str, status: int) -> dict[str, Any]:

@@ -71,13 +71,13 @@ def reference_losses(
             return [(forward_loss(model, batch).item(), batch.supervised_tokens)]
         return losses_of_rows(model, batch)
 
-    found: dict[int, tuple[float, int]] = {}
+    pairs: dict[int, tuple[float, int]] = {}
     order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i].ids))
     model.eval()
     with torch.no_grad():
         for group, made in batched(order, 1 if own else size, losses):
-            found |= zip(group, made, strict=True)
-    return [found[i] for i in range(len(sequences))]
+            pairs |= zip(group, made, strict=True)
+    return [pairs[i] for i in range(len(sequences))]
 
 
 def losses_of_rows(model: torch.nn.Module, batch: Batch) -> list[tuple[float, int]]:

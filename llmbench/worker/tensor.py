@@ -85,8 +85,8 @@ def _pieces(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
         yield tensor
         return
     names, _ = tensor.__tensor_flatten__()
-    held = (getattr(tensor, name) for name in names)
-    for piece in held:  # of one that is spread over processes, a description of those as well
+    parts = (getattr(tensor, name) for name in names)
+    for piece in parts:  # of one that is spread over processes, a description of those as well
         if isinstance(piece, torch.Tensor):
             yield from _pieces(piece)
 
@@ -97,15 +97,15 @@ def local(tensor: torch.Tensor) -> torch.Tensor:
     return shard
 
 
-def whole(held: torch.Tensor) -> torch.Tensor:
+def whole(tensor: torch.Tensor) -> torch.Tensor:
     """A tensor that is spread over processes as a plain one; all of them have to ask."""
-    full: torch.Tensor = held.full_tensor() if hasattr(held, "full_tensor") else held
+    full: torch.Tensor = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
     return full
 
 
-def is_part(held: torch.Tensor) -> bool:
+def is_part(tensor: torch.Tensor) -> bool:
     """Whether it is spread over processes."""
-    return hasattr(held, "to_local")
+    return hasattr(tensor, "to_local")
 
 
 def _address(tensor: torch.Tensor) -> int:

@@ -88,7 +88,7 @@ class Ray(Launcher):
             kind: Device = "cuda" if device != "cpu" and there else "cpu"
             asked = {"num_cpus": 1, "num_gpus": gpus if kind == "cuda" else 0}
             remote: Any = ray.remote
-            found: Environment = ray.get(remote(**asked)(collect).remote(kind))
+            environment: Environment = ray.get(remote(**asked)(collect).remote(kind))
         except ray.exceptions.RayTaskError as error:
             why = plugin.reason(error.cause)
             raise ConfigError(
@@ -97,7 +97,7 @@ class Ray(Launcher):
             ) from None
         finally:
             CONNECTION.leave()
-        return found
+        return environment
 
     def __init__(self) -> None:
         CONNECTION.join()
@@ -279,8 +279,8 @@ class Fetched(Mapping[str, parcel.Content]):
     def __getitem__(self, path: str) -> parcel.Content:
         import ray
 
-        found: parcel.Content = ray.get(self._references[path][0])
-        return found
+        content: parcel.Content = ray.get(self._references[path][0])
+        return content
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._references)

@@ -85,17 +85,17 @@ def content(folder: Path) -> Content:
 
 def write(folder: Path, files: Content) -> None:
     """Put the files into the folder."""
-    for name, held in files.items():
+    for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(held)
+        path.write_bytes(content)
 
 
 def _missing(path: str, files: Mapping[str, int]) -> Content:
-    held = size(sum(files.values()))
+    total = size(sum(files.values()))
     why = f"the machine that Ray chose does not have the model's folder '{path}' as it is here"
     raise CannotLaunch(
-        f"Nothing was run, as {why}, and {held} are not sent: put it there on every node, or on "
+        f"Nothing was run, as {why}, and {total} are not sent: put it there on every node, or on "
         "a file system that all of them share.",
         why,
     )

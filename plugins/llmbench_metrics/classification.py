@@ -32,8 +32,8 @@ class Accuracy(Metric):
     def score(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
         """1 or 0 for each example."""
         pairs = zip(predictions, references, strict=True)
-        found = [float(label(p) in set(map(label, wanted))) for p, wanted in pairs]
-        return Score(examples={"accuracy": found})
+        hits = [float(label(p) in set(map(label, wanted))) for p, wanted in pairs]
+        return Score(examples={"accuracy": hits})
 
 
 class MacroF1(Metric):

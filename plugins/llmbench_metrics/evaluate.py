@@ -65,8 +65,10 @@ class Evaluate(Metric):
                 f"The metric '{self.argument}' cannot be loaded ({str(error).splitlines()[0]}): "
                 "without a network, give a local script."
             ) from error
-        found = metric.compute(predictions=list(predictions), references=_shape(metric, references))
-        return Score(corpus=_numbers(self.argument, found or {}))
+        results = metric.compute(
+            predictions=list(predictions), references=_shape(metric, references)
+        )
+        return Score(corpus=_numbers(self.argument, results or {}))
 
 
 def _is_file(argument: str) -> bool:
@@ -86,10 +88,10 @@ def _shape(metric: Any, references: Sequence[Sequence[str]]) -> list[Any]:
     return [list(r) for r in references] if many else [r[0] for r in references]
 
 
-def _numbers(argument: str, found: dict[str, Any]) -> dict[str, float]:
+def _numbers(argument: str, results: dict[str, Any]) -> dict[str, float]:
     name = Path(argument).stem
     return {
         name if key == name else f"{name}.{key}": float(value)
-        for key, value in found.items()
+        for key, value in results.items()
         if isinstance(value, int | float)
     }

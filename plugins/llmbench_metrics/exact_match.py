@@ -32,8 +32,8 @@ class ExactMatch(Metric):
     def score(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
         """1 or 0 for each example."""
         pairs = zip(predictions, references, strict=True)
-        found = [float(words(p) in [words(r) for r in wanted]) for p, wanted in pairs]
-        return Score(examples={"exact_match": found})
+        hits = [float(words(p) in [words(r) for r in wanted]) for p, wanted in pairs]
+        return Score(examples={"exact_match": hits})
 
 
 class TokenF1(Metric):
@@ -50,8 +50,8 @@ class TokenF1(Metric):
     def score(self, predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
         """An F1 for each example."""
         pairs = zip(predictions, references, strict=True)
-        found = [max(f1(words(p), words(r)) for r in wanted) for p, wanted in pairs]
-        return Score(examples={"token_f1": found})
+        values = [max(f1(words(p), words(r)) for r in wanted) for p, wanted in pairs]
+        return Score(examples={"token_f1": values})
 
 
 def f1(said: Sequence[str], wanted: Sequence[str]) -> float:

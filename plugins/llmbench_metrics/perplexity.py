@@ -48,9 +48,9 @@ class Perplexity(ModelMetric):
 
     def look(self, subject: Subject) -> Score:
         """A figure for each example, and one of the whole set."""
-        found = subject.losses([wanted[0] for wanted in subject.references])
-        mean = math.fsum(nats for nats, _ in found) / sum(tokens for _, tokens in found)
+        losses = subject.losses([wanted[0] for wanted in subject.references])
+        mean = math.fsum(nats for nats, _ in losses) / sum(tokens for _, tokens in losses)
         return Score(
-            examples={"log_perplexity": [own / count for own, count in found]},
+            examples={"log_perplexity": [own / count for own, count in losses]},
             corpus={"perplexity": math.exp(mean)} if mean < MOST_NATS else {},
         )

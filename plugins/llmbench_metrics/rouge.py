@@ -94,8 +94,8 @@ class Rouge(Metric):
         """
         if self.tokenizer != "latin":
             return 0.0
-        held = [c for text in texts for c in text if unicodedata.category(c)[0] in "LMN"]
-        return sum(not LATIN.match(c) for c in held) / len(held) if held else 0.0
+        characters = [c for text in texts for c in text if unicodedata.category(c)[0] in "LMN"]
+        return sum(not LATIN.match(c) for c in characters) / len(characters) if characters else 0.0
 
 
 class Tokens:
@@ -108,5 +108,5 @@ class Tokens:
 
     def tokenize(self, text: str) -> list[str]:
         """Lower-case tokens, in canonical composition."""
-        found: list[str] = self._pattern.findall(unicodedata.normalize("NFC", text).lower())
-        return found
+        tokens: list[str] = self._pattern.findall(unicodedata.normalize("NFC", text).lower())
+        return tokens

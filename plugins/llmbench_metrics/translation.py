@@ -62,10 +62,10 @@ def _bleu(metric: Any, counts: Sequence[int]) -> float:
     """BLEU of n-grams that match, n-grams in all, and both lengths."""
     order = (len(counts) - 2) // 2
     matches, totals, (said, wanted) = counts[:order], counts[order:-2], counts[-2:]
-    found = metric.compute_bleu(
+    bleu = metric.compute_bleu(
         correct=list(matches), total=list(totals), sys_len=said, ref_len=wanted, smooth_method="exp"
     )
-    return min(100.0, float(found.score))
+    return min(100.0, float(bleu.score))
 
 
 class Chrf(Metric):
@@ -99,5 +99,5 @@ class Chrf(Metric):
 
         metric = CHRF(word_order=self.words)
         pairs = zip(predictions, references, strict=True)
-        found = [metric.sentence_score(text, list(wanted)).score for text, wanted in pairs]
-        return Score(examples={self.measures()[0].id: [min(100.0, x) for x in found]})
+        figures = [metric.sentence_score(text, list(wanted)).score for text, wanted in pairs]
+        return Score(examples={self.measures()[0].id: [min(100.0, x) for x in figures]})

@@ -66,28 +66,28 @@ def _facts(name: str, module: torch.nn.Module) -> Iterator[Any]:
     for key, value in sorted(vars(module).items()):
         if isinstance(value, bool | int | float | str | None) and key != "layer_idx":
             yield key, value
-    for key, held in (*module._parameters.items(), *module._buffers.items()):
-        if held is not None:
-            yield key, tuple(held.shape), held.dtype, held.requires_grad, type(held)
+    for key, tensor in (*module._parameters.items(), *module._buffers.items()):
+        if tensor is not None:
+            yield key, tuple(tensor.shape), tensor.dtype, tensor.requires_grad, type(tensor)
 
 
 @contextmanager
 def only(stack: torch.nn.ModuleList, count: int) -> Iterator[None]:
     """The list with its first layers alone."""
-    held = stack._modules
-    stack._modules = dict(list(held.items())[:count])
+    modules = stack._modules
+    stack._modules = dict(list(modules.items())[:count])
     try:
         yield
     finally:
-        stack._modules = held
+        stack._modules = modules
 
 
 def sizes(allocations: Iterable[Allocation]) -> Counter[Kind]:
     """Bytes of the allocations by what they are for."""
-    found: Counter[Kind] = Counter()
+    totals: Counter[Kind] = Counter()
     for allocation in allocations:
-        found[allocation.kind] += allocation.size_bytes
-    return found
+        totals[allocation.kind] += allocation.size_bytes
+    return totals
 
 
 def since(ledger: Ledger, moment: int, base: Counter[Kind]) -> Trace:
@@ -114,20 +114,20 @@ def extended(fewer: Trace, more: Trace, layers: int) -> Counter[Kind] | None:
     short, long = (
         [e for e in trace.events if abs(e.size_bytes) > least] for trace in (fewer, more)
     )
-    found = insertions(short, long)
-    if found is None:
+    blocks = insertions(short, long)
+    if blocks is None:
         return None
     events, done = list[Event](), 0
-    for end, length in found:
+    for end, length in blocks:
         events += long[done:end] + long[end - length : end] * (layers - MORE)
         done = end
     events += long[done:]
     changes = np.fromiter((e.size_bytes for e in events), dtype=np.int64, count=len(events))
     moment = int(np.argmax(np.concatenate([[0], np.cumsum(changes)])))
-    held = Counter(base)
+    peak = Counter(base)
     for event in events[:moment]:
-        held[event.kind] += event.size_bytes
-    return held
+        peak[event.kind] += event.size_bytes
+    return peak
 
 
 def insertions(fewer: Sequence[Event], more: Sequence[Event]) -> list[tuple[int, int]] | None:
@@ -135,7 +135,7 @@ def insertions(fewer: Sequence[Event], more: Sequence[Event]) -> list[tuple[int,
 
     Each is the same as what comes before it. None where that is not all there is between the two.
     """
-    found = []
+    blocks = []
     short = long = 0
     while short < len(fewer) or long < len(more):
         if short < len(fewer) and long < len(more) and fewer[short] == more[long]:
@@ -145,8 +145,8 @@ def insertions(fewer: Sequence[Event], more: Sequence[Event]) -> list[tuple[int,
         if not length:
             return None
         long += length
-        found.append((long, length))
-    return found
+        blocks.append((long, length))
+    return blocks
 
 
 def repeated(events: Sequence[Event], at: int, after: Sequence[Event]) -> int:

@@ -140,16 +140,16 @@ class Simulation:
         Of many layers that are equal, it follows from few; where it does not, all are run.
         """
         with self._running():
-            held = self._of_few(settings) if self._stack is not None else None
-            if held is None:
+            peak = self._of_few(settings) if self._stack is not None else None
+            if peak is None:
                 self._stack = None
                 if 0 not in self._optimizers:  # those of few layers hold what no step of all does
                     self._optimizers.clear()
                     self._states.clear()
                     gc.collect()
                 self._run(settings)
-                held = self.watch.ledger.at_peak()
-        sizes = {f"{kind}_bytes": size for kind, size in held.items()}
+                peak = self.watch.ledger.at_peak()
+        sizes = {f"{kind}_bytes": size for kind, size in peak.items()}
         sizes["activations_bytes"] = sizes.get("activations_bytes", 0) + self._workspace_bytes
         return MemoryParts(**{"weights_bytes": 0, **sizes})
 
@@ -170,12 +170,12 @@ class Simulation:
                 begun = ledger.held_then(self._began)
                 gradients.append(self.floor_bytes - begun.total() + begun["activations"])
             fewer, more = traces
-            held = layers.extended(fewer, more, len(stack))
-            if held is not None:
+            peak = layers.extended(fewer, more, len(stack))
+            if peak is not None:
                 base = layers.plus(fewer.base, more.base, further)
                 self.floor_bytes = base.total() - base["activations"]
                 self.floor_bytes += gradients[0] + further * (gradients[1] - gradients[0])
-                return held
+                return peak
         return None
 
     def _run(self, settings: Settings) -> None:

@@ -94,11 +94,11 @@ class Ledger:
 
     def held_then(self, moment: int) -> Counter[Kind]:
         """Bytes that were held at a moment since the peak was reset, by what they were for."""
-        found: Counter[Kind] = Counter()
+        totals: Counter[Kind] = Counter()
         for allocation in self.all():
             if allocation.held_at(moment):
-                found[allocation.kind] += allocation.size_bytes
-        return found
+                totals[allocation.kind] += allocation.size_bytes
+        return totals
 
 
 Rule = Callable[..., Any] | None
