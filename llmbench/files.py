@@ -35,6 +35,12 @@ def write_bytes(path: Path, content: bytes) -> None:
             raise
 
 
+def version(path: Path) -> tuple[int, ...]:
+    """What changes when a file is written anew: its inode, time and size."""
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
 @contextlib.contextmanager
 def explained_errors(path: Path) -> Iterator[None]:
     """Turn what keeps a file from being written into a sentence."""

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from llmbench import redact
 from llmbench.errors import StoreError, message
+from llmbench.files import version
 
 URL = re.compile(r"(?:[\w+.-]+::)*[A-Za-z][\w+.-]+://")
 WAITS = (1.0, 4.0, 15.0)
@@ -138,10 +139,10 @@ class Place:
                 inner = file.relative_to(self.copy)
                 hidden = any(part.startswith(".") for part in inner.parts)
                 if file.is_file() and not file.is_symlink() and not hidden:
-                    version = _version(file)
-                    if self._sent.get(file) != version:
+                    current = version(file)
+                    if self._sent.get(file) != current:
                         self._persisting("write", inner.as_posix(), partial(self._put, file))
-                        self._sent[file] = version
+                        self._sent[file] = current
 
     def settle(self) -> None:
         """Put whatever is not there yet; from then on the copy is only looked at."""
@@ -184,7 +185,7 @@ class Place:
             shutil.move(fetched, path)
         except OSError as error:
             raise StoreError(f"Cannot write '{path}' ({error.strerror}): see why.") from error
-        self._sent[path] = _version(path)
+        self._sent[path] = version(path)
 
     def _put(self, file: Path) -> None:
         there = f"{self._path.rstrip('/')}/{file.relative_to(self.copy).as_posix()}"
@@ -260,11 +261,6 @@ def _attempt(path: Path) -> int:
         return int(json.loads(path.read_text("utf-8"))["attempt"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return -1
-
-
-def _version(path: Path) -> tuple[int, ...]:
-    status = path.stat()
-    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _remove(path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from llmbench.errors import StoreError
-from llmbench.files import TEMPORARY, explained_errors, write_bytes, write_text
+from llmbench.files import TEMPORARY, explained_errors, version, write_bytes, write_text
 from llmbench.record import example_ids
 from llmbench.record.comparison import Comparison, Header
 from llmbench.record.record import Attempt, Record
@@ -192,10 +192,9 @@ class Store:
     def _record(self, path: Path) -> Record:
         """The record in a file, which is read again only where it is another than it was."""
         with contextlib.suppress(OSError):
-            status = path.stat()
-            version = (status.st_ino, status.st_mtime_ns, status.st_size)
-            if path not in self._read or self._read[path][0] != version:
-                self._read[path] = version, read_record(path)
+            current = version(path)
+            if path not in self._read or self._read[path][0] != current:
+                self._read[path] = current, read_record(path)
             return self._read[path][1]
         return read_record(path)  # which says why it cannot be
 

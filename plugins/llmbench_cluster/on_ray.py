@@ -22,13 +22,12 @@ from llmbench import plugin
 from llmbench.errors import ConfigError
 from llmbench.files import write_text
 from llmbench.machine import Device, Environment, collect
-from llmbench.plugin.launcher import CannotLaunch, Launcher, WorkerLost
+from llmbench.plugin.launcher import CannotLaunch, WorkerLost
 from llmbench.record import events
 from llmbench.record.events import Event
 from llmbench.workers.job import EstimateJob, Job, read
-from llmbench.workers.spawn import Spawn
 from llmbench_cluster import parcel
-from llmbench_cluster.behind import Behind
+from llmbench_cluster.behind import Behind, Remote
 from llmbench_cluster.parcel import Parcel
 
 POLL_SECONDS = 0.1
@@ -58,12 +57,11 @@ Said = bytes | Left | Refused
 """What an actor says: lines of events, and one of the others in the end."""
 
 
-class Ray(Launcher):
+class Ray(Remote):
     """Runs each cell on whichever machine of a Ray cluster has room for it."""
 
     id = "ray"
     summary = "each cell on a machine of a Ray cluster (RAY_ADDRESS), or of one started here"
-    elsewhere = True
 
     @classmethod
     def environment(cls, device: str, gpus: int) -> Environment:
@@ -101,11 +99,8 @@ class Ray(Launcher):
 
     def __init__(self) -> None:
         CONNECTION.join()
-        self._here = Spawn()
-        """What predicts memory: that needs no GPU, and is done where the plan is."""
+        super().__init__()
         self._actor: Any = None
-        self._asked: set[str] = set()
-        """What the parent asked of the running worker and was not passed on yet."""
         self._closed = False
 
     def run(self, job: Path, log: Path, on_event: Callable[[Event], None]) -> int:
@@ -140,20 +135,6 @@ class Ray(Launcher):
             ) from None
         finally:
             self._end()
-
-    def command(self) -> list[str] | None:
-        """What runs a worker there, before its two arguments; None for `llmbench.worker`."""
-        return None
-
-    def interrupt(self) -> None:
-        """Have the running worker asked to end."""
-        self._asked.add("interrupt")
-        self._here.interrupt()
-
-    def kill(self) -> None:
-        """Have the running worker ended at once."""
-        self._asked.add("kill")
-        self._here.kill()
 
     def close(self) -> None:
         """End the actor, with which its worker ends; leave the cluster."""

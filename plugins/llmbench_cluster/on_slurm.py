@@ -16,12 +16,12 @@ from typing import Any, ClassVar
 
 from llmbench.errors import ConfigError
 from llmbench.machine import Device
-from llmbench.plugin.launcher import Launcher, WorkerLost
+from llmbench.plugin.launcher import WorkerLost
 from llmbench.record import events
 from llmbench.record.events import Event
 from llmbench.workers.job import EstimateJob, Job, read
 from llmbench.workers.spawn import Spawn
-from llmbench_cluster.behind import Behind
+from llmbench_cluster.behind import Behind, Remote
 
 POLL_SECONDS = 0.2
 """How often both sides look for what the other wrote."""
@@ -37,22 +37,18 @@ FOLDER = "slurm"
 """Where submitit keeps its files, beside the job."""
 
 
-class Slurm(Launcher):
+class Slurm(Remote):
     """Submits each cell as a job of its own."""
 
     id = "slurm"
     summary = "each cell as a SLURM job (SBATCH_PARTITION and the like, shared files)"
-    elsewhere = True
     cluster: ClassVar[str] = "slurm"
     """What submitit is to submit to."""
 
     def __init__(self) -> None:
         _submitit()
-        self._here = Spawn()
-        """What predicts memory: that needs no GPU, and is done where the plan is."""
+        super().__init__()
         self._submitted: Any = None
-        self._asked: set[str] = set()
-        """What the parent asked of the running worker and was not passed on yet."""
 
     @classmethod
     def preview(cls, device: Device, gpus: int, limit_seconds: float | None) -> str:
@@ -78,20 +74,6 @@ class Slurm(Launcher):
             return self._followed(self._submitted, job.parent, on_event)
         finally:
             self._submitted = None
-
-    def command(self) -> list[str] | None:
-        """What runs a worker there, before its two arguments; None for `llmbench.worker`."""
-        return None
-
-    def interrupt(self) -> None:
-        """Have the running worker asked to end."""
-        self._asked.add("interrupt")
-        self._here.interrupt()
-
-    def kill(self) -> None:
-        """Have the running worker ended at once."""
-        self._asked.add("kill")
-        self._here.kill()
 
     def close(self) -> None:
         """Cancel the job that runs or waits."""
