@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from llmbench import hookimpl
 from llmbench.plugin.strategy import Strategy
-from llmbench_peft import low_rank, others
+from llmbench_peft import low_rank, others, pissa
 from llmbench_peft.method import Peft
 
 STRATEGIES: tuple[type[Strategy], ...] = (
     low_rank.Dora,
     low_rank.RsLora,
-    low_rank.Pissa,
+    pissa.Pissa,
     low_rank.LoraPlus,
     low_rank.AdaLora,
     others.Ia3,

@@ -41,23 +41,6 @@ class RsLora(LowRank):
     variant = MappingProxyType({"use_rslora": True})
 
 
-class Pissa(LowRank):
-    """Adapters that start as the weights' largest singular values (Meng et al., 2024).
-
-    They come of a fast decomposition of 4 iterations. The base keeps the rest, so that weights that
-    are quantised already cannot be its base. That decomposition draws random numbers: adapters that
-    are saved do not fit the weights as published once these are decomposed anew, and what counts as
-    their size on disk does not stand alone (peft's conversion to plain LoRA takes twice the rank).
-    """
-
-    id = "pissa"
-    summary = "LoRA that starts from the weights' largest singular values"
-    also_claims = frozenset({"quantization"})
-    variant = MappingProxyType({"init_lora_weights": "pissa_niter_4"})
-
-    alpha: int = Field(16, ge=1, description="Scale of the adapters' output; r, as in the paper.")
-
-
 class LoraPlus(LowRank):
     """A higher learning rate for the matrix that starts at zero (Hayou et al., 2024)."""
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from records import environment
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from llmbench.config import composition
 from llmbench.plugin.strategy import CannotRun
 from llmbench.record.settings import Settings
-from llmbench.worker import batch, load, train
+from llmbench.worker import batch, load, reload, train
 from llmbench.worker.batch import Tokens
 from llmbench.worker.cell import prepared
 from llmbench.worker.training import make_optimizer
@@ -83,6 +86,19 @@ def test_the_first_loss_is_the_base_models_unless_it_is_said_to_start_elsewhere(
         assert loss != base
     else:
         assert loss == pytest.approx(base, rel=2e-3)
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_what_an_adapter_saves_goes_with_the_base_as_it_was_published(registry, name):
+    assert reload.difference(registry.strategies.get(name)()) is None
+
+
+def test_pissa_saves_plain_lora_of_twice_the_rank(made, tmp_path):
+    made("pissa(r=3)")[0].save_pretrained(tmp_path, save_embedding_layers=False)
+    config = json.loads((tmp_path / "adapter_config.json").read_text("utf-8"))
+    assert (config["r"], config["init_lora_weights"]) == (6, True)
+    shapes = {w.shape for w in load_file(tmp_path / "adapter_model.safetensors").values()}
+    assert all(6 in shape for shape in shapes)
 
 
 def test_every_optimiser_is_declared_and_two_are_refused():
