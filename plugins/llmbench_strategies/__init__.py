@@ -1,34 +1,26 @@
-"""The built-in strategies, one file each."""
+"""The built-in strategies: a file and a line each."""
 
 from collections.abc import Callable
+from pkgutil import resolve_name
 
 from llmbench import hookimpl
 from llmbench.plugin.strategy import Strategy
-from llmbench_strategies.base import Base
-from llmbench_strategies.eager_attention import EagerAttention
-from llmbench_strategies.eight_bit import EightBit
-from llmbench_strategies.flash_attention import FlashAttention
-from llmbench_strategies.four_bit import FourBit
-from llmbench_strategies.full import Full
-from llmbench_strategies.gradient_checkpointing import GradientCheckpointing
-from llmbench_strategies.learning_rate import LearningRate
-from llmbench_strategies.lora import Lora
-from llmbench_strategies.precision import Precision
-from llmbench_strategies.qlora import Qlora
 
-STRATEGIES: tuple[type[Strategy], ...] = (
-    Full,
-    Lora,
-    Qlora,
-    EightBit,
-    FourBit,
-    FlashAttention,
-    GradientCheckpointing,
-    EagerAttention,
-    Precision,
-    LearningRate,
-    Base,
+PLACES = (
+    "full:Full",
+    "lora:Lora",
+    "qlora:Qlora",
+    "eight_bit:EightBit",
+    "four_bit:FourBit",
+    "flash_attention:FlashAttention",
+    "gradient_checkpointing:GradientCheckpointing",
+    "eager_attention:EagerAttention",
+    "precision:Precision",
+    "learning_rate:LearningRate",
+    "base:Base",
 )
+"""Modules of this package, and the class of each."""
+STRATEGIES: tuple[type[Strategy], ...] = tuple(resolve_name(f"{__name__}.{p}") for p in PLACES)
 
 
 @hookimpl
