@@ -9,6 +9,7 @@ from llmbench.plugin.strategy import Strategy
 PLACES = (
     "full:Full",
     "lora:Lora",
+    "lora_fa:LoraFa",
     "qlora:Qlora",
     "eight_bit:EightBit",
     "four_bit:FourBit",
