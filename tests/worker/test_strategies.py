@@ -12,10 +12,12 @@ from watching import Watcher
 
 from llmbench.config import composition
 from llmbench.plugin.strategy import Strategy
+from llmbench.record.precision import PRECISIONS
 from llmbench.record.record import ModelRef
 from llmbench.record.settings import Settings
 from llmbench.worker import batch, coverage, load, train
 from llmbench.worker.encoding import Tokens
+from llmbench.worker.precision import cast_trained
 from llmbench_strategies import STRATEGIES, flash_attention
 from llmbench_strategies.qlora import PAGED
 
@@ -23,6 +25,7 @@ BY_ID = {s.id: s for s in STRATEGIES}
 CLAIMS = {
     "full": {"adaptation", "quantization"},
     "lora": {"adaptation"},
+    "lora-fa": {"adaptation"},
     "qlora": {"adaptation", "optimizer", "quantization"},
     "8-bit": {"quantization"},
     "4-bit": {"quantization"},
@@ -118,8 +121,8 @@ def test_a_strategy_alone_is_a_whole_composition(strategy):
 
 
 def test_seven_strategies_and_no_reference_run_by_default():
-    references = {"eager-attention", "base", "precision", "learning-rate"}
-    assert {s.id for s in STRATEGIES if s.in_all} == TYPED.keys() - references
+    asked_for = {"eager-attention", "base", "precision", "learning-rate", "lora-fa"}
+    assert {s.id for s in STRATEGIES if s.in_all} == TYPED.keys() - asked_for
 
 
 def test_the_base_alone_trains_nothing():
@@ -287,18 +290,36 @@ def test_gradient_checkpointing_gives_the_same_gradients(prepare, adaptation):
         torch.testing.assert_close(found[name], gradient, rtol=1e-5, atol=1e-7)
 
 
-def test_gradient_checkpointing_keeps_fewer_activations(prepare):
-    def kept(model) -> int:
-        sizes = []
-        model.train()
-        hooks = torch.autograd.graph.saved_tensors_hooks(
-            lambda t: sizes.append(t.numel()) or t, lambda t: t
-        )
-        with hooks:
-            train.forward_loss(model, BATCH)
-        return sum(sizes)
+def kept(model) -> int:
+    """Elements that a forward pass keeps for the backward pass, each as often as it is kept."""
+    sizes = []
+    model.train()
+    hooks = torch.autograd.graph.saved_tensors_hooks(
+        lambda t: sizes.append(t.numel()) or t, lambda t: t
+    )
+    with hooks:
+        train.forward_loss(model, BATCH)
+    return sum(sizes)
 
+
+def test_gradient_checkpointing_keeps_fewer_activations(prepare):
     assert kept(prepare("full+gradient-checkpointing")) < kept(prepare("full")) / 2
+
+
+def test_lora_fa_keeps_no_input_of_an_adapter(prepare):
+    linear_inputs = LAYERS * 7
+    assert kept(prepare("lora")) - kept(prepare("lora-fa")) >= linear_inputs * BATCH.labels.numel()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16-true", "bf16-mixed"])
+@pytest.mark.parametrize("text", ["lora-fa", "lora-fa+4-bit"])
+def test_lora_fa_trains_second_matrices_alone_whatever_the_precision(prepare, text, precision):
+    model = prepare(text, precision=precision)
+    cast_trained(model, PRECISIONS[precision])
+    with torch.autocast("cpu", torch.bfloat16, enabled="mixed" in precision):
+        found = gradients(model)
+    assert len(found) == LAYERS * 7
+    assert all("lora_B" in name and gradient.any() for name, gradient in found.items())
 
 
 @pytest.mark.parametrize("attention", ["flash", "eager"])
