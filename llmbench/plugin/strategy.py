@@ -116,8 +116,8 @@ class Strategy(BaseModel):
         transformers has for it. `source` is a folder or the name on the hub; `options` are
         `revision`, `dtype`, `device_map`, `trust_remote_code` and the like, and what the strategies
         add by `load_kwargs`. The model is to be on the device, its weights as they are in the
-        files: its first loss must be the base's. With `--weights random` there are no files, and
-        the cell is skipped. What it takes of memory is not predicted.
+        files: its first loss must be the base's. With `--weights random` the folder is written for
+        the cell, with the weights that all others have. What it takes of memory is not predicted.
         """
         return None
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from llmbench.plugin.blame import Amiss, blamed, wanted
-from llmbench.plugin.strategy import CannotRun, Strategy
+from llmbench.plugin.strategy import Strategy
 from llmbench.record.settings import Settings
 from llmbench.worker import batch, guard, train
 from llmbench.worker.batch import Batch
@@ -50,23 +50,15 @@ def share_of_rate(strategies: Sequence[Strategy], settings: Settings) -> Share:
 
 def model(
     strategies: Sequence[Strategy],
-    source: str | None,
+    source: str,
     options: Mapping[str, Any],
     settings: Settings,
     device: torch.device,
 ) -> Any | None:
-    """The model that a strategy loads from files; None for the harness's.
-
-    CannotRun where there are no files: `source` is None with random weights.
-    """
+    """The model that a strategy loads from files; None for the harness's."""
     own = bringer(strategies, "load")
     if own is None:
         return None
-    if source is None:
-        raise CannotRun(
-            f"'{own.id}' loads the model itself, from files, which random weights have none of: "
-            "take --weights pretrained."
-        )
     with blamed("strategy", own.id, "load"):
         offered = wanted(own.load, source=source, options=options, settings=settings)
         loaded = own.load(**offered)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -52,11 +53,13 @@ def load_model(
     quantization = quantization_of(config, ref.id, kwargs, strategies)
     loaded: Mapping[str, Any] = {}
     with refusals():
-        if ref.weights == "random":
-            brought.model(strategies, None, kwargs, job.cell.settings, device)
+        if ref.weights == "pretrained":
+            model, loaded = pretrained_model(auto, job, kwargs, device, strategies)
+        elif brought.bringer(strategies, "load") is None:
             model = random_model(auto, config, kwargs, quantization, device)
         else:
-            model, loaded = pretrained_model(auto, job, kwargs, device, strategies)
+            with random_files(auto, config, job, kwargs, device) as written:
+                model, _ = pretrained_model(auto, written, kwargs, device, strategies)
     said = [checkpoint.check(ref.id, loaded) if loaded else None]
     if quantization is not None:
         kind = architecture.kind_of(quantization)
@@ -143,6 +146,23 @@ def random_model(
         device_map={"": 0} if device.type == "cuda" else None,
         **whole,
     )
+
+
+@contextmanager
+def random_files(
+    auto: Any, config: Any, job: Job, kwargs: Mapping[str, Any], device: torch.device
+) -> Iterator[Job]:
+    """The job with random weights as files, for a strategy that loads the model itself.
+
+    They are those that every other cell trains from, and gone when the block ends.
+    """
+    folder = job.work_folder / "weights"
+    whole = {name: v for name, v in kwargs.items() if name != QUANTIZATION}
+    random_model(auto, config, whole, None, device).save_pretrained(folder)
+    try:
+        yield job.model_copy(update={"model_source": str(folder)})
+    finally:
+        shutil.rmtree(folder)
 
 
 def quantization_of(

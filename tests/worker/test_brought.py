@@ -146,7 +146,7 @@ def test_batches_that_train_on_other_tokens_are_refused(registry):
         brought.batches([Less()], STEPS[:1], 0)
 
 
-def test_a_model_that_is_loaded_needs_files_and_the_device(registry, model):
+def test_a_model_that_is_loaded_is_on_the_device(registry, model):
     class Loads(Strategy):
         id, summary, group = "loads", "", "loading"
 
@@ -157,8 +157,6 @@ def test_a_model_that_is_loaded_needs_files_and_the_device(registry, model):
         return brought.model([Loads()], source, {}, SETTINGS, torch.device(device))
 
     assert loaded("somewhere", "cpu") is model
-    with pytest.raises(CannotRun, match="take --weights pretrained"):
-        loaded(None, "cpu")
     with pytest.raises(PluginError, match="a model on cpu, not on meta"):
         loaded("somewhere", "meta")
 

@@ -374,3 +374,28 @@ def test_random_weights_are_the_same_in_every_cell(prepare):
     first, second = prepare("full", "random"), prepare("full", "random")
     for one, other in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("quantized", ["", "4-bit"])
+def test_a_strategy_that_loads_is_given_files_of_those_weights(
+    quantized, model_folder, tmp_path, registry
+):
+    class Loads(Strategy):
+        id, summary, group = "loads", "", "loading"
+
+        def load(self, source, options):
+            seen.append(source)
+            return AutoModelForCausalLM.from_pretrained(source, **options)
+
+    seen: list[str] = []
+    made = cell("lora", model=ModelRef(id="tiny", weights="random"))
+    job = job_of(made, tmp_path, model_folder)
+    others = members("+".join(filter(None, ("lora", quantized))))
+    one, other = (
+        load.load_model(job, strategies, torch.device("cpu"))
+        for strategies in (others, (*others, Loads()))
+    )
+    for name, weight in one.state_dict().items():
+        assert torch.equal(weight, other.state_dict()[name])
+    [folder] = seen
+    assert not Path(folder).exists()

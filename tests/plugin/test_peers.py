@@ -1,0 +1,112 @@
+"""Other libraries as strategies: what each does by itself is the same as what llmbench does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from records import cell, environment, job_of
+
+from llmbench import plugin
+from llmbench.config import composition
+from llmbench.errors import CompositionError
+from llmbench.record.record import ModelRef
+from llmbench.record.settings import Settings
+from llmbench.worker import load
+from llmbench.worker.cell import prepared
+
+PEERS = Path(__file__).parents[2] / "plugins" / "peers"
+CPU, GPU = environment("cpu"), environment("cuda")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def included() -> Iterator[None]:
+    """Every peer, as `--plugin` takes its module; gone after these tests."""
+    plugin.registry.cache_clear()
+    for project in sorted(PEERS.glob("llmbench-*")):
+        plugin.include(project / f"{project.name.replace('-', '_')}.py")
+    yield
+    plugin.registry.cache_clear()
+
+
+def member(text: str):
+    """The strategy of that name, with its options."""
+    return composition.read(text).members[0]
+
+
+@pytest.fixture
+def unsloth(monkeypatch):
+    """A stand-in for the library, which loads with transformers and adapts with peft.
+
+    It notes what it was asked; the library itself needs a GPU to be imported.
+    """
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    asked = {}
+
+    def from_pretrained(source, **options):
+        asked["load"] = dict(options)
+        taken = ("revision", "trust_remote_code", "dtype", "device_map", "quantization_config")
+        words = AutoTokenizer.from_pretrained(options.get("tokenizer_name", source))
+        kept = {name: options[name] for name in taken if name in options}
+        return AutoModelForCausalLM.from_pretrained(source, **kept), words
+
+    def adapt(model, r, lora_alpha, lora_dropout, target_modules, **options):
+        asked["adapt"] = dict(options)
+        config = LoraConfig(r=r, lora_alpha=lora_alpha, target_modules=target_modules)
+        return get_peft_model(model, config)
+
+    fast = SimpleNamespace(from_pretrained=from_pretrained, get_peft_model=adapt)
+    library = SimpleNamespace(FastLanguageModel=fast, __spec__=SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "unsloth", library)
+    return asked
+
+
+def test_unsloth_is_refused_in_a_sentence_without_the_package_or_a_gpu(monkeypatch) -> None:
+    strategy = member("unsloth")
+    assert "'unsloth' is not installed: pip install" in strategy.skip(Settings(), GPU)
+    monkeypatch.setitem(sys.modules, "unsloth", SimpleNamespace(__spec__=SimpleNamespace()))
+    assert "need a GPU" in strategy.skip(Settings(), CPU)
+    assert strategy.skip(Settings(), GPU) is None
+
+
+@pytest.mark.parametrize(
+    "other", ["gradient-checkpointing", "4-bit", "flash-attention", "ddp", "lora"]
+)
+def test_unsloth_decides_by_itself_what_its_kernels_are_made_for(other) -> None:
+    with pytest.raises(CompositionError):
+        composition.read(f"unsloth+{other}")
+
+
+@pytest.mark.parametrize("weights", ["pretrained", "random"])
+def test_unsloth_is_given_the_files_and_loras_own_settings(
+    unsloth, weights, model_folder, tmp_path
+) -> None:
+    made = cell("unsloth", model=ModelRef(id="tiny", weights=weights))
+    job = job_of(made, tmp_path, model_folder)
+    models = []
+    for text in ("unsloth(checkpointing=true)", "lora"):
+        strategies = composition.read(text).members
+        model = load.load_model(job, strategies, torch.device("cpu"))
+        models.append(prepared(model, strategies, made.settings))
+    own, loras = (
+        {name: p.shape for name, p in model.named_parameters() if p.requires_grad}
+        for model in models
+    )
+    assert own == loras
+    assert unsloth["load"]["max_seq_length"] == 256  # the model's own; what is longer is cut
+    assert unsloth["load"]["use_exact_model_name"]
+    assert ("tokenizer_name" in unsloth["load"]) == (weights == "random")
+    assert unsloth["adapt"]["use_gradient_checkpointing"] == "unsloth"
+
+
+def test_unsloths_qlora_is_quantised_as_llmbenchs() -> None:
+    of = {text: member(text).load_kwargs(Settings(), GPU) for text in ("unsloth", "qlora")}
+    assert of["unsloth"] == {}
+    asked = member("unsloth(method=qlora)").load_kwargs(Settings(), GPU)["quantization_config"]
+    assert asked.to_dict() == of["qlora"]["quantization_config"].to_dict()
