@@ -39,7 +39,7 @@ def owned(model: nn.Module, base: Base, optimizer: torch.optim.Optimizer) -> dic
         "optimizer_bytes": [*states(optimizer), *copies(model, optimizer)],
         "weights_bytes": [*(t for p in ours for t in inside(p)), *attached(model)],
     }
-    return {name: [_address(t) for t in tensors] for name, tensors in groups.items()}
+    return {name: [_address(local(t)) for t in tensors] for name, tensors in groups.items()}
 
 
 def gradients(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:

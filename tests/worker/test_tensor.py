@@ -92,3 +92,32 @@ def test_a_wrapper_is_the_tensors_that_it_is_made_of():
 
     data = torch.ones(4)
     assert addresses(*tensor.inside(Wrapper(data))) == addresses(data)
+
+
+@pytest.fixture
+def alone():
+    """A mesh of this process alone, over which tensors can be spread."""
+    from torch import distributed
+    from torch.distributed.device_mesh import init_device_mesh
+
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    yield init_device_mesh("cpu", (1,))
+    distributed.destroy_process_group()
+
+
+def test_of_what_is_cut_up_over_processes_the_part_here_is_owned(alone):
+    from torch.distributed.fsdp import fully_shard
+
+    model = fully_shard(torch.nn.Linear(4, 4, bias=False), mesh=alone)
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.ones(1, 4)).sum().backward()
+    optimizer.step()
+    weight = model.weight
+    found = {
+        name: set(held)
+        for name, held in tensor.owned(model, tensor.base_of(model), optimizer).items()
+    }
+    assert addresses(weight.to_local()) <= found["weights_bytes"]
+    assert found["gradients_bytes"] == addresses(weight.grad.to_local())
+    states = [tensor.local(s) for s in optimizer.state[weight].values()]
+    assert found["optimizer_bytes"] == addresses(*states)
