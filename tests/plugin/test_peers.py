@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,8 +18,10 @@ from llmbench.config import composition
 from llmbench.errors import CompositionError
 from llmbench.record.record import ModelRef
 from llmbench.record.settings import Settings
-from llmbench.worker import load
+from llmbench.worker import batch, brought, load, loop, precision, train
 from llmbench.worker.cell import prepared
+from llmbench.worker.encoding import Tokens
+from llmbench.worker.training import make_optimizer
 
 PEERS = Path(__file__).parents[2] / "plugins" / "peers"
 CPU, GPU = environment("cpu"), environment("cuda")
@@ -31,6 +35,16 @@ def included() -> Iterator[None]:
         plugin.include(project / f"{project.name.replace('-', '_')}.py")
     yield
     plugin.registry.cache_clear()
+
+
+class Kept(train.Observer):
+    """Keeps the steps of a training."""
+
+    def __init__(self):
+        self.steps = []
+
+    def after_step(self, step):
+        self.steps.append(step)
 
 
 def member(text: str):
@@ -110,3 +124,39 @@ def test_unsloths_qlora_is_quantised_as_llmbenchs() -> None:
     assert of["unsloth"] == {}
     asked = member("unsloth(method=qlora)").load_kwargs(Settings(), GPU)["quantization_config"]
     assert asked.to_dict() == of["qlora"]["quantization_config"].to_dict()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"), [("full", "fp32"), ("full", "bf16-master"), ("lora", "bf16-mixed")]
+)
+def test_trls_loop_trains_as_llmbenchs(model, text, kind) -> None:
+    pytest.importorskip("trl")
+    settings = Settings(steps=4, batch_size=2, accumulation=2, learning_rate=3e-2, precision=kind)
+    model.to(precision.dtype(settings.numerics.frozen))
+    texts = [Tokens(tuple(range(1, 9 + n)), prompt=n % 3) for n in range(16)]
+    steps = batch.steps(texts, settings, seed=0, pad=0)
+    kept = Kept(), Kept()
+    share = brought.share_of_rate((), settings)
+    for name, observer in zip((text, f"{text}+trl-sft"), kept, strict=True):
+        strategies = composition.read(name).members
+        torch.manual_seed(0)
+        own = copy.deepcopy(model)
+        precision.cast_products(own, settings.numerics, torch.device("cpu"))
+        made = prepared(own, strategies, settings)
+        optimizer = make_optimizer(made, strategies, settings)
+        given = (made, optimizer, steps, settings, nullcontext, observer)
+        if name == text:
+            train.train(*given, share_of_rate=share)
+        else:
+            loop.train(brought.bringer(strategies, "train"), *given, share)
+    for one, other in zip(*(observer.steps for observer in kept), strict=True):
+        assert one.loss == pytest.approx(other.loss, rel=2e-3)
+        assert one.learning_rate == pytest.approx(other.learning_rate)
+        assert one.padded_tokens == other.padded_tokens
+    assert kept[0].steps[0].loss > kept[0].steps[-1].loss + 0.1
+
+
+def test_a_peer_that_is_not_installed_is_refused_in_a_sentence(monkeypatch) -> None:
+    strategy = composition.read("full+trl-sft").members[1]
+    monkeypatch.setitem(sys.modules, "trl", None)
+    assert strategy.skip(Settings(), CPU).startswith("The package 'trl' is not installed: pip")
