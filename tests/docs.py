@@ -12,11 +12,12 @@ from pathlib import Path
 
 import plugin_pages
 from click.testing import CliRunner
+from pydantic import BaseModel
 
 from llmbench.cli import cli
 from llmbench.config import setup
 from llmbench.config.composition import read
-from llmbench.plugin import registry
+from llmbench.plugin import named, registry
 from llmbench.plugin.catalogue import Registry
 
 QUOTE = '"'
@@ -37,7 +38,8 @@ def part(name: str, installed: Registry) -> str:
     """One generated part."""
     if name.startswith("help"):
         return help_block(name.split()[1:])
-    return {"strategies": strategies, "metrics": metrics, "models": models}[name](installed)
+    made = {"strategies": strategies, "tasks": tasks, "metrics": metrics, "models": models}
+    return made[name](installed)
 
 
 def strategies(installed: Registry) -> str:
@@ -45,16 +47,29 @@ def strategies(installed: Registry) -> str:
     rows = []
     known = sorted(installed.strategies.items().items(), key=lambda item: not item[1].in_all)
     for name, strategy in known:
-        options = ", ".join(
-            f"`{option}`"
-            if field.is_required()
-            else f"`{option}={json.dumps(field.default).strip(QUOTE)}`"
-            for option, field in strategy.model_fields.items()
-        )
         needy = any(field.is_required() for field in strategy.model_fields.values())
         alone = name if name == setup.BASE or needy else read(name).id
-        rows.append((f"`{name}`", strategy.summary, f"`{alone}`", options))
+        rows.append((f"`{name}`", strategy.summary, f"`{alone}`", options(strategy)))
     return table(("id", "what it does", "used alone, it means", "options"), rows)
+
+
+def options(declared: type[BaseModel]) -> str:
+    """Each option with its default; one without is just named."""
+    return ", ".join(
+        f"`{name}`"
+        if field.is_required() or field.default == ""
+        else f"`{name}={json.dumps(field.default).strip(QUOTE)}`"
+        for name, field in declared.model_fields.items()
+    )
+
+
+def tasks(installed: Registry) -> str:
+    """Each task, what it is scored by, and its options."""
+    rows = [
+        (f"`{name}`", t.summary, ", ".join(f"`{m}`" for m in t.metrics), options(named.options(t)))
+        for name, t in installed.tasks.items().items()
+    ]
+    return table(("id", "what is learnt", "metrics", "options"), rows)
 
 
 def metrics(installed: Registry) -> str:

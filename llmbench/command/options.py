@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 from llmbench.errors import ConfigError, UserError, nearest
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
     from llmbench.plugin.catalogue import Registry
@@ -64,7 +65,12 @@ def models(typed: str) -> list[CompletionItem]:
 
 
 def tasks(typed: str) -> list[CompletionItem]:
-    """Tasks."""
+    """Tasks; once one's brackets are open, its options."""
+    inside = OPEN.search(typed)
+    if inside:
+        from llmbench.plugin import named
+
+        return _options(named.options(installed().tasks.get(inside[1])), typed, inside[2])
     return _starting(typed, 0, ((n, t.summary) for n, t in installed().tasks.items().items()))
 
 
@@ -111,12 +117,12 @@ def for_option(name: str) -> Complete | None:
     return complete
 
 
-def _options(strategy: type[Strategy], typed: str, within: str) -> list[CompletionItem]:
-    """The options of a member that it has not been given yet; after `=`, what one may be."""
+def _options(declared: type[BaseModel], typed: str, within: str) -> list[CompletionItem]:
+    """The options that have not been given yet; after `=`, what one may be."""
     given = {part.partition("=")[0].strip() for part in within.split(",")[:-1]}
     start = len(typed) - len(within) + _after(within, ",")
     name, equals, _ = typed[start:].partition("=")
-    fields = strategy.model_fields
+    fields = declared.model_fields
     if not equals:
         known = {f"{n}=": f.description or "" for n, f in fields.items() if n not in given}
         return _starting(typed, start, known.items())

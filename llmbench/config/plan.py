@@ -18,7 +18,7 @@ from llmbench.config.rate import Rate
 from llmbench.config.setup import Setup
 from llmbench.errors import ConfigError
 from llmbench.machine import Environment
-from llmbench.plugin import code
+from llmbench.plugin import code, named
 from llmbench.plugin.blame import blamed, sentence
 from llmbench.plugin.metric import Metric, Named
 from llmbench.record.comparison import Plan, Planned
@@ -95,7 +95,7 @@ def make_cell(
         "members": tuple(member(m) for m in wanted.members),
         "trains": wanted.trains,
         "model": model,
-        "task": config.task,
+        "task": named.spelled(config.task),
         "train_data": data.train,
         "eval_data": data.evaluate,
         "validation_data": data.validation,
@@ -129,11 +129,11 @@ def _name(composition: str, fit: Budget | None, tried: Rate | None) -> str:
 def code_digests(config: Config) -> dict[str, str]:
     """What decides what the task and the metrics do, beyond what they are called."""
     registry = plugin.registry()
-    task = registry.tasks.entries[config.task]
+    task = named.task(config.task)
     digests = {
-        f"task {config.task}": task.source.distribution,
-        "prompt": digest(task.item.template.encode()),
-        f"code of task {config.task}": code.digest(task.item),
+        f"task {task.id}": registry.tasks.entries[task.id].source.distribution,
+        "prompt": digest(task.template.encode()),
+        f"code of task {task.id}": code.digest(task),
     }
     for name in config.metrics:
         asked = Named.read(name)

@@ -11,6 +11,7 @@ from llmbench.config.composition import Composition, Outlook
 from llmbench.config.config import COMMAND_LINE, Config, Layer, Resolved, Weights, resolve
 from llmbench.errors import ConfigError, UserError
 from llmbench.machine import Environment, collect
+from llmbench.plugin import named
 from llmbench.plugin.blame import blamed, of_kind, sentence
 from llmbench.plugin.metric import Named
 from llmbench.plugin.scoring import declared
@@ -79,7 +80,7 @@ def set_up(layers: Sequence[Layer]) -> Setup:
     """Resolve the configuration and check all that can be checked without reading anything."""
     setup = resolved(layers)
     config, environment, trust = setup.config, setup.environment, setup.source.trust
-    plugin.registry().tasks.get(config.task)
+    named.task(config.task)
     if config.launcher != "auto":
         plugin.registry().launchers.get(config.launcher)
     if not config.metrics:
@@ -122,8 +123,8 @@ def resolved(
 
 def planned_for(config: Config) -> Environment:
     """What the cells are to run on, as far as that is known before they do."""
-    named = config.launcher != "auto"
-    launcher = plugin.registry().launchers.get(config.launcher) if named else None
+    auto = config.launcher == "auto"
+    launcher = None if auto else plugin.registry().launchers.get(config.launcher)
     if launcher is None or not launcher.elsewhere:
         return collect(config.device)
     with blamed("launcher", config.launcher, "environment"):
@@ -143,9 +144,9 @@ def defaults(config: Config, environment: Environment, source: Source) -> list[L
     layers.append((f"default for {source.id}", source.defaults))
     if gpus > 1:  # a step's micro-batches are shared by its GPUs: one each
         layers.append((f"default for {gpus} GPUs", {"accumulation": gpus}))
-    task = plugin.registry().tasks.get(config.task)
-    if task.metrics:
-        layers.append((f"default for {task.id}", {"metrics": task.metrics}))
+    task = named.task(config.task)
+    metrics = {"metrics": task.metrics} if task.metrics else {}
+    layers.append((f"default for {task.id}", {**task.defaults, **metrics}))
     if config.weights == "random":
         layers.append(("default for random weights", {"max_new_tokens": 32, "eval_examples": 8}))
     return layers

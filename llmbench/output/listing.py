@@ -8,10 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from llmbench import plugin
 from llmbench.errors import StoreError
+from llmbench.plugin import named
 from llmbench.plugin.catalogue import Entry, Plugin
 from llmbench.plugin.exporter import Exporter
 from llmbench.plugin.model import Model
@@ -85,8 +87,8 @@ def items(kind: str, folder: str = REPORTS) -> list[dict[str, Any]]:
     ]
 
 
-def options(strategy: type[Strategy]) -> list[dict[str, Any]]:
-    """The options of a strategy: name, type, default and description."""
+def options(declared: type[BaseModel]) -> list[dict[str, Any]]:
+    """The options of a strategy or a task: name, type, default and description."""
     return [
         {
             "name": name,
@@ -95,7 +97,7 @@ def options(strategy: type[Strategy]) -> list[dict[str, Any]]:
             "required": field.is_required(),
             "description": field.description,
         }
-        for name, field in strategy.model_fields.items()
+        for name, field in declared.model_fields.items()
     ]
 
 
@@ -133,6 +135,7 @@ def _task(task: Task) -> dict[str, Any]:
         "input_fields": list(task.input_fields),
         "target_fields": list(task.target_fields),
         "ships_data": task.train_file is not None and task.eval_file is not None,
+        "options": options(named.options(task)),
     }
 
 

@@ -76,6 +76,8 @@ DECLARED: dict[type, dict[str, Any]] = {
         "target_fields": tuple,
         "metrics": tuple,
         "stop": tuple,
+        "defaults": Mapping,
+        "extracts": bool,
         "train_file": Path | None,
         "eval_file": Path | None,
     },
@@ -129,12 +131,14 @@ def _strategy(item: type[Strategy]) -> None:
             ) from None
 
 
-def _model(item: Model) -> None:
+def _defaults(item: Model | Task) -> None:
+    kind = "task" if isinstance(item, Task) else "model"
     strange = [name for name in item.defaults if name not in Settings.model_fields]
     if strange:
         raise PluginError(
             f"it registers '{item.id}', whose defaults name {_shown(strange[0])}: "
-            "a model may have defaults of settings of training and evaluation alone"
+            f"a {kind} may have defaults of settings of training and "
+            "evaluation alone"
         )
     try:
         Settings.model_validate(dict(item.defaults))
@@ -148,6 +152,7 @@ def _model(item: Model) -> None:
 
 def _task(item: Task) -> None:
     """A prompt without what is asked would be the same for every example."""
+    _defaults(item)
     if type(item).read is not Task.read:
         return
     if not item.places:
@@ -178,7 +183,7 @@ def _command(item: Command) -> None:
 
 FURTHER: dict[type, Callable[[Any], None]] = {
     Strategy: _strategy,
-    Model: _model,
+    Model: _defaults,
     Task: _task,
     Exporter: _exporter,
     Command: _command,

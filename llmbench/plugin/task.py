@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,6 +63,10 @@ class Task:
 
     `{input}` in the template stands for the example's input. A template may name several fields of
     the data instead, or beside it: `{question}` stands for what a row has in its field `question`.
+
+    Whatever a subclass adds to these fields is an option of its task: with `source: str = ""`,
+    `--task 'translation(source=en)'` makes it `en`. A ValueError of its `__post_init__` refuses
+    options that do not go together.
     """
 
     id: str
@@ -85,6 +89,11 @@ class Task:
     """What `--metrics` is by default."""
     stop: tuple[str, ...] = ()
     """Texts that end an answer, beside the token that does."""
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    """Settings that suit this task better than llmbench's own defaults."""
+    extracts: bool = False
+    """Whether it is usual for an answer to stand in its input. Elsewhere that is a mistake in the
+    data, which is refused."""
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -95,7 +104,7 @@ class Task:
         """What a row of any fields asks, and its answers; None to have it recognised. Parent.
 
         A task that overrides this has the row as the file has it. ValueError with a sentence where
-        the row cannot be used.
+        the row cannot be used; `llmbench.plugin.row` has functions that raise it.
         """
         return None
 

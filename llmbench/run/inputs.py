@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from llmbench import plugin
 from llmbench.config.setup import Setup
 from llmbench.errors import DataError
+from llmbench.plugin import named
 from llmbench.record.record import DataRef, DataRefs
 from llmbench.source import data, leak
 from llmbench.source.data import Data
@@ -40,7 +40,7 @@ def read(setup: Setup) -> Inputs:
     if not setup.has_text:
         ref = DataRef(name=RANDOM_TOKENS, examples=needed, sha256="")
         return Inputs(None, None, DataRefs(ref, ref.model_copy(update={"examples": 0})))
-    task = plugin.registry().tasks.get(config.task)
+    task = named.task(config.task)
     fields = (config.input_field, config.target_field)
     trains_on, evaluates_on = config.data or task.train_file, config.eval_data
     if evaluates_on is None and config.data is None:
@@ -69,7 +69,7 @@ def validated(setup: Setup, train: Data, evaluate: Data) -> tuple[Data, Data | N
     config, most = setup.config, setup.config.settings.validation_examples
     if config.validation_data is None:
         return data.hold_out(train, evaluate, most)
-    task = plugin.registry().tasks.get(config.task)
+    task = named.task(config.task)
     wanted = data.read(config.validation_data, task, config.input_field, config.target_field)
     apart = data.without(wanted, (train, evaluate))
     if not apart.examples:

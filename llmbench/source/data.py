@@ -14,10 +14,11 @@ from typing import Any
 
 from llmbench import redact, text
 from llmbench.errors import DataError
+from llmbench.plugin.row import Unusable
 from llmbench.plugin.task import Example, Task, Turn
 from llmbench.record.record import DataRef
 from llmbench.source import fields, hub, leak, model, reader
-from llmbench.source.formats import MEDIA, Format, Unusable
+from llmbench.source.formats import MEDIA, Format
 from llmbench.source.reader import Row, first_line
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(:\w+)?")

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from llmbench import text
 from llmbench.errors import DataError, UserError, nearest
 from llmbench.plugin.blame import Amiss, blamed
+from llmbench.plugin.row import Row, Unusable, references, words
 from llmbench.plugin.task import INPUT, INPUT_FIELDS, PLACE, Example, Task
 from llmbench.source import formats
-from llmbench.source.formats import Format, Row
+from llmbench.source.formats import Format
 from llmbench.source.reader import first_line
 
 LONG = 40
@@ -28,7 +29,12 @@ def choose(
     """How the rows are read: as the task does, from the fields that are named, as a known format,
     or from one field to another, whose names are usual."""
     if type(task).read is not Task.read:
-        return Format("", tuple(columns), "", _by_task(task))
+        if given != (None, None):
+            raise DataError(
+                f"'{task.id}' reads whole rows, whatever --input-field and --target-field name: "
+                "leave them out, or see its options ('llmbench list tasks')."
+            )
+        return Format("", tuple(columns), "", _by_task(task), extracts=task.extracts)
     if any(place in columns for place in task.places if place != INPUT):
         return _filled(name, columns, task, given)
     own = task.input_fields != INPUT_FIELDS and any(f in columns for f in task.input_fields)
@@ -45,7 +51,7 @@ def _by_task(task: Task) -> Callable[[Row], Example]:
             with blamed("task", task.id, "read"):
                 return _made(task, row)
         except _Refused as refused:
-            raise formats.Unusable(f"something wrong ({refused})") from None
+            raise Unusable(str(refused)) from None
 
     return read
 
@@ -57,8 +63,10 @@ class _Refused(UserError):
 def _made(task: Task, row: Row) -> Example:
     try:
         made = task.read(row)
+    except Unusable as error:
+        raise _Refused(str(error)) from None
     except ValueError as error:
-        raise _Refused(first_line(error)) from None
+        raise _Refused(f"something wrong ({first_line(error)})") from None
     if not isinstance(made, Example) or not made.references:
         raise Amiss("it returned no example with a reference")
     return made
@@ -79,10 +87,10 @@ def _filled(name: str, columns: list[str], task: Task, given: Named) -> Format:
     parts = PLACE.split(task.template)  # text and names of places in turn
 
     def read(row: Row) -> Example:
-        said = [formats.words(row, named[p]) if i % 2 else p for i, p in enumerate(parts)]
+        said = [words(row, named[p]) if i % 2 else p for i, p in enumerate(parts)]
         longest = max(range(1, len(said), 2), key=lambda i: len(said[i]))
         before, after = "".join(said[:longest]), "".join(said[longest + 1 :])
-        return Example("", said[longest], formats.references(row, target), before, after)
+        return Example("", said[longest], references(row, target), before, after)
 
     return Format("", tuple(named.values()), target, read)
 
@@ -93,7 +101,7 @@ def _pair(name: str, columns: list[str], task: Task, given: Named) -> Format:
     target = _field(name, columns, given[1], task.target_fields, "target")
 
     def read(row: Row) -> Example:
-        return Example("", formats.words(row, source), formats.references(row, target))
+        return Example("", words(row, source), references(row, target))
 
     return Format("", (source,), target, read)
 

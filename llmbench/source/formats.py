@@ -9,16 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any
 
+from llmbench.plugin.row import LANGUAGES, Row, Unusable, references, text, value, words
 from llmbench.plugin.task import Example, Turn
-
-Row = Mapping[str, Any]
-
-
-class Unusable(Exception):
-    """What is wrong with a row, to follow `'train.jsonl' row 3`."""
 
 
 @dataclass(frozen=True)
@@ -54,49 +48,6 @@ def _holds(candidate: Format, rows: Sequence[Row]) -> bool:
     """Whether the fields that are to be lists are: other data may use the same names."""
     values = [row.get(f) for row in rows[:8] for f in candidate.inputs if f in LISTS]
     return all(isinstance(value, list) for value in values)
-
-
-# Values.
-
-
-def value(row: Row, field: str) -> Any:
-    """What a row has in a field; with dots in its name, in a field of a field."""
-    if field in row or "." not in field:
-        return row.get(field)
-    outer, _, inner = field.partition(".")
-    content = row.get(outer)
-    return value(content, inner) if isinstance(content, Mapping) else None
-
-
-def text(content: Any) -> str | None:
-    """A value as text, as it stands in the file; None for one that is no text."""
-    if isinstance(content, bool):
-        return str(content).lower()
-    if isinstance(content, str | int | float | Decimal):
-        return None if content != content else str(content)
-    return None
-
-
-def words(row: Row, field: str) -> str:
-    """The text in a field; Unusable where there is none."""
-    content = text(value(row, field))
-    if content is None or not content.strip():
-        raise Unusable(f"no text in '{field}'")
-    return content
-
-
-def references(row: Row, field: str) -> tuple[str, ...]:
-    """The texts in a field: one, a list of them, or SQuAD's mapping with such a list."""
-    content = value(row, field)
-    if isinstance(content, Mapping):
-        content = content.get("text")
-    several = content if isinstance(content, list | tuple) else [content]
-    texts = [text(h.get("text") if isinstance(h, Mapping) else h) for h in several]
-    if not texts or None in texts:
-        raise Unusable(f"no text in '{field}'")
-    if not all(f and f.strip() for f in texts):
-        raise Unusable(f"an empty target in '{field}'")
-    return tuple(dict.fromkeys(f for f in texts if f))
 
 
 def _maybe(row: Row, field: str) -> str:
@@ -271,12 +222,6 @@ ROLES = {
     "bot": "assistant",
     "model": "assistant",
 }
-LANGUAGES = {
-    "ar": "Arabic", "cs": "Czech", "de": "German", "en": "English", "es": "Spanish",
-    "fi": "Finnish", "fr": "French", "hi": "Hindi", "it": "Italian", "ja": "Japanese",
-    "nl": "Dutch", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian",
-    "tr": "Turkish", "uk": "Ukrainian", "zh": "Chinese",
-}  # fmt: skip
 LISTS = frozenset({"messages", "conversations", "conversation"})
 """Fields that hold messages, or something else of that name."""
 

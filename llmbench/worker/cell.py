@@ -11,6 +11,7 @@ import torch
 
 from llmbench import plugin
 from llmbench.errors import PluginError
+from llmbench.plugin import named
 from llmbench.plugin.blame import blamed
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.events import Say
@@ -117,7 +118,7 @@ def load_phase(running: Running) -> None:
         running.tokenizer = tokens.load_tokenizer(job.tokenizer_source, job.cell.model)
         for sentence in tokens.fit(running.tokenizer, config, job.cell.model.id):
             recorder.warn(sentence)
-        task = plugin.registry().tasks.get(job.cell.task)
+        task = named.task(job.cell.task)
         settings = job.cell.settings
         written = template.choose(
             running.tokenizer,

@@ -1,24 +1,17 @@
 """The built-in tasks."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from llmbench import hookimpl
 from llmbench.plugin.task import Task
+from llmbench_tasks.summarization import SUMMARIZATION
+from llmbench_tasks.translation import TRANSLATION
 
-DATA = Path(__file__).parent / "data"
-
-SUMMARIZATION = Task(
-    id="summarization",
-    summary="dialogues or documents to short summaries",
-    template="Summarize the dialogue.\n\n{input}\n\nSummary:",
-    train_file=DATA / "train.jsonl",
-    eval_file=DATA / "eval.jsonl",
-    metrics=("rouge",),
-)
+TASKS = (SUMMARIZATION, TRANSLATION)
 
 
 @hookimpl
 def register_tasks(register: Callable[[Task], None]) -> None:
-    """Offer `summarization`."""
-    register(SUMMARIZATION)
+    """Offer all of them."""
+    for task in TASKS:
+        register(task)

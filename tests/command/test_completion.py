@@ -55,6 +55,7 @@ def test_models_are_aliases_and_else_folders(registry):
 def test_launchers_and_tasks_are_completed(registry):
     assert values(options.launchers("")) == {"auto", "fork", "ray", "slurm", "spawn"}
     assert values(options.tasks("summ")) == {"summarization"}
+    assert values(options.tasks("translation(source=en,")) == {"translation(source=en,target="}
 
 
 def test_completed_options_are_options():

@@ -60,7 +60,7 @@ def test_pretrained_weights_need_no_notice(settle):
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"task": "translation"}, "Unknown task 'translation': "),
+        ({"task": "translating"}, "Unknown task 'translating': did you mean 'translation'?"),
         ({"launcher": "frok"}, "Unknown launcher 'frok': did you mean 'fork'?"),
         ({"metrics": "rogue"}, "Unknown metric 'rogue': did you mean 'rouge'?"),
         ({"metrics": "rouge:L"}, "'rouge' takes no argument: write 'rouge'."),

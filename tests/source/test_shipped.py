@@ -15,6 +15,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+import make_tasks
 from llmbench.plugin.catalogue import Registry
 from llmbench_models import ALIASES, INSTRUCT
 from make_dialogues import (
@@ -159,3 +160,14 @@ def test_a_model_that_follows_instructions_has_the_shape_of_its_base(
 
 def test_every_shape_that_ships_belongs_to_an_alias() -> None:
     assert {folder.name for folder in (FOLDER.parent / "configs").iterdir()} == set(ALIASES)
+
+
+@pytest.mark.parametrize("task", make_tasks.TASKS)
+def test_the_data_of_a_task_are_what_the_script_writes_and_do_not_overlap(task):
+    made = make_tasks.splits(task)
+    for split, rows_of in made.items():
+        path = DATA / f"{task}-{split}.jsonl"
+        assert path.read_text("utf-8") == make_tasks.lines(rows_of)
+    train, evaluate = (set(map(json.dumps, of)) for of in made.values())
+    assert (len(train), len(evaluate)) == (make_tasks.TRAIN_ROWS, make_tasks.EVAL_ROWS)
+    assert not train & evaluate

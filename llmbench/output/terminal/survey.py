@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from llmbench import plugin
 from llmbench.config.setup import Setup
+from llmbench.plugin import named
 from llmbench.plugin.task import Example
 from llmbench.run import inputs
 from llmbench.run.inputs import Inputs
@@ -57,7 +57,7 @@ def _encoder(setup: Setup) -> Encoder | None:
     files = tokenizer.of(setup.source)
     if files is None:
         return None
-    task, settings = plugin.registry().tasks.get(setup.config.task), setup.config.settings
+    task, settings = named.task(setup.config.task), setup.config.settings
     asked = (settings.template, setup.source.id, settings.special_tokens)
     written = template.choose(files, *asked, files.paired)
     return Encoder(files, task, written, settings.seq_len)

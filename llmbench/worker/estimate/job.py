@@ -9,9 +9,9 @@ from functools import cache
 
 import torch
 
-from llmbench import plugin
 from llmbench.errors import UserError, message
 from llmbench.files import write_text
+from llmbench.plugin import named
 from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.events import Estimated, Say
 from llmbench.record.record import Cell, MemoryParts
@@ -158,7 +158,7 @@ def lengths(job: EstimateJob) -> Callable[[Cell], int]:
     config = architecture.config_of(job.model_source, first.model)
     tokenizer = tokens.load_tokenizer(job.tokenizer_source, first.model)
     tokens.fit(tokenizer, config, first.model.id)
-    task = plugin.registry().tasks.get(first.task)
+    task = named.task(first.task)
     asked = first.settings
     paired = architecture.paired(config)
     written = template.choose(

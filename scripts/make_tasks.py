@@ -1,0 +1,48 @@
+"""Write the small data of the tasks beside summarisation: `python scripts/make_tasks.py`.
+
+They are made here from our own words, so that the package can ship them, and from one seed, so
+that every run writes the same bytes.
+"""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import english_german
+
+DATA = Path(__file__).parents[1] / "plugins" / "llmbench_tasks" / "data"
+SEED = 20261127
+TRAIN_ROWS = 160
+EVAL_ROWS = 40
+
+Rows = list[dict[str, Any]]
+TASKS: dict[str, Callable[[random.Random, int], Rows]] = {
+    "translation": english_german.rows,
+}
+"""For each task, a function that makes so many different rows."""
+
+
+def splits(task: str) -> dict[str, Rows]:
+    """The rows to train on and those to evaluate with."""
+    made = TASKS[task](random.Random(f"{SEED} {task}"), TRAIN_ROWS + EVAL_ROWS)
+    return {"train": made[:TRAIN_ROWS], "eval": made[TRAIN_ROWS:]}
+
+
+def lines(rows: Rows) -> str:
+    """The rows as a file has them."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def main() -> None:
+    """Write every file."""
+    for task in TASKS:
+        for split, rows in splits(task).items():
+            path = DATA / f"{task}-{split}.jsonl"
+            path.write_text(lines(rows), encoding="utf-8")
+            print(f"{path.name}: {len(rows)} rows")
+
+
+if __name__ == "__main__":
+    main()
