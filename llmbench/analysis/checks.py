@@ -34,7 +34,8 @@ def first_loss_problems(records: Sequence[Record]) -> dict[str, str]:
     must be the base's: a quantised one's that of the same base quantised. It must be so in training
     mode, too, and the first step's own loss must be it. One that is off computes something else,
     however fast it is. A strategy may declare that it starts elsewhere; its training must still
-    compute what it is evaluated by.
+    compute what it is evaluated by. One that trains on an objective of its own has only its first
+    step held against what it computed before.
     """
     bases = _bases(records)
     problems = {}
@@ -97,7 +98,8 @@ def _training(record: Record) -> str | None:
     if first is None or start is None:
         return None
     share = TRAINING_TOLERANCE if record.quantized else TOLERANCE
-    if start.training is not None and not _near(start.training, first, share):
+    own = any(member.objective for member in record.cell.members)
+    if start.training is not None and not own and not _near(start.training, first, share):
         return (
             f"In training mode its first loss is {start.training:.3f}, without dropout, and "
             f"{first:.3f} in evaluation: it does not train the model that it is evaluated as"

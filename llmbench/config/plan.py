@@ -184,6 +184,7 @@ def member(strategy: Any) -> Member:
         also_claims=tuple(sorted(strategy.also_claims)),
         code=code.digest(strategy),
         starts_elsewhere=_elsewhere(strategy) or "",
+        objective=strategy.objective,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -102,12 +103,21 @@ class Subject(ABC):
     tokenizer: Any
     predictions: Sequence[str]
     references: Sequence[Sequence[str]]
+    rejected: Sequence[Sequence[str]]
+    """The answers that are worse than an example's first reference, where its data have such."""
 
     @abstractmethod
     def losses(self, answers: Sequence[str]) -> list[tuple[float, int]]:
         """Of one answer per example, given its prompt: summed cross entropy in nats, and tokens.
 
         The token that ends an answer counts as well.
+        """
+
+    @abstractmethod
+    def base(self) -> AbstractContextManager[Subject]:
+        """The same with the model as it was loaded, before strategies made it ready; then gone.
+
+        It is loaded once more, beside the trained one, and no part of the cell's memory.
         """
 
 

@@ -62,6 +62,10 @@ class Strategy(BaseModel):
     is told of this strategy; empty for one that is to be named to nobody."""
     packages: ClassVar[tuple[str, ...]] = ()
     """Packages that it cannot run without; `llmbench doctor` names it where one is missing."""
+    objective: ClassVar[str] = ""
+    """What it trains on, in words, where that is not the mean cross entropy of the supervised
+    tokens: `the DPO loss`. Its training losses are then not held against the base model's, but the
+    first of a `train` of its own against its `loss`."""
     trains: ClassVar[bool] = True
     """False for a baseline that is evaluated as it is."""
     spreads: ClassVar[Literal["", "data", "model"]] = ""
@@ -143,13 +147,15 @@ class Strategy(BaseModel):
 
         None for what the harness does: every sequence a row, padded on the right with `pad`. An
         example has its token `ids`, and `prompt`, how many of the first are not trained on; it is
-        `paired` where an encoder reads the prompt. What is returned are tensors on the CPU:
+        `paired` where an encoder reads the prompt. `rejected` has the ids of the same prompt with
+        each worse answer, of preference data. What is returned are tensors on the CPU:
         `input_ids` and `labels` of one shape, -100 where nothing is predicted, and whatever else
         the model takes, such as `position_ids`. The first label of a row is never predicted.
 
         The tokens are counted by the harness. Non-padding tokens are those of the examples, padded
         tokens all of `input_ids`, and supervised tokens the labels, which must be as many as those
-        of the examples. The loss before anything is learnt must be that of the padded batch. It is
+        of the examples. Where there is a row for every rejected answer, too, their tokens count as
+        non-padding ones. The loss before anything is learnt must be that of the padded batch. It is
         called before the clock starts. What it takes of memory is not predicted.
         """
         return None
@@ -183,6 +189,7 @@ class Strategy(BaseModel):
         optimizer: Any,
         step: Callable[[Any], None],
         settings: Settings,
+        tokenizer: Any,
     ) -> None:
         """Train in a loop of the strategy's own, such as another library's. Worker.
 
@@ -191,7 +198,8 @@ class Strategy(BaseModel):
         and then calls `step(loss)` with the mean loss per supervised token. The clock runs from one
         such call to the next: whatever the loop does between them is part of the method. The
         gradients are to be clipped to `settings.max_grad_norm`, those of the weights that the
-        optimiser holds. Its learning rate is set before it steps, by the comparison's schedule.
+        optimiser holds. Its learning rate is set before it steps, by the comparison's schedule. The
+        `tokenizer` is the model's, for a library that asks for one; None with random tokens.
 
         The loop is held to it: tokens that go through the model's embedding are counted, as are the
         optimiser's steps, and the first loss must be that of the batches. A record says that the

@@ -49,6 +49,9 @@ class Example:
     """What it has after it, likewise."""
     turns: tuple[Turn, ...] = ()
     """What was said before: a system's words, and earlier turns of a conversation."""
+    rejected: tuple[str, ...] = ()
+    """Answers that are worse than the first reference, as preference data have them: for a strategy
+    that makes its own `batches`, and a metric that looks at the model."""
 
     @property
     def content(self) -> str:

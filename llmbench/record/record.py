@@ -68,6 +68,8 @@ class Member(Frozen):
     """A digest of its source: a plugin that is edited is another one, whatever its version."""
     starts_elsewhere: str = ""
     """Why it does not start from the base model's loss, in a sentence, if it says so."""
+    objective: str = ""
+    """What it trains on, in words, where that is not the cross entropy of the supervised tokens."""
 
 
 class ModelRef(Frozen):

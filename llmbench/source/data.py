@@ -137,6 +137,7 @@ def lines(examples: Sequence[Example]) -> str:
 def _written(example: Example) -> Row:
     """What is not there is not written, so that the digests of plain pairs stay what they are."""
     optional = {"before": example.before, "after": example.after, "turns": example.turns}
+    optional |= {"rejected": example.rejected}
     said = {name: value for name, value in optional.items() if value not in (None, "", ())}
     own = {"before": ""} if example.before == "" else {}
     always = {"id": example.id, "input": example.input, "references": example.references}
@@ -154,6 +155,7 @@ def load_lines(path: Path) -> list[Example]:
             r.get("before"),
             r.get("after", ""),
             tuple(Turn(*turn) for turn in r.get("turns", ())),
+            tuple(r.get("rejected", ())),
         )
         for r in rows
     ]
@@ -234,7 +236,7 @@ def _example(name: str, index: int, row_id: str, row: Row, form: Format) -> Exam
         made = form.read(row)
     except Unusable as error:
         raise DataError(f"'{name}' row {index + 1} has {error}: mend or remove it.") from None
-    if not all(map(_is_unicode, (row_id, made.content, *made.references))):
+    if not all(map(_is_unicode, (row_id, made.content, *made.references, *made.rejected))):
         raise DataError(f"'{name}' row {index + 1} holds half a character: mend it.")
     return replace(made, id=row_id)
 

@@ -133,7 +133,15 @@ def _brought(standing: Standing) -> Iterator[Note]:
     """What strategies replace of the harness, by strategy."""
     members = {m.id: m for v in standing.variants for m in v.cell.members}
     for name, member in members.items():
-        own = [BROUGHT[what] for what in member.brings if what in BROUGHT]
+        brings = [what for what in member.brings if what in BROUGHT]
+        if member.objective:
+            brings = [what for what in brings if what != "loss"]
+            yield Note(
+                "note",
+                f"{code(name)} trains on {clean(member.objective)}: its training losses are not "
+                "to be held against others. Validation and evaluation are as for all.",
+            )
+        own = [BROUGHT[what] for what in brings]
         if own:
             yield Note("note", f"{code(name)} brings {listed(own)}.")
 

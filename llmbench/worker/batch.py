@@ -34,6 +34,8 @@ class Batch:
     """1 for a token that an encoder reads, 0 for padding; int64 as `input_ids`."""
     further: Mapping[str, torch.Tensor] = field(default_factory=dict)
     """What else a strategy has the model called with, such as `position_ids`."""
+    made_of: tuple[Tokens, ...] = ()
+    """The sequences in it; none of them where it is of random tokens."""
 
     @property
     def longest(self) -> int:
@@ -68,8 +70,9 @@ class Batch:
 
 def collate(sequences: Sequence[Tokens], pad: int) -> Batch:
     """Pad on the right; the prompt and the padding carry no loss."""
+    made_of = tuple(sequences)
     if sequences[0].paired:
-        return collate_pairs(sequences, pad)
+        return collate_pairs(made_of, pad)
     longest = max(len(s.ids) for s in sequences)
     ids = torch.full((len(sequences), longest), pad)
     labels = torch.full((len(sequences), longest), IGNORED)
@@ -78,20 +81,23 @@ def collate(sequences: Sequence[Tokens], pad: int) -> Batch:
         labels[row, sequence.prompt : len(sequence.ids)] = ids[
             row, sequence.prompt : len(sequence.ids)
         ]
-    return Batch(ids, labels, sum(len(s.ids) for s in sequences))
+    return Batch(ids, labels, sum(len(s.ids) for s in sequences), made_of=made_of)
 
 
-def collate_pairs(sequences: Sequence[Tokens], pad: int) -> Batch:
+def collate_pairs(sequences: tuple[Tokens, ...], pad: int) -> Batch:
     """Prompts for the encoder, padded on the right, and what the decoder is to write."""
     prompts = [s.ids[: s.prompt] for s in sequences]
     ids = _padded(prompts, pad)
     labels = _padded([s.ids[s.prompt :] for s in sequences], IGNORED)
     mask = _padded([(1,) * len(p) for p in prompts], 0)
-    return Batch(ids, labels, sum(len(s.ids) for s in sequences), mask)
+    return Batch(ids, labels, sum(len(s.ids) for s in sequences), mask, made_of=sequences)
 
 
 def examples(batch: Batch) -> Iterator[Tokens]:
     """The sequences that a padded batch was made of: each ends with what is trained on."""
+    if batch.made_of:
+        yield from batch.made_of
+        return
     for row, labels in enumerate(batch.labels):
         trained = (labels != IGNORED).nonzero().flatten().tolist()
         if batch.mask is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -82,11 +83,14 @@ def batches(
 def _made(own: Strategy, padded: Batch, pad: int) -> Batch:
     """A strategy's batch of the same examples, which trains on as many tokens."""
     with blamed("strategy", own.id, "batches"):
-        offered = wanted(own.batches, examples=tuple(batch.examples(padded)), pad=pad)
-        inputs = own.batches(**offered)
+        examples = tuple(batch.examples(padded))
+        inputs = own.batches(**wanted(own.batches, examples=examples, pad=pad))
         if inputs is None:
             return padded
         made = guard.batch(inputs, padded.nonpadding_tokens)
+        pairs = [len(ids) for example in examples for ids in example.every]
+        if made.input_ids.shape[0] == len(pairs):
+            made = replace(made, nonpadding_tokens=sum(pairs))
         if made.supervised_tokens != padded.supervised_tokens:
             raise Amiss(
                 f"it trains on {made.supervised_tokens} tokens of examples that have "

@@ -25,6 +25,13 @@ class Tokens:
     prompt: int
     paired: bool = False
     """Whether an encoder reads the prompt, and a decoder of its own writes the rest."""
+    rejected: tuple[tuple[int, ...], ...] = ()
+    """Token ids of the same prompt with each answer that was rejected."""
+
+    @property
+    def every(self) -> tuple[tuple[int, ...], ...]:
+        """The sequence, and those of the rejected answers."""
+        return (self.ids, *self.rejected)
 
 
 @dataclass
@@ -67,12 +74,17 @@ class Encoder:
         A prompt is not made to start with a second of them, no target to end with one, and no
         metric to read their letters.
         """
-        references = tuple(without_end(r, self._ends) for r in example.references)
+        references, rejected = (
+            tuple(without_end(text, self._ends) for text in texts)
+            for texts in (example.references, example.rejected)
+        )
         before, said = example.before, example.input
         if self._start and not example.turns:
             said = said if before else said.removeprefix(self._start)
             before = before and before.removeprefix(self._start)
-        made = replace(example, before=before, input=said, references=references)
+        made = replace(
+            example, before=before, input=said, references=references, rejected=rejected
+        )
         if made != example:
             self.tally.framed.add(example.id)
         return made
@@ -96,17 +108,21 @@ class Encoder:
         """The prompt, and the first reference with the token that ends it, within `seq_len`.
 
         Where both do not fit, the prompt is cut first, down to what stands around its input. Only
-        a target for which that is too little loses its end.
+        a target for which that is too little loses its end. Answers that were rejected have the
+        same prompt, which leaves room for the longest.
         """
-        target = self.template.target(example.references[0])
-        if len(target) > self.seq_len // 2:
+        answers = [example.references[0], *example.rejected]
+        targets = [self.template.target(text) for text in answers]
+        longest = max(map(len, targets))
+        if longest > self.seq_len // 2:
             bare = self._ids(replace(example, input="", turns=()))
             room = self.seq_len - min(self.seq_len // 2, len(bare))
-            if len(target) > room:
+            if longest > room:
                 self.tally.cut_targets.add(example.id)
-                target = target[:room]
-        prompt = self.prompt(example, self.seq_len - len(target))
-        return Tokens(tuple(prompt + target), len(prompt), self.template.paired)
+                longest, targets = room, [target[:room] for target in targets]
+        prompt = self.prompt(example, self.seq_len - longest)
+        ids, *rejected = (tuple(prompt + target) for target in targets)
+        return Tokens(ids, len(prompt), self.template.paired, tuple(rejected))
 
     def length(self, example: Example) -> int:
         """Tokens of the whole prompt and its target, however long a sequence may be."""

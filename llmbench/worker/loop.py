@@ -28,6 +28,7 @@ def train(
     context: Context,
     observer: Observer,
     share_of_rate: Share,
+    tokenizer: Any = None,
 ) -> None:
     """Have the strategy train, and hold it to what it is given: see `Strategy.train`.
 
@@ -48,6 +49,7 @@ def train(
             optimizer=optimizer,
             step=clock.step,
             settings=settings,
+            tokenizer=tokenizer,
         )
         own.train(**offered)
         if clock.number < len(batches):

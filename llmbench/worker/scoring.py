@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from llmbench.record.events import Generated
 from llmbench.record.record import Example, Generation, GenerationBatch
 from llmbench.record.settings import Settings
 from llmbench.source import data
-from llmbench.worker import architecture, decoding, shortage
+from llmbench.worker import architecture, decoding, load, precision, shortage
 from llmbench.worker.batch import IGNORED, Batch, collate
 from llmbench.worker.encoding import Tally, Tokens
 from llmbench.worker.running import Running, warn_of_examples
@@ -308,10 +309,17 @@ def generate(running: Running, prompts: Sequence[Sequence[int]], fixed_length: b
 class Evaluated(Subject):
     """A cell's model and its evaluated examples, as a metric that looks at the model sees them."""
 
-    def __init__(self, running: Running, examples: Sequence[task.Example], known: Scored) -> None:
-        self.model, self.tokenizer = running.model, running.tokenizer
+    def __init__(
+        self,
+        running: Running,
+        examples: Sequence[task.Example],
+        known: Scored,
+        model: torch.nn.Module | None = None,
+    ) -> None:
+        self.model, self.tokenizer = model or running.model, running.tokenizer
         self.predictions, self.references = known.predictions, known.references
-        self._running, self._examples = running, examples
+        self.rejected = [e.rejected for e in examples]
+        self._running, self._examples, self._known = running, examples, known
 
     def losses(self, answers: Sequence[str]) -> list[tuple[float, int]]:
         """Summed cross entropy in nats and tokens of each example's answer, its end included."""
@@ -322,6 +330,19 @@ class Evaluated(Subject):
         size = self._running.job.cell.settings.batch_size
         means = reference_losses(self.model, sequences, size, self._running.pad)
         return [(mean * tokens, tokens) for mean, tokens in means]
+
+    @contextmanager
+    def base(self) -> Iterator[Subject]:
+        """The same with the model as it was loaded, which an untrained cell still has."""
+        running, job = self._running, self._running.job
+        if not job.cell.trains:
+            yield self
+            return
+        with running.recorder.meter.paused():
+            model = load.load_model(job, running.strategies, running.device)
+            precision.cast_products(model, job.cell.settings.numerics, running.device)
+            yield Evaluated(running, self._examples, self._known, model)
+            del model
 
 
 def score(running: Running, predicted: Sequence[Example], examples: Sequence[task.Example]) -> None:

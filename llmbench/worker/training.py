@@ -213,7 +213,8 @@ def train_steps(running: Running, optimizer: torch.optim.Optimizer, witness: Wit
         loss = running.loss
         train.train(stepping, optimizer, batches, settings, context, witness, loss, share, spread)
     else:
-        loop.train(own, model, optimizer, batches, settings, context, witness, share)
+        kept = running.tokenizer
+        loop.train(own, model, optimizer, batches, settings, context, witness, share, kept)
 
 
 def fill_budget(running: Running, sequences: list[Tokens] | None) -> None:
