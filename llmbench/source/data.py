@@ -136,8 +136,8 @@ def lines(examples: Sequence[Example]) -> str:
 
 def _written(example: Example) -> Row:
     """What is not there is not written, so that the digests of plain pairs stay what they are."""
-    optional = {"before": example.before, "after": example.after, "turns": example.turns}
-    optional |= {"rejected": example.rejected}
+    names = ("before", "after", "turns", "rejected")
+    optional = {name: getattr(example, name) for name in names}
     said = {name: value for name, value in optional.items() if value not in (None, "", ())}
     own = {"before": ""} if example.before == "" else {}
     always = {"id": example.id, "input": example.input, "references": example.references}

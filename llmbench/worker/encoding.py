@@ -82,9 +82,7 @@ class Encoder:
         if self._start and not example.turns:
             said = said if before else said.removeprefix(self._start)
             before = before and before.removeprefix(self._start)
-        made = replace(
-            example, before=before, input=said, references=references, rejected=rejected
-        )
+        made = replace(example, before=before, input=said, references=references, rejected=rejected)
         if made != example:
             self.tally.framed.add(example.id)
         return made

@@ -138,6 +138,23 @@ def test_who_declares_to_start_elsewhere_competes_and_is_named_with_the_reason()
     assert any(reason in n.text and "first loss 4.400" in n.text for n in notes(made, standing))
 
 
+def aiming(record):
+    """The record as of a strategy that trains on an objective of its own."""
+    member = record.cell.members[0].model_copy(update={"objective": "the loss of pairs"})
+    made = record.cell.model_copy(update={"members": (member,)})
+    return record.model_copy(update={"cell": made})
+
+
+def test_an_objective_of_ones_own_is_held_against_its_own_loss_alone_and_told():
+    aimed = aiming(begun("lora", training=0.69, step=0.69, own=0.693))
+    assert flagged(ok("base"), aimed) == []
+    assert flagged(ok("base"), aimed.model_copy(update={"first_loss": 9.0})) == ["lora"]
+    strayed = aiming(begun("lora", training=0.69, step=0.69, own=2.2))
+    assert flagged(ok("base"), strayed) == ["lora"]
+    made = comparison([ok("base"), ok("full"), aimed])
+    assert any("`lora` trains on the loss of pairs" in n.text for n in notes(made, stand(made)))
+
+
 def test_who_declares_to_start_elsewhere_must_train_what_it_is_evaluated_as_all_the_same():
     record = begun("lora", first=4.4, training=3.0, step=3.0)
     member = record.cell.members[0].model_copy(update={"starts_elsewhere": "Prompts."})

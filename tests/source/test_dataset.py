@@ -230,6 +230,15 @@ def test_lines_read_back_as_what_was_written(tmp_path_factory, rows):
     assert dataset.load_lines(path) == examples
 
 
+def test_rejected_answers_are_kept_and_plain_pairs_have_the_digest_that_they_had(tmp_path):
+    plain = Example("0", "input", ("good",))
+    pair = replace(plain, rejected=("bad", "worse"))
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(dataset.lines([pair, plain]), "utf-8")
+    assert dataset.load_lines(path) == [pair, plain]
+    assert "rejected" not in dataset.lines([plain])
+
+
 @given(st.lists(st.tuples(text, text), min_size=1, max_size=4))
 def test_any_text_in_jsonl_is_read_as_it_is(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("rows") / "rows.jsonl"

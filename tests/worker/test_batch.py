@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -39,6 +40,17 @@ def test_a_sequence_is_prompt_space_first_reference_and_end_of_text(encoder, tok
     text = tokenizer.decode(found.ids)
     assert text == "Summarize the dialogue.\n\nAnna: Yes.\n\nSummary: A cake.</s>"
     assert tokenizer.decode(found.ids[: found.prompt]).endswith("\n\nSummary:")
+
+
+def test_rejected_answers_follow_the_same_prompt_which_leaves_room_for_the_longest(encoder):
+    long, short = "A cake with cherries on it.", "A pie."
+    text = "Anna: " + " ".join(f"word{i}" for i in range(60))
+    better = replace(example(text, short), rejected=(long,))
+    worse = replace(example(text, long), rejected=(short,))
+    one, other = encoder(80).sequence(better), encoder(80).sequence(worse)
+    assert one.prompt == other.prompt
+    assert one.every == (other.rejected[0], other.ids)
+    assert max(len(ids) for ids in one.every) == 80
 
 
 def test_training_and_evaluation_see_the_same_prompt(encoder):

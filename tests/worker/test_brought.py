@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 import torch
@@ -135,6 +136,27 @@ def test_a_strategy_is_told_of_the_examples_of_a_batch(paired):
     for name, value in padded.inputs.items():
         assert torch.equal(made.inputs[name], value)
     assert made.nonpadding_tokens == padded.nonpadding_tokens
+
+
+class Pairs(Strategy):
+    """A row for every answer, of which the rejected ones have no labels."""
+
+    id, summary, group = "pairs", "", "batches"
+
+    def batches(self, examples, pad):
+        every = [Tokens(ids, e.prompt) for e in examples for ids in e.every]
+        made = batch.collate(every, pad)
+        made.labels[1::2] = batch.IGNORED
+        return made.inputs
+
+
+def test_a_batch_with_a_row_for_every_rejected_answer_has_their_tokens_too():
+    sequences = [replace(s, rejected=((*s.ids, 5, 6),)) for s in SEQUENCES[:2]]
+    padded = batch.collate(sequences, 0)
+    [[made]] = brought.batches([Pairs()], [[padded]], 0)
+    assert made.supervised_tokens == padded.supervised_tokens
+    assert padded.nonpadding_tokens == sum(len(s.ids) for s in sequences)
+    assert made.nonpadding_tokens == 2 * padded.nonpadding_tokens + 4
 
 
 def test_batches_that_train_on_other_tokens_are_refused(registry):

@@ -23,7 +23,6 @@ OPTIONS: dict[str, Any] = {
     "remove_unused_columns": False,
     "per_device_train_batch_size": 1,
     "gradient_checkpointing": False,  # as the composition has it
-    "gradient_checkpointing_kwargs": {"use_reentrant": False},
     "bf16": False,
     "max_grad_norm": 0.0,  # the optimiser's weights are clipped, which may be copies
 }
@@ -135,7 +134,7 @@ def reference(model: Any) -> Any:
 
 @contextmanager
 def restored(model: Any) -> Iterator[None]:
-    """Leave the model as it was, but for its weights: TRL gives it a pass and adapters of its own."""
+    """Leave of what TRL does to the model nothing but its weights: no pass or adapter of TRL's."""
     inner = model.get_base_model() if hasattr(model, "peft_config") else model
     forward = vars(inner).get("forward")
     padding = [(of, of.pad_token_id) for of in (model.config, model.generation_config)]

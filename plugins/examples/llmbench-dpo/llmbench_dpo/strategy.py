@@ -1,4 +1,4 @@
-"""Direct preference optimisation (Rafailov et al., 2023, arXiv 2305.18290), in TRL's own trainer."""
+"""Direct preference optimisation (Rafailov et al., 2023, arXiv 2305.18290), by TRL's trainer."""
 
 from __future__ import annotations
 

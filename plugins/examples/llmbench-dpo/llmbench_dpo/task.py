@@ -11,8 +11,8 @@ from llmbench.plugin.task import Example, Task, Turn
 class PreferenceTask(Task):
     """Reads `prompt`, `chosen` and `rejected`, each a text or a list of messages.
 
-    Where `chosen` and `rejected` are whole conversations, they must differ in the last answer alone,
-    and `prompt` may be missing.
+    Where `chosen` and `rejected` are whole conversations, they must differ in the last answer
+    alone, and `prompt` may be missing.
     """
 
     def read(self, row: Mapping[str, Any]) -> Example:
