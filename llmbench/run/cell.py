@@ -80,13 +80,18 @@ class Bench:
     """Held by whichever of the cells that run at once does something other than wait for its
     worker: store and listener hear one at a time."""
 
-    def run(self, planned: Planned, foresight: Foresight = UNSEEN) -> Record | None:
-        """Run one cell, unless it is skipped, and store its record; None if it has a result."""
-        with self.turn:
-            return self._run(planned, foresight)
+    def run(
+        self, planned: Planned, foresight: Foresight = UNSEEN, anew: bool = False
+    ) -> Record | None:
+        """Run one cell, unless it is skipped, and store its record; None if it has a result.
 
-    def _run(self, planned: Planned, foresight: Foresight) -> Record | None:
-        kept = self.result(planned)
+        `anew` is whether it is run also then.
+        """
+        with self.turn:
+            return self._run(planned, foresight, anew)
+
+    def _run(self, planned: Planned, foresight: Foresight, anew: bool) -> Record | None:
+        kept = None if anew else self.result(planned)
         if kept:
             self.listener.record(kept, True)
             return None

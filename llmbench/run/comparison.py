@@ -60,21 +60,16 @@ def run(setup: Setup, command: str, view: Listener) -> Finished:
         resources.enter_context(lock.device(setup, listener.event))
         seen = (*lock.check(setup), *lanes.notices(setup))
         with ExitStack() as started:
-            workers = [
-                started.enter_context(closing(make_workers(setup.config.launcher)))
-                for _ in range(setup.config.jobs)
-            ]
-            bench = prepared(setup, workers[0], listener, resources)
+            crew = lanes.Crew(partial(make_workers, setup.config.launcher))
+            started.enter_context(closing(crew))
+            first = crew.first(setup.config.jobs)[0]
+            bench = prepared(setup, first, listener, resources)
             gpus = lanes.visible(setup, gpu_facts())
-            benches = [
-                replace(bench, workers=w, visible_gpus=g)
-                for w, g in zip(workers, gpus, strict=True)
-            ]
             for sentence in seen:
                 listener.event(Notice(reason=sentence))
-            with interruption.reaching(*workers), cleared(bench.store):
+            with interruption.reaching(crew), cleared(bench.store):
                 tuning = Tuning(setup, bench.model, bench.inputs.refs, bench.store)
-                Course(benches, tuning, header(bench, command, seen), interruption).run()
+                Course(bench, crew, gpus, tuning, header(bench, command, seen), interruption).run()
         comparison = bench.store.read()
         written = export(comparison, bench.store.root)
         settle(bench.store, listener)
@@ -184,18 +179,17 @@ class Course:
     Keeps the plan in `comparison.json` up to date.
     """
 
-    benches: Sequence[Bench]
-    """One for each cell that runs at once; they differ in their workers and GPUs."""
+    bench: Bench
+    """What every cell runs with, but for its workers and its GPU."""
+    crew: lanes.Crew
+    gpus: Sequence[str | None]
+    """For each cell that runs at once, the GPU that it has for itself; None for all that are there.
+    Tries of learning rates may share one."""
     tuning: Tuning
     header: Header
     interruption: Interruption
     foresight: Foresight | None = None
     """What is known of the cells' memory, once it was asked for."""
-
-    @property
-    def bench(self) -> Bench:
-        """The first, for all that is done once."""
-        return self.benches[0]
 
     def run(self) -> None:
         """Search for the rates, and run every cell at its own."""
@@ -227,25 +221,58 @@ class Course:
         """Try rates until every arithmetic has its own; whether it went on to the end."""
         while tries := self.tuning.pending(lambda: self._foresee(declared)):
             self._write(declared)
-            if not self._run(declared, tries):
+            if not self._try(declared, tries):
                 return False
         return True
 
-    def _run(self, cells: Plan, chosen: Sequence[Planned]) -> bool:
-        """Run some cells of a plan; whether others are to be run after them."""
-        settled = all(map(self.bench.result, chosen))
+    def _try(self, declared: Plan, tries: Sequence[Planned]) -> bool:
+        """Run tries, several on a GPU where there is room; whether others are to be run after them.
+
+        One that ran out of memory beside others is run again alone: the others took it.
+        """
+        pending = [p for p in tries if not self.bench.result(p)]
+        peaks = [self._foresee(declared).peak_bytes(p.cell) for p in pending]
+        at_once = lanes.tries_at_once(self.bench.setup, peaks)
+        if at_once == 1:
+            return self._run(declared, tries)
+        self._note(lanes.TRIED_AT_ONCE)
+        if not self._run(declared, tries, at_once):
+            return False
+        ended = {p.cell.id: self.bench.store.record(p.cell.id) for p in pending}
+        crowded = [p for p in pending if (r := ended[p.cell.id]) and r.status == "oom"]
+        return self._run(declared, crowded, anew=True)
+
+    def _run(
+        self, cells: Plan, chosen: Sequence[Planned], at_once: int = 1, anew: bool = False
+    ) -> bool:
+        """Run some cells of a plan, so many on a GPU; whether others are to be run after them.
+
+        `anew` is whether also those that have a result are run.
+        """
+        settled = not anew and all(map(self.bench.result, chosen))
         foresight = UNSEEN if settled else self._foresee(cells)
-        ways = [partial(self._run_one, bench, foresight) for bench in self.benches]
+        gpus = [*self.gpus] * at_once
+        benches = [
+            replace(self.bench, workers=workers, visible_gpus=gpu)
+            for workers, gpu in zip(self.crew.first(len(gpus)), gpus, strict=True)
+        ]
+        stops = at_once == 1 and self.bench.setup.config.on_oom == "stop"
+        ways = [partial(self._run_one, bench, foresight, stops, anew) for bench in benches]
         return lanes.run(ways, map(foresight.of, chosen)) and not self.interruption.asked
 
-    def _run_one(self, bench: Bench, foresight: Foresight, planned: Planned) -> bool:
-        """Run a cell; whether others are to be begun after it."""
+    def _run_one(
+        self, bench: Bench, foresight: Foresight, stops: bool, anew: bool, planned: Planned
+    ) -> bool:
+        """Run a cell; whether others are to be begun after it.
+
+        `stops` is whether running out of memory ends the comparison.
+        """
         if self.interruption.asked:
             return False
-        ran = bench.run(planned, foresight)
+        ran = bench.run(planned, foresight, anew)
         with bench.turn:
             self._note()
-            if ran and ran.status == "oom" and bench.setup.config.on_oom == "stop":
+            if ran and ran.status == "oom" and stops:
                 bench.listener.event(Stopped(reason=stopped(bench.setup.config.retry)))
                 return False
         return True

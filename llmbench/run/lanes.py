@@ -1,4 +1,8 @@
-"""Cells that run at once: the lanes that they run in, each with workers and a GPU of its own."""
+"""Cells that run at once: the lanes that they run in, each with workers of its own.
+
+Cells that are reported have a GPU each. Tries of learning rates share one: of a try, its validation
+loss alone counts, which is the same whoever computes beside it.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 from llmbench import plugin
 from llmbench.config.setup import Setup
 from llmbench.errors import ConfigError
+from llmbench.estimate.forecast import OUTSIDE_BYTES
 from llmbench.machine import GpuFacts
 from llmbench.record.comparison import Planned
-from llmbench.workers.launch import AUTO
+from llmbench.workers.launch import AUTO, Workers
 
 
 def check(setup: Setup, gpus: Sequence[GpuFacts]) -> None:
@@ -58,6 +64,60 @@ def notices(setup: Setup) -> tuple[str, ...]:
         f"{jobs} cells ran at once, each on a GPU of its own; they shared the processor, which "
         "steps of small models wait for.",
     )
+
+
+MOST_TRIES = 4
+"""Tries on one GPU at once, at most."""
+SHARE_OF_TRIES = 0.5
+"""What they may need of the GPU's memory together. Models that need more keep it busy alone: it is
+small ones whose steps wait for the processor, which launches a thousand kernels for each."""
+
+
+TRIED_AT_ONCE = (
+    "Learning rates were tried several at a time on a GPU: a try's validation loss alone "
+    "counts, and its speed says nothing."
+)
+"""What a reader has to know of such tries."""
+
+
+def tries_at_once(setup: Setup, peaks: Sequence[int | None]) -> int:
+    """How many tries run on a GPU at once, by their predicted peaks in bytes; None is unknown.
+
+    One on a CPU, whose cores a single try uses, and where a limit of time is set for each.
+    """
+    config, environment = setup.config, setup.environment
+    alone = elsewhere(setup) or config.shared_gpu or config.settings.gpus > 1 or config.cell_timeout
+    known = [peak for peak in peaks if peak is not None]
+    if environment.device != "cuda" or alone or not known or len(known) < len(peaks):
+        return 1
+    each = max(known) + OUTSIDE_BYTES
+    room = int(SHARE_OF_TRIES * environment.device_memory_bytes) // each
+    return max(1, min(room, MOST_TRIES, len(known), environment.cpu_count // (2 * config.jobs)))
+
+
+class Crew:
+    """The workers of all lanes; those of a further lane are started when it is first used."""
+
+    def __init__(self, make: Callable[[], Workers]) -> None:
+        self._make = make
+        self._started: list[Workers] = []
+
+    def first(self, count: int) -> Sequence[Workers]:
+        """The workers of so many lanes."""
+        while len(self._started) < count:
+            self._started.append(self._make())
+        return self._started[:count]
+
+    def interrupt(self) -> None:
+        """Ask whatever runs to end."""
+        for workers in self._started:
+            workers.interrupt()
+
+    def close(self) -> None:
+        """End whatever still runs."""
+        with ExitStack() as stack:
+            for workers in self._started:
+                stack.callback(workers.close)
 
 
 def run(lanes: Sequence[Callable[[Planned], bool]], cells: Iterable[Planned]) -> bool:

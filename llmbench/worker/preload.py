@@ -11,6 +11,7 @@ import ctypes
 import importlib
 import os
 import sys
+from typing import Any
 
 # Ask NVML, not the CUDA runtime, whether there is a GPU: the runtime would be initialised by it.
 os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
@@ -25,8 +26,9 @@ ALWAYS = (
     "transformers.generation",
     "llmbench.worker.cell",
 )
-ON_CPU = ("bitsandbytes", "peft")
-"""Importing these initialises CUDA where a GPU is seen: there each cell imports them itself."""
+ASK_RUNTIME = ("bitsandbytes", "peft")
+"""Importing these asks the CUDA runtime what the GPU can compute, which initialises it: where a GPU
+is seen, `past_runtime` imports them, or each cell does itself."""
 
 
 def preload() -> None:
@@ -41,8 +43,32 @@ def preload() -> None:
 
 def libraries() -> None:
     """Import what loads and trains models."""
-    for module in (*ALWAYS, *(() if has_gpu() else ON_CPU)):
+    for module in (*ALWAYS, *(() if has_gpu() else ASK_RUNTIME)):
         _import(module)
+
+
+def past_runtime() -> None:
+    """Import what asks the CUDA runtime, and have NVML answer, which initialises nothing.
+
+    Nothing is imported where NVML does not know the GPUs. Whether it went well, `cuda_initialised`
+    says afterwards: other versions may ask more.
+    """
+    import torch
+
+    from llmbench.machine import gpu_facts
+    from llmbench.worker.estimate.patch import replaced
+
+    known = [gpu.compute_capability for gpu in gpu_facts()]
+    if not known or None in known:
+        return
+
+    def capability(device: Any = None) -> tuple[int, int] | None:
+        return known[getattr(device, "idx", device) or 0]
+
+    with replaced(torch.cuda, "get_device_capability", capability):
+        for module in ASK_RUNTIME:
+            with contextlib.suppress(Exception):  # the cell that needs it will say so
+                importlib.import_module(module)
 
 
 def has_gpu() -> bool:

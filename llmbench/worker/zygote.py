@@ -3,8 +3,9 @@
 It reads a JSON line per cell, `{"job": PATH, "log": PATH}`, and answers on standard output with
 the child's events and, at the end, `Exited`. It never touches CUDA: a
 child that is forked after that could not use the GPU. Where something that it imported has touched
-it, its first event, `Ready`, says so, and it forks none. It ends with its parent, and its children
-end with it.
+it, its first event, `Ready`, says so, and it forks none. What cells on a GPU need besides is
+imported for the first of them; where that touched CUDA after all, the process starts anew, and
+leaves that to each cell. It ends with its parent, and its children end with it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ from typing import Any
 from llmbench import process
 from llmbench.process import quiet
 from llmbench.record.events import Event, Exited, Forked, Ready, line
-from llmbench.worker.preload import has_gpu, initialised_by, preload
+from llmbench.worker.preload import (
+    cuda_initialised,
+    has_gpu,
+    initialised_by,
+    past_runtime,
+    preload,
+)
+from llmbench.workers.job import Job, read
 
 
 def main() -> None:
@@ -35,9 +43,29 @@ def main() -> None:
     process.adopt_orphans()
     ready = Ready(cuda=has_gpu(), initialised_by=initialised_by())
     say(ready)
+    anew = sys.argv[2:]
+    if anew and not ready.initialised_by:
+        serve(json.loads(anew[0]))
     while (request := sys.stdin.buffer.readline()) and not ready.initialised_by:
+        if not anew:
+            share(request.decode())
         serve(json.loads(request))
     os._exit(0)  # taking all that was imported to pieces would take seconds
+
+
+def share(request: str) -> None:
+    """Import what cells on a GPU need besides, if this is one; start anew where that touched CUDA.
+
+    The request then goes along, since nobody will ask again.
+    """
+    job = read(Path(json.loads(request)["job"]).read_text("utf-8"))
+    if not (isinstance(job, Job) and job.environment.device == "cuda" and has_gpu()):
+        return
+    with quiet():
+        past_runtime()
+    if cuda_initialised():
+        start = [sys.executable, "-m", "llmbench.worker.zygote", sys.argv[1], request]
+        os.execv(sys.executable, start)
 
 
 def serve(request: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from scripted import Heard, ctrl_c, finish, leave
 from llmbench.analysis.tuning import searches
 from llmbench.errors import ConfigError, DataError
 from llmbench.record.record import Shortage, Validation
+from llmbench.run import lanes
 from llmbench.storage.store import Store
 from llmbench_models import HERE
 
@@ -266,3 +267,31 @@ def test_seeds_draw_what_they_train_on_from_ten_times_as_much(run):
     assert {j.cell.train_data.examples for j in launcher.jobs} == {80}
     lines = (store.data / "train.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 80
+
+
+def test_tries_that_share_a_gpu_find_the_same_rates_and_the_report_says_so(run, monkeypatch, data):
+    alone, _, _ = run()
+    monkeypatch.setattr(lanes, "tries_at_once", lambda setup, peaks: min(3, len(peaks)) or 1)
+    beside, _, _ = run(output=str(data / "beside"))
+    rates = [{n: c.settings.learning_rate for n, c in reported(s).items()} for s in (alone, beside)]
+    assert rates[0] == rates[1]
+    assert lanes.TRIED_AT_ONCE in beside.read().header.notices
+    assert lanes.TRIED_AT_ONCE not in alone.read().header.notices
+
+
+def test_a_try_that_runs_out_of_memory_beside_others_is_run_again_alone(run, monkeypatch):
+    monkeypatch.setattr(lanes, "tries_at_once", lambda setup, peaks: min(2, len(peaks)) or 1)
+    crowded = set()
+
+    def short_at_first(job, log):
+        if job.cell.tuning and job.attempt == 1 and job.cell.arithmetic == "lora":
+            crowded.add(job.cell.id)
+            leave(job, status="oom", reason="CUDA out of memory.", shortage=Shortage(where="cuda"))
+            return 0
+        return train(job, log)
+
+    store, _, _ = run(short_at_first, on_oom="stop")
+    assert len(crowded) >= 5
+    assert all(store.record(name).status == "ok" for name in crowded)
+    assert all(store.record(name).attempt == 2 for name in crowded)
+    assert reported(store)["lora"].rate == "tuned"

@@ -68,8 +68,8 @@ class Pace:
         """Tries of learning rates that are not planned yet."""
         self.running: dict[str, Running] = {}
         """The cells that run now, by their ids, the latest last."""
-        self.most = 1
-        """How many have run at once so far."""
+        self.most = Counter[bool]()
+        """How many have run at once so far: of tries of learning rates (True), and of others."""
 
     def start(self, plan: Plan) -> None:
         """These cells are to run."""
@@ -81,7 +81,8 @@ class Pace:
         """A cell starts."""
         self._begun(cell)
         self.running[cell.id] = Running(cell, self.now(), self.now())
-        self.most = max(self.most, len(self.running))
+        alike = sum(one.cell.tuning == cell.tuning for one in self.running.values())
+        self.most[cell.tuning] = max(self.most[cell.tuning], alike)
 
     def latest(self, cell: Cell | None = None) -> Running | None:
         """The cell as it runs; without one, the one that began last; None where it does not run."""
@@ -133,16 +134,21 @@ class Pace:
 
     def left(self) -> float | None:
         """Seconds that all cells will still take; None where that is not known."""
-        cells = [
-            _sum([self._expected(phase, cell) for phase in ORDER]) for cell in self.waiting.values()
-        ]
-        known = [*self.waiting.values(), *(one.cell for one in self.running.values())]
-        tried = next((c for c in known if c.tuning), None)
-        if tried:
-            whole = _sum([self._expected(phase, tried) for phase in ORDER])
-            cells += [whole] * self.to_come
-        whole = _sum([*map(self.cell_left, self.running.values()), *cells])
-        return None if whole is None else whole / self.most
+        return _sum([self._left_of(tuning) for tuning in (True, False)])
+
+    def _left_of(self, tuning: bool) -> float | None:
+        """Seconds that the tries will still take, or all others; they run side by side alike."""
+        running = [one for one in self.running.values() if one.cell.tuning == tuning]
+        waiting = [cell for cell in self.waiting.values() if cell.tuning == tuning]
+        cells = [self._whole(cell) for cell in waiting]
+        tried = next((c for c in (*waiting, *(one.cell for one in running)) if c.tuning), None)
+        cells += [self._whole(tried)] * self.to_come if tried else []
+        whole = _sum([*map(self.cell_left, running), *cells])
+        return None if whole is None else whole / max(1, self.most[tuning])
+
+    def _whole(self, cell: Cell) -> float | None:
+        """Seconds that a cell takes from its start to its end."""
+        return _sum([self._expected(phase, cell) for phase in ORDER])
 
     def _share(self, one: Running) -> float:
         left, spent = self.cell_left(one), self.spent(one)
