@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import english_german
+import instruction_rows
+import question_rows
+import review_rows
 
 DATA = Path(__file__).parents[1] / "plugins" / "llmbench_tasks" / "data"
 SEED = 20261127
@@ -19,6 +22,9 @@ EVAL_ROWS = 40
 
 Rows = list[dict[str, Any]]
 TASKS: dict[str, Callable[[random.Random, int], Rows]] = {
+    "classification": review_rows.rows,
+    "instructions": instruction_rows.rows,
+    "question-answering": question_rows.rows,
     "translation": english_german.rows,
 }
 """For each task, a function that makes so many different rows."""

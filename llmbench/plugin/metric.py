@@ -105,6 +105,8 @@ class Subject(ABC):
     references: Sequence[Sequence[str]]
     rejected: Sequence[Sequence[str]]
     """The answers that are worse than an example's first reference, where its data have such."""
+    choices: Sequence[str] = ()
+    """All answers that the task has, where it knows them."""
 
     @abstractmethod
     def losses(self, answers: Sequence[str]) -> list[tuple[float, int]]:

@@ -79,6 +79,7 @@ DECLARED: dict[type, dict[str, Any]] = {
         "stop": tuple,
         "defaults": Mapping,
         "extracts": bool,
+        "formats": tuple,
         "train_file": Path | None,
         "eval_file": Path | None,
     },

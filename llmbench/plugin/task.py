@@ -98,6 +98,20 @@ class Task:
     """Whether it is usual for an answer to stand in its input. Elsewhere that is a mistake in the
     data, which is refused."""
 
+    formats: tuple[str, ...] = ()
+    """The known formats that its data may be in, by name; without, any, or an input and a target
+    that are named as usual."""
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """All answers that there are, where those are known; metrics may choose among them."""
+        return ()
+
+    @property
+    def learns_prompts(self) -> bool:
+        """Whether training takes a loss on prompts too. Evaluation is of answers alone."""
+        return False
+
     @property
     def places(self) -> tuple[str, ...]:
         """The fields that the template names, each once."""
@@ -119,8 +133,11 @@ class Task:
         """
         return None
 
-    def around(self, example: Example) -> tuple[str, str]:
-        """What stands before and after the input in the example's last turn."""
+    def around(self, example: Example, chat: bool = False) -> tuple[str, str]:
+        """What stands before and after the input in the example's last turn. Worker.
+
+        `chat` is whether the model's chat template is put around it, which opens the answer.
+        """
         if example.before is not None:
             return example.before, example.after
         before, _, after = self.template.partition("{input}")

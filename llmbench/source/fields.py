@@ -29,12 +29,10 @@ def choose(
     """How the rows are read: as the task does, from the fields that are named, as a known format,
     or from one field to another, whose names are usual."""
     if type(task).read is not Task.read:
-        if given != (None, None):
-            raise DataError(
-                f"'{task.id}' reads whole rows, whatever --input-field and --target-field name: "
-                "leave them out, or see its options ('llmbench list tasks')."
-            )
+        _refuse_names(task, given)
         return Format("", tuple(columns), "", _by_task(task), extracts=task.extracts)
+    if task.formats:
+        return _known(name, columns, rows, task, given)
     if any(place in columns for place in task.places if place != INPUT):
         return _filled(name, columns, task, given)
     own = task.input_fields != INPUT_FIELDS and any(f in columns for f in task.input_fields)
@@ -43,6 +41,27 @@ def choose(
         if known:
             return known
     return _pair(name, columns, task, given)
+
+
+def _refuse_names(task: Task, given: Named) -> None:
+    """DataError where fields are named to a task that has its own way of reading them."""
+    if given != (None, None):
+        raise DataError(
+            f"'{task.id}' reads whole rows, whatever --input-field and --target-field name: "
+            "leave them out, or see its options ('llmbench list tasks --json')."
+        )
+
+
+def _known(name: str, columns: list[str], rows: Sequence[Row], task: Task, given: Named) -> Format:
+    """The format of the rows, if the task reads it."""
+    _refuse_names(task, given)
+    found = formats.recognised(columns, rows)
+    if found is None or found.name not in task.formats:
+        raise DataError(
+            f"'{name}' (with {', '.join(columns)}) is in none of the formats that '{task.id}' "
+            f"reads, {text.listed(task.formats)}: rename its fields, or take another --task."
+        )
+    return found
 
 
 def _by_task(task: Task) -> Callable[[Row], Example]:

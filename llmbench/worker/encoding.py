@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from llmbench.plugin.blame import blamed
+from llmbench.errors import ModelError
+from llmbench.plugin.blame import blamed, wanted
 from llmbench.plugin.task import Example, Task, Turn
 from llmbench.record.settings import Settings
 from llmbench.text import listed
@@ -19,7 +20,7 @@ FOREIGN = re.compile(r"<\|\w+\|>|<(?:start|end)_of_turn>|^<s>|</s>$", re.MULTILI
 
 @dataclass(frozen=True)
 class Tokens:
-    """Token ids of one training sequence, and how many of the first are the prompt."""
+    """Token ids of one sequence, and how many of the first are the prompt, without a loss."""
 
     ids: tuple[int, ...]
     prompt: int
@@ -63,6 +64,11 @@ class Encoder:
         self.template = template
         self.seq_len = seq_len
         self.tally = Tally()
+        if task.learns_prompts and template.paired:
+            raise ModelError(
+                f"'{task.id}' cannot take a loss on prompts here: an encoder reads them, and the "
+                "decoder writes answers alone."
+            )
         opening = template.prompt("x").count(tokenizer.bos_token_id)
         self._start = tokenizer.bos_token if opening == 1 else None
         end = template.end
@@ -122,13 +128,20 @@ class Encoder:
         ids, *rejected = (tuple(prompt + target) for target in targets)
         return Tokens(ids, len(prompt), self.template.paired, tuple(rejected))
 
+    def trained(self, example: Example) -> Tokens:
+        """The same as training has it: with a loss on the prompt too, where the task wants one."""
+        made = self.sequence(example)
+        return replace(made, prompt=0) if self.task.learns_prompts else made
+
     def length(self, example: Example) -> int:
         """Tokens of the whole prompt and its target, however long a sequence may be."""
         return len(self._ids(example)) + len(self.template.target(example.references[0]))
 
     def _ids(self, example: Example) -> list[int]:
         """The whole prompt."""
-        before, after = self.task.around(example)
+        chat = {"chat": self.template.name == "chat"}
+        with blamed("task", self.task.id, "around"):
+            before, after = self.task.around(example, **wanted(self.task.around, **chat))
         covered: dict[str, str] = {}
 
         def safe(said: str) -> str:

@@ -318,6 +318,7 @@ class Evaluated(Subject):
     ) -> None:
         self.model, self.tokenizer = model or running.model, running.tokenizer
         self.predictions, self.references = known.predictions, known.references
+        self.choices = running.encoder.task.choices if running.encoder else ()
         self.rejected = [e.rejected for e in examples]
         self._running, self._examples, self._known = running, examples, known
 

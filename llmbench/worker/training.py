@@ -240,7 +240,7 @@ def training_sequences(running: Running) -> list[Tokens] | None:
     pool = data.load_lines(job.train_file)
     wanted = data.drawn(pool, job.cell.settings.train_examples, job.cell.seed)
     examples = [encoder.bare(e) for e in wanted]
-    sequences = [encoder.sequence(e) for e in examples]
+    sequences = [encoder.trained(e) for e in examples]
     warn_of_examples(running, len(examples), "training")
     return sequences
 

@@ -74,21 +74,31 @@ def _macro(said: Sequence[str], right: Sequence[str], labels: Sequence[str]) -> 
 class LikelyLabel(ModelMetric):
     """1 where the right label is the likeliest of all, given the prompt, in nats per label.
 
-    The labels are the references of all examples. Nothing is generated, so that no label is lost
-    to a prediction that says something else.
+    The labels are those of the task or, where it names none, the references of all examples.
+    Nothing is generated, so that no label is lost to a prediction that says something else.
     """
 
     id = "label-likelihood"
-    summary = "share of examples whose right label is the likeliest; looks at the model"
+    summary = "accuracy and macro-F1 of the likeliest labels; looks at the model"
 
     def measures(self) -> Sequence[Measure]:
-        """The share of right labels."""
-        meaning = "share of examples whose right label the model finds likeliest"
-        return [Measure(id="label_accuracy", label="Label accuracy", meaning=meaning)]
+        """The share of right labels, and the mean of the labels' F1."""
+        return [
+            Measure(
+                id="label_accuracy",
+                label="Label accuracy",
+                meaning="share of examples whose right label the model finds likeliest",
+            ),
+            Measure(
+                id="label_macro_f1",
+                label="Label macro-F1",
+                meaning="mean of the F1 of the labels that the model finds likeliest",
+            ),
+        ]
 
     def look(self, subject: Subject) -> Score:
         """1 or 0 for each example; ConfigError where there are too many labels to be labels."""
-        labels = sorted({text for wanted in subject.references for text in wanted})
+        labels = list(subject.choices) or sorted({t for r in subject.references for t in r})
         if len(labels) > MOST_LABELS:
             raise ConfigError(
                 f"'{self.id}' found {len(labels):,} different references, and {MOST_LABELS} are "
@@ -96,6 +106,10 @@ class LikelyLabel(ModelMetric):
             )
         count = len(subject.references)
         losses = [[loss for loss, _ in subject.losses([name] * count)] for name in labels]
-        likeliest = [of.index(min(of)) for of in zip(*losses, strict=True)]
-        pairs = zip((labels[i] for i in likeliest), subject.references, strict=True)
-        return Score(examples={"label_accuracy": [float(one in wanted) for one, wanted in pairs]})
+        said = [labels[of.index(min(of))] for of in zip(*losses, strict=True)]
+        hits = [float(s in wanted) for s, wanted in zip(said, subject.references, strict=True)]
+        f1 = MacroF1().score(said, subject.references)
+        return Score(
+            examples={"label_accuracy": hits, "label_macro_f1": f1.examples["macro_f1"]},
+            corpus={"label_macro_f1": f1.corpus["macro_f1"]},
+        )
