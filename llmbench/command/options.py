@@ -191,6 +191,7 @@ GROUPS = {
         "jobs",
         "gpus",
         "output",
+        "save",
         "retry",
         "cell_timeout",
         "on_oom",

@@ -16,7 +16,7 @@ from pydantic import (
 
 from llmbench import units
 from llmbench.errors import ConfigError, nearest, wrong
-from llmbench.record.record import Budget, Stretched
+from llmbench.record.record import Budget, Save, Stretched
 from llmbench.record.settings import Settings
 from llmbench.text import split_list
 
@@ -141,6 +141,11 @@ class Config(BaseModel):
         None,
         description="Output directory, or a URL such as s3://bucket/folder; by default a new "
         "directory in reports/.",
+    )
+    save: Save = Field(
+        "no",
+        description="Keep what each cell that runs has trained, with a model card, in models/ of "
+        "the output directory: its adapter, or merged into the base; without one, the whole model.",
     )
     retry: Annotated[tuple[Retry, ...], BeforeValidator(_listed)] = Field(
         (),

@@ -50,6 +50,8 @@ class Launcher(ABC):
 
     elsewhere: ClassVar[bool] = False
     """Whether its workers run on other machines: then this one's GPUs bound no `--jobs`."""
+    shares_files: ClassVar[bool] = True
+    """False where its workers write to files that are not here: `--save` then has nothing."""
 
     @classmethod
     def available(cls) -> bool:

@@ -22,6 +22,9 @@ Status = Literal[
 Stretched = Literal["batch_size", "seq_len"]
 """What a cell of the frontier makes as large as its budget allows."""
 
+Save = Literal["no", "adapter", "merged"]
+"""What `--save` asks to be kept of a cell."""
+
 Phase = Literal["load", "prepare", "train", "evaluate", "save"]
 PHASES: tuple[Phase, ...] = ("load", "prepare", "train", "evaluate", "save")
 
@@ -400,6 +403,16 @@ class Attempt(Frozen):
     reason: str | None = None
 
 
+class Saved(Frozen):
+    """What `--save` kept of a cell."""
+
+    form: Literal["adapter", "merged", "whole"]
+    loss: Amount | None = None
+    """Where an adapter was merged: on the first training batch, before that."""
+    merged_loss: Amount | None = None
+    """The same behind it: weights in few bits round what is added to them."""
+
+
 class Rank(Frozen):
     """One process of a cell on several GPUs."""
 
@@ -467,4 +480,6 @@ class Record(Frozen):
     measures: tuple[Measure, ...] = ()
     """What the scores mean, by the metrics' word, in the order of `--metrics`. The first that has a
     direction and sees the texts stands for quality."""
+    saved: Saved | None = None
+    """What was kept, in `models/` of the comparison's directory; None where nothing was."""
     artifact_bytes: Count | None = None

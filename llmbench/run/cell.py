@@ -18,11 +18,11 @@ from llmbench.record.comparison import Plan, Planned
 from llmbench.record.events import Estimated, Event, Listener, Notice, Predicting, Say, Started
 from llmbench.record.record import Cell, ModelRef, Record, Status
 from llmbench.redact import records
-from llmbench.run import lanes
+from llmbench.run import keeping, lanes
 from llmbench.run.inputs import Inputs
 from llmbench.source.model import Source
 from llmbench.storage.store import Store
-from llmbench.workers.job import Estimate, EstimateJob, Job
+from llmbench.workers.job import ARTIFACT, Estimate, EstimateJob, Job
 from llmbench.workers.launch import Workers
 from llmbench.workers.outcome import INTERRUPTED, Outcome, answer_of, record_of
 
@@ -113,8 +113,9 @@ class Bench:
         return self._attempted(cell, foresight, again=False)
 
     def _keep(self, record: Record) -> Record:
-        """Store a cell's record, and leave nothing else of its run."""
+        """Store a cell's record and what --save asks for; leave nothing else of its run."""
         record = self.store.write_record(record)
+        keeping.keep(self.store, record, self.source, self.store.work / record.cell.id / ARTIFACT)
         self.listener.record(record, False)
         shutil.rmtree(self.store.work / record.cell.id, ignore_errors=True)
         return record
@@ -208,6 +209,7 @@ class Bench:
             ),
             record_file=folder / "record.json",
             work_folder=folder,
+            save=self.setup.config.save,
             plugin_files=plugin.files(),
             attempt=self.store.attempts(cell.id) + 1,
             visible_gpus=self.visible_gpus,

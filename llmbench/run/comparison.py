@@ -21,7 +21,7 @@ from llmbench.record.comparison import Comparison, Header, Plan, Planned
 from llmbench.record.events import Listener, Notice, Stopped
 from llmbench.record.record import Record
 from llmbench.redact import log
-from llmbench.run import inputs, lanes, lock
+from llmbench.run import inputs, keeping, lanes, lock
 from llmbench.run.cell import Bench
 from llmbench.run.hearing import Hearing
 from llmbench.run.tuning import Tuning
@@ -54,6 +54,7 @@ def run(setup: Setup, command: str, view: Listener) -> Finished:
     """
     rate.to_tune(setup)  # refuses what cannot be before anything is read
     lanes.check(setup, gpu_facts())
+    keeping.check(setup)
     listener = Hearing(view)
     with ExitStack() as resources:
         interruption = resources.enter_context(Interruption(listener.event))

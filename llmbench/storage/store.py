@@ -30,6 +30,7 @@ class Store:
         self.records = root / "records"
         self.logs = root / "logs"
         self.data = root / "data"
+        self.models = root / "models"
         self.work = root / ".work"
         self._read: dict[Path, tuple[tuple[int, ...], Record]] = {}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +35,7 @@ from llmbench.worker.guard import Watched
 from llmbench.worker.memory import Meter
 from llmbench.worker.recorder import Recorder
 from llmbench.worker.running import Running, be_deterministic, seed_everything
+from llmbench.worker.saving import save_phase
 from llmbench.worker.scoring import evaluate_phase
 from llmbench.worker.spread import ALONE, Spread
 from llmbench.worker.training import make_batches, train_phase, training_sequences
@@ -161,13 +161,3 @@ def prepared(model: Any, strategies: Sequence[Strategy], settings: Settings) -> 
             model = guard.model(strategy.prepare(model, settings))
     precision.cast_trained(model, settings.numerics)
     return model
-
-
-def save_phase(running: Running) -> None:
-    """Save what was trained, note its size, and remove it."""
-    folder = running.job.work_folder / "artifact"
-    extra = {"save_embedding_layers": False} if hasattr(running.model, "peft_config") else {}
-    running.model.save_pretrained(folder, **extra, **sharing.to_save(running))
-    size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
-    shutil.rmtree(folder)
-    running.recorder.note(artifact_bytes=size)

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from llmbench.machine import Environment
-from llmbench.record.record import Cell, Frozen, MemoryParts, Parameters
+from llmbench.record.record import Cell, Frozen, MemoryParts, Parameters, Save
 
+ARTIFACT = "artifact"
+"""The folder in a worker's own in which it saves what was trained."""
 CANNOT_WRITE = 5
 """Exit status of a worker that cannot write its record."""
 
@@ -34,6 +36,8 @@ class Job(Frozen):
     """Where the record goes; written after every phase, so that a kill loses none before it."""
     work_folder: Path
     """The worker's own folder, to write artifacts into; the parent removes it."""
+    save: Save = "no"
+    """Whether what was trained is kept, and how."""
     plugin_files: tuple[Path, ...] = ()
     """Modules of `--plugin`, which the worker includes."""
     attempt: int = 1
@@ -52,6 +56,11 @@ class Job(Frozen):
     def file(self) -> Path:
         """Where the worker reads it."""
         return self.work_folder / "cell.json"
+
+    @property
+    def artifact(self) -> Path:
+        """Where the worker saves what was trained; the parent keeps it, if it is still there."""
+        return self.work_folder / ARTIFACT
 
 
 MOST_SEQUENCES = 1024

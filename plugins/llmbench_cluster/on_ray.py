@@ -62,6 +62,7 @@ class Ray(Remote):
 
     id = "ray"
     summary = "each cell on a machine of a Ray cluster (RAY_ADDRESS), or of one started here"
+    shares_files = False
 
     @classmethod
     def environment(cls, device: str, gpus: int) -> Environment:

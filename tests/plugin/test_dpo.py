@@ -29,6 +29,7 @@ from llmbench_dpo.strategy import Dpo  # noqa: E402
 from llmbench_dpo.task import PREFERENCE  # noqa: E402
 
 SETTINGS = Settings(steps=3, lr_warmup_ratio=0.0, schedule="constant", learning_rate=1e-2)
+ADAPTER = "adapter_model.safetensors"
 PROMPT = tuple(range(10, 16))
 PAIRS = [
     Tokens((*PROMPT, *range(20, 24 + n)), 6, rejected=((*PROMPT, *range(40 + n, 45)),))
@@ -193,6 +194,7 @@ def test_it_is_compared_end_to_end_with_an_objective_that_the_report_tells_of(
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     command = ("compare", *QUICK, "--strategies", "lora+dpo", "--task", "preference")
     told = ("--data", "train.jsonl", "--eval-data", "eval.jsonl", "--output", "out")
+    told += ("--save", "adapter")
     done = llmbench(site, *command, *told, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     base, made = Store(tmp_path / "out").read().records
@@ -201,6 +203,11 @@ def test_it_is_compared_end_to_end_with_an_objective_that_the_report_tells_of(
     assert all(e.scores["reward_margin"] for e in made.examples)
     assert made.cell.members[1].objective == "DPO's loss, the mean over pairs"
     assert made.steps[0].loss == pytest.approx(made.start.step, abs=1e-4)
+    kept = tmp_path / "out" / "models" / made.cell.id
+    adapter = json.loads((kept / "adapter_config.json").read_text("utf-8"))
+    assert adapter["base_model_name_or_path"] == "llmbench-tiny"
+    assert [path.name for path in kept.glob("**/adapter_model.safetensors")] == [ADAPTER]
+    assert "| Preference accuracy " in (kept / "README.md").read_text("utf-8")
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
     assert "trains on DPO&#39;s loss, the mean over pairs" in page
     assert "a training loop of its own, which is timed" in page
