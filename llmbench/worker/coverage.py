@@ -19,6 +19,8 @@ NEARLY_ALL = 0.9
 MOST_NAMED = 3
 """Kinds of weights that a sentence names."""
 NUMBERS = re.compile(r"\.\d+(?=\.)")
+EIGHT_BITS = frozenset({torch.int8, torch.float8_e4m3fn, torch.float8_e5m2})
+"""Types of packed weights; 4-bit ones lie in bytes of any type, with a state beside them."""
 Named = list[tuple[str, nn.Parameter]]
 
 
@@ -43,10 +45,10 @@ def elements(parameter: torch.Tensor) -> int:
 
 
 def is_packed(parameter: Any) -> bool:
-    """Whether bitsandbytes stores it in fewer bits than training computes in."""
+    """Whether it is stored in fewer bits than training computes in."""
     return (
         getattr(parameter, "quant_state", None) is not None
-        or getattr(parameter, "dtype", None) is torch.int8
+        or getattr(parameter, "dtype", None) in EIGHT_BITS
     )
 
 
@@ -72,14 +74,14 @@ def check_packed(model: Any, kind: str) -> str | None:
     total, packed = _total(p for _, p in matrices), _total(p for _, p in matrices if is_packed(p))
     if not packed:
         raise CannotRun(
-            f"Nothing of this model can be packed in {kind}: bitsandbytes takes plain linear "
-            f"layers, and {kinds(whole)} are none."
+            f"Nothing of this model can be packed in {kind}: that takes plain linear layers, and "
+            f"{kinds(whole)} are none."
         )
     if packed > NEARLY_ALL * total:
         return None
     return (
-        f"{percent(packed, total)} of the weights of its layers are in {kind}: bitsandbytes packs "
-        f"plain linear layers, and leaves {kinds(whole)} as they were."
+        f"{percent(packed, total)} of the weights of its layers are in {kind}: only plain linear "
+        f"layers are packed, which leaves {kinds(whole)} as they were."
     )
 
 

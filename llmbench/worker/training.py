@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -296,7 +296,7 @@ def prove_kernel(running: Running, first: batch.Batch) -> None:
     moved = first.to(running.device)
 
     def forward() -> None:
-        with running.context(), compiled.left_out():
+        with running.context(), compiled.left_out(), nothing_kept():
             running.loss(model, moved)
 
     devices = [0] if running.device.type == "cuda" else []
@@ -311,6 +311,18 @@ def prove_kernel(running: Running, first: batch.Batch) -> None:
             problem = sentence(strategy.verify(kernels))
         if problem:
             raise CannotRun(problem)
+
+
+def nothing_kept() -> AbstractContextManager[None]:
+    """Have a forward pass that no backward pass follows keep no activations.
+
+    Of layers that are compiled or have a budget, those of code as it is written are many more, and
+    would be the peak of the cell.
+    """
+    context: AbstractContextManager[None] = torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: None, lambda nothing: nothing
+    )
+    return context
 
 
 @contextmanager

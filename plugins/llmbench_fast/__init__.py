@@ -1,4 +1,4 @@
-"""Strategies that make training faster, and change nothing of what is computed."""
+"""Strategies that make training faster."""
 
 from __future__ import annotations
 
@@ -6,10 +6,19 @@ from collections.abc import Callable
 
 from llmbench import hookimpl
 from llmbench.plugin.strategy import Strategy
+from llmbench_fast.activation_budget import ActivationBudget
 from llmbench_fast.compile import Compile
 from llmbench_fast.cross_entropy import FusedCrossEntropy
+from llmbench_fast.fp8 import Fp8
+from llmbench_fast.fused_lora import FusedLora
 
-STRATEGIES: tuple[type[Strategy], ...] = (Compile, FusedCrossEntropy)
+STRATEGIES: tuple[type[Strategy], ...] = (
+    Compile,
+    FusedCrossEntropy,
+    ActivationBudget,
+    Fp8,
+    FusedLora,
+)
 
 
 @hookimpl

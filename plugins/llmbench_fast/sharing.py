@@ -1,0 +1,168 @@
+"""Which of LoRA's layers read the same input, and their joined forward pass: worker code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from llmbench_fast.joined import WHOLE, joined
+
+PROBE = 8
+"""Tokens of the text by which is seen who reads what."""
+
+
+def adapted(model: nn.Module) -> list[Any]:
+    """The layers of peft's LoRA whose arithmetic is plain: one adapter, no dropout, no bias."""
+    from peft.tuners.lora.layer import LoraLayer
+
+    return [m for m in model.modules() if isinstance(m, LoraLayer) and plain(m)]
+
+
+def plain(layer: Any) -> bool:
+    """Whether its output is that of its base plus a scaled product of two matrices."""
+    names = layer.active_adapters
+    if len(names) != 1 or names[0] not in layer.lora_A:
+        return False
+    name = names[0]
+    return (
+        isinstance(layer.lora_A[name], nn.Linear)
+        and isinstance(layer.base_layer, nn.Linear)
+        and isinstance(layer.lora_dropout[name], nn.Identity)
+        and name not in layer.lora_variant
+        and not getattr(layer, "fan_in_fan_out", False)
+        and layer.lora_B[name].bias is None
+    )
+
+
+@torch.no_grad()
+def groups(model: Any, layers: Sequence[Any]) -> list[list[Any]]:
+    """The layers in groups that are given the same tensor, in the order in which they run.
+
+    Seen on a short text; layers whose weights are held in different forms are not put together. A
+    layer that the text does not reach, as an expert may be, is alone.
+    """
+    seen: dict[tuple[int, str], list[Any]] = {}
+    inputs: list[Any] = []  # held, so that no address comes twice
+
+    def look(layer: Any, given: tuple[Any, ...]) -> None:
+        inputs.append(given[0])
+        seen.setdefault((id(given[0]), form_of(layer.base_layer)), []).append(layer)
+
+    hooks = [layer.register_forward_pre_hook(look) for layer in layers]
+    training = model.training
+    try:
+        ids = torch.arange(PROBE, device=next(model.parameters()).device)[None]
+        model.eval()(input_ids=ids, labels=ids, use_cache=False)
+    finally:
+        model.train(training)
+        for hook in hooks:
+            hook.remove()
+    found = list(seen.values())
+    reached = {id(layer) for group in found for layer in group}
+    return [*found, *([layer] for layer in layers if id(layer) not in reached)]
+
+
+def form_of(base: nn.Module) -> str:
+    """How a layer holds its weight: whole, in a 4-bit type, or in a way of its own."""
+    if type(base) is nn.Linear:
+        return WHOLE
+    state = getattr(getattr(base, "weight", None), "quant_state", None)
+    if state is None:
+        return type(base).__name__
+    return f"{state.quant_type}{' nested' * bool(state.nested)}"
+
+
+def join(layers: Sequence[Any]) -> None:
+    """Have the layers of a group compute together in training, by the first that is called."""
+    group = Group(layers)
+    for place, layer in enumerate(layers):
+        layer.forward = group.forward_of(place, layer.forward)
+
+
+class Group:
+    """Layers with one input. Their outputs wait here until each is asked for its own."""
+
+    def __init__(self, layers: Sequence[Any]) -> None:
+        self.layers = list(layers)
+        self.opaque = form_of(layers[0].base_layer).split()[0] in (WHOLE, "nf4", "fp4")
+        self.input: Tensor | None = None
+        self.outputs: list[Tensor | None] = []
+
+    def forward_of(self, place: int, own: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        """The forward pass of the layer in that place; `own` is peft's."""
+        layer = self.layers[place]
+
+        def forward(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+            if not layer.training or layer.disable_adapters or layer.merged:
+                return own(x, *args, **kwargs)
+            return self.take(place, x)
+
+        return forward
+
+    def take(self, place: int, values: Tensor) -> Tensor:
+        """The output of the layer in that place; those of all are made when the first is asked."""
+        if self.input is not values or self.outputs[place] is None:
+            self.input, self.outputs = values, list(self.compute(values))
+        output, self.outputs[place] = self.outputs[place], None
+        if all(o is None for o in self.outputs):
+            self.input, self.outputs = None, []
+        assert output is not None
+        return output
+
+    def compute(self, values: Tensor) -> list[Tensor]:
+        """The outputs of all layers, of (..., in)."""
+        names = [layer.active_adapters[0] for layer in self.layers]
+        pairs = list(zip(self.layers, names, strict=True))
+        downs = [layer.lora_A[name].weight for layer, name in pairs]
+        ups = [layer.lora_B[name].weight for layer, name in pairs]
+        scales = [float(layer.scaling[name]) for layer, name in pairs]
+        bases = [layer.base_layer for layer in self.layers]
+        make = together if self.opaque else beside
+        rows = values.reshape(-1, values.shape[-1])
+        made = make(rows, bases, downs, ups, scales)
+        return [output.view(*values.shape[:-1], output.shape[-1]) for output in made]
+
+
+def together(
+    rows: Tensor,
+    bases: Sequence[Any],
+    downs: Sequence[Tensor],
+    ups: Sequence[Tensor],
+    scales: Sequence[float],
+) -> list[Tensor]:
+    """Outputs whose sums run on in the accumulators of the layers' own products."""
+    form = form_of(bases[0]).split()[0]
+    parts = [part for base in bases for part in parts_of(base)]
+    outputs = joined(rows, parts, form, list(downs), list(ups), list(scales))[: len(bases)]
+    biases = [base.bias for base in bases]
+    return [o if b is None else o + b for o, b in zip(outputs, biases, strict=True)]
+
+
+def parts_of(base: Any) -> list[Tensor]:
+    """The tensors of a layer's weight, as `llmbench_fast.joined` takes them."""
+    state = getattr(base.weight, "quant_state", None)
+    if state is None:
+        return [base.weight]
+    if not state.nested:
+        return [base.weight, state.absmax]
+    outer = state.state2
+    return [base.weight, state.absmax, outer.absmax, outer.code, state.offset]
+
+
+def beside(
+    rows: Tensor,
+    bases: Sequence[Any],
+    downs: Sequence[Tensor],
+    ups: Sequence[Tensor],
+    scales: Sequence[float],
+) -> list[Tensor]:
+    """Outputs of layers that make their products themselves, and the adapters' added to them."""
+    small = nn.functional.linear(rows, torch.cat(list(downs)))
+    shares = small.split([len(d) for d in downs], dim=1)
+    return [
+        base(rows) + scale * nn.functional.linear(share, up)
+        for base, share, up, scale in zip(bases, shares, ups, scales, strict=True)
+    ]

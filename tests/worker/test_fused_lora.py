@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from records import environment
+from torch._dynamo.utils import counters
+
+from llmbench.config import composition
+from llmbench.errors import CompositionError
+from llmbench.plugin.strategy import CannotRun
+from llmbench.record.settings import Settings
+from llmbench.worker import batch, brought, train
+from llmbench.worker.cell import prepared
+from llmbench.worker.encoding import Tokens
+from llmbench.worker.running import training_context
+from llmbench_fast import sharing
+from llmbench_fast.joined import WHOLE, joined, operations
+
+BATCH = batch.collate([Tokens(tuple(range(1, 30)), prompt=9), Tokens((1, 2, 3, 4), prompt=1)], 0)
+SETTINGS = Settings(steps=2)
+
+
+@pytest.fixture(autouse=True)
+def _clean():
+    yield
+    torch._dynamo.reset()
+    counters.clear()
+    torch.compiler.set_stance("default")
+
+
+def test_outputs_and_gradients_are_those_of_the_products_one_by_one():
+    torch.manual_seed(0)
+    kind = {"dtype": torch.float64}
+    rows = torch.randn(6, 8, **kind, requires_grad=True)
+    weights = [torch.randn(n, 8, **kind) for n in (5, 12)]
+    downs = [torch.randn(r, 8, **kind, requires_grad=True) for r in (2, 3)]
+    ups = [torch.randn(n, r, **kind, requires_grad=True) for n, r in ((5, 2), (12, 3))]
+    scales, given = [2.0, 0.3], [rows, *downs, *ups]
+    apart = [
+        rows @ w.t() + s * (rows @ d.t()) @ u.t()
+        for w, d, u, s in zip(weights, downs, ups, scales, strict=True)
+    ]
+    together = joined(rows, weights, WHOLE, downs, ups, scales)[:2]
+    slopes = [torch.randn_like(o) for o in apart]
+    wanted = torch.autograd.grad(apart, given, slopes)
+    found = torch.autograd.grad(together, given, slopes)
+    torch.testing.assert_close(together, apart)
+    torch.testing.assert_close(found, wanted)
+    torch.library.opcheck(joined, (rows, weights, WHOLE, downs, ups, scales))
+
+
+def test_operations_are_counted_as_those_of_its_products():
+    shapes = ([6, 8], [[5, 8], [12, 8]], WHOLE, [[2, 8], [3, 8]], [[5, 2], [12, 3]])
+    products = [(6, 8, 5), (6, 8, 12), (6, 8, 5), (6, 2, 5), (6, 3, 12)]
+    assert operations(*shapes) == sum(2 * a * b * c for a, b, c in products)
+
+
+def taken(model, text):
+    """The loss of evaluation and of training, and every gradient by name."""
+    members = composition.read(text).members
+    torch.manual_seed(0)
+    ready = prepared(copy.deepcopy(model), members, SETTINGS)
+    for name, parameter in ready.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.02)
+    before = train.first_loss(ready, BATCH)
+    ready.train()
+    with training_context(members):
+        loss = brought.loss(members)(ready, BATCH)
+        loss.backward()
+    grads = {n: p.grad for n, p in ready.named_parameters() if p.grad is not None}
+    return before, loss.item(), grads
+
+
+@pytest.mark.parametrize(
+    "beside", ["", "+gradient-checkpointing", "+compile(backend=aot_eager)", "+fp8(emulated=true)"]
+)
+def test_a_step_is_that_of_lora(model, beside):
+    if "fp8" in beside:
+        from llmbench_fast.fp8_linear import Config, Quantizer
+
+        quantizer = Quantizer(Config(emulated=True))
+        quantizer._process_model_after_weight_loading(model)
+    before, loss, grads = taken(model, f"lora(r=4){beside.replace('+fp8(emulated=true)', '')}")
+    same, found, others = taken(
+        model, f"lora(r=4)+fused-lora{beside.replace('+fp8(emulated=true)', '')}"
+    )
+    assert same == before
+    assert found == pytest.approx(loss, rel=1e-5)
+    assert others.keys() == grads.keys()
+    for name, wanted in grads.items():
+        torch.testing.assert_close(others[name], wanted, rtol=1e-3, atol=1e-6)
+
+
+def test_layers_share_their_graphs_when_compiled(model):
+    taken(model, "lora(r=4)+fused-lora+compile(backend=aot_eager)")
+    assert counters["stats"]["unique_graphs"] == 2  # the first layer's input needs no gradient
+    assert not counters["graph_break"]
+
+
+def test_layers_that_read_one_input_are_found_whatever_they_are_called(model):
+    ready = prepared(model, composition.read("lora").members, SETTINGS)
+    names = {id(m): n.rsplit(".", 1)[-1] for n, m in ready.named_modules()}
+    found = sharing.groups(ready, sharing.adapted(ready))
+    kinds = [[names[id(layer)] for layer in group] for group in found]
+    assert kinds[:4] == [
+        ["q_proj", "k_proj", "v_proj"],
+        ["o_proj"],
+        ["gate_proj", "up_proj"],
+        ["down_proj"],
+    ]
+
+
+def test_what_cannot_be_joined_is_refused(model):
+    with pytest.raises(CompositionError, match="write lora"):
+        composition.read("full+fused-lora")
+    with pytest.raises(CannotRun, match="without dropout"):
+        prepared(model, composition.read("lora(dropout=0.1)+fused-lora").members, SETTINGS)
+    mixed = Settings(precision="bf16-mixed")
+    fused = composition.read("fused-lora").members[-1]
+    assert "autocast" in fused.skip(mixed, environment("cuda"))
