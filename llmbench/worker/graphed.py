@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from llmbench.worker import architecture
+
 KERNELS = ("sdpa", "eager")
 """Attention implementations that take a mask of which key each query sees."""
 
@@ -31,6 +33,7 @@ class Decoder:
         self._device = next(model.parameters()).device
         self._rows, self._width, self._new, self._pad = rows, longest + new, new, pad
         self._cache, self._cache_name = static_cache(self._model, self._width)
+        self._last = last_alone(self._model)
         self._ends = torch.tensor(list(ends), dtype=torch.long, device=self._device)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._token = self._zeros(rows, 1)
@@ -45,6 +48,8 @@ class Decoder:
 
         Raises torch's error where a kernel of the model waits for the host.
         """
+        if self._device.type == "cuda" and looks_for_outliers(self._model):
+            raise CannotGraph("LLM.int8() waits for the host to see which columns have outliers")
         self._begin(ids, mask)
         if self._device.type != "cuda":
             return
@@ -116,6 +121,7 @@ class Decoder:
             attention_mask=self._masked(seen),
             position_ids=position,
             use_cache=True,
+            **self._last,
             **{self._cache_name: self._cache},
         ).logits
         return logits[:, -1]
@@ -149,6 +155,18 @@ def plain(model: Any) -> Any:
         if config.is_prompt_learning:
             raise CannotGraph("something is put before its prompts")
     return model.get_base_model() if hasattr(model, "peft_config") else model
+
+
+def last_alone(model: Any) -> dict[str, int]:
+    """What has a model compute the logits of the last token alone, where it can."""
+    name = "logits_to_keep"
+    return {name: 1} if name in inspect.signature(model.forward).parameters else {}
+
+
+def looks_for_outliers(model: Any) -> bool:
+    """Whether weights are in LLM.int8(), whose outliers are computed apart."""
+    quantization = architecture.stored_quantization(model.config)
+    return quantization is not None and bool(quantization.load_in_8bit)
 
 
 def static_cache(model: Any, width: int) -> tuple[Any, str]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -26,6 +27,7 @@ from llmbench.worker.encoding import Tally, Tokens
 from llmbench.worker.running import Running, warn_of_examples
 from llmbench.worker.train import Diverged, forward_loss, synchronize
 
+Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
@@ -39,32 +41,57 @@ class Output:
     """In which way, in words."""
 
 
+WITHOUT_GRADIENTS = 2
+"""Batches that no backward pass follows have so many times a micro-batch's tokens: instead of all
+activations and gradients they need the logits."""
+
+
+def most_tokens(running: Running) -> int:
+    """Tokens, padding included, of a batch that losses are taken on."""
+    largest = max(b.padded_tokens for step in running.batches for b in step)
+    return WITHOUT_GRADIENTS * largest
+
+
 def reference_loss(
-    model: torch.nn.Module, sequences: Sequence[Tokens], size: int, pad: int
+    model: torch.nn.Module, sequences: Sequence[Tokens], most: int, pad: int
 ) -> float:
-    """Mean cross entropy per token of the references, given their prompts."""
+    """Mean cross entropy per token of the references, given their prompts.
+
+    In batches of like length, of `most` tokens, padding included, or one sequence.
+    """
     device = next(model.parameters()).device
-    total = torch.zeros((), device=device, dtype=torch.float64)
-    tokens = 0
+    ordered = sorted(sequences, key=lambda s: -len(s.ids))
+
+    def loss(group: Sequence[Tokens]) -> tuple[torch.Tensor, int]:
+        batch = collate(group, pad)
+        mean = forward_loss(model, batch.to(device)).double()
+        return mean * batch.supervised_tokens, batch.supervised_tokens
+
     model.eval()
     with torch.no_grad():
-        for group in _groups(sorted(sequences, key=lambda s: -len(s.ids)), size):
-            batch = collate(group, pad)
-            total += forward_loss(model, batch.to(device)).double() * batch.supervised_tokens
-            tokens += batch.supervised_tokens
-    return float(total.item() / tokens)
+        made = [m for _, m in batched(ordered, partial(fitting, most), loss)]
+    total = torch.stack([nats for nats, _ in made]).sum()
+    return float(total.item() / sum(tokens for _, tokens in made))
+
+
+def fitting(most: int, sequences: Sequence[Tokens]) -> int:
+    """How many of the first, the longest of which comes first, have that many tokens at most."""
+    return max(1, most // len(sequences[0].ids))
 
 
 def reference_losses(
-    model: torch.nn.Module, sequences: Sequence[Tokens], size: int, pad: int
+    model: torch.nn.Module, sequences: Sequence[Tokens], most: int, pad: int
 ) -> list[tuple[float, int]]:
-    """Mean cross entropy and tokens of each reference, given its prompt, in batches of like length.
+    """Mean cross entropy and tokens of each reference, given its prompt.
 
-    Taken from the logits: a model's own loss is a mean over the batch. An encoder-decoder's is its
-    own, and taken one at a time.
+    In batches as `reference_loss` takes them, and from the logits: a model's own loss is a mean
+    over the batch. An encoder-decoder's is its own, and taken one at a time.
     """
     device = next(model.parameters()).device
     own = any(s.paired for s in sequences)
+
+    def room(rest: Sequence[int]) -> int:
+        return 1 if own else fitting(most, [sequences[rest[0]]])
 
     def losses(group: Sequence[int]) -> list[tuple[float, int]]:
         batch = collate([sequences[i] for i in group], pad).to(device)
@@ -76,7 +103,7 @@ def reference_losses(
     order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i].ids))
     model.eval()
     with torch.no_grad():
-        for group, made in batched(order, 1 if own else size, losses):
+        for group, made in batched(order, room, losses):
             pairs |= zip(group, made, strict=True)
     return [pairs[i] for i in range(len(sequences))]
 
@@ -93,24 +120,28 @@ def losses_of_rows(model: torch.nn.Module, batch: Batch) -> list[tuple[float, in
 
 
 def batched(
-    items: Sequence[int], size: int, run: Callable[[Sequence[int]], Made]
-) -> Iterator[tuple[Sequence[int], Made]]:
-    """Groups of items, of that size at most, each with what `run` makes of it.
+    items: Sequence[Item],
+    room: Callable[[Sequence[Item]], int],
+    run: Callable[[Sequence[Item]], Made],
+) -> Iterator[tuple[Sequence[Item], Made]]:
+    """Groups of items, each with what `run` makes of it.
 
-    Where memory runs out, that group and all that follow are half as large.
+    `room` says how many of the first it takes. Where memory runs out, that group is half as large,
+    and none that follows is larger.
     """
+    most = len(items)
     while items:
-        group = items[:size]
+        group = items[: min(most, room(items))]
         try:
             made = run(group)
         except Exception as error:
             if len(group) == 1 or not shortage.out_of_memory(error):
                 raise
             shortage.let_go(error)
-            size = len(group) // 2
+            most = len(group) // 2
             continue
         yield group, made
-        items = items[size:]
+        items = items[len(group) :]
 
 
 def continued(
@@ -153,7 +184,7 @@ def continued(
 
     model.eval()
     with torch.no_grad():
-        for group, (new, seconds) in batched(order, size, timed_batch):
+        for group, (new, seconds) in batched(order, lambda rest: size, timed_batch):
             rows = [until_end(row, ends or ()) for row in new.tolist()]
             rows = [unpadded(row, pad) for row in rows] if stop else rows
             continuations |= zip(group, rows, strict=True)
@@ -219,11 +250,6 @@ def before_stop(text: str, stop: Sequence[str]) -> str:
     return text[: min((at for s in stop if (at := text.find(s)) >= 0), default=len(text))]
 
 
-def _groups(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
-
-
 RANDOM_PROMPTS = 8
 """Prompts of random tokens to continue where there is no text: one batch is enough for a rate."""
 
@@ -248,7 +274,7 @@ def evaluate_phase(running: Running) -> None:
             f"Prompts have at most {room:,} tokens: the model has positions for "
             f"{architecture.longest(running.model):,}, predictions included (--max-new-tokens)."
         )
-    losses = reference_losses(running.model, sequences, settings.batch_size, running.pad)
+    losses = reference_losses(running.model, sequences, most_tokens(running), running.pad)
     loss = sum(nats * count for nats, count in losses) / sum(count for _, count in losses)
     if running.job.cell.trains and not math.isfinite(loss):  # of the last step, nobody has seen it
         raise Diverged(f"The loss of evaluation is {loss}: try a lower learning rate.")
@@ -328,8 +354,8 @@ class Evaluated(Subject):
         assert encoder
         pairs = zip(self._examples, answers, strict=True)
         sequences = [encoder.sequence(replace(e, references=(text,))) for e, text in pairs]
-        size = self._running.job.cell.settings.batch_size
-        means = reference_losses(self.model, sequences, size, self._running.pad)
+        most = most_tokens(self._running)
+        means = reference_losses(self.model, sequences, most, self._running.pad)
         return [(mean * tokens, tokens) for mean, tokens in means]
 
     @contextmanager

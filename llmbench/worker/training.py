@@ -34,7 +34,7 @@ from llmbench.worker import (
 from llmbench.worker.anatomy import Anatomy
 from llmbench.worker.encoding import Tokens
 from llmbench.worker.running import Running, seed_everything, warn_of_examples
-from llmbench.worker.scoring import reference_loss
+from llmbench.worker.scoring import most_tokens, reference_loss
 from llmbench.worker.train import Observer, stepped
 
 SAMPLED = 1024
@@ -117,9 +117,9 @@ class HeldOut:
         if not self.sequences:
             return
         running = self.running
-        size = running.job.cell.settings.batch_size
+        most = most_tokens(running)
         with running.recorder.meter.paused():
-            loss = reference_loss(running.model, self.sequences, size, running.pad)
+            loss = reference_loss(running.model, self.sequences, most, running.pad)
         running.recorder.validation(step, loss)
         if step:
             running.model.train()

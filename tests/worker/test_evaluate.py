@@ -117,11 +117,22 @@ def test_the_reference_loss_is_the_mean_over_all_supervised_tokens(model):
         one = batch.collate([sequence], PAD)
         losses.append(train.first_loss(model, one) * one.supervised_tokens)
         counts.append(one.supervised_tokens)
-    found = scoring.reference_loss(model, sequences, 3, PAD)
+    found = scoring.reference_loss(model, sequences, 24, PAD)
     assert found == pytest.approx(sum(losses) / sum(counts), rel=1e-5)
-    each = scoring.reference_losses(model, sequences, 3, PAD)
+    each = scoring.reference_losses(model, sequences, 24, PAD)
     assert [count for _, count in each] == counts
     assert [nats * count for nats, count in each] == pytest.approx(losses, rel=1e-5)
+
+
+def test_losses_are_taken_on_as_many_sequences_as_their_tokens_leave_room_for(model, monkeypatch):
+    shapes, whole = [], scoring.collate
+    monkeypatch.setattr(scoring, "collate", lambda g, pad: shapes.append(len(g)) or whole(g, pad))
+    sequences = [Tokens(tuple(range(1, 2 + n)), prompt=1) for n in (1, 2, 3, 7, 9, 15)]
+    scoring.reference_loss(model, sequences, 16, PAD)
+    assert shapes == [1, 1, 2, 2]  # of 16, 10, 8 and 3 tokens at most
+    shapes.clear()
+    scoring.reference_losses(model, sequences, 16, PAD)
+    assert shapes == [1, 1, 2, 2]
 
 
 def test_batches_are_halved_where_memory_runs_out_and_nothing_is_left_out():
@@ -133,7 +144,7 @@ def test_batches_are_halved_where_memory_runs_out_and_nothing_is_left_out():
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return sum(group)
 
-    made = list(scoring.batched(range(5), 4, run))
+    made = list(scoring.batched(range(5), lambda rest: 4, run))
     assert [list(group) for group, _ in made] == [[0, 1], [2, 3], [4]]
     assert [total for _, total in made] == [1, 5, 4]
     assert tried == [4, 2, 2, 1]
@@ -145,13 +156,13 @@ def test_one_that_is_too_large_by_itself_and_any_other_error_end_it():
 
     for error in (torch.OutOfMemoryError("CUDA out of memory."), ValueError("no")):
         with pytest.raises(type(error)):
-            list(scoring.batched([1], 4, run))
+            list(scoring.batched([1], lambda rest: 4, run))
 
 
 def test_prompts_that_are_trained_predict_nothing_of_a_reference(model):
     sequences = [Tokens((5, 6, 7, 8), prompt=2), Tokens((9, 10, 11), prompt=1)]
     prompted = prepared(model, composition.read("prompt-tuning").members, Settings())
-    each = scoring.reference_losses(prompted, sequences, 2, PAD)
+    each = scoring.reference_losses(prompted, sequences, 8, PAD)
     alone = [train.first_loss(prompted, batch.collate([s], PAD)) for s in sequences]
     assert [nats for nats, _ in each] == pytest.approx(alone, rel=1e-5)
 
