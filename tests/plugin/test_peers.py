@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -117,6 +118,21 @@ def test_unsloth_is_given_the_files_and_loras_own_settings(
     assert unsloth["load"]["use_exact_model_name"]
     assert ("tokenizer_name" in unsloth["load"]) == (weights == "random")
     assert unsloth["adapt"]["use_gradient_checkpointing"] == "unsloth"
+
+
+def test_unsloth_leaves_the_logits_out_in_training_alone(
+    unsloth, model_folder, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("UNSLOTH_RETURN_LOGITS", "")
+    strategies = composition.read("unsloth").members
+    job = job_of(
+        cell("unsloth", model=ModelRef(id="tiny", weights="random")), tmp_path, model_folder
+    )
+    load.load_model(job, strategies, torch.device("cpu"))
+    assert os.environ["UNSLOTH_RETURN_LOGITS"] == "1"
+    with strategies[0].training():
+        assert os.environ["UNSLOTH_RETURN_LOGITS"] == "0"
+    assert os.environ["UNSLOTH_RETURN_LOGITS"] == "1"
 
 
 def test_unsloths_qlora_is_quantised_as_llmbenchs() -> None:

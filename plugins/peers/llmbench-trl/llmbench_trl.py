@@ -13,7 +13,7 @@ from llmbench.plugin.strategy import Strategy
 from llmbench.record.settings import Settings
 
 LLMBENCH_HOOKS = 1
-OPTIONS = {
+OPTIONS: dict[str, Any] = {
     "per_device_train_batch_size": 1,  # a row of the data is a micro-batch
     "train_sampling_strategy": "sequential",
     "remove_unused_columns": False,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,8 @@ from llmbench_strategies.lora import Lora
 from llmbench_strategies.quantization import nf4
 
 LLMBENCH_HOOKS = 1
+LOGITS = "UNSLOTH_RETURN_LOGITS"
+"""Whether its models return logits, which it reads from the environment in every forward pass."""
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")
 
 
@@ -77,6 +80,7 @@ class Unsloth(Lora):
                 **tokenizer(source, Path(folder)),
                 **options,
             )
+        os.environ[LOGITS] = "1"
         return model
 
     def prepare(self, model: Any, settings: Settings) -> Any:
@@ -93,6 +97,15 @@ class Unsloth(Lora):
             use_gradient_checkpointing=self.kept(),
             random_state=int(torch.randint(2**31, ())),  # it seeds anew; this is the cell's seed
         )
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """Have the loss computed without the logits of all tokens, in training alone."""
+        os.environ[LOGITS] = "0"
+        try:
+            yield
+        finally:
+            os.environ[LOGITS] = "1"
 
     def kept(self) -> Literal["unsloth", False]:
         """Its own checkpointing, as it recommends, or none."""
