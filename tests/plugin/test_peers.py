@@ -32,9 +32,12 @@ CPU, GPU = environment("cpu"), environment("cuda")
 def included() -> Iterator[None]:
     """Every peer, as `--plugin` takes its module; gone after these tests."""
     plugin.registry.cache_clear()
-    for project in sorted(PEERS.glob("llmbench-*")):
-        plugin.include(project / f"{project.name.replace('-', '_')}.py")
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        for project in sorted(PEERS.glob("llmbench-*")):
+            patch.syspath_prepend(project)
+            path = project / project.name.replace("-", "_")
+            plugin.include(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
+        yield
     plugin.registry.cache_clear()
 
 
@@ -147,32 +150,98 @@ def test_unsloths_qlora_is_quantised_as_llmbenchs() -> None:
 )
 def test_trls_loop_trains_as_llmbenchs(model, text, kind) -> None:
     pytest.importorskip("trl")
+    usual, own = (trained(copy.deepcopy(model), of, kind) for of in (text, f"{text}+trl-sft"))
+    assert_equal(usual, own)
+    assert usual[0].loss > usual[-1].loss + 0.1
+
+
+def trained(model, text: str, kind: str, change=lambda model: None):
+    """The steps of a training in that precision; `change` sees the model before it begins."""
     settings = Settings(steps=4, batch_size=2, accumulation=2, learning_rate=3e-2, precision=kind)
-    model.to(precision.dtype(settings.numerics.frozen))
     texts = [Tokens(tuple(range(1, 9 + n)), prompt=n % 3) for n in range(16)]
     steps = batch.steps(texts, settings, seed=0, pad=0)
-    kept = Kept(), Kept()
-    share = brought.share_of_rate((), settings)
-    for name, observer in zip((text, f"{text}+trl-sft"), kept, strict=True):
-        strategies = composition.read(name).members
-        torch.manual_seed(0)
-        own = copy.deepcopy(model)
-        precision.cast_products(own, settings.numerics, torch.device("cpu"))
-        made = prepared(own, strategies, settings)
-        optimizer = make_optimizer(made, strategies, settings)
-        given = (made, optimizer, steps, settings, nullcontext, observer)
-        if name == text:
-            train.train(*given, share_of_rate=share)
-        else:
-            loop.train(brought.bringer(strategies, "train"), *given, share)
-    for one, other in zip(*(observer.steps for observer in kept), strict=True):
+    strategies, kept = composition.read(text).members, Kept()
+    model.to(precision.dtype(settings.numerics.frozen))
+    precision.cast_products(model, settings.numerics, torch.device("cpu"))
+    torch.manual_seed(0)
+    made = prepared(model, strategies, settings)
+    change(made)
+    given = (made, make_optimizer(made, strategies, settings), steps, settings, nullcontext, kept)
+    own, share = brought.bringer(strategies, "train"), brought.share_of_rate((), settings)
+    if own is None:
+        train.train(*given, share_of_rate=share)
+    else:
+        loop.train(own, *given, share)
+    return kept.steps
+
+
+def assert_equal(steps, others) -> None:
+    """The same losses, rates and tokens."""
+    for one, other in zip(steps, others, strict=True):
         assert one.loss == pytest.approx(other.loss, rel=2e-3)
         assert one.learning_rate == pytest.approx(other.learning_rate)
         assert one.padded_tokens == other.padded_tokens
-    assert kept[0].steps[0].loss > kept[0].steps[-1].loss + 0.1
 
 
-def test_a_peer_that_is_not_installed_is_refused_in_a_sentence(monkeypatch) -> None:
-    strategy = composition.read("full+trl-sft").members[1]
-    monkeypatch.setitem(sys.modules, "trl", None)
-    assert strategy.skip(Settings(), CPU).startswith("The package 'trl' is not installed: pip")
+def same_start(model) -> None:
+    """Have the first matrix of every adapter begin at the same values, whatever its name."""
+    for name, weight in model.named_parameters():
+        if name.casefold().endswith(("lora_a.weight", "lora_a.default.weight")):
+            values = torch.arange(weight.numel(), dtype=torch.float32).sin() / 8
+            weight.data = values.reshape(weight.shape).to(weight)
+
+
+@pytest.fixture
+def torchtune():
+    """The library, where it and a torchao that goes with it are installed."""
+    pytest.importorskip("torchtune.models.llama3", exc_type=ImportError)
+
+
+@pytest.mark.usefixtures("torchtune")
+def test_torchtunes_model_and_recipe_train_as_llmbenchs(model, model_folder) -> None:
+    options = {"dtype": torch.float32, "device_map": None}
+    loaded = member("torchtune").load(str(model_folder), options, Settings())
+    usual = trained(model, "lora", "fp32", same_start)
+    assert_equal(usual, trained(loaded, "torchtune", "fp32", same_start))
+    assert usual[0].loss > usual[-1].loss + 0.1
+
+
+@pytest.mark.usefixtures("torchtune")
+def test_torchtunes_model_continues_prompts_and_saves_adapters_for_peft(
+    model, model_folder, tmp_path
+) -> None:
+    from peft import PeftModel
+
+    strategy = member("torchtune")
+    options = {"dtype": torch.float32, "device_map": None}
+    made = strategy.prepare(strategy.load(str(model_folder), options, Settings()), Settings())
+    for weight in made.parameters():
+        if weight.requires_grad:
+            weight.data = torch.arange(weight.numel()).sin().reshape(weight.shape) / 4
+    made.save_pretrained(tmp_path / "adapters")
+    same = PeftModel.from_pretrained(model, tmp_path / "adapters").eval()
+    ids = torch.tensor([[0, 0, 5, 6, 7], [9, 8, 7, 6, 5]])
+    prompts = {"input_ids": ids, "attention_mask": (ids > 0).long()}
+    one, other = (m.eval()(**prompts).logits[:, 2:] for m in (made, same))
+    assert torch.allclose(one, other, atol=1e-4)
+    kinds = {"max_new_tokens": 5, "do_sample": False, "pad_token_id": 0, "eos_token_id": None}
+    assert torch.equal(made.generate(**prompts, **kinds), same.generate(**prompts, **kinds))
+
+
+@pytest.mark.parametrize(("name", "package"), [("trl-sft", "trl"), ("torchtune", "torchtune")])
+def test_a_peer_that_is_not_installed_is_refused_in_a_sentence(monkeypatch, name, package) -> None:
+    strategy = next(s for s in composition.read(name).members if s.id == name)
+    monkeypatch.setitem(sys.modules, package, None)
+    said = strategy.skip(Settings(), CPU)
+    assert said == f"The package '{package}' is not installed: pip install llmbench-{package}."
+
+
+def test_torchtune_is_refused_beside_a_torchao_that_it_cannot_import(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchtune", SimpleNamespace(__spec__=SimpleNamespace()))
+    versions = {"torchao": "0.18.0"}
+    monkeypatch.setattr("importlib.metadata.version", versions.__getitem__)
+    assert "pip install 'torchao<0.16'" in member("torchtune").skip(Settings(), CPU)
+    versions["torchao"] = "0.15.0"
+    assert member("torchtune").skip(Settings(), CPU) is None
+    master = Settings(precision="bf16-master")
+    assert "another --precision" in member("torchtune").skip(master, CPU)
