@@ -64,6 +64,7 @@ DECLARED: dict[type, dict[str, Any]] = {
         "packages": tuple,
         "objective": str,
         "trains": bool,
+        "keeps_copies": bool,
     },
     Model: {
         "hub_id": str | None,

@@ -68,6 +68,9 @@ class Strategy(BaseModel):
     first of a `train` of its own against its `loss`."""
     trains: ClassVar[bool] = True
     """False for a baseline that is evaluated as it is."""
+    keeps_copies: ClassVar[bool] = False
+    """Whether its `optimizer` keeps the fp32 copies of `bf16-master`: it is then given the weights
+    themselves."""
     spreads: ClassVar[Literal["", "data", "model"]] = ""
     """For what trains a cell on several GPUs, a process each: `data` where each trains on a part of
     every batch, `model` where all compute every batch together. Its cell takes `--gpus`."""

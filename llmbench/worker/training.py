@@ -53,7 +53,8 @@ class Witness(Observer):
         self._optimizer = optimizer
         self._model, self._strategies = running.model, running.strategies
         self._anatomy = Anatomy(running.model, running.base, optimizer)
-        self._recorded = recorded if self._meter.cuda else None
+        seen = self._meter.cuda and getattr(optimizer, "sees_gradients", True)
+        self._recorded = recorded if seen else None
         self._held_out = held_out
         settings = running.job.cell.settings
         self._validated = steps_to_validate(settings, running.job.cell.tuning)
@@ -278,7 +279,7 @@ def make_optimizer(
     """
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     parameters, update = list(trained.values()), settings.numerics.update
-    if update == "nearest":
+    if update == "nearest" or any(s.keeps_copies for s in strategies):
         return brought.optimizer(strategies, trained, settings) or train.adamw(parameters, settings)
     if update == "stochastic" and brought.optimizer(strategies, trained, settings) is None:
         return train.adamw(parameters, settings)

@@ -22,7 +22,7 @@ class Spreading(Strategy):
 
     def skip(self, settings: Settings, environment: Environment) -> str | None:
         """No copies of weights: their gradients would leave before the GPUs have exchanged them."""
-        if settings.numerics.update == "master":
+        if settings.numerics.update == "master" and not self.keeps_copies:
             return (
                 f"{self.id} does not keep the fp32 copies of {settings.precision}: take "
                 "--precision bf16-stochastic, bf16-mixed or fp32."
@@ -50,3 +50,8 @@ class Spreading(Strategy):
             if {"loss", "train"} & set(other.brings()) or other.id == "compile":
                 return f"'{other.id}' was not tried with '{self.id}': leave one of the two out."
         return None
+
+
+def quantises(other: Strategy) -> bool:
+    """Whether it packs the base's weights."""
+    return other.id == "qlora" or other.group == "quantization"

@@ -7,7 +7,7 @@ from typing import Any
 from llmbench.machine import Environment
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.settings import Settings
-from llmbench_parallel.spreading import Spreading
+from llmbench_parallel.spreading import Spreading, quantises
 
 
 class TensorParallel(Spreading):
@@ -24,7 +24,7 @@ class TensorParallel(Spreading):
     def refuses(self, others: Sequence[Strategy]) -> str | None:
         """A packed weight is a row of bytes, which no plan can cut along its rows or columns."""
         for other in others:
-            if other.id == "qlora" or other.group == "quantization":
+            if quantises(other):
                 return (
                     f"'{other.id}' and 'tensor-parallel' cannot be joined, as packed weights "
                     "cannot be cut up by rows and columns: write 'lora+4-bit+fsdp'."

@@ -8,6 +8,7 @@ from records import environment
 from llmbench.config import composition, setup
 from llmbench.errors import CompositionError, ConfigError
 from llmbench.record.settings import Settings
+from llmbench_parallel import zero
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +46,23 @@ def test_what_cannot_run_is_skipped_with_a_way_out(text, settings, word):
     assert word in reason(text, **settings)
 
 
+def test_zero_asks_for_deepspeed_and_says_what_else_there_is(monkeypatch):
+    monkeypatch.setattr(zero, "installed", lambda: False)
+    said = reason("full+zero", gpus=2, accumulation=2)
+    assert "pip install 'llmbench[deepspeed]'" in said
+    assert "take fsdp" in said
+
+
+def test_zero_keeps_copies_where_others_round(monkeypatch):
+    monkeypatch.setattr(zero, "installed", lambda: True)
+    made = Settings(gpus=2, accumulation=2, precision="bf16-stochastic")
+    outlook = composition.read("full+zero(stage=3)").outlook(made, environment("cuda"))
+    assert (outlook.settings.precision, outlook.skip) == ("bf16-master", None)
+    assert "take --precision bf16-master" in reason(
+        "full+zero", gpus=2, accumulation=2, precision="bf16-mixed"
+    )
+
+
 def test_what_can_run_is_not_skipped():
     for text in ("lora+ddp", "full+fsdp+gradient-checkpointing", "4-bit+fsdp", "8-bit+ddp"):
         assert reason(text, gpus=2, accumulation=4) is None
@@ -55,6 +73,9 @@ def test_what_can_run_is_not_skipped():
     [
         ("8-bit+fsdp", "write 'lora+8-bit+ddp' or 'lora+4-bit+fsdp'"),
         ("qlora+fsdp", "write 'qlora(paged=false)+fsdp'"),
+        ("qlora(paged=false)+zero", "does not cut up packed weights"),
+        ("dora+zero", "was not tried"),
+        ("full+lion+zero", "both decide the optimizer"),
         ("qlora+tensor-parallel", "write 'lora+4-bit+fsdp'"),
         ("dora+tensor-parallel", "was not tried"),
         ("full+muon+ddp", "leave one of the two out"),

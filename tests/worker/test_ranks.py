@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import time
+from importlib.util import find_spec
 
 import psutil
 import pytest
@@ -138,6 +139,28 @@ def test_two_processes_train_as_one_does(job, alone, spread, settings):
     assert [e.prediction for e in two.examples] == [e.prediction for e in one.examples]
     assert two.artifact_bytes == pytest.approx(one.artifact_bytes, rel=0.01)
     assert two.effective["base_weights"] != "none"
+
+
+@pytest.mark.skipif(find_spec("deepspeed") is None, reason="needs DeepSpeed")
+@pytest.mark.parametrize(
+    ("adaptation", "stage", "precision"),
+    [
+        ("full", 1, "fp32"),
+        ("full", 2, "bf16-master"),
+        ("full+gradient-checkpointing", 3, "fp32"),
+        ("lora", 3, "fp32"),
+    ],
+)
+def test_deepspeed_trains_as_one_process_does(job, adaptation, stage, precision):
+    settings = {"precision": precision}
+    one = finished(job(adaptation, 1, settings=settings))
+    two = finished(job(f"{adaptation}+zero", 2, zero={"stage": stage}, settings=settings))
+    assert (two.status, two.reason) == ("ok", None), two.traceback
+    assert two.first_loss == one.first_loss
+    close = 1e-4 if precision == "fp32" else 1e-2  # gradients are summed in bf16
+    assert losses(two) == pytest.approx(losses(one), rel=close)
+    assert two.artifact_bytes == pytest.approx(one.artifact_bytes, rel=0.01)
+    assert two.moved.share == pytest.approx(two.moved.meant, abs=0.01)
 
 
 def test_adapters_of_a_model_that_is_cut_up_learn_and_start_from_the_same_loss(job):
