@@ -45,16 +45,22 @@ def new(name: str, kind: str) -> None:
     metavar="DIR",
     help="Where the comparisons that it runs are kept; by default nowhere.",
 )
-def check(names: tuple[str, ...], output: Path | None) -> None:
+@click.option(
+    "--model",
+    default="llmbench-tiny",
+    show_default=True,
+    help="The model to try them on, as for 'llmbench compare'.",
+)
+def check(names: tuple[str, ...], output: Path | None, model: str) -> None:
     """Say whether plugins behave, and what to do where they do not.
 
     NAME is a plugin as 'llmbench list plugins' has it, or a module: mine.py. All that it registers
-    is compared briefly, on the model that ships. What cannot be tried here is said to be not
-    checked, and why. The exit status is 1 if something is wrong.
+    is compared briefly. What cannot be tried here is said to be not checked, and why. The exit
+    status is 1 if something is wrong.
     """
     from llmbench.testing import check as checked
 
-    findings = checked(names, output)
+    findings = checked(names, output, model)
     for finding in findings:
         click.echo(f"{finding.state:<11}  {finding.plugin}: {finding.about}")
         why = finding.problem or finding.unchecked

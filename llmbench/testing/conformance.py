@@ -7,9 +7,6 @@ first and each model, so that several kinds in one distribution cost little more
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -17,6 +14,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from pydantic.fields import FieldInfo
 
 from llmbench import plugin
 from llmbench.analysis.checks import elsewhere, first_loss_problems
@@ -33,20 +32,24 @@ from llmbench.plugin.task import INPUT, Task
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Record
 from llmbench.run.comparison import Finished
+from llmbench.source.model import find
 from llmbench.storage.export import rendered
-from llmbench.testing import module
+from llmbench.testing import again, module
 from llmbench.testing.bench import finished
 from llmbench.testing.module import Finding
 from llmbench.testing.new import PREFIX
 
 
-def check(names: Sequence[str], folder: Path | None = None) -> list[Finding]:
+def check(
+    names: Sequence[str], folder: Path | None = None, model: str = "llmbench-tiny"
+) -> list[Finding]:
     """Check plugins, named by their entry points or as files; comparisons land in the folder.
 
-    PluginError for one that is not installed.
+    They are tried on the model, which is named as for `--model`. PluginError for a plugin that is
+    not installed.
     """
     sources = [plugin_of(name) for name in names]
-    suite = Suite()
+    suite = Suite(model)
     for source in sources:
         items = module.items_of(source)
         suite.findings += module.findings(source, items)
@@ -108,6 +111,7 @@ class Offer:
 class Suite:
     """What is to be checked together, and what has been found."""
 
+    model: str
     offers: list[Offer] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -130,7 +134,7 @@ class Suite:
         if not (strategies or metrics or tasks or models or self.watched):
             return
         tried = ",".join(c for s in strategies for c in compositions(s.item))
-        asked = {"strategies": tried or adapter()}
+        asked = {"strategies": tried or adapter(), "model": self.model}
         if metrics:  # else the task's own
             asked["metrics"] = ",".join(m.id for m in metrics)
         alone = not models or strategies or metrics
@@ -171,6 +175,8 @@ class Suite:
             self.findings.append(subject.looked(about, lambda: _ended(records)))
         for offer in strategies:
             self.findings += trained(offer, records)
+        location = find(self.model, "pretrained", None).weights_location
+        self.findings += loaded_again(strategies, records, location, again.asked)
         for offer in metrics:
             self.findings.append(
                 offer.looked("gives the scores that it declares", partial(scored, offer, records))
@@ -203,14 +209,14 @@ class Suite:
     def _declares(self, offer: Offer) -> bool:
         """Look at a strategy's options and compositions; whether it can be run."""
         kind: type[Strategy] = offer.item
-        needed = [name for name, option in kind.model_fields.items() if option.is_required()]
+        needed = [name for name, option in kind.model_fields.items() if needs(option)]
         if needed:
-            why = f"It needs '{needed[0]}': give the option a default to have it run."
+            why = f"It needs '{needed[0]}': give the option a default, or examples, to have it run."
             self.findings.append(offer.unchecked("runs, trains and saves", why))
             return False
         about = "can be made, and its options read again from a record"
         try:
-            made = kind()
+            made = example(kind)
             same = kind.model_validate_json(made.model_dump_json()) == made
         except Exception as error:  # a plugin may do anything
             self.findings.append(offer.finding(about, f"It fails ({plugin.reason(error)})."))
@@ -236,15 +242,27 @@ class Suite:
         return not why
 
 
+def needs(option: FieldInfo) -> bool:
+    """Whether nothing can be made without being told the option: it has no default, no example."""
+    return option.is_required() and not option.examples
+
+
+def example(kind: type[Strategy]) -> Strategy:
+    """A strategy with its defaults, and the first of the examples where it has none."""
+    fields = kind.model_fields.items()
+    return kind(**{n: o.examples[0] for n, o in fields if o.is_required() and o.examples})
+
+
 def compositions(kind: type[Strategy]) -> list[str]:
     """A strategy alone, and with one that saves activations, unless both decide the same."""
-    registry = plugin.registry()
+    registry, made = plugin.registry(), example(kind)
+    alone = composition.label(made)
     partners = [p for p in registry.savers("activations") if p != kind.id]
     if not partners or not kind.trains:
-        return [kind.id]
+        return [alone]
     partner = registry.strategies.get(partners[0])
-    shared = composition.claims(kind()) & composition.claims(partner())
-    return [kind.id] if shared else [kind.id, f"{kind.id}+{partner.id}"]
+    shared = composition.claims(made) & composition.claims(partner())
+    return [alone] if shared else [alone, f"{alone}+{partner.id}"]
 
 
 def adapter() -> str:
@@ -262,15 +280,16 @@ def refuses(kind: type[Strategy]) -> str | None:
 
     Unchecked where there is none that can be made without being told anything.
     """
-    for name, entry in plugin.registry().strategies.entries.items():
-        needy = any(option.is_required() for option in entry.item.model_fields.values())
+    for entry in plugin.registry().strategies.entries.values():
+        needy = any(map(needs, entry.item.model_fields.values()))
         if needy or not entry.source.ours or entry.item is kind or entry.item.group != kind.group:
             continue
+        both = "+".join(composition.label(example(one)) for one in (kind, entry.item))
         try:
-            composition.read(f"{kind.id}+{name}")
+            composition.read(both)
         except CompositionError:
             return None
-        return f"'{kind.id}+{name}' is taken, though both decide '{kind.group}'."
+        return f"'{both}' is taken, though both decide '{kind.group}'."
     raise Unchecked(f"No built-in strategy that needs no option is of the group '{kind.group}'.")
 
 
@@ -278,8 +297,7 @@ def trained(offer: Offer, records: Sequence[Record]) -> Iterator[Finding]:
     """What became of a strategy's cells."""
     problems = first_loss_problems(records)
     for text in compositions(offer.item):
-        wanted = composition.read(text).id
-        record = next(r for r in records if r.cell.composition == wanted)
+        record = of_composition(text, records)
         as_typed = f"as {text}"
         yield offer.looked(f"runs {as_typed}", partial(_ended, [record]))
         if record.status != "ok" or not record.cell.trains:
@@ -288,24 +306,25 @@ def trained(offer: Offer, records: Sequence[Record]) -> Iterator[Finding]:
         start = "starts elsewhere, as it says" if reason else "starts from the base model's loss"
         yield offer.finding(f"{start} {as_typed}", problems.get(record.cell.id))
         yield offer.finding(f"trains weights and saves them {as_typed}", _kept(record))
-        if text == offer.id:
-            yield offer.looked("is the same when it is loaded again", partial(reloaded, offer))
 
 
-def reloaded(offer: Offer) -> str | None:
-    """A sentence where what a strategy saves is not what it trained; asked of a new process."""
-    files = [str(path) for path in plugin.files()]
-    done = subprocess.run(
-        [sys.executable, "-m", "llmbench.worker.reload", offer.id, *files],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        return done.stderr.strip().splitlines()[-1]
-    if done.stdout.strip():
-        raise Unchecked(done.stdout.strip().splitlines()[-1])
-    return None
+def loaded_again(
+    offers: Sequence[Offer], records: Sequence[Record], location: str, ask: again.Ask
+) -> Iterator[Finding]:
+    """Whether what strategies save, of those that trained, is what they trained."""
+    alone = {compositions(offer.item)[0]: offer for offer in offers}
+    trained = {text: of_composition(text, records) for text in alone}
+    texts = [t for t, record in trained.items() if record.status == "ok" and record.cell.trains]
+    for text, said in ask(texts, location).items():
+        about, why = "is the same when it is loaded again", said.get("untried")
+        offer = alone[text]
+        yield offer.unchecked(about, why) if why else offer.finding(about, said["problem"])
+
+
+def of_composition(text: str, records: Sequence[Record]) -> Record:
+    """The record of the composition that the text means."""
+    wanted = composition.read(text).id
+    return next(record for record in records if record.cell.composition == wanted)
 
 
 def _kept(record: Record) -> str | None:

@@ -89,7 +89,7 @@ class Peft(PeftMethod):
     id = "peft"
     summary = "any method of the installed peft: peft(method=hra,r=8)"
 
-    method: str = Field(description="The method, as in peft's list of types.")
+    method: str = Field(description="The method, as in peft's list of types.", examples=["hra"])
 
     def prepare(self, model: Any, settings: Settings) -> Any:
         """Freeze the model and add what the method trains, on all linear layers unless told."""

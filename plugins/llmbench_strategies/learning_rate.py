@@ -16,7 +16,7 @@ class LearningRate(Strategy):
     in_all = False
     sets_learning_rate = True
 
-    to: float = Field(gt=0, description="The peak learning rate.")
+    to: float = Field(gt=0, description="The peak learning rate.", examples=[1e-3])
 
     def adjust(self, settings: Settings, environment: Environment) -> Settings:
         """Declare the rate."""

@@ -17,7 +17,7 @@ class Precision(Strategy):
     group = "precision"
     in_all = False
 
-    to: Name = Field(description="As after --precision.")
+    to: Name = Field(description="As after --precision.", examples=["bf16-true"])
 
     def skip(self, settings: Settings, environment: Environment) -> str | None:
         """TF32, and a scaler of the loss, are a GPU's."""
