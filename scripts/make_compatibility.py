@@ -153,16 +153,15 @@ def tried(folder: Path, text: str, **options: Any) -> Trial:
     except UserError as error:
         return Trial("refused", (str(error),))
     with tempfile.TemporaryDirectory() as place:
-        job = job_of(setup, text, Path(place))
+        job = job_of(setup, feed.read(setup), text, Path(place))
         worker.run(job, lambda event: None)
         record = read_record(job.record_file)
     said = (record.reason,) if record.reason else record.warnings
     return Trial(record.status, said)
 
 
-def job_of(setup: Setup, text: str, work: Path) -> Job:
+def job_of(setup: Setup, inputs: feed.Inputs, text: str, work: Path) -> Job:
     """What a worker is told to run the composition."""
-    inputs = feed.read(setup)
     files = {}
     for name in ("train", "evaluate", "validation"):
         data = getattr(inputs, name)

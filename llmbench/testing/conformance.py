@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -174,9 +174,10 @@ class Suite:
         if subject:
             self.findings.append(subject.looked(about, lambda: _ended(records)))
         for offer in strategies:
-            self.findings += trained(offer, records)
+            self.findings += trained(offer, compositions(offer.item), records)
         location = find(self.model, "pretrained", None).weights_location
-        self.findings += loaded_again(strategies, records, location, again.asked)
+        alone = {compositions(offer.item)[0]: offer for offer in strategies}
+        self.findings += loaded_again(alone, records, location, again.asked)
         for offer in metrics:
             self.findings.append(
                 offer.looked("gives the scores that it declares", partial(scored, offer, records))
@@ -293,10 +294,10 @@ def refuses(kind: type[Strategy]) -> str | None:
     raise Unchecked(f"No built-in strategy that needs no option is of the group '{kind.group}'.")
 
 
-def trained(offer: Offer, records: Sequence[Record]) -> Iterator[Finding]:
-    """What became of a strategy's cells."""
+def trained(offer: Offer, texts: Sequence[str], records: Sequence[Record]) -> Iterator[Finding]:
+    """What became of a strategy's compositions."""
     problems = first_loss_problems(records)
-    for text in compositions(offer.item):
+    for text in texts:
         record = of_composition(text, records)
         as_typed = f"as {text}"
         yield offer.looked(f"runs {as_typed}", partial(_ended, [record]))
@@ -309,10 +310,12 @@ def trained(offer: Offer, records: Sequence[Record]) -> Iterator[Finding]:
 
 
 def loaded_again(
-    offers: Sequence[Offer], records: Sequence[Record], location: str, ask: again.Ask
+    alone: Mapping[str, Offer], records: Sequence[Record], location: str, ask: again.Ask
 ) -> Iterator[Finding]:
-    """Whether what strategies save, of those that trained, is what they trained."""
-    alone = {compositions(offer.item)[0]: offer for offer in offers}
+    """Whether what strategies save, of those that trained, is what they trained.
+
+    They are given by what is typed for each alone.
+    """
     trained = {text: of_composition(text, records) for text in alone}
     texts = [t for t, record in trained.items() if record.status == "ok" and record.cell.trains]
     for text, said in ask(texts, location).items():

@@ -21,7 +21,8 @@ class LowRank(Lora):
 
     def prepare(self, model: Any, settings: Settings) -> Any:
         """Freeze the model and add the adapters, where peft can put them on it."""
-        with unless_refused(self.id):
+        way_out = f"; name modules that it can go on, as in {self.id}(targets=q_proj|v_proj)"
+        with unless_refused(self.id, way_out):
             return super().prepare(model, settings)
 
 

@@ -69,12 +69,16 @@ def configuration(method: str) -> Any:
 
 
 @contextmanager
-def unless_refused(name: str) -> Iterator[None]:
-    """Have peft's refusals skip the cell: of options, of modules, of weights it cannot go on."""
+def unless_refused(name: str, way_out: str = "") -> Iterator[None]:
+    """Have peft's refusals skip the cell: of options, of modules, of weights it cannot go on.
+
+    An attribute that is missing is one that peft expects of a plain layer: experts have none.
+    """
     try:
         yield
-    except (TypeError, ValueError) as error:
-        raise CannotRun(f"peft cannot put {name} on this model: {error}") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        said = str(error).rstrip(".")
+        raise CannotRun(f"peft cannot put {name} on this model: {said}{way_out}.") from error
 
 
 class Peft(PeftMethod):

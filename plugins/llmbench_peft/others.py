@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from llmbench.plugin.strategy import CannotRun
 from llmbench.record.settings import Settings
 from llmbench_peft.method import PeftMethod
 
@@ -22,6 +23,18 @@ class Ia3(PeftMethod):
     learning_rate_factor: float = Field(
         100.0, gt=0, description="Learning rate as a multiple of full fine-tuning's."
     )
+
+    def options(self, model: Any, settings: Settings) -> dict[str, Any]:
+        """None: peft knows the modules of most architectures; CannotRun where it does not."""
+        from peft.utils.constants import TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING as KNOWN
+
+        if model.config.model_type not in KNOWN:
+            raise CannotRun(
+                f"peft does not know where ia3 goes in models of the kind "
+                f"'{model.config.model_type}': name the modules, as in peft(method=ia3,"
+                "target_modules=k_proj|v_proj|down_proj,feedforward_modules=down_proj)."
+            )
+        return {}
 
 
 class Vera(PeftMethod):
