@@ -148,6 +148,13 @@ def test_a_step_that_something_else_held_up_counts_in_the_figure_and_makes_it_un
     assert not found.difference.beyond_zero
 
 
+def test_few_steps_that_drift_are_no_reason_to_be_as_fast_as_any():
+    drifting = Variant((of([0.75, 0.72, 0.78, 0.76, 0.68, 0.61, 0.57, 0.59, 0.62, 0.57]),))
+    others = [Variant((of([0.14, 0.15] * 5, name=f"m{n}"),)) for n in range(20)]
+    family = speeds([drifting, *others])
+    assert all(family.slower(drifting, other) for other in others)
+
+
 def test_what_all_variants_scatter_by_makes_a_pair_as_unsure():
     others = [variant(name, 1.0, range(3), drift=0.1) for name in ("qlora", "dora", "vera")]
     one, other = variant("full", 1.05, range(3)), variant("lora", 1.0, range(3))

@@ -175,7 +175,7 @@ def covered(alike: float, count: int, draws: int) -> float:
     hits = 0
     for _ in range(draws):
         made = timed(1 + 0.02 * alike_steps(random, alike, count), np.ones(count))
-        error, freedom = step_error(made.left)
+        error, freedom, _ = step_error(made.left)
         hits += abs(made.log_rate) <= quantile(freedom) * math.sqrt(error)
     return 100 * hits / draws
 

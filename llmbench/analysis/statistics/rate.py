@@ -49,6 +49,8 @@ class Sureness(NamedTuple):
     variance: float
     freedom: float
     """Degrees of freedom of the estimate of that variance."""
+    reach: float = math.inf
+    """The most that the log may be off, whatever the variance: steps drifted no further."""
 
 
 class Timed(NamedTuple):
@@ -123,11 +125,18 @@ class Speeds:
     def _error(self, pair: tuple[Variant, Variant], seeds: int) -> tuple[float, float]:
         """The standard error of the mean difference over so many seeds, and its freedom."""
         one, other = (self.sureness[variant] for variant in pair)
-        return math.sqrt((one.variance + other.variance) / seeds), min(one.freedom, other.freedom)
+        error, freedom = (
+            math.sqrt((one.variance + other.variance) / seeds),
+            min(one.freedom, other.freedom),
+        )
+        return min(error, (one.reach + other.reach) / self._times(freedom)), freedom
 
     def _margin(self, error: float, freedom: float) -> float:
-        level = -math.expm1(math.log1p(-LEVEL) / self._pairs)
-        return max(self.floor, quantile(freedom, level) * error)
+        return max(self.floor, self._times(freedom) * error)
+
+    def _times(self, freedom: float) -> float:
+        """How many standard errors wide an interval is to either side."""
+        return quantile(freedom, -math.expm1(math.log1p(-LEVEL) / self._pairs))
 
 
 def speeds(variants: Sequence[Variant], repeats: Sequence[Record] = ()) -> Speeds:
@@ -275,6 +284,10 @@ def _within_cells(
     What cells differ by is taken to be CELL at least, what a repeat differed by, and what single
     steps scatter by: where those do, as in a small model that waits for its host, so do cells. It
     is a guess, and has the degrees of freedom of one (Welch, 1947).
+
+    Few steps that drift tell next to nothing of their variance, and would be as good as any speed.
+    They lie where they lie, though: beyond what cells differ by, no interval goes further than the
+    slowest step from the fastest.
     """
     known = max(CELL, floor / math.sqrt(2)) ** 2
     sureness = {}
@@ -283,7 +296,8 @@ def _within_cells(
         between = max(known, scatter)
         whole = steps.variance + between
         unsure = steps.variance**2 / steps.freedom + between**2 / GUESSED
-        sureness[variant] = Sureness(whole, whole**2 / unsure)
+        reach = max(left) - min(left) + quantile(GUESSED) * math.sqrt(between)
+        sureness[variant] = Sureness(whole, whole**2 / unsure, reach)
     return sureness
 
 
