@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from llmbench.machine import Environment
 from llmbench.record.settings import Settings
@@ -75,20 +76,20 @@ class AdaLora(PeftMethod):
     id = "adalora"
     summary = "LoRA in singular value form that prunes ranks while it trains"
     peft_type = "adalora"
+    objective = "the loss and a penalty on adapters that are not orthogonal"
 
     init_r: int = Field(24, ge=1, description="Rank of each matrix at first.")
     target_r: int = Field(16, ge=1, description="Mean rank at the end.")
     alpha: int = Field(32, ge=1, description="Scale of the adapters' output.")
+
+    _config: Any = PrivateAttr(None)
+    _penalty: float = PrivateAttr(0.0)
 
     def skip(self, settings: Settings, environment: Environment) -> str | None:
         """It reads the gradients of its own weights, which move to copies in some precisions."""
         if settings.numerics.update == "master":
             return f"adalora cannot see its gradients in {settings.precision}: take another."
         return None
-
-    def starts_elsewhere(self) -> str | None:
-        """Its singular values start as small random numbers, as in the paper's code."""
-        return "AdaLoRA starts with small random singular values, so its first loss differs a bit."
 
     def options(self, model: Any, settings: Settings) -> dict[str, Any]:
         """Prune from a tenth of the steps on, and train the last third at the final ranks."""
@@ -101,6 +102,24 @@ class AdaLora(PeftMethod):
             "tinit": settings.steps // 10,
             "tfinal": settings.steps // 3,
         }
+
+    def prepare(self, model: Any, settings: Settings) -> Any:
+        """Add the adapters. peft adds their penalty to whatever loss the model computes, which
+        would make a first loss that is none: it is for `training` alone.
+        """
+        made = super().prepare(model, settings)
+        self._config = made.peft_config[made.active_adapter]
+        self._config.orth_reg_weight, self._penalty = 0.0, self._config.orth_reg_weight
+        return made
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """The penalty of the paper's equation (4) is part of what a step trains on."""
+        self._config.orth_reg_weight = self._penalty
+        try:
+            yield
+        finally:
+            self._config.orth_reg_weight = 0.0
 
     def after_step(self, model: Any, number: int) -> None:
         """Weigh the ranks by their gradients, and prune."""

@@ -94,6 +94,15 @@ def test_what_an_adapter_saves_goes_with_the_base_as_it_was_published(registry, 
     assert reload.difference([registry.strategies.get(name)()], shipped) is None
 
 
+def test_adaloras_penalty_is_in_what_it_trains_on_and_in_no_other_loss(made):
+    model, (adalora,) = made("adalora")
+    plain = train.first_loss(model, STEPS[0][0])
+    assert plain == pytest.approx(train.first_loss(made("full")[0], STEPS[0][0]), rel=0.02)
+    with adalora.training():
+        assert train.first_loss(model, STEPS[0][0]) > plain + 0.1
+    assert train.first_loss(model, STEPS[0][0]) == plain
+
+
 def test_pissa_saves_plain_lora_of_twice_the_rank(made, tmp_path):
     made("pissa(r=3)")[0].save_pretrained(tmp_path, save_embedding_layers=False)
     config = json.loads((tmp_path / "adapter_config.json").read_text("utf-8"))
