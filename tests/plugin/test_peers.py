@@ -57,7 +57,7 @@ def member(text: str):
 
 
 @pytest.fixture
-def unsloth(monkeypatch):
+def unsloth(monkeypatch, tmp_path):
     """A stand-in for the library, which loads with transformers and adapts with peft.
 
     It notes what it was asked; the library itself needs a GPU to be imported.
@@ -66,6 +66,8 @@ def unsloth(monkeypatch):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     asked = {}
+    for name in ("DISABLE_STATISTICS", "COMPILE_LOCATION", "RETURN_LOGITS"):
+        monkeypatch.setenv(f"UNSLOTH_{name}", str(tmp_path))  # what is set is taken back
 
     def from_pretrained(source, **options):
         asked["load"] = dict(options)
@@ -123,10 +125,7 @@ def test_unsloth_is_given_the_files_and_loras_own_settings(
     assert unsloth["adapt"]["use_gradient_checkpointing"] == "unsloth"
 
 
-def test_unsloth_leaves_the_logits_out_in_training_alone(
-    unsloth, model_folder, tmp_path, monkeypatch
-) -> None:
-    monkeypatch.setenv("UNSLOTH_RETURN_LOGITS", "")
+def test_unsloth_leaves_the_logits_out_in_training_alone(unsloth, model_folder, tmp_path) -> None:
     strategies = composition.read("unsloth").members
     job = job_of(
         cell("unsloth", model=ModelRef(id="tiny", weights="random")), tmp_path, model_folder

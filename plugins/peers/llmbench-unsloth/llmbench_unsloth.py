@@ -62,8 +62,8 @@ class Unsloth(Lora):
 
     def load(self, source: str, options: Mapping[str, Any], settings: Settings) -> Any:
         """The model as Unsloth loads and patches it, from the same files, none of its own."""
-        # It would fetch a file from the hub to count its users.
-        os.environ.setdefault("UNSLOTH_DISABLE_STATISTICS", "1")
+        for name, value in surroundings().items():
+            os.environ.setdefault(name, value)
         from transformers import AutoConfig
         from unsloth import FastLanguageModel
 
@@ -110,6 +110,19 @@ class Unsloth(Lora):
     def kept(self) -> Literal["unsloth", False]:
         """Its own checkpointing, as it recommends, or none."""
         return "unsloth" if self.checkpointing else False
+
+
+def surroundings() -> dict[str, str]:
+    """What Unsloth reads from the environment as it is imported.
+
+    By itself it fetches a file from the hub to count its users, and writes modules that it makes
+    into the folder that the command was called from.
+    """
+    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return {
+        "UNSLOTH_DISABLE_STATISTICS": "1",
+        "UNSLOTH_COMPILE_LOCATION": str(kept / "unsloth_compiled_cache"),
+    }
 
 
 def tokenizer(source: str, folder: Path) -> dict[str, Any]:
