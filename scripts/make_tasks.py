@@ -12,6 +12,7 @@ from typing import Any
 
 import english_german
 import instruction_rows
+import play_text
 import question_rows
 import review_rows
 
@@ -41,8 +42,21 @@ def lines(rows: Rows) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
+TEXTS = {"train": 140_000, "eval": 40_000}
+"""Characters of the text for language modelling, in two plays."""
+
+
+def play(split: str) -> str:
+    """A text that goes on, in a file of its own."""
+    return play_text.text(random.Random(f"{SEED} play {split}"), TEXTS[split])
+
+
 def main() -> None:
     """Write every file."""
+    for split in TEXTS:
+        path = DATA / f"language-modelling-{split}.txt"
+        path.write_text(play(split), encoding="utf-8")
+        print(f"{path.name}: {path.stat().st_size} bytes")
     for task in TASKS:
         for split, rows in splits(task).items():
             path = DATA / f"{task}-{split}.jsonl"

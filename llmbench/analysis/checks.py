@@ -175,8 +175,10 @@ ENDLESS = (
 def endless(record: Record) -> str | None:
     """How many predictions did not end by themselves, to follow the cell's name; None for few.
 
-    The untrained model has not learnt where an answer ends.
+    The untrained model has not learnt where an answer ends, and a text that goes on has no end.
     """
+    if record.effective.get("template") == "none":
+        return None
     most, total = record.cell.settings.max_new_tokens, len(record.examples)
     count = sum(e.new_tokens >= most for e in record.examples)
     if not record.cell.trains or count < max(2, SHARE * total):

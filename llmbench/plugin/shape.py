@@ -81,6 +81,7 @@ DECLARED: dict[type, dict[str, Any]] = {
         "defaults": Mapping,
         "extracts": bool,
         "formats": tuple,
+        "running_text": bool,
         "train_file": Path | None,
         "eval_file": Path | None,
     },

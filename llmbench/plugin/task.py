@@ -55,9 +55,9 @@ class Example:
 
     @property
     def content(self) -> str:
-        """All that the row asks, as one text."""
+        """All that the row asks, as one text; where it asks nothing, what is right."""
         own = f"{self.before or ''}{self.input}{self.after}"
-        return "\n\n".join([*(turn.text for turn in self.turns), own])
+        return "\n\n".join([*(turn.text for turn in self.turns), own]) or self.references[0]
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,10 @@ class Task:
     """Whether it is usual for an answer to stand in its input. Elsewhere that is a mistake in the
     data, which is refused."""
 
+    running_text: bool = False
+    """Whether a row is a text that goes on: nothing is asked, and its reference is the whole of it.
+    No template is put around it and no end behind it, plain files (`.txt`) are read, and one that
+    is longer than a sequence makes several. What is predicted goes on from its beginning."""
     formats: tuple[str, ...] = ()
     """The known formats that its data may be in, by name; without, any, or an input and a target
     that are named as usual."""
@@ -116,6 +120,10 @@ class Task:
     def places(self) -> tuple[str, ...]:
         """The fields that the template names, each once."""
         return tuple(dict.fromkeys(PLACE.findall(self.template)))
+
+    def takes(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row is an example at all; others are left out, and counted. Parent."""
+        return True
 
     def read(self, row: Mapping[str, Any]) -> Example | None:
         """What a row of any fields asks, and its answers; None to have it recognised. Parent.

@@ -14,6 +14,7 @@ from typing import Any
 
 from llmbench import redact, text
 from llmbench.errors import DataError
+from llmbench.plugin.blame import blamed
 from llmbench.plugin.row import Unusable
 from llmbench.plugin.task import Example, Task, Turn
 from llmbench.record.record import DataRef
@@ -59,20 +60,25 @@ def read(
     source: str | Path, task: Task, input_field: str | None = None, target_field: str | None = None
 ) -> Data:
     """Read every example of a file, a folder or a hub dataset; DataError where one is not right."""
-    name, rows = _rows(str(source))
+    name, every = _rows(str(source), plain=task.running_text)
+    with blamed("task", task.id, "takes"):
+        rows = {i: row for i, row in enumerate(every) if task.takes(row)}
     if not rows:
         raise DataError(f"'{name}' holds no examples: give a file with at least one.")
-    columns = list(dict.fromkeys(str(column) for row in rows for column in row))
-    form = fields.choose(name, columns, rows, task, (input_field, target_field))
-    _refuse_marked(name, form, rows)
-    _refuse_media(name, form, rows)
-    ids = _ids(rows)
-    examples = tuple(_example(name, i, ids[i], row, form) for i, row in enumerate(rows))
+    columns = list(dict.fromkeys(str(column) for row in rows.values() for column in row))
+    taken = tuple(rows.values())
+    form = fields.choose(name, columns, taken, task, (input_field, target_field))
+    _refuse_marked(name, form, taken)
+    _refuse_media(name, form, taken)
+    ids = _ids(every)
+    examples = tuple(_example(name, i, ids[i], row, form) for i, row in rows.items())
     used = form.used(columns)
     known = {field.partition(".")[0] for field in (*used, form.target, "id")}
-    left = tuple(c for c in columns if c not in known and any(row.get(c) for row in rows))
+    left = tuple(c for c in columns if c not in known and any(row.get(c) for row in taken))
     both = input_field is not None and target_field is not None
     notices = [*_left_out(name, form, used, left), *leak.given_away(name, examples, form, both)]
+    if len(taken) < len(every):
+        notices.append(f"{len(every) - len(taken)} of {len(every)} rows of '{name}' are empty.")
     told = tuple(dict.fromkeys(notices))
     return Data(name, examples, ", ".join(used), form.target, form.name, left, told, len(examples))
 
@@ -161,14 +167,14 @@ def load_lines(path: Path) -> list[Example]:
     ]
 
 
-def _rows(source: str) -> tuple[str, list[Row]]:
+def _rows(source: str, plain: bool) -> tuple[str, list[Row]]:
     path, split = model.path_of(source), None
     if path is None and ":" in source and not HUB_ID.fullmatch(source):
         before, _, split = source.rpartition(":")
         path = model.path_of(before)
     if path:
         name = redact.text(path.name)
-        return (f"{name}:{split}" if split else name), reader.read(path, split)
+        return (f"{name}:{split}" if split else name), reader.read(path, split, plain)
     if HUB_ID.fullmatch(source) and not Path(source.partition(":")[0]).suffix:
         return source, _hub_rows(source)
     close = difflib.get_close_matches(Path(source).name, _beside(source))

@@ -16,7 +16,7 @@ import lzma
 import re
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,8 @@ MARKS = (
 )
 """Byte order marks, and the encoding that each tells."""
 INSTEAD = {
-    ".txt": "plain text, which has no fields: write an object with input and target a line (JSONL)",
+    ".txt": "plain text, which has no fields: write an object with input and target a line "
+    "(JSONL), or take --task language-modelling",
     ".xlsx": "a spreadsheet: save it as CSV (UTF-8)",
     ".xls": "a spreadsheet: save it as CSV (UTF-8)",
     ".ods": "a spreadsheet: save it as CSV (UTF-8)",
@@ -57,21 +58,22 @@ SAVED = ("dataset_dict.json", "state.json")
 """Either one is in a folder that `save_to_disk` of `datasets` wrote."""
 
 
-def read(path: Path, split: str | None = None) -> list[Row]:
+def read(path: Path, split: str | None = None, plain: bool = False) -> list[Row]:
     """The rows of a file, or of all files of one kind in a folder.
 
-    `split` names one of the splits of a file or a folder that has several. DataError where
-    something cannot be read, with its line or row.
+    `split` names one of the splits of a file or a folder that has several. `plain` has plain texts
+    read as well, in pieces. DataError where something cannot be read, with its line or row.
     """
+    readers = {**READERS, **PLAIN} if plain else READERS
     if path.is_dir() and any((path / name).is_file() for name in SAVED):
         return _saved(path, split)
-    files = _files(path)
+    files = _files(path, readers)
     for file in files:
         if file.stat().st_size == 0:
             raise DataError(f"'{file.name}' is empty: give a file with at least one example.")
     splits: dict[str, list[Row]] = {}
     for file in files:
-        for name, rows in READERS[kind(file)](file).items():
+        for name, rows in readers[kind(file)](file).items():
             splits.setdefault(name, []).extend(rows)
     return _chosen(path, splits, split)
 
@@ -83,18 +85,18 @@ def kind(path: Path) -> str:
     return inner.lower()
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, readers: Mapping[str, Reader]) -> list[Path]:
     if path.is_file():
-        if kind(path) not in READERS:
+        if kind(path) not in readers:
             raise DataError(f"'{path.name}' is not read: {_instead(path)}.")
         return [path]
-    files = sorted(p for p in path.iterdir() if p.is_file() and kind(p) in READERS)
+    files = sorted(p for p in path.iterdir() if p.is_file() and kind(p) in readers)
     if not files:
         raise DataError(
             f"'{path.name}' holds no JSONL, JSON, CSV, Parquet or Arrow file: give one of them."
         )
     kinds = sorted({kind(p) for p in files})
-    if len({READERS[k] for k in kinds}) > 1 and kinds != [".json", ".jsonl"]:
+    if len({readers[k] for k in kinds}) > 1 and kinds != [".json", ".jsonl"]:
         raise DataError(f"'{path.name}' mixes {', '.join(kinds)}: keep one kind in a folder.")
     return files
 
@@ -395,7 +397,21 @@ def first_line(error: BaseException) -> str:
     return said or type(error).__name__
 
 
-READERS: dict[str, Callable[[Path], dict[str, list[Row]]]] = {
+def _plain(file: Path) -> dict[str, list[Row]]:
+    """Pieces of a text, each of whole lines where they are not longer than one."""
+    pieces = [""]
+    for line in _text(file).splitlines(keepends=True):
+        if len(pieces[-1]) + len(line) > PIECE and pieces[-1]:
+            pieces.append("")
+        pieces[-1] += line
+    parts = (p[i : i + PIECE] for p in pieces for i in range(0, max(1, len(p)), PIECE))
+    return {"": [{"text": part} for part in parts]}
+
+
+PIECE = 1000
+"""Characters of a piece of a plain text, at most."""
+Reader = Callable[[Path], dict[str, list[Row]]]
+READERS: dict[str, Reader] = {
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
     ".json": _json,
@@ -406,3 +422,5 @@ READERS: dict[str, Callable[[Path], dict[str, list[Row]]]] = {
     ".feather": _arrow_table(_arrow),
 }
 """By suffix: what reads the rows of each split; a file without splits has one without a name."""
+PLAIN: dict[str, Reader] = {".txt": _plain}
+"""What has no fields, for those who ask for nothing but text."""

@@ -126,6 +126,7 @@ def load_phase(running: Running) -> None:
             job.cell.model.id,
             settings.special_tokens,
             architecture.paired(config),
+            task.running_text,
         )
         running.encoder = encoding.Encoder(running.tokenizer, task, written, settings.seq_len)
         recorder.observe(template=written.name)

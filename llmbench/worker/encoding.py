@@ -14,6 +14,8 @@ from llmbench.record.settings import Settings
 from llmbench.text import listed
 from llmbench.worker.template import Template, without_end
 
+OPENING = 32
+"""Tokens of a running text that a prediction goes on from, at most."""
 FOREIGN = re.compile(r"<\|\w+\|>|<(?:start|end)_of_turn>|^<s>|</s>$", re.MULTILINE)
 """How templates of models in use write their special tokens."""
 
@@ -115,6 +117,8 @@ class Encoder:
         a target for which that is too little loses its end. Answers that were rejected have the
         same prompt, which leaves room for the longest.
         """
+        if self.task.running_text:
+            return self.sequences(example)[0]
         answers = [example.references[0], *example.rejected]
         targets = [self.template.target(text) for text in answers]
         longest = max(map(len, targets))
@@ -128,10 +132,29 @@ class Encoder:
         ids, *rejected = (tuple(prompt + target) for target in targets)
         return Tokens(ids, len(prompt), self.template.paired, tuple(rejected))
 
-    def trained(self, example: Example) -> Tokens:
-        """The same as training has it: with a loss on the prompt too, where the task wants one."""
-        made = self.sequence(example)
-        return replace(made, prompt=0) if self.task.learns_prompts else made
+    def trained(self, example: Example) -> list[Tokens]:
+        """What training has of it: with a loss on the prompt too, where the task wants one."""
+        made = self.sequences(example)
+        return [replace(s, prompt=0) for s in made] if self.task.learns_prompts else made
+
+    def sequences(self, example: Example) -> list[Tokens]:
+        """All of it: one sequence, but for a text that goes on, every token of which is in one.
+
+        Each begins with the token before its first, which has its loss where it was the last.
+        """
+        if not self.task.running_text:
+            return [self.sequence(example)]
+        self._look(example)
+        ids = self.template.prompt("") + self.template.target(example.references[0])
+        starts = range(0, max(1, len(ids) - 1), self.seq_len - 1)
+        return [Tokens(tuple(ids[i : i + self.seq_len]), 1) for i in starts]
+
+    def opening(self, example: Example, room: int) -> list[int]:
+        """What a prediction goes on from: the prompt, or the beginning of a text that goes on."""
+        if not self.task.running_text:
+            return self.prompt(example, room)
+        ids = self.template.prompt("") + self.template.target(example.references[0])
+        return ids[: max(1, min(room, OPENING, len(ids) // 2))]
 
     def length(self, example: Example) -> int:
         """Tokens of the whole prompt and its target, however long a sequence may be."""

@@ -108,6 +108,19 @@ def reference_losses(
     return [pairs[i] for i in range(len(sequences))]
 
 
+def losses_of_examples(
+    model: torch.nn.Module, examples: Sequence[Sequence[Tokens]], most: int, pad: int
+) -> list[tuple[float, int]]:
+    """The same of examples that may have several sequences: over the tokens of all of them."""
+    pairs = iter(reference_losses(model, [s for own in examples for s in own], most, pad))
+    joined = []
+    for own in examples:
+        losses = [next(pairs) for _ in own]
+        tokens = sum(count for _, count in losses)
+        joined.append((sum(mean * count for mean, count in losses) / tokens, tokens))
+    return joined
+
+
 def losses_of_rows(model: torch.nn.Module, batch: Batch) -> list[tuple[float, int]]:
     """Mean cross entropy and tokens of each sequence of a causal model's batch."""
     # What comes before the sequences, as prompts that are trained do, predicts nothing of theirs.
@@ -262,19 +275,19 @@ def evaluate_phase(running: Running) -> None:
         return
     running.encoder.tally = Tally()
     examples = [running.encoder.bare(e) for e in data.load_lines(running.job.eval_file)]
-    sequences = [running.encoder.sequence(e) for e in examples]
-    most = max(len(s.ids) for s in sequences)
+    sequences = [running.encoder.sequences(e) for e in examples]
+    most = max(len(s.ids) for own in sequences for s in own)
     architecture.check_length(running.model, running.job.cell.model.id, most, "--seq-len")
     # The model's positions are for the prompt and what it is continued with.
     room = prompt_room(running.model, settings)
-    prompts = [running.encoder.prompt(e, room) for e in examples]
+    prompts = [running.encoder.opening(e, room) for e in examples]
     warn_of_examples(running, len(examples), "evaluated")
     if running.encoder.tally.cut and room < settings.seq_len:
         recorder.warn(
             f"Prompts have at most {room:,} tokens: the model has positions for "
             f"{architecture.longest(running.model):,}, predictions included (--max-new-tokens)."
         )
-    losses = reference_losses(running.model, sequences, most_tokens(running), running.pad)
+    losses = losses_of_examples(running.model, sequences, most_tokens(running), running.pad)
     loss = sum(nats * count for nats, count in losses) / sum(count for _, count in losses)
     if running.job.cell.trains and not math.isfinite(loss):  # of the last step, nobody has seen it
         raise Diverged(f"The loss of evaluation is {loss}: try a lower learning rate.")
@@ -353,9 +366,9 @@ class Evaluated(Subject):
         encoder = self._running.encoder
         assert encoder
         pairs = zip(self._examples, answers, strict=True)
-        sequences = [encoder.sequence(replace(e, references=(text,))) for e, text in pairs]
+        sequences = [encoder.sequences(replace(e, references=(text,))) for e, text in pairs]
         most = most_tokens(self._running)
-        means = reference_losses(self.model, sequences, most, self._running.pad)
+        means = losses_of_examples(self.model, sequences, most, self._running.pad)
         return [(mean * tokens, tokens) for mean, tokens in means]
 
     @contextmanager

@@ -51,12 +51,16 @@ def choose(
     model: str,
     special: settings.Special = "text",
     paired: bool = False,
+    running: bool = False,
 ) -> Template:
     """The template that is asked for; `auto` is chat where the tokenizer has a template for it.
 
-    ModelError where there is none, or none that works. `paired` is for an encoder-decoder.
+    ModelError where there is none, or none that works. `paired` is for an encoder-decoder, and
+    `running` for a text that goes on, which has no template whatever is asked for.
     """
     read = Special(tokenizer, as_text=special == "text")
+    if running:
+        return running_text(tokenizer, model, read, paired)
     if paired and wanted != "chat":
         return Pair(tokenizer, read)
     if wanted == "plain" or (wanted == "auto" and not has_chat(tokenizer)):
@@ -108,6 +112,42 @@ class Plain:
         """A space, the reference and the end of the text."""
         ids = self.special.encode(*self.special.cover(f" {reference.strip()}"))
         return ids if self.end is None else [*ids, self.end]
+
+
+def running_text(tokenizer: Any, model: str, special: Special, paired: bool) -> Text:
+    """Text alone; ModelError for an encoder-decoder, or where no token can stand before a text."""
+    if paired:
+        raise ModelError(
+            f"'{model}' reads with an encoder, and a text that goes on leaves it nothing to read: "
+            "take a decoder, or another --task."
+        )
+    if tokenizer.bos_token_id is None and tokenizer.eos_token_id is None:
+        raise ModelError(
+            f"The tokenizer of '{model}' has no token that starts or ends a text, from which the "
+            "first one could be predicted: give it one (bos_token)."
+        )
+    return Text(tokenizer, special)
+
+
+class Text(Plain):
+    """A text that goes on: nothing is asked, and it is written as it is.
+
+    Before it stands the token that starts a text or, where there is none, the one that ends one,
+    so that the first token is predicted as well.
+    """
+
+    name = "none"
+
+    def prompt(
+        self, request: str = "", earlier: Sequence[Turn] = (), covered: Covered | None = None
+    ) -> list[int]:
+        """The token that stands before a text."""
+        first = self.end if self._start is None else self._start
+        return [] if first is None else [first]
+
+    def target(self, reference: str) -> list[int]:
+        """The text, its white space included, without an end."""
+        return self.special.encode(*self.special.cover(reference))
 
 
 class Pair(Plain):

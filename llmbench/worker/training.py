@@ -241,7 +241,7 @@ def training_sequences(running: Running) -> list[Tokens] | None:
     pool = data.load_lines(job.train_file)
     wanted = data.drawn(pool, job.cell.settings.train_examples, job.cell.seed)
     examples = [encoder.bare(e) for e in wanted]
-    sequences = [encoder.trained(e) for e in examples]
+    sequences = [sequence for e in examples for sequence in encoder.trained(e)]
     warn_of_examples(running, len(examples), "training")
     return sequences
 
@@ -251,7 +251,8 @@ def validation_sequences(running: Running) -> list[Tokens]:
     job, encoder = running.job, running.encoder
     if encoder is None or job.validation_file is None:
         return []
-    return [encoder.sequence(encoder.bare(e)) for e in data.load_lines(job.validation_file)]
+    examples = [encoder.bare(e) for e in data.load_lines(job.validation_file)]
+    return [sequence for e in examples for sequence in encoder.sequences(e)]
 
 
 def make_batches(running: Running, sequences: list[Tokens] | None) -> None:

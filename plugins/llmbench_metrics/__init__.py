@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from llmbench import hookimpl
 from llmbench.plugin.metric import Metric
+from llmbench_metrics.bits import BitsPerByte
 from llmbench_metrics.classification import Accuracy, LikelyLabel, MacroF1
 from llmbench_metrics.evaluate import Evaluate
 from llmbench_metrics.exact_match import ExactMatch, TokenF1
@@ -20,6 +21,7 @@ METRICS = (
     MacroF1,
     LikelyLabel,
     Perplexity,
+    BitsPerByte,
     Forgetting,
     Bleu,
     Chrf,

@@ -171,3 +171,9 @@ def test_the_data_of_a_task_are_what_the_script_writes_and_do_not_overlap(task):
     train, evaluate = (set(map(json.dumps, of)) for of in made.values())
     assert (len(train), len(evaluate)) == (make_tasks.TRAIN_ROWS, make_tasks.EVAL_ROWS)
     assert not train & evaluate
+
+
+@pytest.mark.parametrize("split", make_tasks.TEXTS)
+def test_the_text_is_what_the_script_writes(split):
+    path = DATA / f"language-modelling-{split}.txt"
+    assert path.read_text("utf-8") == make_tasks.play(split)

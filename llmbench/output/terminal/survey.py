@@ -59,7 +59,7 @@ def _encoder(setup: Setup) -> Encoder | None:
         return None
     task, settings = named.task(setup.config.task), setup.config.settings
     asked = (settings.template, setup.source.id, settings.special_tokens)
-    written = template.choose(files, *asked, files.paired)
+    written = template.choose(files, *asked, files.paired, task.running_text)
     return Encoder(files, task, written, settings.seq_len)
 
 

@@ -162,7 +162,12 @@ def lengths(job: EstimateJob) -> Callable[[Cell], int]:
     asked = first.settings
     paired = architecture.paired(config)
     written = template.choose(
-        tokenizer, asked.template, first.model.id, asked.special_tokens, paired
+        tokenizer,
+        asked.template,
+        first.model.id,
+        asked.special_tokens,
+        paired,
+        task.running_text,
     )
     encoder = encoding.Encoder(tokenizer, task, written, first.settings.seq_len)
     pool = data.load_lines(job.train_file)
@@ -170,7 +175,7 @@ def lengths(job: EstimateJob) -> Callable[[Cell], int]:
     @cache
     def longest(seed: int) -> int:
         wanted = data.drawn(pool, asked.train_examples, seed)
-        sequences = [encoder.sequence(encoder.bare(e)) for e in wanted]
+        sequences = [s for e in wanted for s in encoder.sequences(encoder.bare(e))]
         steps = batch.steps(sequences, first.settings, seed, pad=0)
         return max(b.input_ids.shape[1] for step in steps for b in step)
 
