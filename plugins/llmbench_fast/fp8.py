@@ -32,7 +32,8 @@ class Fp8(Strategy):
     in_all = False
 
     scaling: Literal["tensor", "row"] = Field(
-        "tensor", description="A scale for every tensor, or for each row of a product's inputs."
+        "tensor",
+        description="One scale for all activations or gradients of a product, or one a token.",
     )
     emulated: bool = Field(
         False, description="Multiply the rounded values in the cell's precision: slow, anywhere."

@@ -11,6 +11,8 @@ from transformers.quantizers.auto import register_quantization_config, register_
 from transformers.quantizers.base import HfQuantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
+from llmbench_fast.turning import turned
+
 NAME = "e4m3"
 STORED, GRADIENT = torch.float8_e4m3fn, torch.float8_e5m2
 """4 bits of exponent and 3 of mantissa for values, 5 and 2 for gradients, whose range is wider."""
@@ -37,13 +39,19 @@ def product(
     kind: torch.dtype,
     emulated: bool,
 ) -> torch.Tensor:
-    """`left @ right.T` of rounded matrices with their scales, rows by rows, added up in fp32."""
+    """`left @ right.T` of rounded matrices with their scales, rows by rows.
+
+    `right` has a scale for each row, and `left` as well or one for all; then those of `right` are
+    put to what the matrix units give, as they take scales of one sort.
+    """
     (a, of_a), (b, of_b) = left, right
-    by_row = of_b.t() if of_b.dim() else of_b
     if emulated:
-        return ((a.float() * of_a) @ (b.float().t() * by_row)).to(kind)
+        return ((a.float() * of_a) @ (b.float() * of_b).t()).to(kind)
     # The matrix units read both operands along their rows.
-    return torch._scaled_mm(a, b.t(), of_a, by_row, out_dtype=kind, use_fast_accum=True)
+    by_row = of_a.dim() > 0
+    beside = of_b.t() if by_row else torch.ones_like(of_a)
+    made = torch._scaled_mm(a, b.t(), of_a, beside, out_dtype=kind, use_fast_accum=True)
+    return made if by_row else (made * of_b.t()).to(kind)
 
 
 class Product(torch.autograd.Function):
@@ -51,12 +59,17 @@ class Product(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, values: torch.Tensor, weight: torch.Tensor, scale: torch.Tensor, emulated: bool
+        ctx: Any,
+        values: torch.Tensor,
+        weight: torch.Tensor,
+        scale: torch.Tensor,
+        by_row: bool,
+        emulated: bool,
     ) -> torch.Tensor:
-        """Inputs (tokens, in), weight (out, in), its scales (out, 1) or a scalar: (tokens, out)."""
+        """Inputs (tokens, in), weight (out, in) and its scales (out, 1): (tokens, out)."""
         ctx.save_for_backward(weight, scale)
-        ctx.emulated = emulated
-        left = rounded(values, STORED, by_row=scale.dim() > 0)
+        ctx.by_row, ctx.emulated = by_row, emulated
+        left = rounded(values, STORED, by_row)
         return product(left, (weight, scale), values.dtype, emulated)
 
     @staticmethod
@@ -68,38 +81,48 @@ class Product(torch.autograd.Function):
         weight is turned on the way: a second copy would be as large as all that fp8 saves.
         """
         weight, scale = ctx.saved_tensors
-        (grad,) = grads
-        turned = weight.t().contiguous()
-        by_row = scale.dim() > 0
-        if by_row:
-            grad, scale = (
-                grad.float() * scale.t(),
-                torch.ones_like(turned[:, :1], dtype=scale.dtype),
-            )
-        left = rounded(grad, GRADIENT, by_row)
-        return product(left, (turned, scale), grads[0].dtype, ctx.emulated), None, None, None
+        upright = turned(weight, grads[0])
+        left = rounded(grads[0] * scale.t(), GRADIENT, ctx.by_row)
+        right = upright, scale.new_ones(len(upright), 1)
+        made = product(left, right, grads[0].dtype, ctx.emulated)
+        return made, None, None, None, None
 
 
 class Fp8Linear(nn.Linear):
-    """A frozen linear layer whose weight is in e4m3."""
+    """A frozen linear layer whose weight is in e4m3, each of its rows with a scale."""
 
     scale: torch.Tensor
 
-    def __init__(self, layer: nn.Linear, by_row: bool, emulated: bool) -> None:
-        """Round a layer's weight; its bias stays as it is."""
+    def __init__(
+        self,
+        weight: torch.Tensor,
+        scale: torch.Tensor,
+        bias: torch.Tensor | None,
+        compute_dtype: torch.dtype,
+        by_row: bool,
+        emulated: bool,
+    ) -> None:
+        """Of a rounded weight (out, in) and its scales (out, 1)."""
         nn.Module.__init__(self)
-        self.in_features, self.out_features = layer.in_features, layer.out_features
-        self.compute_dtype = layer.weight.dtype  # what peft makes adapters in
-        weight, scale = rounded(layer.weight.detach(), STORED, by_row)
+        self.out_features, self.in_features = weight.shape
+        self.compute_dtype = compute_dtype  # what peft makes adapters in
+        self.by_row, self.emulated = by_row, emulated
         self.weight = nn.Parameter(weight, requires_grad=False)
-        self.bias = layer.bias
-        self.emulated = emulated
         self.register_buffer("scale", scale)
+        given = None if bias is None else nn.Parameter(bias, requires_grad=False)
+        self.register_parameter("bias", given)
+
+    @classmethod
+    def of(cls, layer: nn.Linear, by_row: bool, emulated: bool) -> Fp8Linear:
+        """Round a layer's weight; its bias stays as it is."""
+        weight, scale = rounded(layer.weight.detach(), STORED, by_row=True)
+        return cls(weight, scale, layer.bias, layer.weight.dtype, by_row, emulated)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Of (..., in), (..., out)."""
         rows = input.reshape(-1, self.in_features)
-        made: torch.Tensor = Product.apply(rows, self.weight, self.scale, self.emulated)  # type: ignore[no-untyped-call]
+        options = self.by_row, self.emulated
+        made: torch.Tensor = Product.apply(rows, self.weight, self.scale, *options)  # type: ignore[no-untyped-call]
         made = made.view(*input.shape[:-1], self.out_features)
         return made if self.bias is None else made + self.bias
 
@@ -133,7 +156,7 @@ class Quantizer(HfQuantizer):
         for parent in list(model.modules()):
             for name, layer in list(parent.named_children()):
                 if layer is not head and fits(layer):
-                    made = Fp8Linear(layer, config.scaling == "row", config.emulated)
+                    made = Fp8Linear.of(layer, config.scaling == "row", config.emulated)
                     setattr(parent, name, made)
         return model
 

@@ -27,9 +27,11 @@ class FusedLora(Strategy):
     in_all = False
 
     def refuses(self, others: Sequence[Strategy]) -> str | None:
-        """Full fine-tuning has no adapters."""
+        """Full fine-tuning has no adapters, and layers that are cut up are not there whole."""
         if any(other.id == "full" for other in others):
             return "'fused-lora' joins the products of adapters: write lora+fused-lora."
+        if any(other.spreads == "model" or other.id == "fsdp" for other in others):
+            return "Layers that are cut up over GPUs are not joined: take ddp, or no fused-lora."
         return None
 
     def skip(self, settings: Settings, environment: Environment) -> str | None:

@@ -11,7 +11,7 @@ written, read and written again. Likewise backward, where one gradient of the in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -20,10 +20,8 @@ from torch.utils.flop_counter import register_flop_formula
 
 WHOLE = "whole"
 """The form of a weight that is there as it is; others are the names of 4-bit types."""
-PARTS = {WHOLE: 1}
-"""Tensors that make a weight, by its form; those of 4-bit ones are their bytes and, nested, the
-scales of 64 values, whose own scales, table and offset follow."""
 NESTED = 5
+"""Tensors of a 4-bit weight whose scales are in 8 bits: their scales, table and offset follow."""
 BLOCK, OUTER_BLOCK = 64, 256
 """Values that share a scale, and scales that do, as bitsandbytes has them by itself."""
 
@@ -36,23 +34,26 @@ def joined(
     downs: Sequence[Tensor],
     ups: Sequence[Tensor],
     scales: Sequence[float],
-) -> list[Tensor]:
-    """Of (tokens, in): outputs (tokens, out), one for each layer, and the small products.
+) -> tuple[Tensor, Tensor]:
+    """Of (tokens, in): the outputs of all layers side by side, and the small products.
 
-    `parts` are the tensors of all weights in order, `downs` are (rank, in), `ups` (out, rank).
+    `parts` are the tensors of all weights in order, or a whole one of all, one upon the other;
+    `downs` are (rank, in), `ups` (out, rank).
     """
     small = values @ torch.cat(list(downs)).t()
-    outputs = []
+    output = values.new_empty(len(values), sum(map(len, ups)))
+    places = output.split([len(up) for up in ups], dim=1)
     shares = small.split([len(d) for d in downs], dim=1)
-    for weight, share, up, scale in zip(each(parts, form, ups), shares, ups, scales, strict=True):
-        output = scaled(share, up.t(), scale)
-        outputs.append(output.addmm_(values, unpacked(weight, form, up, values).t()))
-    return [*outputs, small]
+    for place, share, up, scale in zip(places, shares, ups, scales, strict=True):
+        torch.addmm(place, share, up.t(), beta=0, alpha=scale, out=place)
+    for part, weight in weights(parts, form, ups, output, values):
+        part.addmm_(values, weight.t())
+    return output, small
 
 
 @torch.library.custom_op("llmbench::joined_backward", mutates_args=())
 def joined_backward(
-    grads: Sequence[Tensor],
+    grad: Tensor,
     values: Tensor,
     small: Tensor,
     parts: Sequence[Tensor],
@@ -64,6 +65,7 @@ def joined_backward(
 ) -> list[Tensor]:
     """Gradients of all `down` matrices in one, of each `up` matrix and, if wanted, of the input."""
     ranks = [len(d) for d in downs]
+    grads = grad.split([len(up) for up in ups], dim=1)
     of_small = torch.cat(
         [scaled(g, up, scale) for g, up, scale in zip(grads, ups, scales, strict=True)], dim=1
     )
@@ -72,8 +74,8 @@ def joined_backward(
     made = [of_small.t() @ values, *of_ups]
     if of_values:
         total = of_small @ torch.cat(list(downs))
-        for weight, grad, up in zip(each(parts, form, ups), grads, ups, strict=True):
-            total.addmm_(grad, unpacked(weight, form, up, values))
+        for part, weight in weights(parts, form, ups, grad, values):
+            total.addmm_(part, weight)
         made.append(total)
     return made
 
@@ -84,10 +86,18 @@ def scaled(left: Tensor, right: Tensor, scale: float) -> Tensor:
     return torch.addmm(made, left, right, beta=0, alpha=scale, out=made)
 
 
-def each(parts: Sequence[Tensor], form: str, ups: Sequence[Tensor]) -> list[Sequence[Tensor]]:
-    """The tensors of each weight."""
+def weights(
+    parts: Sequence[Tensor], form: str, ups: Sequence[Tensor], beside: Tensor, values: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Each weight (out, in) with the columns of outputs or their gradients that are its own."""
+    if len(parts) == 1 and form == WHOLE:
+        yield beside, parts[0]
+        return
     count = len(parts) // len(ups)
-    return [parts[n : n + count] for n in range(0, len(parts), count)]
+    columns = beside.split([len(up) for up in ups], dim=1)
+    for number, (column, up) in enumerate(zip(columns, ups, strict=True)):
+        own = parts[number * count : (number + 1) * count]
+        yield column, unpacked(own, form, up, values)
 
 
 def unpacked(parts: Sequence[Tensor], form: str, up: Tensor, values: Tensor) -> Tensor:
@@ -108,15 +118,17 @@ def unpacked(parts: Sequence[Tensor], form: str, up: Tensor, values: Tensor) -> 
 
 
 @joined.register_fake
-def _(values: Any, parts: Any, form: Any, downs: Any, ups: Any, scales: Any) -> list[Tensor]:
+def _(
+    values: Any, parts: Any, form: Any, downs: Any, ups: Any, scales: Any
+) -> tuple[Tensor, Tensor]:
     tokens = values.shape[0]
-    outputs = [values.new_empty(tokens, up.shape[0]) for up in ups]
-    return [*outputs, values.new_empty(tokens, sum(d.shape[0] for d in downs))]
+    output = values.new_empty(tokens, sum(up.shape[0] for up in ups))
+    return output, values.new_empty(tokens, sum(d.shape[0] for d in downs))
 
 
 @joined_backward.register_fake
 def _(
-    grads: Any,
+    grad: Any,
     values: Any,
     small: Any,
     parts: Any,
@@ -135,22 +147,20 @@ def keep(ctx: Any, inputs: Any, output: Any) -> None:
     """What the backward pass needs: beside the weights, the input and the small products."""
     values, parts, form, downs, ups, scales = inputs
     ctx.form, ctx.scales, ctx.count = form, scales, (len(parts), len(downs))
-    ctx.save_for_backward(values, output[-1], *parts, *downs, *ups)
+    ctx.save_for_backward(values, output[1], *parts, *downs, *ups)
 
 
-def backward(ctx: Any, grads: Sequence[Tensor]) -> tuple[Any, ...]:
+def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Any, ...]:
     """The gradients of the input and the adapters; weights are frozen."""
     values, small, *rest = ctx.saved_tensors
-    weights, layers = ctx.count
-    parts, downs, ups = rest[:weights], rest[weights : weights + layers], rest[weights + layers :]
+    frozen, layers = ctx.count
+    parts, downs, ups = rest[:frozen], rest[frozen : frozen + layers], rest[frozen + layers :]
     wanted = bool(ctx.needs_input_grad[0])
-    contiguous = [g.contiguous() for g in grads[:layers]]
     of_downs, *made = joined_backward(
-        contiguous, values, small, parts, ctx.form, downs, ups, ctx.scales, wanted
+        grad.contiguous(), values, small, parts, ctx.form, downs, ups, ctx.scales, wanted
     )
     of_each = list(of_downs.split([len(d) for d in downs]))
-    frozen = [None] * weights
-    return made[layers] if wanted else None, frozen, None, of_each, made[:layers], None
+    return made[layers] if wanted else None, [None] * frozen, None, of_each, made[:layers], None
 
 
 joined.register_autograd(backward, setup_context=keep)

@@ -87,7 +87,10 @@ class Group:
 
     def __init__(self, layers: Sequence[Any]) -> None:
         self.layers = list(layers)
-        self.opaque = form_of(layers[0].base_layer).split()[0] in (WHOLE, "nf4", "fp4")
+        self.bases = [layer.base_layer for layer in layers]
+        self.widths = [base.out_features for base in self.bases]
+        self.form, self.parts = parts_of(self.bases)
+        self.whole = whole_of(self.bases)
         self.input: Tensor | None = None
         self.outputs: list[Tensor | None] = []
 
@@ -114,55 +117,76 @@ class Group:
 
     def compute(self, values: Tensor) -> list[Tensor]:
         """The outputs of all layers, of (..., in)."""
-        names = [layer.active_adapters[0] for layer in self.layers]
-        pairs = list(zip(self.layers, names, strict=True))
+        pairs = [(layer, layer.active_adapters[0]) for layer in self.layers]
         downs = [layer.lora_A[name].weight for layer, name in pairs]
         ups = [layer.lora_B[name].weight for layer, name in pairs]
         scales = [float(layer.scaling[name]) for layer, name in pairs]
-        bases = [layer.base_layer for layer in self.layers]
-        make = together if self.opaque else beside
         rows = values.reshape(-1, values.shape[-1])
-        made = make(rows, bases, downs, ups, scales)
-        return [output.view(*values.shape[:-1], output.shape[-1]) for output in made]
+        make = self.beside if self.form is None else self.within
+        return [o.view(*values.shape[:-1], -1) for o in make(rows, downs, ups, scales)]
+
+    def within(
+        self, rows: Tensor, downs: list[Tensor], ups: list[Tensor], scales: list[float]
+    ) -> list[Tensor]:
+        """Outputs whose sums run on in the accumulators of the layers' own products."""
+        assert self.form
+        made = joined(rows, self.parts, self.form, downs, ups, scales)[0]
+        biases = [base.bias for base in self.bases]
+        outputs = made.split(self.widths, dim=1)
+        return [o if b is None else o + b for o, b in zip(outputs, biases, strict=True)]
+
+    def beside(
+        self, rows: Tensor, downs: list[Tensor], ups: list[Tensor], scales: list[float]
+    ) -> list[Tensor]:
+        """Outputs of layers that make their products themselves, the adapters' added to them."""
+        small = nn.functional.linear(rows, torch.cat(downs))
+        shares = small.split([len(d) for d in downs], dim=1)
+        if self.whole is None:
+            own = [base(rows) for base in self.bases]
+        else:
+            own = list(self.whole(rows).split(self.widths, dim=1))
+        return [
+            output + scale * nn.functional.linear(share, up)
+            for output, share, up, scale in zip(own, shares, ups, scales, strict=True)
+        ]
 
 
-def together(
-    rows: Tensor,
-    bases: Sequence[Any],
-    downs: Sequence[Tensor],
-    ups: Sequence[Tensor],
-    scales: Sequence[float],
-) -> list[Tensor]:
-    """Outputs whose sums run on in the accumulators of the layers' own products."""
-    form = form_of(bases[0]).split()[0]
-    parts = [part for base in bases for part in parts_of(base)]
-    outputs = joined(rows, parts, form, list(downs), list(ups), list(scales))[: len(bases)]
-    biases = [base.bias for base in bases]
-    return [o if b is None else o + b for o, b in zip(outputs, biases, strict=True)]
+def parts_of(bases: Sequence[Any]) -> tuple[str | None, list[Tensor]]:
+    """The form of the layers' weights, and their tensors, as `llmbench_fast.joined` takes them.
+
+    No form for layers that make their products in a way of their own.
+    """
+    if form_of(bases[0]) == WHOLE:
+        return WHOLE, [stacked([base.weight for base in bases])]
+    states: list[Any] = [getattr(base.weight, "quant_state", None) for base in bases]
+    if None in states:
+        return None, []
+    parts = list[Tensor]()
+    for base, state in zip(bases, states, strict=True):
+        parts += [base.weight, state.absmax]
+        if state.nested:
+            parts += [state.state2.absmax, state.state2.code, state.offset]
+    return states[0].quant_type, parts
 
 
-def parts_of(base: Any) -> list[Tensor]:
-    """The tensors of a layer's weight, as `llmbench_fast.joined` takes them."""
-    state = getattr(base.weight, "quant_state", None)
-    if state is None:
-        return [base.weight]
-    if not state.nested:
-        return [base.weight, state.absmax]
-    outer = state.state2
-    return [base.weight, state.absmax, outer.absmax, outer.code, state.offset]
+def whole_of(bases: Sequence[Any]) -> Any | None:
+    """One layer in the place of several in fp8; None where there is one, or of other layers."""
+    from llmbench_fast.fp8_linear import Fp8Linear
+
+    first = bases[0]
+    if len(bases) == 1 or not isinstance(first, Fp8Linear):
+        return None
+    weight, scale = (stacked([getattr(b, n) for b in bases]) for n in ("weight", "scale"))
+    biases = [b.bias if b.bias is not None else scale.new_zeros(b.out_features) for b in bases]
+    bias = None if all(b.bias is None for b in bases) else torch.cat(biases)
+    return Fp8Linear(weight, scale, bias, first.compute_dtype, first.by_row, first.emulated)
 
 
-def beside(
-    rows: Tensor,
-    bases: Sequence[Any],
-    downs: Sequence[Tensor],
-    ups: Sequence[Tensor],
-    scales: Sequence[float],
-) -> list[Tensor]:
-    """Outputs of layers that make their products themselves, and the adapters' added to them."""
-    small = nn.functional.linear(rows, torch.cat(list(downs)))
-    shares = small.split([len(d) for d in downs], dim=1)
-    return [
-        base(rows) + scale * nn.functional.linear(share, up)
-        for base, share, up, scale in zip(bases, shares, ups, scales, strict=True)
-    ]
+def stacked(tensors: Sequence[Tensor]) -> Tensor:
+    """Frozen matrices one upon the other in one tensor, of which they are parts from now on."""
+    if len(tensors) == 1:
+        return tensors[0]
+    whole = torch.cat([t.detach() for t in tensors])
+    for tensor, part in zip(tensors, whole.split([len(t) for t in tensors]), strict=True):
+        tensor.data = part
+    return whole

@@ -14,6 +14,7 @@ from llmbench.worker.cell import prepared
 from llmbench.worker.encoding import Tokens
 from llmbench_fast.fp8 import Fp8
 from llmbench_fast.fp8_linear import NAME, STORED, Fp8Linear, product, rounded
+from llmbench_fast.turning import turned
 
 BATCH = batch.collate([Tokens(tuple(range(1, 30)), prompt=9), Tokens((1, 2, 3, 4), prompt=1)], 0)
 CPU = torch.device("cpu")
@@ -45,7 +46,7 @@ def test_values_are_rounded_to_their_neighbours_whatever_their_size(by_row, kind
 def test_a_layer_and_its_gradient_are_those_of_the_whole_one_within_fp8(by_row):
     torch.manual_seed(0)
     whole = nn.Linear(64, 32)
-    layer = Fp8Linear(whole, by_row=by_row, emulated=True)
+    layer = Fp8Linear.of(whole, by_row=by_row, emulated=True)
     given = torch.randn(2, 20, 64, requires_grad=True)
     slope = torch.randn(2, 20, 32) * 1e-7
     found, wanted = layer(given), whole(given)
@@ -57,7 +58,7 @@ def test_a_layer_and_its_gradient_are_those_of_the_whole_one_within_fp8(by_row):
 @pytest.mark.parametrize("by_row", [True, False])
 def test_the_product_is_the_one_of_torchs_own_operator(by_row):
     left = rounded(torch.randn(32, 64), STORED, by_row)
-    right = rounded(torch.randn(48, 64), STORED, by_row)
+    right = rounded(torch.randn(48, 64), STORED, by_row=True)
     real = product(left, right, torch.bfloat16, emulated=False)
     assert apart(real.float(), product(left, right, torch.float32, emulated=True)) < 0.01
 
@@ -112,3 +113,12 @@ def test_it_runs_where_matrix_units_take_it():
     assert Fp8(emulated=True).skip(SETTINGS, environment("cpu")) is None
     assert "bf16" in Fp8().skip(SETTINGS, ada)
     assert "autocast" in Fp8(emulated=True).skip(Settings(precision="bf16-mixed"), ada)
+
+
+def test_a_matrix_is_turned():
+    torch.manual_seed(0)
+    matrix = torch.randn(48, 96).to(STORED)
+    given = (matrix, torch.ones(1))
+    assert turned(*given).is_contiguous()
+    assert (turned(*given).float() == matrix.float().t()).all()
+    torch.library.opcheck(turned, (matrix.view(torch.int8), torch.ones(1)))

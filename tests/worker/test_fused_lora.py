@@ -6,12 +6,13 @@ import pytest
 import torch
 from records import environment
 from torch._dynamo.utils import counters
+from transformers import AutoModelForCausalLM
 
 from llmbench.config import composition
 from llmbench.errors import CompositionError
 from llmbench.plugin.strategy import CannotRun
 from llmbench.record.settings import Settings
-from llmbench.worker import batch, brought, train
+from llmbench.worker import batch, brought, checkpoint, load, train
 from llmbench.worker.cell import prepared
 from llmbench.worker.encoding import Tokens
 from llmbench.worker.running import training_context
@@ -42,11 +43,13 @@ def test_outputs_and_gradients_are_those_of_the_products_one_by_one():
         rows @ w.t() + s * (rows @ d.t()) @ u.t()
         for w, d, u, s in zip(weights, downs, ups, scales, strict=True)
     ]
-    together = joined(rows, weights, WHOLE, downs, ups, scales)[:2]
+    together = joined(rows, weights, WHOLE, downs, ups, scales)[0].split([5, 12], dim=1)
+    stacked = joined(rows, [torch.cat(weights)], WHOLE, downs, ups, scales)[0]
     slopes = [torch.randn_like(o) for o in apart]
     wanted = torch.autograd.grad(apart, given, slopes)
     found = torch.autograd.grad(together, given, slopes)
-    torch.testing.assert_close(together, apart)
+    torch.testing.assert_close(together, tuple(apart))
+    torch.testing.assert_close(stacked, torch.cat(apart, dim=1))
     torch.testing.assert_close(found, wanted)
     torch.library.opcheck(joined, (rows, weights, WHOLE, downs, ups, scales))
 
@@ -57,11 +60,22 @@ def test_operations_are_counted_as_those_of_its_products():
     assert operations(*shapes) == sum(2 * a * b * c for a, b, c in products)
 
 
+def loaded(model, members):
+    """The model as the members load it, with weights that are the same for all."""
+    kwargs = load.load_kwargs(SETTINGS, environment("cpu"), members) | {"trust_remote_code": False}
+    quantization, cpu = kwargs.get("quantization_config"), torch.device("cpu")
+    config = copy.deepcopy(model.config)
+    made = load.random_model(AutoModelForCausalLM, config, kwargs, quantization, cpu)
+    checkpoint.mend_packed(made)
+    return made
+
+
 def taken(model, text):
     """The loss of evaluation and of training, and every gradient by name."""
     members = composition.read(text).members
+    ready = loaded(model, members)
     torch.manual_seed(0)
-    ready = prepared(copy.deepcopy(model), members, SETTINGS)
+    ready = prepared(ready, members, SETTINGS)
     for name, parameter in ready.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.02)
@@ -75,23 +89,27 @@ def taken(model, text):
 
 
 @pytest.mark.parametrize(
-    "beside", ["", "+gradient-checkpointing", "+compile(backend=aot_eager)", "+fp8(emulated=true)"]
+    "text",
+    [
+        "lora(r=4)",
+        "lora(r=4)+gradient-checkpointing",
+        "lora(r=4)+compile(backend=aot_eager)",
+        "lora(r=4)+fp8(emulated=true)",
+        "lora(r=4)+4-bit",
+        "qlora(r=4)",
+    ],
 )
-def test_a_step_is_that_of_lora(model, beside):
-    if "fp8" in beside:
-        from llmbench_fast.fp8_linear import Config, Quantizer
-
-        quantizer = Quantizer(Config(emulated=True))
-        quantizer._process_model_after_weight_loading(model)
-    before, loss, grads = taken(model, f"lora(r=4){beside.replace('+fp8(emulated=true)', '')}")
-    same, found, others = taken(
-        model, f"lora(r=4)+fused-lora{beside.replace('+fp8(emulated=true)', '')}"
-    )
+def test_a_step_is_that_of_lora(model, text):
+    before, loss, grads = taken(model, text)
+    same, found, others = taken(model, f"{text}+fused-lora")
     assert same == before
     assert found == pytest.approx(loss, rel=1e-5)
     assert others.keys() == grads.keys()
     for name, wanted in grads.items():
-        torch.testing.assert_close(others[name], wanted, rtol=1e-3, atol=1e-6)
+        if "fp8" in text:  # gradients of layers that compute together have one scale
+            assert (others[name] - wanted).norm() < 0.1 * wanted.norm()
+        else:
+            torch.testing.assert_close(others[name], wanted, rtol=1e-3, atol=1e-6)
 
 
 def test_layers_share_their_graphs_when_compiled(model):
@@ -116,6 +134,8 @@ def test_layers_that_read_one_input_are_found_whatever_they_are_called(model):
 def test_what_cannot_be_joined_is_refused(model):
     with pytest.raises(CompositionError, match="write lora"):
         composition.read("full+fused-lora")
+    with pytest.raises(CompositionError, match="take ddp"):
+        composition.read("lora+fused-lora+fsdp")
     with pytest.raises(CannotRun, match="without dropout"):
         prepared(model, composition.read("lora(dropout=0.1)+fused-lora").members, SETTINGS)
     mixed = Settings(precision="bf16-mixed")
