@@ -9,6 +9,7 @@ from llmbench_metrics.classification import Accuracy, LikelyLabel, MacroF1
 from llmbench_metrics.evaluate import Evaluate
 from llmbench_metrics.exact_match import ExactMatch, TokenF1
 from llmbench_metrics.forgetting import Forgetting
+from llmbench_metrics.lm_eval import LmEval
 from llmbench_metrics.perplexity import Perplexity
 from llmbench_metrics.rouge import Rouge
 from llmbench_metrics.translation import Bleu, Chrf
@@ -23,6 +24,7 @@ METRICS = (
     Perplexity,
     BitsPerByte,
     Forgetting,
+    LmEval,
     Bleu,
     Chrf,
     Evaluate,
