@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,8 +27,8 @@ from llmbench.workers.launch import Workers, make_workers
 from llmbench.workers.outcome import EstimateError, answer_of
 from llmbench.workers.signals import Interruption
 
-MOST_WORKERS = 4
-"""How many workers at most load torch and simulate, side by side."""
+MOST_PROCESSES = 4
+"""How many simulate side by side, at most."""
 NO_DATA = DataRef(name="full sequences", examples=0, sha256="")
 
 
@@ -84,27 +82,20 @@ def simulate(
     able = tuple(p.cell for p in cells if not (p.skip or p.broken))
     if not able:
         return estimates
-    count = crew_size(len(able))
     with tempfile.TemporaryDirectory(prefix="llmbench-") as name:
-        jobs = [
-            make_job(setup, model_source, able[number::count], Path(name) / str(number))
-            for number in range(count)
-        ]
-        with ExitStack() as stack:
-            crew = [make_workers(setup.config.launcher, once=True) for _ in jobs]
-            for workers in crew:
-                stack.callback(workers.close)
-            return estimates | answers(jobs, crew, counted(listen, len(able)))
+        job = make_job(setup, model_source, able, Path(name))
+        workers = make_workers(setup.config.launcher, once=True)
+        with closing(workers):
+            return estimates | answers(job, workers, listen)
 
 
-def crew_size(cells: int) -> int:
-    """How many workers are of use: each takes a core, and seconds to load torch."""
-    return min(cells, MOST_WORKERS, usable_cpus())
+def processes_for(cells: int) -> int:
+    """How many processes are of use: each takes a core."""
+    return min(cells, MOST_PROCESSES, usable_cpus())
 
 
 def make_job(setup: Setup, model_source: str, cells: tuple[Cell, ...], folder: Path) -> EstimateJob:
-    """What one worker has to know."""
-    folder.mkdir()
+    """What the worker has to know."""
     return EstimateJob(
         cells=cells,
         environment=setup.environment,
@@ -112,40 +103,23 @@ def make_job(setup: Setup, model_source: str, cells: tuple[Cell, ...], folder: P
         answer_file=folder / "answer.json",
         plugin_files=plugin.files(),
         budget_bytes=budget_bytes(setup.environment.device_memory_bytes),
+        processes=processes_for(len(cells)),
     )
 
 
-def answers(
-    jobs: Sequence[EstimateJob], crew: Sequence[Workers], listen: Say
-) -> dict[str, Estimate]:
-    """The answers of workers side by side; KeyboardInterrupt where the user has ended them."""
+def answers(job: EstimateJob, workers: Workers, listen: Say) -> dict[str, Estimate]:
+    """The worker's answer; KeyboardInterrupt where the user has ended it."""
 
-    def asked(job: EstimateJob, workers: Workers) -> dict[str, Estimate]:
-        log = job.answer_file.with_name("estimate.log")
-        return answer_of(job, workers.run(job, log, listen)).cells
+    def hear(event: Event) -> None:
+        if isinstance(event, Estimated):
+            listen(event)
 
-    estimates: dict[str, Estimate] = {}
-    with (
-        Interruption() as interruption,
-        interruption.reaching(*crew),
-        ThreadPoolExecutor(len(jobs)) as pool,
-    ):
+    log = job.answer_file.with_name("estimate.log")
+    with Interruption() as interruption, interruption.reaching(workers):
+        outcome = workers.run(job, log, hear)
         try:
-            for answer in pool.map(asked, jobs, crew):
-                estimates |= answer
+            return answer_of(job, outcome).cells
         except EstimateError:
             if interruption.asked:
                 raise KeyboardInterrupt from None
             raise
-    return estimates
-
-
-def counted(listen: Say, total: int) -> Say:
-    """Tells how many cells are done of all, whichever worker did them."""
-    done = itertools.count(1)
-
-    def hear(event: Event) -> None:
-        if isinstance(event, Estimated):
-            listen(Estimated(done=next(done), total=total))
-
-    return hear

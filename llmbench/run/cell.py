@@ -13,6 +13,7 @@ from pathlib import Path
 from llmbench import plugin
 from llmbench.config.setup import Setup
 from llmbench.estimate.foresight import UNSEEN, Foresight, foresee
+from llmbench.estimate.run import processes_for
 from llmbench.plugin.launcher import CannotLaunch, WorkerLost
 from llmbench.record.comparison import Plan, Planned
 from llmbench.record.events import Estimated, Event, Listener, Notice, Predicting, Say, Started
@@ -228,6 +229,7 @@ class Bench:
             train_file=self._train_file,
             answer_file=self.store.work_folder("estimate") / "answer.json",
             plugin_files=plugin.files(),
+            processes=processes_for(len(cells)),
         )
         log = self.store.logs.resolve() / "estimate.log"
         return answer_of(job, self.workers.run(job, log, self._hear_estimate)).cells

@@ -86,6 +86,8 @@ class EstimateJob(Frozen):
     """Modules of `--plugin`, which the worker includes."""
     budget_bytes: int | None = None
     """If given, the largest micro-batch and the longest sequence that stay within it are sought."""
+    processes: int = 1
+    """How many processes share the work, at most; they are forked once all is imported."""
     limit_seconds: ClassVar[None] = None
     """A prediction may take as long as it takes: it is no cell."""
 

@@ -75,6 +75,13 @@ def test_every_cell_has_its_estimate(run: Any) -> None:
     assert {(type(e), e.total) for e in run.said} == {(events.Estimated, 3)}
 
 
+def test_forked_processes_predict_what_one_does(run: Any) -> None:
+    cells = one("full"), one("lora"), one("base"), one("lora", seed=1)
+    alone = run(*cells)
+    assert run(*cells, processes=2) == alone
+    assert [e.done for e in run.said] == [1, 2, 3, 4]
+
+
 def test_it_computes_nothing_and_so_takes_one_thread(run: Any) -> None:
     torch.set_num_threads(2)
     run(one("full"))

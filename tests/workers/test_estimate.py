@@ -122,7 +122,6 @@ def answering(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., 
     def make(answers: Any = lambda composition: KNOWN, status: int = 0) -> Answering:
         launcher = Answering(answers, status)
         monkeypatch.setattr(run, "make_workers", lambda *_, **__: launcher)
-        monkeypatch.setattr(run, "crew_size", lambda cells: 1)
         return launcher
 
     return make
@@ -144,30 +143,16 @@ def test_every_composition_has_a_row_in_each_table(answering: Any) -> None:
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
-def test_several_workers_share_the_compositions(
+def test_the_worker_is_told_how_many_processes_are_of_use(
     answering: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answering()
-    launchers: list[Answering] = []
-
-    def launcher(*_: Any, **__: Any) -> Answering:
-        launchers.append(Answering(lambda composition: KNOWN))
-        return launchers[-1]
-
-    monkeypatch.setattr(run, "make_workers", launcher)
-    monkeypatch.setattr(run, "crew_size", lambda cells: 2)
-    done = invoke("--strategies", "full,lora,qlora", "--json")
-    asked = sorted([c.composition for c in made.job.cells] for made in launchers)
-    assert asked in ([["full", "qlora"], ["lora"]], [["full", "qlora"], ["lora"]][::-1])
-    shown = [c["composition"] for c in json.loads(done.stdout)["compositions"]]
-    assert shown == ["full", "lora", "qlora"]
-
-
-def test_as_many_workers_as_are_of_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "usable_cpus", lambda: 64)
-    assert [run.crew_size(n) for n in (1, 3, 20)] == [1, 3, 4]
+    assert [run.processes_for(n) for n in (1, 3, 20)] == [1, 3, 4]
+    launcher = answering()
+    invoke("--strategies", "full,lora,qlora")
+    assert launcher.job.processes == 3
     monkeypatch.setattr(run, "usable_cpus", lambda: 1)
-    assert run.crew_size(7) == 1
+    assert run.processes_for(7) == 1
 
 
 def test_without_a_gpu_nothing_is_said_to_fit(answering: Any) -> None:
@@ -306,7 +291,7 @@ def test_ctrl_c_ends_it_at_once_and_cleanly(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    while not list(tmp_path.glob("llmbench-*/*/estimate.log")):
+    while not list(tmp_path.glob("llmbench-*/estimate.log")):
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)

@@ -19,6 +19,7 @@ from llmbench.record.settings import Settings
 from llmbench.source import data
 from llmbench.worker import architecture, batch, encoding, preload, template, tokens, trial
 from llmbench.worker.cell import strategies
+from llmbench.worker.estimate.crew import each
 from llmbench.worker.estimate.simulation import Simulation
 from llmbench.workers.job import MOST_SEQUENCES, Answer, Estimate, EstimateJob
 
@@ -27,15 +28,22 @@ def run(job: EstimateJob, say: Say) -> None:
     """Predict every cell, and write the answer. Cells that differ in nothing are simulated once."""
     settle()
     length = lengths(job)
-    known: dict[str, Estimate] = {}
-    estimates = {}
-    for number, cell in enumerate(job.cells):
+    alike: dict[str, list[tuple[Cell, Settings]]] = {}
+    for cell in job.cells:
         settings = cell.settings.model_copy(update={"seq_len": length(cell)})
         same = settings.model_dump_json() + "".join(m.model_dump_json() for m in cell.members)
-        if same not in known:
-            known[same] = estimate(job, cell, settings)
-        estimates[cell.id] = known[same]
-        say(Estimated(done=number + 1, total=len(job.cells)))
+        alike.setdefault(same, []).append((cell, settings))
+    groups = list(alike.values())
+
+    def of_first(number: int) -> str:
+        return estimate(job, *groups[number][0]).model_dump_json()
+
+    estimates: dict[str, Estimate] = {}
+    for number, answer in each(len(groups), job.processes, of_first):
+        made = Estimate.model_validate_json(answer)
+        for cell, _ in groups[number]:
+            estimates[cell.id] = made
+            say(Estimated(done=len(estimates), total=len(job.cells)))
     write_text(job.answer_file, Answer(cells=estimates).model_dump_json())
 
 
