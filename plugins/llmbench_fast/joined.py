@@ -11,7 +11,7 @@ written, read and written again. Likewise backward, where one gradient of the in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,9 +19,8 @@ from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
 WHOLE = "whole"
-"""The form of a weight that is there as it is; others are the names of 4-bit types."""
-NESTED = 5
-"""Tensors of a 4-bit weight whose scales are in 8 bits: their scales, table and offset follow."""
+"""The form of a weight that is there as it is; others are the names of 4-bit types, whose weights
+are two tensors or, where their scales are in 8 bits, five: bytes, scales, and those of scales."""
 BLOCK, OUTER_BLOCK = 64, 256
 """Values that share a scale, and scales that do, as bitsandbytes has them by itself."""
 
@@ -34,26 +33,25 @@ def joined(
     downs: Sequence[Tensor],
     ups: Sequence[Tensor],
     scales: Sequence[float],
-) -> tuple[Tensor, Tensor]:
-    """Of (tokens, in): the outputs of all layers side by side, and the small products.
+) -> list[Tensor]:
+    """Of (tokens, in): the outputs (tokens, out) of all layers, and last the small products.
 
-    `parts` are the tensors of all weights in order, or a whole one of all, one upon the other;
-    `downs` are (rank, in), `ups` (out, rank).
+    `parts` are the tensors of all weights in order, `downs` are (rank, in), `ups` (out, rank). One
+    whole weight of several layers, one upon the other, gives their outputs in one, side by side.
     """
     small = values @ torch.cat(list(downs)).t()
-    output = values.new_empty(len(values), sum(map(len, ups)))
-    places = output.split([len(up) for up in ups], dim=1)
+    outputs = [values.new_empty(len(values), width) for width in widths(parts, ups)]
     shares = small.split([len(d) for d in downs], dim=1)
-    for place, share, up, scale in zip(places, shares, ups, scales, strict=True):
+    for place, share, up, scale in zip(places(outputs, ups), shares, ups, scales, strict=True):
         torch.addmm(place, share, up.t(), beta=0, alpha=scale, out=place)
-    for part, weight in weights(parts, form, ups, output, values):
-        part.addmm_(values, weight.t())
-    return output, small
+    for number, output in enumerate(outputs):
+        output.addmm_(values, weight_of(number, parts, form, outputs, values).t())
+    return [*outputs, small]
 
 
 @torch.library.custom_op("llmbench::joined_backward", mutates_args=())
 def joined_backward(
-    grad: Tensor,
+    grads: Sequence[Tensor],
     values: Tensor,
     small: Tensor,
     parts: Sequence[Tensor],
@@ -64,18 +62,15 @@ def joined_backward(
     of_values: bool,
 ) -> list[Tensor]:
     """Gradients of all `down` matrices in one, of each `up` matrix and, if wanted, of the input."""
-    ranks = [len(d) for d in downs]
-    grads = grad.split([len(up) for up in ups], dim=1)
-    of_small = torch.cat(
-        [scaled(g, up, scale) for g, up, scale in zip(grads, ups, scales, strict=True)], dim=1
-    )
-    shares = small.split(ranks, dim=1)
-    of_ups = [scaled(g.t(), s, scale) for g, s, scale in zip(grads, shares, scales, strict=True)]
+    each = list(zip(places(grads, ups), ups, scales, strict=True))
+    of_small = torch.cat([scaled(grad, up, scale) for grad, up, scale in each], dim=1)
+    shares = small.split([len(d) for d in downs], dim=1)
+    of_ups = [scaled(g.t(), s, scale) for (g, _, scale), s in zip(each, shares, strict=True)]
     made = [of_small.t() @ values, *of_ups]
     if of_values:
         total = of_small @ torch.cat(list(downs))
-        for part, weight in weights(parts, form, ups, grad, values):
-            total.addmm_(part, weight)
+        for number, grad in enumerate(grads):
+            total.addmm_(grad, weight_of(number, parts, form, grads, values))
         made.append(total)
     return made
 
@@ -86,49 +81,49 @@ def scaled(left: Tensor, right: Tensor, scale: float) -> Tensor:
     return torch.addmm(made, left, right, beta=0, alpha=scale, out=made)
 
 
-def weights(
-    parts: Sequence[Tensor], form: str, ups: Sequence[Tensor], beside: Tensor, values: Tensor
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Each weight (out, in) with the columns of outputs or their gradients that are its own."""
-    if len(parts) == 1 and form == WHOLE:
-        yield beside, parts[0]
-        return
-    count = len(parts) // len(ups)
-    columns = beside.split([len(up) for up in ups], dim=1)
-    for number, (column, up) in enumerate(zip(columns, ups, strict=True)):
-        own = parts[number * count : (number + 1) * count]
-        yield column, unpacked(own, form, up, values)
+def widths(parts: Sequence[Any], ups: Sequence[Any]) -> list[int]:
+    """Columns of each output: all of them where one weight stands for several."""
+    each = [up.shape[0] for up in ups]
+    return each if len(parts) >= len(ups) else [sum(each)]
 
 
-def unpacked(parts: Sequence[Tensor], form: str, up: Tensor, values: Tensor) -> Tensor:
-    """A weight (out, in) in the type of the input; it is gone when its product is made."""
+def places(outputs: Sequence[Tensor], ups: Sequence[Tensor]) -> Sequence[Tensor]:
+    """The columns of each layer in the outputs, or in their gradients."""
+    if len(outputs) == len(ups):
+        return outputs
+    columns: Sequence[Tensor] = outputs[0].split([len(up) for up in ups], dim=1)
+    return columns
+
+
+def weight_of(
+    number: int, parts: Sequence[Tensor], form: str, outputs: Sequence[Tensor], values: Tensor
+) -> Tensor:
+    """The weight (out, in) of an output, in the type of the input; to be used at once, and gone."""
     if form == WHOLE:
-        return parts[0]
+        return parts[number]
+    count = len(parts) // len(outputs)
+    packed, scales, *outer = parts[number * count : (number + 1) * count]
     operators = torch.ops.bitsandbytes
-    packed, scales = parts[0].view(-1, 1), parts[1]
-    if len(parts) == NESTED:
-        of_scales, table, offset = parts[2:]
-        scales = operators.dequantize_blockwise(
-            scales, of_scales, table, OUTER_BLOCK, torch.float32
-        )
+    if outer:
+        of_scales, table, offset = outer
+        kind = torch.float32
+        scales = operators.dequantize_blockwise(scales, of_scales, table, OUTER_BLOCK, kind)
         scales += offset
-    shape = [up.shape[0], values.shape[1]]
-    made: Tensor = operators.dequantize_4bit(packed, scales, BLOCK, form, shape, values.dtype)
+    shape = [outputs[number].shape[1], values.shape[1]]
+    of_type = form, shape, values.dtype
+    made: Tensor = operators.dequantize_4bit(packed.view(-1, 1), scales, BLOCK, *of_type)
     return made
 
 
 @joined.register_fake
-def _(
-    values: Any, parts: Any, form: Any, downs: Any, ups: Any, scales: Any
-) -> tuple[Tensor, Tensor]:
-    tokens = values.shape[0]
-    output = values.new_empty(tokens, sum(up.shape[0] for up in ups))
-    return output, values.new_empty(tokens, sum(d.shape[0] for d in downs))
+def _(values: Any, parts: Any, form: Any, downs: Any, ups: Any, scales: Any) -> list[Tensor]:
+    outputs = [values.new_empty(values.shape[0], width) for width in widths(parts, ups)]
+    return [*outputs, values.new_empty(values.shape[0], sum(d.shape[0] for d in downs))]
 
 
 @joined_backward.register_fake
 def _(
-    grad: Any,
+    grads: Any,
     values: Any,
     small: Any,
     parts: Any,
@@ -147,17 +142,25 @@ def keep(ctx: Any, inputs: Any, output: Any) -> None:
     """What the backward pass needs: beside the weights, the input and the small products."""
     values, parts, form, downs, ups, scales = inputs
     ctx.form, ctx.scales, ctx.count = form, scales, (len(parts), len(downs))
-    ctx.save_for_backward(values, output[1], *parts, *downs, *ups)
+    ctx.save_for_backward(values, output[-1], *parts, *downs, *ups)
 
 
-def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Any, ...]:
+def backward(ctx: Any, grads: Sequence[Tensor]) -> tuple[Any, ...]:
     """The gradients of the input and the adapters; weights are frozen."""
     values, small, *rest = ctx.saved_tensors
     frozen, layers = ctx.count
     parts, downs, ups = rest[:frozen], rest[frozen : frozen + layers], rest[frozen + layers :]
     wanted = bool(ctx.needs_input_grad[0])
     of_downs, *made = joined_backward(
-        grad.contiguous(), values, small, parts, ctx.form, downs, ups, ctx.scales, wanted
+        [g.contiguous() for g in grads[:-1]],
+        values,
+        small,
+        parts,
+        ctx.form,
+        downs,
+        ups,
+        ctx.scales,
+        wanted,
     )
     of_each = list(of_downs.split([len(d) for d in downs]))
     return made[layers] if wanted else None, [None] * frozen, None, of_each, made[:layers], None

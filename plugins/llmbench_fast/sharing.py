@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from llmbench_fast.joined import WHOLE, joined
 
+ONE_WEIGHT = False
+"""Whether whole weights of layers with one input are made one, as those in fp8 are."""
 PROBE = 8
 """Tokens of the text by which is seen who reads what."""
 
@@ -130,9 +132,10 @@ class Group:
     ) -> list[Tensor]:
         """Outputs whose sums run on in the accumulators of the layers' own products."""
         assert self.form
-        made = joined(rows, self.parts, self.form, downs, ups, scales)[0]
+        outputs = joined(rows, self.parts, self.form, downs, ups, scales)[:-1]
+        if len(outputs) < len(self.bases):
+            outputs = list(outputs[0].split(self.widths, dim=1))
         biases = [base.bias for base in self.bases]
-        outputs = made.split(self.widths, dim=1)
         return [o if b is None else o + b for o, b in zip(outputs, biases, strict=True)]
 
     def beside(
@@ -157,7 +160,8 @@ def parts_of(bases: Sequence[Any]) -> tuple[str | None, list[Tensor]]:
     No form for layers that make their products in a way of their own.
     """
     if form_of(bases[0]) == WHOLE:
-        return WHOLE, [stacked([base.weight for base in bases])]
+        weights = [base.weight for base in bases]
+        return WHOLE, [stacked(weights)] if ONE_WEIGHT else weights
     states: list[Any] = [getattr(base.weight, "quant_state", None) for base in bases]
     if None in states:
         return None, []
