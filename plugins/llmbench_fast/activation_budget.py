@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
 from pydantic import Field
 
+from llmbench.record.settings import Settings
 from llmbench_fast.compile import Compile
 
 
@@ -31,9 +34,30 @@ class ActivationBudget(Compile):
         description="Of the bytes that compiled layers would keep: 0 for their inputs alone.",
     )
 
+    def prepare(self, model: Any, settings: Settings) -> Any:
+        """Mark every decoder layer, and have the operations of 4-bit ones counted."""
+        model = super().prepare(model, settings)
+        if "bitsandbytes" in sys.modules:
+            count_packed()
+        return model
+
     def training(self) -> AbstractContextManager[Any]:
         """Have what is compiled in a training step keep to the budget."""
         return within(self.share, super().training())
+
+
+def count_packed() -> None:
+    """Tell torch what a product with a 4-bit weight takes: it would think that it takes nothing."""
+    import torch
+    from torch.utils.flop_counter import flop_registry, register_flop_formula
+
+    operator = getattr(torch.ops.bitsandbytes, "gemm_4bit", None)
+    if operator is None or operator in flop_registry:
+        return
+
+    @register_flop_formula(operator)
+    def operations(values: Any, packed: Any, shape: Any, *_: Any, **__: Any) -> int:
+        return 2 * math.prod(values) * int(shape[0])
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 from torch._functorch import config
+from torch.utils.flop_counter import FlopCounterMode
 
 from llmbench.config import composition
 from llmbench.errors import CompositionError
@@ -15,6 +16,7 @@ from llmbench.worker import batch, train
 from llmbench.worker.cell import prepared
 from llmbench.worker.encoding import Tokens
 from llmbench.worker.running import training_context
+from llmbench_fast.activation_budget import count_packed
 
 BATCH = batch.collate([Tokens(tuple(range(1, 40)), prompt=9)] * 2, 0)
 SETTINGS = Settings(steps=2)
@@ -71,3 +73,14 @@ def test_its_memory_is_not_predicted(model):
     [budget] = composition.read("activation-budget").members[1:]
     with pytest.raises(CannotRun, match="not predicted"):
         budget.prepare(model.to("meta"), SETTINGS)
+
+
+def test_a_product_with_a_packed_weight_counts_as_one_with_a_whole_one():
+    from bitsandbytes.nn import LinearNF4
+
+    count_packed()
+    count_packed()
+    layer = LinearNF4(64, 32, bias=False, compute_dtype=torch.float32).to("cpu")
+    with FlopCounterMode(display=False) as counted:
+        layer(torch.randn(2, 5, 64, requires_grad=True))
+    assert counted.get_total_flops() == 2 * 10 * 64 * 32
