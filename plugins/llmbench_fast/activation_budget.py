@@ -57,7 +57,8 @@ def count_packed() -> None:
 
     @register_flop_formula(operator)
     def operations(values: Any, packed: Any, shape: Any, *_: Any, **__: Any) -> int:
-        return 2 * math.prod(values) * int(shape[0])
+        made: int = 2 * math.prod(values) * shape[0]
+        return made
 
 
 @contextmanager
