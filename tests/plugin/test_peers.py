@@ -13,10 +13,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 from records import cell, environment, job_of
+from transformers import AutoConfig
 
 from llmbench import plugin
 from llmbench.config import composition
 from llmbench.errors import CompositionError
+from llmbench.plugin.strategy import CannotRun
 from llmbench.record.record import ModelRef
 from llmbench.record.settings import Settings
 from llmbench.worker import batch, brought, load, loop, precision, train
@@ -227,12 +229,37 @@ def test_torchtunes_model_continues_prompts_and_saves_adapters_for_peft(
     assert torch.equal(made.generate(**prompts, **kinds), same.generate(**prompts, **kinds))
 
 
-@pytest.mark.parametrize(("name", "package"), [("trl-sft", "trl"), ("torchtune", "torchtune")])
+@pytest.mark.parametrize(
+    ("name", "package"), [("trl-sft", "trl"), ("torchtune", "torchtune"), ("axolotl", "axolotl")]
+)
 def test_a_peer_that_is_not_installed_is_refused_in_a_sentence(monkeypatch, name, package) -> None:
     strategy = next(s for s in composition.read(name).members if s.id == name)
     monkeypatch.setitem(sys.modules, package, None)
     said = strategy.skip(Settings(), CPU)
     assert said == f"The package '{package}' is not installed: pip install llmbench-{package}."
+
+
+def test_axolotls_kernels_are_put_into_a_model_that_has_adapters(model, monkeypatch) -> None:
+    asked = []
+    kernels = SimpleNamespace(
+        patch_self_attn_lora=lambda given: asked.append(
+            AutoConfig.from_pretrained(given.pop("base_model"))
+        ),
+        apply_lora_kernel_patches=lambda adapted, given: asked.append(given) or adapted,
+    )
+    monkeypatch.setitem(sys.modules, "axolotl", SimpleNamespace(__spec__=SimpleNamespace()))
+    monkeypatch.setitem(sys.modules, "axolotl.monkeypatch", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "axolotl.monkeypatch.lora_kernels", kernels)
+    monkeypatch.setitem(sys.modules, "axolotl.utils", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "axolotl.utils.dict", SimpleNamespace(DictDefault=dict))
+    prepared(model, composition.read("lora+axolotl").members, Settings())
+    assert asked[0].hidden_size == model.config.hidden_size
+    assert asked[1] == {f"lora_{part}_kernel": True for part in ("mlp", "qkv", "o")}
+    axolotl = composition.read("lora+axolotl").members[1]
+    assert "need a GPU" in axolotl.skip(Settings(), CPU)
+    assert axolotl.skip(Settings(), GPU) is None
+    with pytest.raises(CannotRun, match=r"write lora\+axolotl"):
+        axolotl.prepare(torch.nn.Linear(1, 1), Settings())
 
 
 def test_torchtune_is_refused_beside_a_torchao_that_it_cannot_import(monkeypatch) -> None:
