@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -22,6 +23,19 @@ BRINGS = {
 }
 """Methods that take the place of something of the harness's, and what a strategy decides by having
 one: two in a composition may not decide the same."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How a strategy cuts a model up over GPUs, for the prediction of what each of them holds."""
+
+    parts: int
+    """Of how many parts each GPU keeps one: of every weight, its gradient and its states."""
+    units: Sequence[Any]
+    """The modules whose weights are gathered together, when each has its turn; the rest of the
+    model is one unit more."""
+    regathers: bool
+    """Whether they are let go after the forward pass, and gathered once more for the backward."""
 
 
 class CannotRun(CellEnded):
@@ -218,6 +232,14 @@ class Strategy(BaseModel):
         model, its weights or its configuration, is asked of the model itself.
         """
         return model
+
+    def cut(self, model: Any, settings: Settings) -> Cut | None:
+        """How `distribute` would cut the model up, which is on no device here. Worker.
+
+        None where it does not, or not by units: the memory of each GPU is then predicted only if
+        `gather` is not needed either, and each has the whole model.
+        """
+        return None
 
     def gather(self, model: Any) -> None:
         """Give every process the whole model again, once it is trained. Worker.

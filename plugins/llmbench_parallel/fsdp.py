@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from llmbench.machine import Environment
-from llmbench.plugin.strategy import CannotRun, Strategy
+from llmbench.plugin.strategy import CannotRun, Cut, Strategy
 from llmbench.record.settings import Settings
 from llmbench_parallel.spreading import Spreading
 
@@ -54,6 +54,11 @@ class Fsdp(Spreading):
         for layer in layers(model):
             fully_shard(layer, **options)
         return fully_shard(model, **options)
+
+    def cut(self, model: Any, settings: Settings) -> Cut:
+        """Into a part for each GPU, or each of half of them."""
+        parts = settings.gpus // 2 if self.shard == "hybrid" else settings.gpus
+        return Cut(parts, layers(model), regathers=self.shard != "grad_op")
 
     def gather(self, model: Any) -> None:
         """Gather every weight for good."""

@@ -47,7 +47,7 @@ class Zero(Spreading):
         """It is DeepSpeed that trains, in one type of weights."""
         if not installed():
             return (
-                "zero needs DeepSpeed 0.19 or later: pip install 'llmbench[deepspeed]', "
+                "zero needs DeepSpeed 0.19 or later: pip install deepspeed, "
                 "or take fsdp, which cuts up the same."
             )
         numerics = settings.numerics

@@ -68,8 +68,9 @@ def simulated(folder, text, whole, **values):
 
 
 def compositions():
-    known = plugin.registry().strategies.items()
-    return [NEEDY.get(n, n) for n in known if n not in WHOLE]
+    known = plugin.registry().strategies
+    alone = [n for n in known.items() if n not in WHOLE and not known.get(n).spreads]
+    return [NEEDY.get(n, n) for n in alone]
 
 
 def test_few_layers_tell_what_all_of_them_take(folder, registry, monkeypatch):

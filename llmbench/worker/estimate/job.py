@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,6 +19,7 @@ from llmbench.record.settings import Settings
 from llmbench.source import data
 from llmbench.worker import architecture, batch, encoding, preload, template, tokens, trial
 from llmbench.worker.cell import strategies
+from llmbench.worker.estimate import shards
 from llmbench.worker.estimate.crew import each
 from llmbench.worker.estimate.simulation import Simulation
 from llmbench.workers.job import MOST_SEQUENCES, Answer, Estimate, EstimateJob
@@ -75,19 +76,19 @@ def predicted(job: EstimateJob, cell: Cell, settings: Settings) -> Estimate:
     Of a cell on several GPUs, on each of them.
     """
     chosen = strategies(cell)
-    if any(s.spreads for s in chosen) and not replicated(chosen):
-        return Estimate(reason="What a model that is cut up over GPUs holds is not simulated yet")
-    simulation = Simulation(cell, chosen, job.environment, job.model_source)
+    spreading = next((s for s in chosen if s.spreads), None)
+    cuts = spreading is not None and type(spreading).cut is not Strategy.cut
+    simulation = Simulation(cell, chosen, job.environment, job.model_source, whole=cuts)
+    if spreading and not (cuts or simulation.narrowed or replicates(spreading)):
+        return Estimate(reason=f"What {spreading.id} leaves on each GPU is not predicted.")
     if architecture.paired(simulation.model.config):
         # FLAN-T5 base on an H100: 2.9 GiB predicted where full fine-tuning took 4.3.
         return Estimate(reason="The memory of encoder-decoder models is not predicted yet")
-    if settings.gpus > 1:
+    if spreading and spreading.spreads == "data":
         settings = settings.model_copy(
             update={"accumulation": settings.accumulation // settings.gpus}
         )
-    parts = simulation.peak(settings)
-    if settings.gpus > 1:
-        parts = with_buckets(parts, simulation.parameters.trainable, settings)
+    parts = peak(simulation, settings, spreading)
     estimate_made = Estimate(
         parts=parts,
         parameters=simulation.parameters,
@@ -107,11 +108,20 @@ def predicted(job: EstimateJob, cell: Cell, settings: Settings) -> Estimate:
     )
 
 
-def replicated(chosen: Sequence[Strategy]) -> bool:
-    """Whether every GPU has the whole model: what spreads it has nothing to gather then."""
-    return all(
-        s.spreads == "data" and type(s).gather is Strategy.gather for s in chosen if s.spreads
-    )
+def peak(simulation: Simulation, settings: Settings, spreading: Strategy | None) -> MemoryParts:
+    """The peak of each GPU that the cell trains on."""
+    cut = spreading.cut(simulation.model, settings) if spreading else None
+    if cut:
+        return shards.peak(simulation, settings, cut)
+    parts = simulation.peak(settings)
+    if spreading is None or simulation.narrowed:
+        return parts
+    return with_buckets(parts, simulation.parameters.trainable, settings)
+
+
+def replicates(spreading: Strategy) -> bool:
+    """Whether every GPU has the whole model: there is nothing to gather then."""
+    return spreading.spreads == "data" and type(spreading).gather is Strategy.gather
 
 
 def with_buckets(parts: MemoryParts, trainable: int, settings: Settings) -> MemoryParts:

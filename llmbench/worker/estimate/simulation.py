@@ -17,7 +17,7 @@ from llmbench.record.record import Cell, MemoryParts, ModelRef
 from llmbench.record.settings import Settings
 from llmbench.worker import architecture, batch, brought, checkpoint, coverage, load, tensor, train
 from llmbench.worker.cell import prepared
-from llmbench.worker.estimate import kernel, layers, patch
+from llmbench.worker.estimate import kernel, layers, narrow, patch
 from llmbench.worker.estimate.kernel import as_on_gpu
 from llmbench.worker.estimate.watch import Allocation, AllocationCount, Kind, Ledger
 from llmbench.worker.running import training_context
@@ -27,18 +27,29 @@ META = torch.device("meta")
 
 
 def meta_model(
-    source: str, ref: ModelRef, kwargs: dict[str, Any], strategies: Sequence[Strategy]
+    source: str,
+    ref: ModelRef,
+    kwargs: dict[str, Any],
+    strategies: Sequence[Strategy],
+    gpus: int = 1,
 ) -> Any:
-    """The architecture with the types that loading it with these arguments would give it."""
+    """The architecture with the types that loading it with these arguments would give it.
+
+    Of matrices that so many GPUs share, the parts of one of them.
+    """
     config = architecture.config_of(source, ref)
     auto = architecture.class_of(config, ref.id)
     quantization = load.quantization_of(config, ref.id, kwargs, strategies)
     kwargs.pop(load.QUANTIZATION, None)
+    kwargs.pop(load.DISTRIBUTED, None)
     if kwargs.get("attn_implementation") == "flash_attention_2":
         # The package's kernels want a GPU; torch's keep the same.
         kwargs["attn_implementation"] = "sdpa"
     with META:
         model = auto.from_config(config, trust_remote_code=ref.remote_code, **kwargs)
+    if gpus > 1:
+        load.check_plan(config, ref.id, gpus)
+        narrow.narrow(model, gpus)
     return model if quantization is None else quantized(model, quantization)
 
 
@@ -122,16 +133,24 @@ class Simulation:
         # The main thread multiplies matrices, and the thread of the backward pass does.
         threads = 2 if cell.trains else 1
         each = kernel.workspace_bytes(self._capability, cell.settings.deterministic)
-        self._workspace_bytes = threads * each
+        self.workspace_bytes = threads * each
+        """What cuBLAS works in, which counts as activations."""
         self._optimizers: dict[int, Any] = {}
         self._states: dict[int, list[Allocation]] = {}
         """By the number of layers that they step; 0 stands for all."""
-        self._began = 0
+        self._added: list[torch.nn.Parameter] = []
+        self.began = 0
+        """The moment at which the last step began."""
         self.floor_bytes = 0
         """What training holds at its most at least, however small the batch; known after a peak."""
         with self._running():
             self.model = self._load(environment, source)
-        self.parameters = coverage.count(self.model)
+            self.parameters = coverage.count(self.model)
+            if self.narrowed:
+                self.model = None
+                self._added.clear()
+                gc.collect()
+                self.model = self._load(environment, source, cell.settings.gpus)
         self._stack = None if whole else layers.stack_of(self.model, self._added)
 
     def peak(self, settings: Settings) -> MemoryParts:
@@ -150,7 +169,7 @@ class Simulation:
                 self._run(settings)
                 peak = self.watch.ledger.at_peak()
         sizes = {f"{kind}_bytes": size for kind, size in peak.items()}
-        sizes["activations_bytes"] = sizes.get("activations_bytes", 0) + self._workspace_bytes
+        sizes["activations_bytes"] = sizes.get("activations_bytes", 0) + self.workspace_bytes
         return MemoryParts(**{"weights_bytes": 0, **sizes})
 
     def _of_few(self, settings: Settings) -> Counter[Kind] | None:
@@ -166,8 +185,8 @@ class Simulation:
                 with layers.only(stack, count):
                     self._run(settings)
                 states = layers.sizes(self._states.get(count, []))
-                traces.append(layers.since(ledger, self._began, weights + states))
-                begun = ledger.held_then(self._began)
+                traces.append(layers.since(ledger, self.began, weights + states))
+                begun = ledger.held_then(self.began)
                 gradients.append(self.floor_bytes - begun.total() + begun["activations"])
             fewer, more = traces
             peak = layers.extended(fewer, more, len(stack))
@@ -182,7 +201,7 @@ class Simulation:
         """Take a step with the layers that there are."""
         ledger = self.watch.ledger
         ledger.reset_peak()
-        self._began = ledger.moment
+        self.began = ledger.moment
         if self.cell.trains:
             self._train(settings)
         else:
@@ -197,14 +216,14 @@ class Simulation:
                 self._optimizers[count] = self._with_states(settings)
                 ledger.reset_peak()
                 self._states[count] = [a for a in ledger.all() if a not in before]
-                self._began = ledger.moment
+                self.began = ledger.moment
             optimizer = self._optimizers[count]
             marker = Marker(self.watch, self.model, optimizer)
             context = partial(training_context, self.strategies)
             batches = self._batches(settings)
             loss = brought.loss(self.strategies)
             train.train(self.model, optimizer, batches, settings, context, marker, loss)
-        self.floor_bytes = marker.floor_bytes + self._workspace_bytes
+        self.floor_bytes = marker.floor_bytes + self.workspace_bytes
 
     def _with_states(self, settings: Settings) -> Any:
         """The optimiser after a first step, in which it makes its states; later ones are alike."""
@@ -221,19 +240,22 @@ class Simulation:
         wanted = settings.model_copy(update={"steps": 1, "accumulation": accumulation})
         return batch.random_steps(self.model, wanted, self.cell.seed)
 
-    def _load(self, environment: Environment, source: str) -> Any:
+    def _load(self, environment: Environment, source: str, gpus: int = 1) -> Any:
         kwargs = load.load_kwargs(self.cell.settings, environment, self.strategies)
         self.loaded_bytes = loaded_bytes(kwargs)
-        model = meta_model(source, self.cell.model, kwargs, self.strategies)
+        self.narrowed = load.DISTRIBUTED in kwargs
+        """Whether each GPU has a part of every matrix, by transformers' plan."""
+        model = meta_model(source, self.cell.model, kwargs, self.strategies, gpus)
         if self.cell.model.weights == "random":
             self._int8.outliers = kernel.of_random(model)
         base = tensor.base_of(model)
         model = prepared(model, self.strategies, self.cell.settings)
         self.watch.mark_all("weights")
         ours, added = tensor.split(model, base)
-        self._added = list(added)
+        self._added += added
         self.watch.mark(self._added, "adapter")
-        self.base_parameters = sum(map(coverage.elements, ours))
+        if gpus == 1:
+            self.base_parameters = sum(map(coverage.elements, ours))
         return model
 
     @contextmanager
