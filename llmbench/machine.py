@@ -26,6 +26,8 @@ PACKAGES = (
     "accelerate",
     "tokenizers",
     "flash_attn",
+    "torchao",
+    "hqq",
 )
 Device = Literal["cpu", "cuda"]
 

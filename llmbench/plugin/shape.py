@@ -62,6 +62,7 @@ DECLARED: dict[type, dict[str, Any]] = {
         "in_all": bool,
         "saves_memory": str,
         "packages": tuple,
+        "packed_later": str,
         "objective": str,
         "trains": bool,
         "keeps_copies": bool,

@@ -80,6 +80,9 @@ class Strategy(BaseModel):
     """What it trains on, in words, where that is not the mean cross entropy of the supervised
     tokens: `the DPO loss`. Its training losses are then not held against the base model's, but the
     first of a `train` of its own against its `loss`."""
+    packed_later: ClassVar[str] = ""
+    """Of weights that are trained for being packed afterwards: what is to become of them, in a
+    sentence. As they are saved they do not compute what was evaluated, and are not held to it."""
     trains: ClassVar[bool] = True
     """False for a baseline that is evaluated as it is."""
     keeps_copies: ClassVar[bool] = False

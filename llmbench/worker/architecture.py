@@ -148,7 +148,8 @@ def stored_quantization(config: Any) -> Any | None:
 def kind_of(quantization: Any) -> str:
     """What people call it: NF4, FP4, LLM.int8(), or what a strategy's own way is named."""
     if not isinstance(quantization, BitsAndBytesConfig):
-        return str(quantization.quant_method)
+        method = quantization.quant_method
+        return method if type(method) is str else f"{method.value}'s format"
     four = bool(quantization.load_in_4bit)
     return str(quantization.bnb_4bit_quant_type).upper() if four else "LLM.int8()"
 

@@ -13,6 +13,7 @@ from llmbench.plugin.strategy import CannotRun
 from llmbench.record.record import Parameters
 from llmbench.text import listed
 from llmbench.units import percent
+from llmbench.worker.tensor import is_part
 
 NEARLY_ALL = 0.9
 """Share of the layers' weights: a warning says so where less is packed or adapted."""
@@ -39,16 +40,24 @@ def count(model: nn.Module) -> Parameters:
 
 
 def elements(parameter: torch.Tensor) -> int:
-    """Elements that a parameter stands for: bitsandbytes packs two 4-bit ones into a byte."""
-    quantised = getattr(parameter, "quant_state", None)
-    return int(torch.Size(quantised.shape).numel()) if quantised is not None else parameter.numel()
+    """Elements that a parameter stands for: bitsandbytes packs two 4-bit ones into a byte.
+
+    A library that says it nowhere is said it for: `stands_for` is a shape.
+    """
+    packed = getattr(parameter, "quant_state", None)
+    shape = packed.shape if packed is not None else getattr(parameter, "stands_for", None)
+    return parameter.numel() if shape is None else int(torch.Size(shape).numel())
 
 
 def is_packed(parameter: Any) -> bool:
-    """Whether it is stored in fewer bits than training computes in."""
+    """Whether it is stored in fewer bits than training computes in.
+
+    torchao's are wrappers that pass for the type that they stand for.
+    """
     return (
-        getattr(parameter, "quant_state", None) is not None
+        any(getattr(parameter, name, None) is not None for name in ("quant_state", "stands_for"))
         or getattr(parameter, "dtype", None) in EIGHT_BITS
+        or (hasattr(parameter, "__tensor_flatten__") and not is_part(parameter))
     )
 
 
@@ -64,7 +73,8 @@ def _beside(layer: Any) -> Any:
     base = layer.base_layer
     while hasattr(base, "base_layer"):
         base = base.base_layer
-    return getattr(base, getattr(layer, "parameter_name", "weight"), None)
+    weight = getattr(base, getattr(layer, "parameter_name", "weight"), None)
+    return getattr(base, "W_q", None) if weight is None else weight  # as hqq calls it
 
 
 def check_packed(model: Any, kind: str) -> str | None:

@@ -87,7 +87,7 @@ def untried(strategies: Sequence[Strategy]) -> str | None:
         return "Its weights are quantised: whoever loads them again decides anew how they are held."
     if any("load" in strategy.brings() for strategy in strategies):
         return "It loads the model itself: nothing here knows how to load the result."
-    return None
+    return next((strategy.packed_later for strategy in strategies if strategy.packed_later), None)
 
 
 def answer(text: str, source: str) -> dict[str, str | None]:

@@ -11,6 +11,8 @@ from llmbench.record.settings import Settings
 from llmbench_peft.method import PeftMethod
 
 LINEAR = {"target_modules": "all-linear"}
+BY_DISTANCE = frozenset({"bloom"})
+"""Kinds of models that add a bias by the distance of two tokens, as many as the input has."""
 
 
 class Ia3(PeftMethod):
@@ -165,6 +167,16 @@ class PrefixTuning(PeftMethod):
     def options(self, model: Any, settings: Settings) -> dict[str, Any]:
         """How many positions."""
         return {"num_virtual_tokens": self.tokens}
+
+    def prepare(self, model: Any, settings: Settings) -> Any:
+        """Freeze the model and add them; CannotRun where attention would not count their places."""
+        kind = model.config.model_type
+        if kind in BY_DISTANCE:
+            raise CannotRun(
+                f"peft cannot put a prefix before models of the kind '{kind}', whose attention "
+                "goes by distance: take prompt-tuning."
+            )
+        return super().prepare(model, settings)
 
     def starts_elsewhere(self) -> str | None:
         """Untrained keys and values are noise at first."""

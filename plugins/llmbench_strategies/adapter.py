@@ -21,6 +21,13 @@ def adapted(model: Any, kind: Any, **options: Any) -> Any:
     past = PAST_ADAPTERS.get(model.config.model_type)
     if past and "exclude_modules" in kind.__dataclass_fields__:
         options.setdefault("exclude_modules", past)
+    if options.get("target_modules") == "all-linear":
+        options["target_modules"] = hqq_layers(model) or "all-linear"
     task = "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
     # The harness gives trained weights their type, the same in all cells.
     return get_peft_model(model, kind(task_type=task, **options), autocast_adapter_dtype=False)
+
+
+def hqq_layers(model: Any) -> list[str]:
+    """The names of layers that hqq has packed, which peft's all-linear does not know."""
+    return [name for name, module in model.named_modules() if type(module).__name__ == "HQQLinear"]

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import Field
+
 from llmbench.machine import Environment
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.settings import Settings
@@ -18,6 +20,10 @@ class EightBit(Strategy):
     stands_on = "lora"
     packages = ("bitsandbytes",)
 
+    threshold: float = Field(
+        6.0, ge=0, description="Activations beyond it are multiplied in 16 bits; 0 for none."
+    )
+
     def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:
         """Load in LLM.int8()."""
-        return int8()
+        return int8(self.threshold)

@@ -1,17 +1,17 @@
-"""A base in 4-bit NormalFloat, with an adapter to train."""
+"""A base in 4-bit NormalFloat or floating point, with an adapter to train."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from llmbench.machine import Environment
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.settings import Settings
-from llmbench_strategies.quantization import nf4
+from llmbench_strategies.quantization import four_bits
 
 
 class FourBit(Strategy):
-    """Loads the linear layers in NF4. Alone it is `lora+4-bit`."""
+    """Loads the linear layers in 4 bits. Alone it is `lora+4-bit`."""
 
     id = "4-bit"
     summary = "LoRA on weights held in 4 bits each (NF4) instead of 16: a quarter of their memory"
@@ -20,10 +20,13 @@ class FourBit(Strategy):
     stands_on = "lora"
     packages = ("bitsandbytes",)
 
+    numbers: Literal["nf4", "fp4"] = Field(
+        "nf4", description="What 4 bits stand for: levels of a normal distribution, or floats."
+    )
     double_quantization: bool = Field(
         False, description="Quantise the scales as well, which saves 0.4 bits a weight."
     )
 
     def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:
-        """Load in NF4."""
-        return nf4(settings, self.double_quantization)
+        """Load in NF4 or FP4."""
+        return four_bits(settings, self.double_quantization, self.numbers)

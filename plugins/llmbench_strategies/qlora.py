@@ -8,7 +8,7 @@ from pydantic import Field
 from llmbench.machine import Environment
 from llmbench.record.settings import Settings
 from llmbench_strategies.lora import Lora
-from llmbench_strategies.quantization import nf4
+from llmbench_strategies.quantization import four_bits
 
 PAGED = "paged-adamw-32bit"
 
@@ -46,7 +46,7 @@ class Qlora(Lora):
 
     def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:
         """Load in NF4, its scales quantised as well."""
-        return nf4(settings, double_quantization=True)
+        return four_bits(settings, double_quantization=True)
 
     def optimizer(
         self, parameters: Iterable[Any], settings: Settings, named: Mapping[str, Any]

@@ -7,8 +7,12 @@ from typing import Any
 from llmbench.record.settings import Settings
 
 
-def nf4(settings: Settings, double_quantization: bool) -> dict[str, Any]:
-    """Loading with 4-bit NormalFloat weights (Dettmers et al., 2023), through bitsandbytes."""
+def four_bits(
+    settings: Settings, double_quantization: bool, numbers: str = "nf4"
+) -> dict[str, Any]:
+    """Loading with weights in 4 bits, NormalFloat (Dettmers et al., 2023) or `fp4`, through
+    bitsandbytes.
+    """
     import torch
     from transformers import BitsAndBytesConfig
 
@@ -17,7 +21,7 @@ def nf4(settings: Settings, double_quantization: bool) -> dict[str, Any]:
     return {
         "quantization_config": BitsAndBytesConfig(
             load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
+            bnb_4bit_quant_type=numbers,
             bnb_4bit_use_double_quant=double_quantization,
             bnb_4bit_compute_dtype=getattr(torch, settings.numerics.compute),
             bnb_4bit_quant_storage=stored,
@@ -25,8 +29,9 @@ def nf4(settings: Settings, double_quantization: bool) -> dict[str, Any]:
     }
 
 
-def int8() -> dict[str, Any]:
+def int8(threshold: float) -> dict[str, Any]:
     """Loading with LLM.int8() weights (Dettmers et al., 2022), through bitsandbytes."""
     from transformers import BitsAndBytesConfig
 
-    return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
+    config = BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=threshold)
+    return {"quantization_config": config}

@@ -11,7 +11,7 @@ from llmbench.worker import cell, checkpoint
 from llmbench_strategies.four_bit import FourBit
 from llmbench_strategies.lora import Lora
 from llmbench_strategies.qlora import Qlora
-from llmbench_strategies.quantization import nf4
+from llmbench_strategies.quantization import four_bits
 
 CONFIG = LlamaConfig(
     vocab_size=128,
@@ -29,7 +29,7 @@ def quantised(double: bool) -> LlamaForCausalLM:
     torch.manual_seed(0)
     weights = LlamaForCausalLM(CONFIG).state_dict()
     return LlamaForCausalLM.from_pretrained(
-        None, config=CONFIG, state_dict=weights, **nf4(SETTINGS, double)
+        None, config=CONFIG, state_dict=weights, **four_bits(SETTINGS, double)
     )
 
 

@@ -60,7 +60,8 @@ def quantized(model: Any, quantization: Any) -> Any:
     from transformers.quantizers.auto import AutoHfQuantizer
 
     if not isinstance(quantization, BitsAndBytesConfig):
-        raise CannotRun(f"{type(quantization).__name__} is not known to the simulation.")
+        kind = architecture.kind_of(quantization)
+        raise CannotRun(f"Memory of weights in {kind} is not predicted.")
     # It is cached where it is first asked for: on the meta device it would be of no use.
     functional.name2qmap.setdefault("dynamic", functional.create_dynamic_map())
     dtype = model.dtype
