@@ -28,7 +28,7 @@ from llmbench.analysis.field import (
 from llmbench.analysis.learning import Finding
 from llmbench.analysis.names import named
 from llmbench.analysis.statistics.differences import Differences, Need, need
-from llmbench.analysis.statistics.interval import Interval, few_interval
+from llmbench.analysis.statistics.interval import LEVEL, Interval, few_interval
 from llmbench.analysis.statistics.quality import (
     all_differences,
     base_verdicts,
@@ -40,6 +40,7 @@ from llmbench.analysis.tuning import tuned
 from llmbench.record.comparison import Comparison, Header
 from llmbench.record.figure import Figure, peak_memory
 from llmbench.record.record import Record
+from llmbench.record.timed import GivenUp, Timed
 from llmbench.record.variant import Variant, variants
 
 FULL_STATISTICS = 64
@@ -101,6 +102,16 @@ class Standing:
     """Of the faster ones of those competing, against each other."""
     repeats: tuple[Record, ...]
     """Cells that were run again, to see by how much a cell differs from itself."""
+    time_budget: Timed | None
+    """Of a comparison with a time budget: what was planned and what became of it."""
+    given_up: dict[str, GivenUp]
+    """By a variant's id, where a race gave it up: it has fewer seeds, and is worse than the best by
+    the verdict of then."""
+
+    @property
+    def level_of_error(self) -> float:
+        """The chance that any interval of a difference in quality misses."""
+        return self.differences.level if self.differences else LEVEL
 
     @property
     def cuda(self) -> bool:
@@ -202,8 +213,24 @@ class Standing:
         return paces(by_seed, self.speeds.floor) or self.speeds
 
     def merit(self, variant: Variant) -> float:
-        """The variant's quality as something of which more is better."""
-        return merit(self.score, variant)
+        """The variant's quality as something of which more is better.
+
+        Of one that was given up, as far below what was best by then as it was on the seeds of both:
+        its own mean is of fewer seeds, which may have been easier for all.
+        """
+        given = self.given_up.get(variant.id)
+        leader = self._leader(given) if given else None
+        if given is None or leader is None or self.score is None:
+            return merit(self.score, variant)
+        return self.merit(leader) + self.score.sign * given.difference
+
+    def _leader(self, given: GivenUp) -> Variant | None:
+        """What it was given up for: one that stayed in the race for longer."""
+        named = (a for a in self.competing if a.cell.composition == given.leader)
+        stayed = (
+            a for a in named if a.id not in self.given_up or self.given_up[a.id].seeds > given.seeds
+        )
+        return next(stayed, None)
 
     def quality_of(self, variant: Variant) -> float | None:
         """The variant's quality; None where it was not measured, or means nothing."""
@@ -233,7 +260,11 @@ class Standing:
         differences = self.differences
         if differences is None or variant.id not in differences.index:
             return []
-        others = (a for a in self.fitting if a is not variant and a.id in differences.index)
+        others = (
+            a
+            for a in self.fitting
+            if a is not variant and a.id in differences.index and a.id not in self.given_up
+        )
         judged = [(a, differences.verdict(a.id, variant.id, self.margin)) for a in others]
         return [a for a, verdict in judged if verdict is None or verdict.word == "undecided"]
 
@@ -268,15 +299,21 @@ def stand(comparison: Comparison) -> Standing:
     score = quality_score(entrants)
     planned = {r.cell.id for r in comparison.planned}
     competing = compete(entrants, problems.keys() | unlearnt.keys(), score, planned)
+    given_up = _given_up(comparison.header, competing)
+    level = comparison.header.timed.level if comparison.header.timed else LEVEL
     margin, budget = _margin(comparison.header, score), _budget(comparison.header)
     fitting = tuple(a for a in competing if budget is None or (memory(a) or 0.0) <= budget)
-    best = _best(fitting or competing, score)
+    racing = tuple(a for a in fitting or competing if a.id not in given_up)
+    best = _best(racing or fitting or competing, score)
     scored = _highest((a for a in entrants if score_value(score, a) is not None), score)
-    between = all_differences(competing, score.id) if score else None
+    between = all_differences(competing, score.id, level) if score else None
     base = _untrained(entrants, best)
-    against_base = base_verdicts(competing, base, score.id, score.sign) if base and score else {}
+    against_base = (
+        base_verdicts(competing, base, score.id, score.sign, level) if base and score else {}
+    )
     ahead = against_base.get(best.id) if best else None
     gates = {base.id: ahead.turned} if base and ahead else {}
+    lost = {name: _lost(g) for name, g in given_up.items()}
     goals = learning.targets(records)
     standing = Standing(
         records=records,
@@ -301,10 +338,12 @@ def stand(comparison: Comparison) -> Standing:
         speed={},
         best=best,
         differences=between,
-        verdicts=_verdicts(best, score, between, margin) | gates,
+        verdicts=_verdicts(best, score, between, margin) | lost | gates,
         against_base=against_base,
         speeds=speeds(_highest(competing, SPEED), repeats),
         repeats=repeats,
+        time_budget=comparison.header.timed,
+        given_up=given_up,
     )
     return replace(standing, speed=_rates(standing))
 
@@ -336,6 +375,17 @@ def _best(competing: Sequence[Variant], score: Figure | None) -> Variant | None:
 def _fastest(competing: Sequence[Variant]) -> Variant | None:
     rated = [variant for variant in competing if speed(variant)]
     return max(rated, key=lambda variant: speed(variant) or 0.0) if rated else None
+
+
+def _given_up(header: Header, able: Sequence[Variant]) -> dict[str, GivenUp]:
+    """What the comparison's race gave up, by the id of its variant."""
+    by_name = {g.composition: g for g in (header.timed.given_up if header.timed else ())}
+    return {a.id: by_name[a.cell.composition] for a in able if a.cell.composition in by_name}
+
+
+def _lost(given: GivenUp) -> Verdict:
+    """The verdict by which it was given up, against what was best by then."""
+    return Verdict("worse", Interval(given.difference, given.low, given.high))
 
 
 def _verdicts(
@@ -390,6 +440,7 @@ def quality_pairs(standing: Standing) -> Pairs:
             i: verdict.word
             for i, other in enumerate(cells)
             if between and known and other is not variant and other.id in between.index
+            if other.id not in standing.given_up or variant.id in standing.given_up
             if (
                 verdict := between.verdict(
                     other.id, variant.id, standing.margin, standing.score.sign

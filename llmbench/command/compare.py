@@ -94,10 +94,11 @@ def run(setup: Setup, how: Mode) -> None:
     from llmbench.command.report import complain
     from llmbench.output.terminal.views import view
     from llmbench.run import comparison
+    from llmbench.run.cell import CUT_OFF
 
     with view(how) as shown:
         finished = comparison.run(setup, shlex.join(["llmbench", *sys.argv[1:]]), shown)
-    reported = [r.status for r in finished.comparison.reported.planned]
+    reported = [r.status for r in finished.comparison.reported.planned if r.reason != CUT_OFF]
     status = errors.INTERRUPTED if finished.interrupted else errors.exit_status(reported)
     pages = (path for path in finished.written.paths if path.suffix == ".html")
     shown.finish(finished.comparison, next(pages, finished.directory), status)

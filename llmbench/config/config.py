@@ -102,6 +102,11 @@ class Config(BaseModel):
         description="Cells whose quality differs by less are as good. By default what the metric "
         "declares: 0.01 of a score from 0 to 1.",
     )
+    time_budget: Annotated[float, Field(gt=0), BeforeValidator(_seconds)] | None = Field(
+        None,
+        description="Time for the whole comparison: 30m, or 1h30m. Seeds, examples and learning "
+        "rates to try are planned to fit; methods that are clearly worse are given up early.",
+    )
     memory_budget: Size | None = Field(
         None, description="Memory that the pick may need: 16GiB. By default all that there is."
     )

@@ -69,6 +69,13 @@ def once_more(planned: Planned) -> Planned:
     return planned.model_copy(update={"cell": again})
 
 
+def pilot(planned: Planned) -> Planned:
+    """The same cell, to see how long it takes and for nothing else."""
+    cell = planned.cell
+    only = cell.model_copy(update={"id": f"{cell.id}.pilot", "pilot": True})
+    return planned.model_copy(update={"cell": only})
+
+
 def outlined(setup: Setup, composition: Composition, cell: Cell) -> Planned:
     """The cell, with the reason why it will not run, if there is one."""
     outlook = setup.outlook(composition)
@@ -110,7 +117,7 @@ def make_cell(
         "rate": rate and rate.origin,
         "tuning": tuning,
     }
-    content = Cell(id="", **fields).model_dump(mode="json", exclude={"rate", "repeat"})
+    content = Cell(id="", **fields).model_dump(mode="json", exclude={"rate", "repeat", "pilot"})
     for of in ("train_data", "eval_data", "validation_data"):
         if content[of]:
             content[of].pop("name")  # the same data under another name are the same

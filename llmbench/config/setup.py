@@ -8,7 +8,15 @@ from dataclasses import dataclass, field, replace
 from llmbench import plugin, units
 from llmbench.config import composition
 from llmbench.config.composition import Composition, Outlook
-from llmbench.config.config import COMMAND_LINE, Config, Layer, Resolved, Weights, resolve
+from llmbench.config.config import (
+    COMMAND_LINE,
+    SETTINGS,
+    Config,
+    Layer,
+    Resolved,
+    Weights,
+    resolve,
+)
 from llmbench.errors import ConfigError, UserError
 from llmbench.machine import Environment, collect
 from llmbench.plugin import named
@@ -69,6 +77,20 @@ class Setup:
         """Whether the inputs are text; random weights without data take random tokens."""
         return self.config.weights == "pretrained" or self.config.data is not None
 
+    def planned(self, origin: str, **values: object) -> Setup:
+        """The same with other values of some options, and the words for where those came from."""
+        config = self.config
+        settings = {n: v for n, v in values.items() if n in SETTINGS}
+        changed = {n: v for n, v in values.items() if n not in SETTINGS}
+        changed["settings"] = config.settings.model_copy(update=settings)
+        return replace(
+            self,
+            resolved=Resolved(
+                config=config.model_copy(update=changed),
+                origins=self.resolved.origins | dict.fromkeys(values, origin),
+            ),
+        )
+
     def outlook(self, wanted: Composition) -> Outlook:
         """What is known of a composition before it runs; its strategies are asked once."""
         if wanted.id not in self._outlooks:
@@ -97,6 +119,10 @@ def set_up(layers: Sequence[Layer]) -> Setup:
     check_budget(config, environment)
     check_precision(config, environment)
     check_gpus(setup)
+    if config.time_budget and config.fit:
+        raise ConfigError(
+            "--fit searches for as long as it takes, whatever --time-budget says: give one of them."
+        )
     if not config.ablate:
         return setup
     added = composition.missing(setup.compositions, len(config.every_seed))

@@ -80,10 +80,24 @@ def rows(comparison: Comparison) -> list[dict[str, Any]]:
     extra = [f.id for f in scores(records) if f.id not in FIRST_SCORES]
     times = time_to_quality(learning.times_to_quality(records))
     behind = (*AFTER_PUBLIC, times, *scaling.figures(records))
-    last = probed(records)
-    return [_row(record, behind, extra) | {f.id: f.of(record) for f in last} for record in records]
+    last, given_up = probed(records), _given_up(comparison)
+    return [
+        _row(record, behind, extra)
+        | {f.id: f.of(record) for f in last}
+        | {name: count.get(record.cell.composition) for name, count in given_up.items()}
+        for record in records
+    ]
 
 
+def _given_up(comparison: Comparison) -> dict[str, dict[str, int]]:
+    """A column for a comparison with a time budget: by composition, with how many seeds it was
+    given up."""
+    timed = comparison.header.timed
+    return {GIVEN_UP: {g.composition: g.seeds for g in timed.given_up}} if timed else {}
+
+
+GIVEN_UP = "given_up_after_seeds"
+"""The column of how many seeds a method had when a race gave it up; empty for all others."""
 FIRST_SCORES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 """Columns that were promised before metrics declared their scores: always there, maybe empty."""
 

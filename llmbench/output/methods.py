@@ -34,7 +34,7 @@ from llmbench.record.figure import (
 )
 from llmbench.record.record import Record
 from llmbench.record.variant import Variant
-from llmbench.wording import figures, predicted
+from llmbench.wording import figures, predicted, racing
 
 SHOWN = (
     "peak_memory_bytes",
@@ -162,7 +162,10 @@ def status_text(variant: Variant, standing: Standing) -> str:
     """`ok`, `oom in train`, `2 of 3 ok`, or what is wrong with cells that seem well."""
     if standing.problem(variant) and variant.well:
         return "wrong first loss"
-    return DID_NOT_LEARN if standing.finding(variant) else variant.ending(record_status)
+    if standing.finding(variant):
+        return DID_NOT_LEARN
+    ending = variant.ending(record_status)
+    return f"{ending}, given up" if variant.id in standing.given_up else ending
 
 
 def record_status(record: Record) -> str:
@@ -178,7 +181,9 @@ def _cause(variant: Variant, standing: Standing) -> str:
     finding = standing.finding(variant)
     if finding:
         return text.cut(finding.sentences, REASON_LENGTH)
-    return " ".join(filter(None, (_reasons(variant), predicted.shortage(variant))))
+    given = standing.given_up.get(variant.id)
+    lost = f"Given up {racing.reason(given)}." if given else ""
+    return " ".join(filter(None, (lost, _reasons(variant), predicted.shortage(variant))))
 
 
 def _reasons(variant: Variant) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from llmbench import text
 from llmbench.analysis.standing import Standing, stand
 from llmbench.analysis.statistics.verdict import Verdict
-from llmbench.output.csv_json import lines
+from llmbench.output.csv_json import GIVEN_UP, lines
 from llmbench.output.methods import table
 from llmbench.output.table import Table
 from llmbench.record.comparison import Comparison
@@ -52,6 +52,7 @@ def rows(standing: Standing, cells: Table | None = None) -> list[dict[str, Any]]
             "verdict": "best" if variant is standing.best else standing.word(variant),
             **_difference("vs_best", standing.verdicts, variant),
             **_difference("vs_base", standing.against_base, variant),
+            **_given_up(standing, variant),
             "learning_rate": variant.cell.settings.learning_rate if variant.cell.trains else None,
         }
         for column, value in zip(whole.columns, shown.values, strict=True):
@@ -61,6 +62,12 @@ def rows(standing: Standing, cells: Table | None = None) -> list[dict[str, Any]]
                 row |= {f"{column.id}_{n}": v for n, v in zip(OF_FIGURES, numbers, strict=True)}
         lines.append(row)
     return lines
+
+
+def _given_up(standing: Standing, variant: Variant) -> dict[str, int | None]:
+    """Of a comparison with a time budget, after how many seeds a method was given up."""
+    given = standing.given_up.get(variant.id)
+    return {GIVEN_UP: given.seeds if given else None} if standing.time_budget else {}
 
 
 def _difference(

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from llmbench.machine import Environment
 from llmbench.record.record import SCHEMA_VERSION, Cell, Record
+from llmbench.record.timed import Timed
 
 
 class Planned(BaseModel):
@@ -53,6 +54,8 @@ class Header(BaseModel):
     """What the reader should know of how the comparison was set up."""
     warnings: tuple[str, ...] = ()
     """What bears on every figure: how the data were read, and what they share."""
+    timed: Timed | None = None
+    """Of a comparison with a time budget: what was planned, and what was given up."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Comparison:
     @property
     def equal(self) -> Comparison:
         """The cells with equal batches alone: those that are held against each other."""
-        return self._only(lambda cell: not (cell.fit or cell.tuning or cell.repeat))
+        return self._only(lambda cell: not (cell.fit or cell.tuning or cell.repeat or cell.pilot))
 
     @property
     def fitted(self) -> Comparison:
@@ -95,7 +98,7 @@ class Comparison:
     @property
     def reported(self) -> Comparison:
         """All other cells: those that are results."""
-        return self._only(lambda cell: not (cell.tuning or cell.repeat))
+        return self._only(lambda cell: not (cell.tuning or cell.repeat or cell.pilot))
 
     def _only(self, wanted: Callable[[Cell], bool]) -> Comparison:
         cells = tuple(p for p in self.header.plan.cells if wanted(p.cell))

@@ -158,6 +158,9 @@ class Cell(Frozen):
     repeat: Count = 0
     """For a cell that was run before in the same comparison: how often. It shows by how much a cell
     differs from itself in speed, and is never mixed with those that are reported."""
+    pilot: bool = False
+    """Whether it only shows how long cells take, before a time budget is planned: it trains a few
+    steps and evaluates a few examples, and is no result."""
 
     @property
     def name(self) -> str:
@@ -166,6 +169,8 @@ class Cell(Frozen):
             return f"{self.composition}, learning rate {self.settings.learning_rate:.2g}"
         if self.repeat:
             return f"{self.composition}, once more"
+        if self.pilot:
+            return f"{self.composition}, to see how long it takes"
         return f"{self.composition}, {self.fit.name}" if self.fit else self.composition
 
 

@@ -20,6 +20,7 @@ from llmbench.record.events import Estimated, Event, Listener, Notice, Predictin
 from llmbench.record.record import Cell, ModelRef, Record, Status
 from llmbench.redact import records
 from llmbench.run import keeping, lanes
+from llmbench.run.clock import Clock
 from llmbench.run.inputs import Inputs
 from llmbench.source.model import Source
 from llmbench.storage.store import Store
@@ -27,6 +28,10 @@ from llmbench.workers.job import ARTIFACT, Estimate, EstimateJob, Job
 from llmbench.workers.launch import Workers
 from llmbench.workers.outcome import INTERRUPTED, Outcome, answer_of, record_of
 
+CUT_OFF = "Cut off: the time budget ended."
+"""The reason of a cell that ran when all time was over."""
+MINIMAL_SECONDS = 1.0
+"""What a cell has that begins when no time is left."""
 FROM_OUTSIDE = frozenset({"interrupted", "killed"})
 """Ends that say nothing of the cell: whoever caused them, it was not the strategy."""
 
@@ -77,6 +82,8 @@ class Bench:
     """The GPUs that its workers may use, as CUDA_VISIBLE_DEVICES names them; None for all."""
     notices: list[str] = field(default_factory=list)
     """Notices of the launcher on how cells run, those given so far."""
+    clock: Clock | None = None
+    """Of a time budget: when it is over, what still runs is cut off."""
     turn: threading.Lock = field(default_factory=threading.Lock)
     """Held by whichever of the cells that run at once does something other than wait for its
     worker: store and listener hear one at a time."""
@@ -165,8 +172,22 @@ class Bench:
         except CannotLaunch as error:
             return self._unrun(cell, foresight, "failed", str(error))
         instead = partial(foresight.instead, cell)
-        record = record_of(job, outcome, foresight.parts(cell), instead)
+        record = self._cut(record_of(job, outcome, foresight.parts(cell), instead))
         return evaluated_as(record, alike) if alike and record.status == "ok" else record
+
+    def _cut(self, record: Record) -> Record:
+        """The record; of a cell that the time budget cut off, as one that is to be run again."""
+        if record.status != "timeout" or self.clock is None or self.clock.overtime > 0:
+            return record
+        said = {"status": "interrupted", "reason": CUT_OFF, "traceback": None}
+        return record.model_copy(update=said)
+
+    def _limit(self) -> float | None:
+        """How long a cell that begins now may take."""
+        limits = [self.setup.config.cell_timeout]
+        if self.clock:
+            limits.append(max(MINIMAL_SECONDS, self.clock.overtime))
+        return min((limit for limit in limits if limit is not None), default=None)
 
     def _worked(self, job: Job, hear: Say) -> Outcome:
         """How the cell's worker ended; while it runs, others have their turn."""
@@ -215,7 +236,7 @@ class Bench:
             attempt=self.store.attempts(cell.id) + 1,
             visible_gpus=self.visible_gpus,
             elsewhere=lanes.elsewhere(self.setup),
-            limit_seconds=self.setup.config.cell_timeout,
+            limit_seconds=self._limit(),
             started_at=time.time(),
         )
 

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from llmbench.analysis import field
 from llmbench.config import plan, rate
 from llmbench.config.setup import Setup, notices
 from llmbench.errors import StoreError
-from llmbench.estimate.foresight import UNSEEN, Foresight
 from llmbench.machine import gpu_facts
-from llmbench.record.comparison import Comparison, Header, Plan, Planned
-from llmbench.record.events import Listener, Notice, Stopped
+from llmbench.record.comparison import Comparison, Header, Plan
+from llmbench.record.events import Listener, Notice
 from llmbench.record.record import Record
 from llmbench.redact import log
-from llmbench.run import inputs, keeping, lanes, lock
+from llmbench.run import budget, clock, inputs, keeping, lanes, lock
 from llmbench.run.cell import Bench
+from llmbench.run.clock import Clock
+from llmbench.run.course import Course
 from llmbench.run.hearing import Hearing
+from llmbench.run.timed import TimedCourse, kept
 from llmbench.run.tuning import Tuning
 from llmbench.source import model
 from llmbench.source.digest import model_ref
@@ -55,11 +56,12 @@ def run(setup: Setup, command: str, view: Listener) -> Finished:
     rate.to_tune(setup)  # refuses what cannot be before anything is read
     lanes.check(setup, gpu_facts())
     keeping.check(setup)
+    setup = budget.at_most(setup) if setup.config.time_budget else setup
     listener = Hearing(view)
     with ExitStack() as resources:
         interruption = resources.enter_context(Interruption(listener.event))
         resources.enter_context(lock.device(setup, listener.event))
-        seen = (*lock.check(setup), *lanes.notices(setup))
+        seen, began = (*lock.check(setup), *lanes.notices(setup)), clock.now()
         with ExitStack() as started:
             crew = lanes.Crew(partial(make_workers, setup.config.launcher))
             started.enter_context(closing(crew))
@@ -70,13 +72,33 @@ def run(setup: Setup, command: str, view: Listener) -> Finished:
                 listener.event(Notice(reason=sentence))
             with interruption.reaching(crew), cleared(bench.store):
                 tuning = Tuning(setup, bench.model, bench.inputs.refs, bench.store)
-                Course(bench, crew, gpus, tuning, header(bench, command, seen), interruption).run()
+                made = header(bench, command, seen)
+                course = Course(bench, crew, gpus, tuning, made, interruption)
+                (within(course, listener, began) if setup.config.time_budget else course).run()
         comparison = bench.store.read()
         written = export(comparison, bench.store.root)
         settle(bench.store, listener)
         listener.finish(comparison, bench.store.root)
         written.problems.extend(listener.problems)
         return Finished(comparison, bench.store.root, written, interruption.asked)
+
+
+def within(course: Course, listener: Hearing, began: float) -> TimedCourse:
+    """The course within the time budget that it has; `began` is when it did, by `clock.now`."""
+    config, bench = course.bench.setup.config, course.bench
+    timed = kept(bench.store, config.time_budget or 0.0, len(config.every_seed))
+    running = Clock(timed.seconds, began, timed.spent_seconds)
+    return TimedCourse(
+        replace(bench, clock=running),
+        course.crew,
+        course.gpus,
+        course.tuning,
+        course.header,
+        course.interruption,
+        clock=running,
+        timed=timed,
+        hearing=listener,
+    )
 
 
 def prepared(setup: Setup, workers: Workers, listener: Listener, resources: ExitStack) -> Bench:
@@ -170,149 +192,4 @@ def header(bench: Bench, command: str, seen: tuple[str, ...]) -> Header:
         data_fields=chosen.train.fields if chosen.train else {},
         notices=(*notices(setup), *seen),
         warnings=inputs.notices(chosen),
-    )
-
-
-@dataclass
-class Course:
-    """The search for learning rates, then the cells that are reported: what has no result yet.
-
-    Keeps the plan in `comparison.json` up to date.
-    """
-
-    bench: Bench
-    """What every cell runs with, but for its workers and its GPU."""
-    crew: lanes.Crew
-    gpus: Sequence[str | None]
-    """For each cell that runs at once, the GPU that it has for itself; None for all that are there.
-    Tries of learning rates may share one."""
-    tuning: Tuning
-    header: Header
-    interruption: Interruption
-    foresight: Foresight | None = None
-    """What is known of the cells' memory, once it was asked for."""
-
-    def run(self) -> None:
-        """Search for the rates, and run every cell at its own."""
-        declared = self._lay_out({})
-        self._write(declared)
-        self.bench.listener.start(self.header.plan, self.bench.store.root)
-        cells = declared
-        if self.tuning.arithmetics:
-            if not self._tune(declared):
-                return
-            cells = self._lay_out(self.tuning.chosen())
-            self._write(cells)
-        if self._run(cells, cells.cells) and cells.repeats:
-            self._repeat(cells)
-
-    def _repeat(self, cells: Plan) -> None:
-        """Run the fastest once more, or what was run once more already."""
-        so_far = self.bench.store.read()
-        fastest = field.fastest(so_far)
-        done = {r.cell.id for r in so_far.repeats}
-        again = {p.cell.id: plan.once_more(p) for p in cells.cells}
-        chosen = [p for p in again.values() if p.cell.id in done]
-        if not chosen and fastest and fastest.id in again:
-            chosen = [again[fastest.id]]
-        self._write(cells.model_copy(update={"cells": (*cells.cells, *chosen), "repeats": 0}))
-        self._run(cells, chosen)
-
-    def _tune(self, declared: Plan) -> bool:
-        """Try rates until every arithmetic has its own; whether it went on to the end."""
-        while tries := self.tuning.pending(lambda: self._foresee(declared)):
-            self._write(declared)
-            if not self._try(declared, tries):
-                return False
-        return True
-
-    def _try(self, declared: Plan, tries: Sequence[Planned]) -> bool:
-        """Run tries, several on a GPU where there is room; whether others are to be run after them.
-
-        One that ran out of memory beside others is run again alone: the others took it.
-        """
-        pending = [p for p in tries if not self.bench.result(p)]
-        peaks = [self._foresee(declared).peak_bytes(p.cell) for p in pending]
-        at_once = lanes.tries_at_once(self.bench.setup, peaks)
-        if at_once == 1:
-            return self._run(declared, tries)
-        self._note(lanes.TRIED_AT_ONCE)
-        if not self._run(declared, tries, at_once):
-            return False
-        ended = {p.cell.id: self.bench.store.record(p.cell.id) for p in pending}
-        crowded = [p for p in pending if (r := ended[p.cell.id]) and r.status == "oom"]
-        return self._run(declared, crowded, anew=True)
-
-    def _run(
-        self, cells: Plan, chosen: Sequence[Planned], at_once: int = 1, anew: bool = False
-    ) -> bool:
-        """Run some cells of a plan, so many on a GPU; whether others are to be run after them.
-
-        `anew` is whether also those that have a result are run.
-        """
-        settled = not anew and all(map(self.bench.result, chosen))
-        foresight = UNSEEN if settled else self._foresee(cells)
-        gpus = [*self.gpus] * at_once
-        benches = [
-            replace(self.bench, workers=workers, visible_gpus=gpu)
-            for workers, gpu in zip(self.crew.first(len(gpus)), gpus, strict=True)
-        ]
-        stops = at_once == 1 and self.bench.setup.config.on_oom == "stop"
-        ways = [partial(self._run_one, bench, foresight, stops, anew) for bench in benches]
-        return lanes.run(ways, map(foresight.of, chosen)) and not self.interruption.asked
-
-    def _run_one(
-        self, bench: Bench, foresight: Foresight, stops: bool, anew: bool, planned: Planned
-    ) -> bool:
-        """Run a cell; whether others are to be begun after it.
-
-        `stops` is whether running out of memory ends the comparison.
-        """
-        if self.interruption.asked:
-            return False
-        ran = bench.run(planned, foresight, anew)
-        with bench.turn:
-            self._note()
-            if ran and ran.status == "oom" and stops:
-                bench.listener.event(Stopped(reason=stopped(bench.setup.config.retry)))
-                return False
-        return True
-
-    def _lay_out(self, tuned: dict[str, float]) -> Plan:
-        return plan.make(self.bench.setup, self.tuning.model, self.bench.inputs.refs, tuned)
-
-    def _write(self, cells: Plan) -> None:
-        """Put the tries and the cells into the header, and tell who listens."""
-        whole = Plan(
-            cells=(*self.tuning.cells, *cells.cells),
-            to_come=self.tuning.to_come(),
-            repeats=cells.repeats,
-        )
-        started = bool(self.header.plan.cells)
-        self.header = self.header.model_copy(update={"plan": whole})
-        written = self.bench.store.write_header(self.header)
-        if started:
-            self.bench.listener.replan(written.plan)
-
-    def _foresee(self, cells: Plan) -> Foresight:
-        """What is known of the cells' memory; notices of it go into the header."""
-        if self.foresight is None:
-            self.foresight = self.bench.predict(cells)
-            self._note(*self.foresight.notices)
-        return self.foresight
-
-    def _note(self, *more: str) -> None:
-        """Add the notices to the header that came up since it was written."""
-        known = dict.fromkeys((*self.header.notices, *self.bench.notices, *more))
-        if len(known) > len(self.header.notices):
-            self.header = self.header.model_copy(update={"notices": tuple(known)})
-            self.bench.store.write_header(self.header)
-
-
-def stopped(retry: Sequence[str]) -> str:
-    """The sentence when --on-oom stop ends the comparison; --retry would run the cell again."""
-    again = "" if not {"oom", "all"} & set(retry) else ", and without that --retry,"
-    return (
-        "Stopped when memory ran out (--on-oom stop): the same command with the "
-        f"same --output{again} goes on with the next one."
     )

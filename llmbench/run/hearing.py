@@ -9,8 +9,9 @@ from llmbench import plugin
 from llmbench.errors import PluginError
 from llmbench.plugin.blame import blamed, wanted
 from llmbench.record.comparison import Comparison, Plan
-from llmbench.record.events import Event, Listener
+from llmbench.record.events import Event, Listener, Ready
 from llmbench.record.record import Cell, Record
+from llmbench.run import clock
 
 
 class Hearing:
@@ -19,6 +20,8 @@ class Hearing:
     def __init__(self, view: Listener) -> None:
         self.problems: list[str] = []
         """A sentence for each listener that failed."""
+        self.ready_at: float | None = None
+        """When what cells are forked from had imported what they need, by `llmbench.run.clock`."""
         self._view = view
         self._listeners: dict[str, Any] = {}
         for name, kind in plugin.registry().listeners.items().items():
@@ -41,6 +44,8 @@ class Hearing:
 
     def event(self, event: Event, cell: Cell | None = None) -> None:
         """Something was said."""
+        if isinstance(event, Ready):
+            self.ready_at = clock.now()
         self._view.event(event, cell)
         self._tell("event", event=event, cell=cell)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llmbench.config.setup import Setup
 from llmbench.errors import DataError
@@ -62,6 +62,14 @@ def read(setup: Setup) -> Inputs:
     train = data.sample(train, POOL * needed)
     refs = DataRefs(train.ref, evaluate.ref, validation.ref if validation else None)
     return Inputs(train, evaluate, refs, validation, shared)
+
+
+def fewer(chosen: Inputs, count: int) -> Inputs:
+    """The same with so many of the evaluated examples at most."""
+    if chosen.evaluate is None:
+        return chosen
+    evaluate = data.sample(chosen.evaluate, count)
+    return replace(chosen, evaluate=evaluate, refs=chosen.refs._replace(evaluate=evaluate.ref))
 
 
 def validated(setup: Setup, train: Data, evaluate: Data) -> tuple[Data, Data | None]:

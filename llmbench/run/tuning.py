@@ -54,6 +54,10 @@ class Tuning:
         self.cells += tries
         return tries
 
+    def a_try(self, arithmetic: Composition) -> Planned:
+        """A try of the arithmetic at the rate that is declared, to reckon with."""
+        return self._planned(arithmetic, rate.declared_rate(self.setup, arithmetic))
+
     def to_come(self) -> int:
         """How many tries there will be at least, beyond those that are planned."""
         least = self.setup.config.tries

@@ -13,7 +13,7 @@ from llmbench.analysis.facts import group
 from llmbench.analysis.standing import Standing
 from llmbench.record.variant import Variant
 from llmbench.units import spoken_size
-from llmbench.wording import phrases, reason
+from llmbench.wording import phrases, racing, reason
 
 ENDED = {
     "oom": "ran out of memory",
@@ -127,7 +127,8 @@ def _nothing_better(standing: Standing, best: Variant, base: Variant) -> Answer:
     """No cell is better than the untrained model."""
     verdict = standing.verdicts[base.id]
     row, steps = phrases.row(standing), text.plural(best.cell.settings.steps, "step")
-    more = "More seeds (--seeds), more" if max(standing.seed_counts) < 3 else "More"
+    seeds = f"More seeds ({phrases.way(standing)}), more"
+    more = seeds if max(standing.seed_counts) < 3 else "More"
     return Answer(
         f"Nothing to pick: every {row} is worse than the untrained model"
         if verdict.word == "better"
@@ -140,6 +141,7 @@ def _nothing_better(standing: Standing, best: Variant, base: Variant) -> Answer:
             f"These {row}s trained for {steps}. {more} steps or another learning rate may tell "
             "them apart.",
             *reason.unranked(standing),
+            *racing.in_short(standing),
             _speed_and_memory(standing),
         ),
         phrases.rule(standing),

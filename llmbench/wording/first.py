@@ -136,8 +136,8 @@ def trust(standing: Standing, pick: Variant | None) -> str:
         shown = "no method is shown to be" if len(undecided) == len(others) else some
         need = standing.power(pick)
         return (
-            f"Quality: {shown} better or worse. {phrases.takes(need) if need else _more(standing)}"
-            f"{_speed(standing)}"
+            f"Quality: {shown} better or worse. "
+            f"{phrases.takes(need, standing) if need else _more(standing)}{_speed(standing)}"
         )
     if level:
         names = text.listed([standing.name(variant) for variant in level], 4)
@@ -170,7 +170,8 @@ def _speed(standing: Standing) -> str:
 
 def _more(standing: Standing) -> str:
     """What would make it surer, unless that was done already."""
-    return f"Train each with more seeds to know (--seeds {max(LEAST_SURE, *standing.seed_counts)})."
+    way = phrases.way(standing, max(LEAST_SURE, *standing.seed_counts))
+    return f"Train each with more seeds to know ({way})."
 
 
 def meanings(standing: Standing, pick: Variant | None) -> tuple[tuple[str, str], ...]:

@@ -15,7 +15,7 @@ from llmbench.record.comparison import Comparison
 from llmbench.record.figure import blindness, unseeing
 from llmbench.text import clean, code, listed, plural
 from llmbench.units import percent, share
-from llmbench.wording import phrases
+from llmbench.wording import phrases, racing
 from llmbench.wording.cautions import MOST_WARNINGS, cautions, unsteady
 from llmbench.wording.scaling import scaled
 from llmbench.wording.scope import scope
@@ -44,6 +44,7 @@ def notes(comparison: Comparison, standing: Standing) -> tuple[Note, ...]:
         *_elsewhere(standing),
         *_brought(standing),
         *_quantized(standing),
+        *_timed(comparison, standing),
         *_missing(comparison),
         *_ended(standing),
         *_environments(standing),
@@ -161,6 +162,14 @@ def _quantized(standing: Standing) -> Iterator[Note]:
         )
 
 
+def _timed(comparison: Comparison, standing: Standing) -> Iterator[Note]:
+    """What a time budget left out and gave up, and how it was spent."""
+    if left_out := racing.left_out(standing):
+        yield Note("warning", left_out)
+    yield from (Note("note", sentence) for sentence in racing.remarks(comparison, standing))
+    yield from (Note("note", sentence) for sentence in racing.given_up_rows(standing))
+
+
 def _missing(comparison: Comparison) -> Iterator[Note]:
     recorded = {r.cell.id for r in comparison.records}
     planned = [p.cell for p in comparison.header.plan.cells]
@@ -173,6 +182,7 @@ def _missing(comparison: Comparison) -> Iterator[Note]:
 
 def _ended(standing: Standing) -> Iterator[Note]:
     """What is not in the running because of how it ended, or is so with fewer seeds."""
+    left_out = [a for a in standing.variants if all(map(racing.not_run, a.records))]
     skipped = [a for a in standing.variants if not a.well and a.first.status == "skipped"]
     bad = [a for a in standing.variants if len(a.well) < len(a.records) and a not in skipped]
     for variants, what in (
@@ -182,8 +192,9 @@ def _ended(standing: Standing) -> Iterator[Note]:
         if variants:
             endings = listed([f"{standing.name(a)} ({a.ending()})" for a in variants])
             yield Note("warning", f"{what}: {endings}. The table says why.")
-    if skipped:
-        yield Note("note", f"Skipped: {listed([standing.name(a) for a in skipped])}.")
+    others = [a for a in skipped if a not in left_out]
+    if others:
+        yield Note("note", f"Skipped: {listed([standing.name(a) for a in others])}.")
 
 
 def _rough(standing: Standing) -> Iterator[Note]:

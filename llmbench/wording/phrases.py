@@ -54,9 +54,9 @@ def _verdicts(standing: Standing) -> str:
         return f"{best} One seed decides nothing: all others are undecided."
     return (
         f"{best} Intervals of the differences, over seeds and examples, hold for all pairs of the "
-        "page together (Tukey). Another is as good if that of 90 % lies within "
-        f"{standing.margin:g} of zero, else worse if that of 95 % leaves zero out. All others are "
-        "undecided, as are those with fewer than two seeds in common."
+        f"page together (Tukey). Another is as good if that of {sure(standing, 2)} lies within "
+        f"{standing.margin:g} of zero, else worse if that of {sure(standing)} leaves zero out. "
+        "All others are undecided, as are those with fewer than two seeds in common."
     )
 
 
@@ -135,7 +135,20 @@ def told(need: Need) -> str:
     return f"{need.detectable:.1g}" if need.detectable < 1 else f"{need.detectable:.2g}"
 
 
-def takes(need: Need) -> str:
+def way(standing: Standing | None, seeds: int | None = None) -> str:
+    """What to give for more seeds: `--seeds 3`, or what decides how many there are."""
+    timed = standing.time_budget if standing else None
+    if timed and timed.end != "seeds":
+        return "a longer --time-budget"
+    return "--seeds" if seeds is None else f"--seeds {seeds}"
+
+
+def sure(standing: Standing, times: int = 1) -> str:
+    """`95 %`: how often an interval of a difference holds; `times` the chance that it does not."""
+    return f"{100 * (1 - times * standing.level_of_error):.3g} %"
+
+
+def takes(need: Need, standing: Standing | None = None) -> str:
     """What can be told here, and how many seeds would tell more, in a sentence."""
     examples = text.plural(need.examples, "example")
     ability = (
@@ -144,10 +157,11 @@ def takes(need: Need) -> str:
     )
     wanted = f"{need.difference:.2g}"
     if need.met:
-        return f"{ability}; more seeds (--seeds) would decide this one."
+        return f"{ability}; more seeds ({way(standing)}) would decide this one."
     if need.wanted is None:
         return (
             f"{ability}. More seeds alone cannot resolve {wanted}; add examples too "
             "(--eval-examples)."
         )
-    return f"{ability}; a difference of {wanted} takes {need.wanted} seeds (--seeds {need.wanted})."
+    how = way(standing, need.wanted)
+    return f"{ability}; a difference of {wanted} takes {need.wanted} seeds ({how})."

@@ -11,7 +11,7 @@ from llmbench.analysis.standing import Standing
 from llmbench.record.figure import BY_ID
 from llmbench.record.variant import Variant
 from llmbench.units import spoken_size
-from llmbench.wording import figures, phrases
+from llmbench.wording import figures, phrases, racing
 
 ONE_SEED = "as far as one seed can tell"
 """How far anything can be trusted that one training of each method says."""
@@ -40,13 +40,15 @@ def reasons(standing: Standing, picked: Picked) -> Iterator[str]:
     yield _level(standing, picked) if picked.others else _alone(standing, picked.best)
     if standing.one_seed:
         yield (
-            "One training of each cannot tell a better method from a luckier one: --seeds 3 can."
+            "One training of each cannot tell a better method from a luckier one: "
+            f"{phrases.way(standing, 3)} can."
         )
     yield from _need(standing, picked)
     yield from _expected(standing, picked)
     yield from _tight(standing, picked)
     yield from _beyond_budget(standing, picked.best)
     yield from unranked(standing)
+    yield from racing.in_short(standing)
     yield from _given_rates(standing)
     yield from _on_speed(standing, picked)
 
@@ -188,7 +190,7 @@ def _need(standing: Standing, picked: Picked) -> Iterator[str]:
     """What would decide what the pick rests on."""
     need = standing.power(picked.variant)
     if need:
-        yield phrases.takes(need)
+        yield phrases.takes(need, standing)
 
 
 def _expected(standing: Standing, picked: Picked) -> Iterator[str]:

@@ -50,7 +50,7 @@ def _quality(standing: Standing) -> Iterator[Remark]:
         yield (
             "warning",
             "One seed is one training: another may put the methods in another order. Run again "
-            "with --seeds 3.",
+            f"with {phrases.way(standing, 3)}.",
         )
         yield (
             "note",
@@ -114,7 +114,7 @@ def _power(standing: Standing) -> Iterator[Remark]:
         "warning",
         f"With {plural(len(pick.seeds), 'seed')} and "
         f"{plural(len(pick.first.examples), 'example')}, the pick may still be worse than the best "
-        f"{worse}. More seeds (--seeds) narrow that.",
+        f"{worse}. More seeds ({phrases.way(standing)}) narrow that.",
     )
 
 

@@ -53,15 +53,18 @@ class Differences:
     """Degrees of freedom of the luck of all variants together."""
     distinct: int
     """Variants that do not score the same on every example: equal ones are compared once."""
+    level: float = LEVEL
+    """The chance that any interval misses; less than LEVEL where a page is looked at again and
+    again, see `llmbench.analysis.race`."""
 
-    def interval(self, one: str, other: str, level: float = LEVEL) -> Interval | None:
-        """The interval of `one` minus `other`; all intervals of this level hold together.
+    def interval(self, one: str, other: str, level: float | None = None) -> Interval | None:
+        """The interval of `one` minus `other`; all intervals of one level hold together.
 
         None without a seed in common. With one it is over the examples alone, and holds for these
         very trainings only.
         """
         at = self.index[one], self.index[other]
-        margin = self._margin(at, level)
+        margin = self._margin(at, level or self.level)
         return None if margin is None else around(float(self.means[at]), margin)
 
     def verdict(
@@ -69,7 +72,7 @@ class Differences:
     ) -> Verdict | None:
         """Whether `one` is better or worse than `other`, as good within the margin, or undecided.
 
-        As good is where the interval of 90 % lies within the margin: two one-sided tests of 5 %
+        As good is where the interval of twice the level lies within the margin: two one-sided tests
         (Schuirmann, 1987), each for all pairs together. One seed in common decides nothing.
         More is better where `sign` is 1, and less where it is -1.
         """
@@ -78,7 +81,7 @@ class Differences:
             return None
         if self.shared(one, other) < 2:
             return Verdict("undecided", interval)
-        likely = self.interval(one, other, 2 * LEVEL)
+        likely = self.interval(one, other, 2 * self.level)
         return Verdict(word(interval, likely, margin, sign), interval)
 
     def shared(self, one: str, other: str) -> int:
@@ -136,13 +139,13 @@ class Differences:
         luck, meeting = float(self.luck[at]) / seeds, float(self.meeting[at])
         others = self.freedom / (int(self.seeds[at]) - 1)
         freedom = (seeds - 1) * max(1.0, min(BORROWED, others))
-        reach = roughly(LEVEL, self.distinct, freedom)
-        far = roughly(LEVEL, self.distinct, self.examples - 1)
+        reach = roughly(self.level, self.distinct, freedom)
+        far = roughly(self.level, self.distinct, self.examples - 1)
         margin = math.sqrt(reach**2 * luck + far**2 * meeting)
         return margin + float(stdtrit(freedom, POWER)) * math.sqrt(luck + meeting)
 
 
-def differences(variants: Mapping[str, Rows]) -> Differences:
+def differences(variants: Mapping[str, Rows], level: float = LEVEL) -> Differences:
     """Work out every pair of variants. They need at least two examples, the same for all."""
     import numpy as np
 
@@ -178,6 +181,7 @@ def differences(variants: Mapping[str, Rows]) -> Differences:
         examples=examples,
         freedom=freedom,
         distinct=len(set(alike)),
+        level=level,
     )
 
 

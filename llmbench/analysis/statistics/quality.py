@@ -31,17 +31,19 @@ def quality_interval(variant: Variant, score: str) -> Interval | None:
     return crossed(rows).interval(LEVEL) if rows else None
 
 
-def all_differences(variants: Sequence[Variant], score: str) -> Differences | None:
+def all_differences(
+    variants: Sequence[Variant], score: str, level: float = LEVEL
+) -> Differences | None:
     """Every pair of the variants, judged at once; None where fewer than two share two examples.
 
     The variants must compare, so that an id means the same example in all of them.
     """
     _, vectors = _vectors(variants, score)
-    return differences(vectors) if len(vectors) > 1 else None
+    return differences(vectors, level) if len(vectors) > 1 else None
 
 
 def base_verdicts(
-    variants: Sequence[Variant], base: Variant, score: str, sign: int = 1
+    variants: Sequence[Variant], base: Variant, score: str, sign: int = 1, level: float = LEVEL
 ) -> dict[str, Verdict]:
     """Whether each variant is better than the untrained model or worse, by the variant's id.
 
@@ -54,7 +56,7 @@ def base_verdicts(
     untrained, vectors = _vectors(variants, score, base)
     if untrained is None:
         return {}
-    intervals = gate(vectors, untrained)
+    intervals = gate(vectors, untrained, level)
     return {name: Verdict(word(end, None, None, sign), end) for name, end in intervals.items()}
 
 
@@ -117,7 +119,7 @@ def _rows(cells: Sequence[Scores]) -> list[list[float]]:
     return [[scores[i] for i in shared] for scores in measured] if shared else []
 
 
-def gate(variants: Mapping[str, Rows], base: Any) -> dict[str, Interval]:
+def gate(variants: Mapping[str, Rows], base: Any, level: float = LEVEL) -> dict[str, Interval]:
     """The interval of each variant's mean minus the base's, by the variant's name.
 
     The base is trained by nobody and has no luck: it tells nothing of the variants' and is no
@@ -135,10 +137,8 @@ def gate(variants: Mapping[str, Rows], base: Any) -> dict[str, Interval]:
     usual = (
         sum(spare[n] * f.seed_square for n, f in estimates.items()) / freedom if freedom else 0.0
     )
-    level = LEVEL / len(estimates)
-    return {
-        name: around(f.mean, _margin(f, usual, freedom, level)) for name, f in estimates.items()
-    }
+    each = level / len(estimates)
+    return {name: around(f.mean, _margin(f, usual, freedom, each)) for name, f in estimates.items()}
 
 
 def _margin(estimate: Crossed, usual: float, freedom: int, level: float) -> float:

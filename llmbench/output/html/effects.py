@@ -17,7 +17,7 @@ from llmbench.output.html.prose import prose
 from llmbench.output.table import Column, Row, Table, Value, plain
 from llmbench.text import clean, code, listed, plural
 from llmbench.units import MINUS, share, size
-from llmbench.wording import figures
+from llmbench.wording import figures, phrases
 
 
 def name(part: Part) -> str:
@@ -117,9 +117,12 @@ def parts(standing: Standing) -> Parts | None:
 
 def _notes(measured: Sequence[Effect], standing: Standing) -> Iterator[str]:
     if any(e.quality or e.speed for e in measured):
+        sure = phrases.sure(standing)
+        looked_at = f" (those of quality {sure})" if standing.time_budget else ""
         yield (
-            "In brackets: 95 % intervals, which hold for all pairs together. Undecided: no "
-            f"significant difference. As good: quality changes by less than {standing.margin:g}."
+            f"In brackets: 95 % intervals{looked_at}, which hold for all pairs together. "
+            "Undecided: no significant difference. As good: quality changes by less than "
+            f"{standing.margin:g}."
         )
     if not standing.cuda:
         yield "RAM scatters from run to run: a change of some percent of it says nothing."

@@ -95,6 +95,8 @@ class View:
     setting_up: tuple[Fact, ...]
     configuration: Table
     differing: Table
+    sure: str
+    """How often intervals of differences in quality hold: `95 %`."""
     against: Table | None
     """Every other method against the best, example by example."""
     in_force: tuple[Fact, ...]
@@ -162,6 +164,7 @@ def view(comparison: Comparison) -> View:
         configuration=configuration(header),
         in_force=in_force(standing),
         differing=differing(standing),
+        sure=phrases.sure(standing),
         against=rivals_table(standing) if judged else None,
         details=details(standing, linked),
         details_left_out=len(standing.records) - len(linked),

@@ -1,0 +1,101 @@
+"""Racing: methods that are clearly worse than the best get no further seeds.
+
+All methods are trained with one seed after the other. After 2, 3, 5, 8 and 12 seeds the page is
+looked at: a method is given up whose difference from the leader lies beyond the margin with its
+whole interval, and its time goes to the others (Maron and Moore, 1994; Birattari et al., 2002).
+At each look the intervals of all pairs hold together, and the looks share a chance of error of 5 %
+equally (Bonferroni; a spending of alpha as of Lan and DeMets, 1983). So all of them hold whenever
+the race ends: the best method, or one that is as good as it within the margin, is given up in at
+most 5 % of comparisons. Between the looks nothing is decided, so that few share the error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from llmbench.analysis.standing import Standing, stand
+from llmbench.analysis.statistics.differences import Differences
+from llmbench.analysis.statistics.interval import LEVEL, Interval
+from llmbench.record.comparison import Comparison
+from llmbench.record.timed import GivenUp
+
+LOOKS = (2, 3, 5, 8, 12)
+"""Seeds after which the methods are looked at. Each time about half as many more: a difference that
+took another seed to show is worth no look of its own."""
+MOST_SEEDS = LOOKS[-1]
+
+
+def looks(most: int) -> tuple[int, ...]:
+    """The looks of a race with so many seeds at most, the last one after all of them."""
+    return tuple(dict.fromkeys(min(count, most) for count in LOOKS if most > 1))
+
+
+def level(looks: Sequence[int]) -> float:
+    """The chance of error at one of the looks, of LEVEL at all of them together."""
+    return LEVEL / max(1, len(looks))
+
+
+def behind(
+    between: Differences, contenders: Sequence[str], leader: str, margin: float, sign: int = 1
+) -> dict[str, Interval]:
+    """Which contenders are worse than the leader by more than the margin, with their intervals.
+
+    More is better where `sign` is 1, and less where it is -1. Who shares fewer than two seeds with
+    the leader stays.
+    """
+    lost = {}
+    for name in contenders:
+        if name == leader or not {name, leader} <= between.index.keys():
+            continue
+        interval = between.interval(name, leader)
+        if interval is None or between.shared(name, leader) < 2:
+            continue
+        nearest = interval.high if sign > 0 else -interval.low
+        if nearest < -margin:
+            lost[name] = interval
+    return lost
+
+
+def standing(comparison: Comparison, seeds: int) -> Standing:
+    """How the methods stand by the planned cells; what was given up with fewer seeds is known."""
+    header = comparison.header
+    if header.timed:
+        before = tuple(g for g in header.timed.given_up if g.seeds < seeds)
+        timed = header.timed.model_copy(update={"given_up": before})
+        header = header.model_copy(update={"timed": timed})
+    return stand(replace(comparison, header=header, records=comparison.planned))
+
+
+def lost(now: Standing, contenders: Collection[str], seeds: int) -> list[GivenUp]:
+    """The compositions among the contenders that are to be given up after so many seeds."""
+    best, between, score = now.best, now.differences, now.score
+    if best is None or between is None or score is None:
+        return []
+    racers = {a.id: a.cell.composition for a in now.competing}
+    racers = {
+        name: composition for name, composition in racers.items() if composition in contenders
+    }
+    beyond = behind(between, list(racers), best.id, now.margin, score.sign)
+    return [
+        GivenUp(
+            composition=racers[name],
+            seeds=seeds,
+            leader=best.cell.composition,
+            difference=interval.estimate,
+            low=interval.low,
+            high=interval.high,
+        )
+        for name, interval in beyond.items()
+    ]
+
+
+def settled(now: Standing) -> bool:
+    """Whether further seeds would decide nothing: the best is told from all others and the base."""
+    best = now.best
+    if best is None or now.score is None:
+        return False
+    base = now.against_base.get(best.id)
+    others = [a for a in now.competing if a is not best]
+    words = [*map(now.word, others), *([base.word] if base else [])]
+    return all(word is not None and word != "undecided" for word in words)

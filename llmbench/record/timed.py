@@ -1,0 +1,59 @@
+"""What a comparison with a time budget planned, how far it came, and what it gave up."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+End = Literal["", "time", "decided", "seeds"]
+"""Why such a comparison ended: its time was over, nothing was undecided any more, or every seed was
+used; empty while it goes on, or where its user ended it."""
+
+
+class GivenUp(BaseModel):
+    """A composition that got no further seeds, as it was clearly worse than the best by then."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    composition: str
+    seeds: int
+    """That it had been trained with by then."""
+    leader: str
+    """The composition that was best by then."""
+    difference: float
+    """Its mean score minus the leader's, over the seeds and examples that both have."""
+    low: float
+    high: float
+    """The interval of that, at the level of the comparison."""
+
+
+class Timed(BaseModel):
+    """A time budget, what was planned to keep it, and what became of that.
+
+    It is written down as the comparison goes on, so that a run into the same directory goes on with
+    the same plan in the time that is left.
+    """
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    seconds: float
+    """The budget."""
+    spent_seconds: float = 0.0
+    """Of all runs into the directory so far."""
+    level: float
+    """The chance that any interval of a difference misses; see `llmbench.analysis.race`."""
+    looks: tuple[int, ...] = ()
+    """After how many seeds the methods are held against each other; none where no quality is."""
+    pilot: str = ""
+    """The cell that measured how long cells take."""
+    tries: int | None = None
+    """Learning rates to try for each arithmetic at least, 0 for none; None before it is planned."""
+    rates: dict[str, float] | None = None
+    """The learning rates that were found, by arithmetic; None before the search is over."""
+    seeds: int | None = None
+    """Seeds that all methods are expected to get; None before that is planned."""
+    examples: int | None = None
+    """Examples to evaluate; None before that is planned."""
+    given_up: tuple[GivenUp, ...] = ()
+    end: End = ""
