@@ -1,12 +1,13 @@
 """Racing: methods that are clearly worse than the best get no further seeds.
 
-All methods are trained with one seed after the other. After 2, 3, 5, 8 and 12 seeds the page is
-looked at: a method is given up whose difference from the leader lies beyond the margin with its
-whole interval, and its time goes to the others (Maron and Moore, 1994; Birattari et al., 2002).
-At each look the intervals of all pairs hold together, and the looks share a chance of error of 5 %
-equally (Bonferroni; a spending of alpha as of Lan and DeMets, 1983). So all of them hold whenever
-the race ends: the best method, or one that is as good as it within the margin, is given up in at
-most 5 % of comparisons. Between the looks nothing is decided, so that few share the error.
+All methods are trained with one seed after the other. After 2, 3, 5 and 8 seeds the page is looked
+at: a method is given up whose difference from the leader lies beyond the margin with its whole
+interval, and its time goes to the others (Maron and Moore, 1994; Birattari et al., 2002). At every
+look the intervals of all pairs hold together. The looks share a chance of error of 2 %, and the
+last page has 3 %: strict looks cost it little (Haybittle, 1971; Peto et al., 1976). By Bonferroni,
+all of them together are wrong in at most 5 % of comparisons, whenever the race ends; so the best
+method, or one that is as good as it within the margin, is given up at most that often. Between the
+looks nothing is decided, so that few share the error.
 """
 
 from __future__ import annotations
@@ -20,20 +21,24 @@ from llmbench.analysis.statistics.interval import LEVEL, Interval
 from llmbench.record.comparison import Comparison
 from llmbench.record.timed import GivenUp
 
-LOOKS = (2, 3, 5, 8, 12)
+LOOKS = (2, 3, 5, 8)
 """Seeds after which the methods are looked at. Each time about half as many more: a difference that
 took another seed to show is worth no look of its own."""
-MOST_SEEDS = LOOKS[-1]
+MOST_SEEDS = 12
+AT_LOOKS = 0.02
+"""The chance of error of all looks together; the last page has the rest of LEVEL."""
 
 
 def looks(most: int) -> tuple[int, ...]:
-    """The looks of a race with so many seeds at most, the last one after all of them."""
-    return tuple(dict.fromkeys(min(count, most) for count in LOOKS if most > 1))
+    """The looks of a race with so many seeds at most; after all of them comes the last page."""
+    return tuple(count for count in LOOKS if count < most)
 
 
-def level(looks: Sequence[int]) -> float:
-    """The chance of error at one of the looks, of LEVEL at all of them together."""
-    return LEVEL / max(1, len(looks))
+def levels(looks: Sequence[int]) -> tuple[float, float]:
+    """The chance of error at one of the looks, and on the last page; LEVEL without any looks."""
+    if not looks:
+        return LEVEL, LEVEL
+    return AT_LOOKS / len(looks), LEVEL - AT_LOOKS
 
 
 def behind(
@@ -62,7 +67,7 @@ def standing(comparison: Comparison, seeds: int) -> Standing:
     header = comparison.header
     if header.timed:
         before = tuple(g for g in header.timed.given_up if g.seeds < seeds)
-        timed = header.timed.model_copy(update={"given_up": before})
+        timed = header.timed.model_copy(update={"given_up": before, "end": ""})
         header = header.model_copy(update={"timed": timed})
     return stand(replace(comparison, header=header, records=comparison.planned))
 

@@ -164,6 +164,8 @@ def status_text(variant: Variant, standing: Standing) -> str:
         return "wrong first loss"
     if standing.finding(variant):
         return DID_NOT_LEARN
+    if all(map(racing.not_run, variant.records)):
+        return "not run"
     ending = variant.ending(record_status)
     return f"{ending}, given up" if variant.id in standing.given_up else ending
 
@@ -182,7 +184,7 @@ def _cause(variant: Variant, standing: Standing) -> str:
     if finding:
         return text.cut(finding.sentences, REASON_LENGTH)
     given = standing.given_up.get(variant.id)
-    lost = f"Given up {racing.reason(given)}." if given else ""
+    lost = f"Given up {racing.reason(given, text.clean)}." if given else ""
     return " ".join(filter(None, (lost, _reasons(variant), predicted.shortage(variant))))
 
 

@@ -41,8 +41,10 @@ class Timed(BaseModel):
     """The budget."""
     spent_seconds: float = 0.0
     """Of all runs into the directory so far."""
-    level: float
-    """The chance that any interval of a difference misses; see `llmbench.analysis.race`."""
+    look_level: float
+    """The chance that any interval of a difference misses at a look: `llmbench.analysis.race`."""
+    last_level: float
+    """The same on the page of a race that went on for as long as it could."""
     looks: tuple[int, ...] = ()
     """After how many seeds the methods are held against each other; none where no quality is."""
     pilot: str = ""
@@ -57,3 +59,11 @@ class Timed(BaseModel):
     """Examples to evaluate; None before that is planned."""
     given_up: tuple[GivenUp, ...] = ()
     end: End = ""
+
+    @property
+    def level(self) -> float:
+        """The chance that any interval of a difference on the page misses.
+
+        Where a look ended the race, or the user did, it is that of the looks.
+        """
+        return self.last_level if self.end in ("time", "seeds") else self.look_level

@@ -172,12 +172,12 @@ class Bench:
         except CannotLaunch as error:
             return self._unrun(cell, foresight, "failed", str(error))
         instead = partial(foresight.instead, cell)
-        record = self._cut(record_of(job, outcome, foresight.parts(cell), instead))
+        record = self._cut(record_of(job, outcome, foresight.parts(cell), instead), job)
         return evaluated_as(record, alike) if alike and record.status == "ok" else record
 
-    def _cut(self, record: Record) -> Record:
+    def _cut(self, record: Record, job: Job) -> Record:
         """The record; of a cell that the time budget cut off, as one that is to be run again."""
-        if record.status != "timeout" or self.clock is None or self.clock.overtime > 0:
+        if record.status != "timeout" or job.limit_seconds == self.setup.config.cell_timeout:
             return record
         said = {"status": "interrupted", "reason": CUT_OFF, "traceback": None}
         return record.model_copy(update=said)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-SLACK = 0.03
+SLACK = 0.05
 """By what share of the budget cells may be expected to end late and are begun all the same."""
-OVERTIME = 0.05
+OVERTIME = 0.07
 """After what share of the budget beyond it a cell that still runs is cut off: with the time that it
 has then to write its record, a comparison ends within a tenth of its budget."""
 

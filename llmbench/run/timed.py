@@ -36,15 +36,20 @@ REPORT_SECONDS = 3.0
 
 def kept(store: Store, seconds: float, most_seeds: int) -> Timed:
     """What an earlier run into the directory planned and spent; a new plan where there was none."""
-    looks = race.looks(most_seeds)
-    fresh = Timed(seconds=seconds, level=race.level(looks), looks=looks)
+    fresh = anew(seconds, race.looks(most_seeds))
     try:
         before = store.read_header().timed
     except StoreError:
         return fresh
-    if before is None or before.looks != looks:
+    if before is None or before.looks != fresh.looks:
         return fresh
     return before.model_copy(update={"seconds": seconds, "end": ""})
+
+
+def anew(seconds: float, looks: tuple[int, ...]) -> Timed:
+    """A time budget of which nothing is spent."""
+    at_look, last = race.levels(looks)
+    return Timed(seconds=seconds, look_level=at_look, last_level=last, looks=looks)
 
 
 @dataclass
@@ -103,8 +108,7 @@ class TimedCourse(Course):
     def _adopt(self, pilot: str) -> None:
         """Take note of the pilot; with another one than before, it is another comparison."""
         if self.timed.pilot and self.timed.pilot != pilot:
-            level, looks = self.timed.level, self.timed.looks
-            self.timed = Timed(seconds=self.timed.seconds, level=level, looks=looks)
+            self.timed = anew(self.timed.seconds, self.timed.looks)
             self.clock.before = 0.0
         self.timed = self.timed.model_copy(update={"pilot": pilot})
 
@@ -140,7 +144,7 @@ class TimedCourse(Course):
                 del self.tuning.cells[-len(tries) :]
                 break
             self._write(declared)
-            if not self._run(declared, tries):
+            if not self._try(declared, tries):
                 return False
             if not all(map(self._record, tries)):
                 break  # the time was over
@@ -171,7 +175,7 @@ class TimedCourse(Course):
             setup = setup.planned(budget.PLANNED, eval_examples=self.timed.examples)
             chosen = inputs.read(setup)
             inputs.write(chosen, self.bench.store)
-            self.benches = [replace(b, setup=setup, inputs=chosen) for b in self.benches]
+            self.bench = replace(self.bench, setup=setup, inputs=chosen)
             configuration = setup.config.model_dump(mode="json")
             origins, warnings = setup.resolved.origins, inputs.notices(chosen)
             self.header = self.header.model_copy(
@@ -199,7 +203,7 @@ class TimedCourse(Course):
             each,
             (min(least, most), most),
             len(setup.config.every_seed),
-            self.timed.level,
+            self.timed.last_level,
         )
 
     # The race
@@ -268,15 +272,17 @@ class TimedCourse(Course):
 
     # Cells and their time
 
-    def _run_one(self, bench: Bench, foresight: Foresight, planned: Planned) -> bool:
+    def _run_one(
+        self, bench: Bench, foresight: Foresight, stops: bool, anew: bool, planned: Planned
+    ) -> bool:
         """Run a cell if there is time, and note how long it took."""
-        before, began = bench.result(planned), clock.now()
+        before, began = None if anew else bench.result(planned), clock.now()
         late = not before and not self._room(self._together([planned]))
         if late and self._room == self._ends_in_time and not planned.cell.repeat:
             planned = planned.model_copy(update={"skip": racing.NOT_RUN})
         elif late:
             return not self.interruption.asked
-        going_on = super()._run_one(bench, foresight, planned)
+        going_on = super()._run_one(bench, foresight, stops, anew, planned)
         record = bench.result(planned)
         if record and record.status == "ok":
             began = max(began, self.hearing.ready_at or began)  # what is imported is so once

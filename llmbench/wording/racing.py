@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from llmbench import text
 from llmbench.analysis.standing import Standing
@@ -54,11 +54,11 @@ def given_up(given: GivenUp) -> str:
     return f"{text.code(given.composition)} is given up {reason(given)}."
 
 
-def reason(given: GivenUp) -> str:
-    """`after 2 seeds: worse than lora by 0.051 [0.022, 0.080]`, to follow a name."""
+def reason(given: GivenUp, name: Callable[[str], str] = text.code) -> str:
+    """`after 2 seeds: worse than lora by 0.051 [0.022, 0.080]`; `name` sets what it names."""
     low, high = sorted((abs(given.low), abs(given.high)))
     return (
-        f"after {text.plural(given.seeds, 'seed')}: worse than {text.code(given.leader)} by "
+        f"after {text.plural(given.seeds, 'seed')}: worse than {name(given.leader)} by "
         f"{abs(given.difference):.3f} [{low:.3f}, {high:.3f}]"
     )
 
@@ -79,10 +79,9 @@ def remarks(comparison: Comparison, standing: Standing) -> Iterator[str]:
     if timed.looks and standing.score:
         looks = text.listed(list(map(str, timed.looks)))
         yield (
-            f"Methods are held against each other up to {text.plural(len(timed.looks), 'time')}, "
-            f"after {looks} seeds, and those that are clearly worse are given up. Intervals of "
-            f"differences are of {phrases.sure(standing)}, so that all looks together are wrong at "
-            "most 5 times in 100."
+            f"After {looks} seeds, as far as the race went, methods that were clearly worse were "
+            "given up. These looks and this page are wrong at most 5 times in 100 together: the "
+            f"page's intervals of differences are of {phrases.sure(standing)}."
         )
 
 

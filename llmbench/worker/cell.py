@@ -105,7 +105,7 @@ def phases(running: Running) -> None:
         sharing.gather(running)
         if running.needed:
             evaluate_phase(running)
-    if cell.trains and running.needed:
+    if cell.trains and running.needed and not cell.pilot:
         with recorder.phase("save"):
             save_phase(running)
 

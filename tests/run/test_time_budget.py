@@ -136,8 +136,8 @@ def test_given_examples_seeds_and_tries_are_kept(run):
     read, *_ = run("30m", eval_examples=30, seeds=3, tries=4, tune=True)
     assert {r.cell.eval_data.examples for r in read.equal.records} == {30}
     assert max(seeds(read).values()) == 3
-    assert read.header.timed.looks == (2, 3)
-    assert read.header.timed.level == 0.025
+    assert read.header.timed.looks == (2,)
+    assert read.header.timed.look_level + read.header.timed.last_level == 0.05
     assert read.header.timed.tries == 4
     assert read.header.timed.end in ("seeds", "decided")
 

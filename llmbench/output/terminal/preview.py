@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from llmbench import plugin
+from llmbench.analysis import race
 from llmbench.config import config, rate
 from llmbench.config.composition import Composition, Outlook
 from llmbench.config.setup import Setup
 from llmbench.output.terminal.survey import survey
 from llmbench.plugin.blame import blamed, sentence
 from llmbench.record.settings import difference
+from llmbench.run import budget
 from llmbench.run.inputs import Inputs
-from llmbench.text import aligned
+from llmbench.text import aligned, listed, plural
+from llmbench.units import spoken_duration
 from llmbench.workers.launch import AUTO
 
 REPEAT = (
@@ -28,8 +31,7 @@ def preview(setup: Setup, inputs: Inputs) -> str:
         [
             aligned(("CELL", "WILL", "DECLARES"), list(cells(setup))),
             "",
-            *seeds(setup),
-            *tuning(setup),
+            *(within(setup) if setup.config.time_budget else [*seeds(setup), *tuning(setup)]),
             *([f"{REPEAT}.", ""] if setup.repeats else []),
             *survey(setup, inputs),
             configuration(setup),
@@ -68,6 +70,40 @@ def seeds(setup: Setup) -> Iterator[str]:
     yield ""
 
 
+def within(setup: Setup) -> Iterator[str]:
+    """What is planned for a time budget once a pilot has shown how long cells take, and how."""
+    config, most = setup.config, len(budget.at_most(setup).config.every_seed)
+    yield (
+        f"Within {spoken_duration(config.time_budget or 0.0)}: a pilot of a few steps and examples "
+        "shows how long cells take, and with that are planned"
+    )
+    searched = rate.to_tune(setup)
+    if searched:
+        least = config.tries if budget.asked(setup, "tries") else budget.LEAST_TRIES
+        count = str(least) if least == config.tries else f"{least} to {config.tries}"
+        yield (
+            f"- {count} learning rates or more for each of {listed([c.id for c in searched])}, in "
+            "half of the time at most; none where that is too little, unless --tune asks for it"
+        )
+    examples = config.settings.eval_examples
+    given = budget.asked(setup, "eval_examples")
+    yield (
+        f"- {plural(examples, 'example')} to evaluate, as asked for"
+        if given
+        else f"- {budget.LEAST_EXAMPLES} to {budget.MOST_EXAMPLES} examples to evaluate, of those "
+        "that there are"
+    )
+    yield f"- seeds: one of every method, then others for as long as there is time, {most} at most"
+    looks = race.looks(most)
+    if looks:
+        yield (
+            f"After {listed(list(map(str, looks)))} seeds, what is clearly worse is given up, and "
+            "its time goes to the others."
+        )
+    yield f"Steps stay as they are, {config.settings.steps} for every method."
+    yield ""
+
+
 def tuning(setup: Setup) -> Iterator[str]:
     """What is searched for before these cells run, and what that costs beside them."""
     searched = rate.to_tune(setup)
@@ -89,11 +125,12 @@ def cells(setup: Setup) -> Iterator[tuple[str, str, str]]:
     """Each cell's name, whether it will run and what for, and the settings that it declares."""
     seeds = len(setup.config.every_seed)
     often = "run" if seeds == 1 else f"run, {seeds} seeds"
+    often = "run, as time allows" if setup.config.time_budget else often
     searched = {c.id for c in rate.to_tune(setup)}
     for wanted in setup.compositions:
         yield _row(setup, wanted, wanted.id, often + _added(setup, wanted), searched)
-    for wanted, budget in setup.fitted:
-        yield _row(setup, wanted, f"{wanted.id}, {budget.name}", "run", searched)
+    for wanted, room in setup.fitted:
+        yield _row(setup, wanted, f"{wanted.id}, {room.name}", "run", searched)
 
 
 def _added(setup: Setup, wanted: Composition) -> str:

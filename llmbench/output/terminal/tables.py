@@ -23,7 +23,7 @@ HEADINGS = {
     "Trained weights": "Trained",
 }
 """Headings that are shorter here than elsewhere."""
-STYLES = {"ok": "green", "skipped": "yellow"}
+STYLES = {"ok": "green", "skipped": "yellow", "not run": "yellow"}
 GAP = 2
 PLAIN = str.maketrans({"`": None, "\N{MULTIPLICATION SIGN}": "x"})
 """Of labels and their legend: what terminals show plainly."""
