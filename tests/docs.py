@@ -81,7 +81,11 @@ def metrics(installed: Registry) -> str:
 def models(installed: Registry) -> str:
     """Each alias and where its weights come from."""
     rows = [
-        (f"`{name}`", m.summary, f"`{m.hub_id}`" if m.hub_id else "in the package")
+        (
+            f"`{name}`",
+            m.summary,
+            f"`{m.hub_id}`" if m.hub_id else "in the package" if m.ships_weights else "none",
+        )
         for name, m in installed.models.items().items()
     ]
     return table(("alias", "what it is", "weights"), rows)

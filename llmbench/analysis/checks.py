@@ -154,13 +154,15 @@ MEANING = (
 def degenerate(record: Record) -> str | None:
     """What is to be seen of it, to follow the cell's name; None where all is well.
 
-    Of the untrained model nothing else is expected.
+    Of the untrained model nothing else is expected, and what is right for as many inputs, as a
+    label may be, is no sign of it.
     """
     total = len(record.examples)
     if not record.cell.trains or total < LEAST_EXAMPLES:
         return None
     [(text, count)] = Counter(e.prediction for e in record.examples).most_common(1)
-    if count < max(2, SHARE * total):
+    usual = sum(text in e.references for e in record.examples)
+    if count < max(2, SHARE * total) or count <= usual:
         return None
     same = "the same text" if text else "nothing"
     return f"wrote {same} for {count} of {total} inputs"

@@ -400,8 +400,12 @@ def _verdicts(
 
 
 def _untrained(entrants: Sequence[Variant], best: Variant | None) -> Variant | None:
-    """The base that compares with the best."""
-    bases = (variant for variant in entrants if not variant.cell.trains)
+    """The base that compares with the best; of weights that were never trained, there is none."""
+    bases = (
+        variant
+        for variant in entrants
+        if not variant.cell.trains and variant.cell.model.weights != "scratch"
+    )
     return next((variant for variant in bases if best and group(variant) == group(best)), None)
 
 

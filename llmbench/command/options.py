@@ -147,7 +147,9 @@ def _starting(typed: str, start: int, known: Iterable[tuple[str, str]]) -> list[
 
 
 GROUPS = {
-    "What to compare": ("strategies", "ablate", "model", "weights", "revision"),
+    "What to compare": (
+        *("strategies", "ablate", "model", "weights", "train_from_scratch", "revision"),
+    ),
     "What to pick": ("tune", "tries", "repeat", "time_budget", "margin", "memory_budget"),
     "What to trust": ("trust_remote_code", "allow_pickles"),
     "What fits into memory": ("predict", "fit", "fit_seq_len"),

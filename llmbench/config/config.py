@@ -77,6 +77,11 @@ class Config(BaseModel):
     )
     model: str = Field("llmbench-tiny", description="Alias, hub id or folder.")
     weights: Weights = Field("pretrained", description="Real weights, or the shape alone.")
+    train_from_scratch: bool = Field(
+        False,
+        description="Judge the quality of what is trained from --weights random, as in "
+        "pre-training; another start for each seed.",
+    )
     revision: str | None = Field(None, description="Branch, tag or commit of a hub model.")
     trust_remote_code: bool = Field(
         False, description="Run code that comes with a model, or with a metric of a hub."
@@ -172,6 +177,11 @@ class Config(BaseModel):
         False, description="Run on a GPU that others use as well, and mark every cell."
     )
     settings: Settings = Settings()
+
+    @property
+    def judges(self) -> bool:
+        """Whether quality means anything: of random weights alone where they are trained to."""
+        return self.weights == "pretrained" or self.train_from_scratch
 
     @property
     def every_seed(self) -> tuple[int, ...]:

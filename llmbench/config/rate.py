@@ -66,8 +66,11 @@ def to_tune(setup: Setup) -> list[Composition]:
 def _obstacle(setup: Setup) -> str | None:
     """Why rates cannot be searched for, to follow `--tune`; None if they can."""
     config = setup.config
-    if config.weights == "random":
-        return "needs real weights: random ones learn nothing that could be compared."
+    if not config.judges:
+        return (
+            "needs real weights, or --train-from-scratch: random ones learn nothing else that "
+            "could be compared."
+        )
     if not config.settings.validation_examples and config.validation_data is None:
         return "needs examples to choose on: raise --validation-examples."
     return None

@@ -75,7 +75,7 @@ class Setup:
     @property
     def has_text(self) -> bool:
         """Whether the inputs are text; random weights without data take random tokens."""
-        return self.config.weights == "pretrained" or self.config.data is not None
+        return self.config.judges or self.config.data is not None
 
     def planned(self, origin: str, **values: object) -> Setup:
         """The same with other values of some options, and the words for where those came from."""
@@ -103,6 +103,8 @@ def set_up(layers: Sequence[Layer]) -> Setup:
     setup = resolved(layers)
     config, environment, trust = setup.config, setup.environment, setup.source.trust
     named.task(config.task)
+    if config.train_from_scratch and config.weights != "random":
+        raise ConfigError("--train-from-scratch begins with random weights: add --weights random.")
     if config.launcher != "auto":
         plugin.registry().launchers.get(config.launcher)
     if not config.metrics:
@@ -165,7 +167,7 @@ def defaults(config: Config, environment: Environment, source: Source) -> list[L
     gpus = config.settings.gpus
     if environment.device == "cuda":
         layers.append((f"default on {environment.device_name}", {"precision": GPU_PRECISION}))
-    if config.weights == "pretrained":
+    if config.judges:
         layers.append(("default where quality is judged", {"seeds": SEEDS}))
     layers.append((f"default for {source.id}", source.defaults))
     if gpus > 1:  # a step's micro-batches are shared by its GPUs: one each
@@ -173,7 +175,7 @@ def defaults(config: Config, environment: Environment, source: Source) -> list[L
     task = named.task(config.task)
     metrics = {"metrics": task.metrics} if task.metrics else {}
     layers.append((f"default for {task.id}", {**task.defaults, **metrics}))
-    if config.weights == "random":
+    if not config.judges:
         layers.append(("default for random weights", {"max_new_tokens": 32, "eval_examples": 8}))
     return layers
 
@@ -276,7 +278,12 @@ def notices(setup: Setup) -> tuple[str, ...]:
     """What a reader has to know of how the figures came about."""
     sentences = [*plugin.registry().complaints(), *left_out(setup)]
     sentences += trusted(setup.config)
-    if setup.config.weights == "random":
+    if setup.config.train_from_scratch:
+        sentences.append(
+            "Weights are random as training begins, others with each seed (--train-from-scratch): "
+            "'base' is that start, and the answer holds trained models against each other alone."
+        )
+    elif setup.config.weights == "random":
         sentences.append(
             "Weights are random: the speed and the memory of training are those of the real model. "
             "Those of loading are not, and quality means nothing: its columns and the load time "

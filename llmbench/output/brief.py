@@ -99,7 +99,7 @@ def _run(comparison: Comparison, standing: Standing) -> Iterator[str]:
 
 def _subject(record: Record) -> str:
     cell = record.cell
-    weights = " with random weights" if cell.model.weights == "random" else ""
+    weights = cell.model.start
     data = (
         f", trained on {cell.train_data.name}, evaluated on "
         f"{text.plural(cell.eval_data.examples, 'example')} of {cell.eval_data.name}"

@@ -123,7 +123,7 @@ def _adapts(strategy: type[Strategy]) -> bool:
 def _model(model: Model) -> dict[str, Any]:
     return {
         "hub_id": model.hub_id,
-        "ships_weights": model.folder is not None,
+        "ships_weights": model.ships_weights,
         "ships_architecture": model.config is not None or model.folder is not None,
         "defaults": dict(model.defaults),
     }

@@ -18,7 +18,8 @@ class Model:
     hub_id: str | None = None
     """Where `--weights pretrained` finds it; None for a model that ships as files."""
     folder: Path | None = None
-    """A folder with config, weights and tokenizer, for a model that ships as files."""
+    """A folder with config, tokenizer and weights, for a model that ships as files. Without weights
+    it is for `--weights random`, and `--train-from-scratch`."""
     config: Path | None = None
     """A folder with the architecture's `config.json`, for `--weights random` without a download."""
     defaults: Mapping[str, object] = field(default_factory=dict)
@@ -29,3 +30,8 @@ class Model:
     """The best learning rates on the data that it ships with, by composition without the parts
     that change memory or kernels alone: `{"full": 1e-3, "lora": 1e-2}`. Such compositions are not
     tuned again."""
+
+    @property
+    def ships_weights(self) -> bool:
+        """Whether its folder holds weights; one without has a shape and a tokenizer alone."""
+        return self.folder is not None and any(self.folder.glob("*.safetensors"))

@@ -79,7 +79,9 @@ class ModelRef(Frozen):
     """Which model: its name, which weights, and the commit where it came from a hub."""
 
     id: str
-    weights: Literal["pretrained", "random"]
+    weights: Literal["pretrained", "random", "scratch"]
+    """Those of its files; random ones, whose quality means nothing; or random ones that are trained
+    to be a model, and differ with the seed."""
     revision: str | None = None
     digest: str | None = None
     """Of what its folder holds, where no commit tells; see `llmbench.source.digest`."""
@@ -87,6 +89,11 @@ class ModelRef(Frozen):
     """Whether the user allowed code to run that came with it."""
     pickles: bool = False
     """Whether the user allowed weights that are pickles."""
+
+    @property
+    def start(self) -> str:
+        """What to say of its weights behind its name; nothing of those of its files."""
+        return {"random": " with random weights", "scratch": " from scratch"}.get(self.weights, "")
 
 
 class DataRef(Frozen):

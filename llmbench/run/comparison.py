@@ -105,7 +105,8 @@ def prepared(setup: Setup, workers: Workers, listener: Listener, resources: Exit
     """Fetch the model, read the data and lay out the directory, which `resources` keeps locked."""
     store = Store.at(setup.config.output or default_output(setup))
     fetched = model.fetch(setup.source, needs_tokenizer=setup.has_text)
-    chosen, reference = inputs.read(setup), model_ref(fetched)
+    reference = model_ref(fetched, setup.config.train_from_scratch)
+    chosen = inputs.read(setup)
     store.create_root()
     resources.enter_context(lock.directory(store.root, setup.config.wait, listener.event))
     if store.place:

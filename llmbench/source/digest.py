@@ -72,12 +72,12 @@ def _tensors(path: Path) -> tuple[bytes, list[int]]:
         return header, []
 
 
-def model_ref(fetched: Source) -> ModelRef:
-    """What records say of the model."""
+def model_ref(fetched: Source, scratch: bool = False) -> ModelRef:
+    """What records say of the model; `scratch` is whether random weights are trained to be one."""
     return ModelRef.model_validate(
         {
             "id": fetched.id,
-            "weights": fetched.weights,
+            "weights": "scratch" if scratch else fetched.weights,
             "revision": fetched.revision,
             "digest": digest.of(fetched),
             "remote_code": fetched.trust.remote_code,

@@ -38,6 +38,7 @@ class Tokenizer:
         self.paired = bool(_content(folder / "config.json").get("is_encoder_decoder"))
         self.bos_token, self.eos_token = self._named("bos_token"), self._named("eos_token")
         self.bos_token_id, self.eos_token_id = map(self._number, (self.bos_token, self.eos_token))
+        self.unk_token_id = self._number(self._named("unk_token"))
 
     def __call__(
         self,

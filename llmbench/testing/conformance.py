@@ -447,12 +447,13 @@ def _row(inputs: list[str], target: str, number: str) -> dict[str, str]:
 
 def model_options(model: Model) -> dict[str, Any]:
     """Options for a comparison of the model, with random weights where it ships none."""
-    if model.folder:
+    if model.ships_weights:
         return {"model": model.id}
-    if not model.config:
+    shipped = model.config or model.folder
+    if not shipped:
         raise Unchecked("Its weights are on a hub: give it a config to try its shape.")
     try:
-        shape = json.loads((model.config / "config.json").read_text("utf-8"))
+        shape = json.loads((shipped / "config.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise PluginError(
             f"The config of '{model.id}' cannot be read ({type(error).__name__}): "

@@ -194,5 +194,9 @@ def rivals(standing: Standing, pick: Variant | None, most: int = 2) -> tuple[Var
     of = standing.quality_of if standing.score else field.speed
     ranked = sorted(standing.competing, key=lambda variant: -(of(variant) or 0.0))
     first = [pick] if pick else []
-    base = [variant for variant in standing.variants if not variant.cell.trains and variant.well]
+    base = [
+        variant
+        for variant in standing.variants
+        if not variant.cell.trains and variant.well and variant.cell.model.weights != "scratch"
+    ]
     return (*list(dict.fromkeys([*first, *ranked]))[:most], *base[:1])

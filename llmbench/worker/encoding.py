@@ -53,6 +53,8 @@ class Tally:
     """They brought the token that starts or ends a text, which is not written twice."""
     foreign: dict[str, list[str]] = field(default_factory=dict)
     """Tokens of other models' templates stand in them; and which."""
+    unknown: set[str] = field(default_factory=set)
+    """They hold what the tokenizer has no token for."""
     formatted: set[str] = field(default_factory=set)
     """Their prompt is in the chat template already, which is put around it once more."""
 
@@ -146,6 +148,8 @@ class Encoder:
             return [self.sequence(example)]
         self._look(example)
         ids = self.template.prompt("") + self.template.target(example.references[0])
+        if self.tokenizer.unk_token_id in ids[1:]:
+            self.tally.unknown.add(example.id)
         starts = range(0, max(1, len(ids) - 1), self.seq_len - 1)
         return [Tokens(tuple(ids[i : i + self.seq_len]), 1) for i in starts]
 
@@ -246,6 +250,11 @@ def remarks(tally: Tally, settings: Settings, examples: int, role: str) -> Itera
         yield (
             f"{len(tally.foreign)} {of} hold tokens of another model's template "
             f"({_named(tally.foreign)}), which are text to this one: take them out of the data."
+        )
+    if tally.unknown:
+        yield (
+            f"{len(tally.unknown)} {of} hold what the tokenizer has no token for, and all of that "
+            "is one token to the model: no loss here tells how well it is learnt."
         )
     if tally.special and settings.special_tokens == "text":
         yield (

@@ -21,7 +21,7 @@ from llmbench.worker.precision import dtype
 from llmbench.workers.job import Job
 
 BASE_SEED = 0
-"""Seed of random base weights: the same in every cell, whatever the cell's own seed."""
+"""Seed of random weights that are there for their shape: the same in every cell."""
 QUANTIZATION = "quantization_config"
 DISTRIBUTED = "distributed_config"
 """Of a model that is cut up as it is loaded, by transformers' own plan."""
@@ -56,7 +56,7 @@ def load_model(
         if ref.weights == "pretrained":
             model, loaded = pretrained_model(auto, job, kwargs, device, strategies)
         elif brought.bringer(strategies, "load") is None:
-            model = random_model(auto, config, kwargs, quantization, device)
+            model = random_model(auto, config, kwargs, quantization, device, start(job))
         else:
             with random_files(auto, config, job, kwargs, device) as written:
                 model, _ = pretrained_model(auto, written, kwargs, device, strategies)
@@ -119,8 +119,18 @@ def pretrained_model(
     return model, loaded
 
 
+def start(job: Job) -> int:
+    """The seed of random weights: the cell's own where they are trained to be a model."""
+    return job.cell.seed if job.cell.model.weights == "scratch" else BASE_SEED
+
+
 def random_model(
-    auto: Any, config: Any, kwargs: Mapping[str, Any], quantization: Any, device: torch.device
+    auto: Any,
+    config: Any,
+    kwargs: Mapping[str, Any],
+    quantization: Any,
+    device: torch.device,
+    seed: int,
 ) -> Any:
     """The architecture with random weights, made on the device and then quantised if asked."""
     trusted = kwargs["trust_remote_code"]
@@ -128,7 +138,7 @@ def random_model(
     others = {k: v for k, v in kwargs.items() if k not in apart}
     if hasattr(config, QUANTIZATION):  # these weights are whole as they are made
         del config.quantization_config
-    torch.manual_seed(BASE_SEED)
+    torch.manual_seed(seed)
     with device:
         model = auto.from_config(config, trust_remote_code=trusted, **others)
     whole = {"config": model.config, "state_dict": model.state_dict(), **others}
@@ -158,7 +168,7 @@ def random_files(
     """
     folder = job.work_folder / "weights"
     whole = {name: v for name, v in kwargs.items() if name != QUANTIZATION}
-    random_model(auto, config, whole, None, device).save_pretrained(folder)
+    random_model(auto, config, whole, None, device, start(job)).save_pretrained(folder)
     try:
         yield job.model_copy(update={"model_source": str(folder)})
     finally:

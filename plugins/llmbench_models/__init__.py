@@ -36,6 +36,21 @@ TINY = Model(
     },
 )
 
+LETTERS = Model(
+    id="llmbench-characters",
+    summary="a Llama of single characters for the text that ships, to be trained from scratch",
+    folder=HERE / "characters",
+    defaults={
+        "steps": 300,
+        "batch_size": 16,
+        "seq_len": 128,
+        "learning_rate": 3e-3,
+        "eval_batch_size": 22,
+        "max_new_tokens": 64,
+    },
+    seeds=1,
+)
+
 ALIASES = {
     "llama-2-7b": ("meta-llama/Llama-2-7b-hf", "Llama 2, 6.7 billion parameters"),
     "llama-2-13b": ("meta-llama/Llama-2-13b-hf", "Llama 2, 13.0 billion parameters"),
@@ -77,6 +92,7 @@ INSTRUCT = {
 def register_models(register: Callable[[Model], None]) -> None:
     """Offer the shipped model and the aliases."""
     register(TINY)
+    register(LETTERS)
     for alias, (hub_id, summary) in ALIASES.items():
         register(_model(alias, hub_id, summary, shape=alias))
     for alias, (hub_id, base) in INSTRUCT.items():

@@ -36,6 +36,15 @@ def test_a_text_that_comes_for_a_tenth_of_the_inputs_is_told(texts, seen):
     assert degenerate(writing(texts)) == seen
 
 
+@pytest.mark.parametrize(("right", "seen"), [(12, False), (10, True)])
+def test_a_label_that_is_right_as_often_is_no_sign_of_anything(right, seen):
+    made = writing(["bad"] * 8 + ["good"] * 12)
+    labels = ["good"] * right + ["bad"] * (20 - right)
+    pairs = zip(made.examples, labels, strict=True)
+    examples = tuple(e.model_copy(update={"references": (label,)}) for e, label in pairs)
+    assert (degenerate(made.model_copy(update={"examples": examples})) is not None) == seen
+
+
 def test_of_the_untrained_model_nothing_else_is_expected():
     assert degenerate(writing(["Same."] * 20, "base")) is None
 

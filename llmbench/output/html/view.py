@@ -186,10 +186,7 @@ def view(comparison: Comparison) -> View:
 def _subject(comparison: Comparison) -> tuple[str, ...]:
     """What was compared, on what, when: the line above the answer."""
     cells = comparison.header.plan.cells
-    models = dict.fromkeys(
-        p.cell.model.id + (" with random weights" if p.cell.model.weights == "random" else "")
-        for p in cells
-    )
+    models = dict.fromkeys(p.cell.model.id + p.cell.model.start for p in cells)
     tasks = dict.fromkeys(p.cell.task for p in cells)
     facts = [", ".join(models), ", ".join(tasks), comparison.header.environment.device_name]
     return tuple(text.cut(p, 80) for p in [*facts, _day(comparison.header.created_at)] if p)

@@ -247,7 +247,7 @@ class Simulation:
         self.narrowed = load.DISTRIBUTED in kwargs
         """Whether each GPU has a part of every matrix, by transformers' plan."""
         model = meta_model(source, self.cell.model, kwargs, self.strategies, gpus)
-        if self.cell.model.weights == "random":
+        if self.cell.model.weights != "pretrained":
             self._int8.outliers = kernel.of_random(model)
         base = tensor.base_of(model)
         model = prepared(model, self.strategies, self.cell.settings)
