@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from llmbench import hookimpl
 from llmbench.plugin.metric import Metric
+from llmbench_metrics.bertscore import BertScore
 from llmbench_metrics.bits import BitsPerByte
 from llmbench_metrics.classification import Accuracy, LikelyLabel, MacroF1
 from llmbench_metrics.evaluate import Evaluate
@@ -27,6 +28,7 @@ METRICS = (
     LmEval,
     Bleu,
     Chrf,
+    BertScore,
     Evaluate,
 )
 
