@@ -17,7 +17,7 @@ from llmbench.machine import Environment
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.settings import Settings
 from llmbench_strategies.lora import Lora
-from llmbench_strategies.quantization import nf4
+from llmbench_strategies.qlora import Qlora
 
 LLMBENCH_HOOKS = 1
 LOGITS = "UNSLOTH_RETURN_LOGITS"
@@ -58,7 +58,7 @@ class Unsloth(Lora):
 
     def load_kwargs(self, settings: Settings, environment: Environment) -> dict[str, Any]:
         """Where in 4 bits, the quantisation of `qlora`."""
-        return nf4(settings, double_quantization=True) if self.method == "qlora" else {}
+        return Qlora().load_kwargs(settings, environment) if self.method == "qlora" else {}
 
     def load(self, source: str, options: Mapping[str, Any], settings: Settings) -> Any:
         """The model as Unsloth loads and patches it, from the same files, none of its own."""
