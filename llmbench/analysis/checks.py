@@ -155,10 +155,10 @@ def degenerate(record: Record) -> str | None:
     """What is to be seen of it, to follow the cell's name; None where all is well.
 
     Of the untrained model nothing else is expected, and what is right for as many inputs, as a
-    label may be, is no sign of it.
+    label may be, is no sign of it. A model may write no text at all.
     """
     total = len(record.examples)
-    if not record.cell.trains or total < LEAST_EXAMPLES:
+    if not record.cell.trains or record.generation is None or total < LEAST_EXAMPLES:
         return None
     [(text, count)] = Counter(e.prediction for e in record.examples).most_common(1)
     usual = sum(text in e.references for e in record.examples)

@@ -101,7 +101,10 @@ class Subject(ABC):
     model: Any
     """The model, in evaluation mode; torch is at hand."""
     tokenizer: Any
+    inputs: Sequence[str]
+    """What each example asks, as `Example.content` has it: without the task's words around it."""
     predictions: Sequence[str]
+    """Empty texts of a model that writes none."""
     references: Sequence[Sequence[str]]
     rejected: Sequence[Sequence[str]]
     """The answers that are worse than an example's first reference, where its data have such."""

@@ -109,6 +109,14 @@ def paired(config: Any) -> bool:
     return bool(config.is_encoder_decoder)
 
 
+def writes(model: Any) -> bool:
+    """Whether it continues texts: a model with code of its own may say `writes_text = False`.
+
+    Its loss is then whatever its `forward` gives for `input_ids` and `labels`.
+    """
+    return bool(getattr(model, "writes_text", True))
+
+
 def embeddings(model: Any) -> tuple[Any, ...]:
     """The modules that token ids go into: an encoder and its decoder may have one each."""
     stacks = (model.get_encoder(), model.get_decoder()) if paired(model.config) else (model,)

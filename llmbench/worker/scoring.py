@@ -278,6 +278,9 @@ def evaluate_phase(running: Running) -> None:
     sequences = [running.encoder.sequences(e) for e in examples]
     most = max(len(s.ids) for own in sequences for s in own)
     architecture.check_length(running.model, running.job.cell.model.id, most, "--seq-len")
+    if not architecture.writes(running.model):
+        judge_without_writing(running, examples, [s for own in sequences for s in own])
+        return
     # The model's positions are for the prompt and what it is continued with.
     room = prompt_room(running.model, settings)
     prompts = [running.encoder.opening(e, room) for e in examples]
@@ -289,8 +292,7 @@ def evaluate_phase(running: Running) -> None:
         )
     losses = losses_of_examples(running.model, sequences, most_tokens(running), running.pad)
     loss = sum(nats * count for nats, count in losses) / sum(count for _, count in losses)
-    if running.job.cell.trains and not math.isfinite(loss):  # of the last step, nobody has seen it
-        raise Diverged(f"The loss of evaluation is {loss}: try a lower learning rate.")
+    hold_finite(running, loss)
     output = generate(running, prompts, fixed_length=False)
     decoded = running.tokenizer.batch_decode(output.ids, skip_special_tokens=True)
     texts = [before_stop(text, running.encoder.task.stop) for text in decoded]
@@ -308,6 +310,26 @@ def evaluate_phase(running: Running) -> None:
     known = loss if math.isfinite(loss) else None
     recorder.note(eval_loss=known, generation=output.generation, examples=tuple(predicted))
     score(running, predicted, examples)
+
+
+def judge_without_writing(
+    running: Running, examples: Sequence[task.Example], sequences: Sequence[Tokens]
+) -> None:
+    """Loss, and the scores of metrics that look at the model, of one that writes no text."""
+    loss = reference_loss(running.model, sequences, most_tokens(running), running.pad)
+    hold_finite(running, loss)
+    unwritten = [
+        Example(id=e.id, references=e.references, prediction="", new_tokens=0) for e in examples
+    ]
+    known = loss if math.isfinite(loss) else None
+    running.recorder.note(eval_loss=known, examples=tuple(unwritten))
+    score(running, unwritten, examples)
+
+
+def hold_finite(running: Running, loss: float) -> None:
+    """Diverged where training has broken the model with its last step, which nobody has seen."""
+    if running.job.cell.trains and not math.isfinite(loss):
+        raise Diverged(f"The loss of evaluation is {loss}: try a lower learning rate.")
 
 
 def generate_without_text(running: Running) -> None:
@@ -358,6 +380,7 @@ class Evaluated(Subject):
         self.model, self.tokenizer = model or running.model, running.tokenizer
         self.predictions, self.references = known.predictions, known.references
         self.choices = running.encoder.task.choices if running.encoder else ()
+        self.inputs = [e.content for e in examples]
         self.rejected = [e.rejected for e in examples]
         self._running, self._examples, self._known = running, examples, known
 

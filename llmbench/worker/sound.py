@@ -25,6 +25,8 @@ def check(model: Any) -> None:
 
     Called before strategies change the model: one of theirs may add to the loss on purpose.
     """
+    if not architecture.writes(model):
+        return
     model.eval()
     device = next(model.parameters()).device
     ids = torch.arange(FIRST, FIRST + COUNT, device=device)[None] % architecture.vocabulary(model)

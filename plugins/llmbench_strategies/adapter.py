@@ -23,9 +23,16 @@ def adapted(model: Any, kind: Any, **options: Any) -> Any:
         options.setdefault("exclude_modules", past)
     if options.get("target_modules") == "all-linear":
         options["target_modules"] = hqq_layers(model) or "all-linear"
-    task = "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
+    options["task_type"] = task_of(model)
     # The harness gives trained weights their type, the same in all cells.
-    return get_peft_model(model, kind(task_type=task, **options), autocast_adapter_dtype=False)
+    return get_peft_model(model, kind(**options), autocast_adapter_dtype=False)
+
+
+def task_of(model: Any) -> str | None:
+    """What peft calls the model's task; None for one that writes no text."""
+    if not getattr(model, "writes_text", True):
+        return None
+    return "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
 
 
 def hqq_layers(model: Any) -> list[str]:
