@@ -32,6 +32,9 @@ class Told(Subject):
     def __init__(self, references, liked=()):
         self.references, self.liked = references, liked
 
+    def tokenizer(self, text, add_special_tokens):
+        return {"input_ids": text.split()}
+
     def losses(self, answers):
         return [(0.5 if a in self.liked else float(len(a)), len(a.split())) for a in answers]
 
