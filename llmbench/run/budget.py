@@ -24,6 +24,9 @@ MOST_EXAMPLES = 500
 """More are not planned where nobody asks: seeds tell more by then."""
 LEAST_TRIES = 3
 """A lower and a higher learning rate than the best: with fewer there is no search."""
+HOPE = 1.25
+"""How many times the time that is left two seeds may be expected to need: a pilot's few steps are
+slow, and whether there is room is looked at again before the second seed begins."""
 SEARCH_SHARE = 0.5
 """How much of the budget the search for learning rates may take."""
 LUCK, MEETING, REST = 1e-4, 0.001, 0.013
@@ -170,19 +173,22 @@ def allot(
     `bodies` are the seconds of one training of each method, `base` those of the untrained model,
     which is evaluated with one seed alone; `examples` is how many may be evaluated, at least and at
     most. Of all that has room, that is taken which makes the interval of a difference narrowest, at
-    the usual variances.
+    the usual variances. One seed tells nothing of methods: two are hoped for where they nearly fit.
     """
     least, most = examples
     methods, each = len(bodies), sum(bodies) + base
-    choices = []
-    for seeds in range(1, most_seeds + 1):
-        room = (left - seeds * each) / max(1e-9, per_example * (seeds * methods + 1))
-        if room >= least:
-            choices.append(Allotment(seeds, min(most, int(room))))
-    if not choices:
-        return Allotment(0, least)
-    several = [c for c in choices if c.seeds > 1]  # one seed tells nothing of methods
-    return min(several or choices, key=lambda c: width(c, methods, level))
+
+    def choices(left: float, counts: Sequence[int]) -> Iterator[Allotment]:
+        for seeds in counts:
+            room = (left - seeds * each) / max(1e-9, per_example * (seeds * methods + 1))
+            if room >= least:
+                yield Allotment(seeds, min(most, int(room)))
+
+    several = list(choices(left, range(2, most_seeds + 1)))
+    if several:
+        return min(several, key=lambda planned: width(planned, methods, level))
+    hoped = choices(HOPE * left, range(2, min(2, most_seeds) + 1))
+    return next(hoped, None) or next(choices(left, [1]), Allotment(0, least))
 
 
 def width(planned: Allotment, methods: int, level: float) -> float:

@@ -37,12 +37,18 @@ from llmbench.run.clock import Clock
 from llmbench.run.timed import REPORT_SECONDS
 
 MARGIN = 0.01
-SECONDS = 1800.0
-"""The budget."""
 BODY, EXAMPLE = 14.0, 0.1
 """Seconds of a cell without its evaluation, and of an example."""
 STEPS = 60
 MOST_EXAMPLES = 200
+SHORT = {
+    "seven equal, luck 0.02": 600.0,
+    "seven equal, luck 0.02, one unstable": 600.0,
+    "two equal, luck 0.02, one unstable": 180.0,
+    "a ladder": 600.0,
+    "a ladder, luck 0.02": 600.0,
+}
+"""Designs that are drawn with less time as well, which has room for two or three seeds."""
 LADDER = (0.1, 0.08, 0.05, 0.03, 0.02, 0.01)
 """By how much six of seven methods are worse than the last."""
 
@@ -55,6 +61,8 @@ class Pace:
     """From method to method."""
     cells: float = 0.1
     """From cell to cell."""
+    budget: float = 1800.0
+    """Seconds that a run has."""
     slower: float = 1.0
     """How many times as long cells take from some moment on: another program has begun."""
 
@@ -74,11 +82,11 @@ class Run:
         self.held: dict[str, dict[int, Any]] = {str(n): {} for n in range(count)}
         self.gone: dict[str, int] = {}
         self.factors = np.exp(self.pace.methods * self.random.standard_normal(count))
-        self.disturbed = self.random.uniform(0.2, 0.8) * SECONDS
+        self.disturbed = self.random.uniform(0.2, 0.8) * self.pace.budget
         self.looks = race.looks(race.MOST_SEEDS)
         self.look_level, self.last_level = race.levels(self.looks)
-        self.clock = Clock(SECONDS, 0.0)
-        self.reserve = max(REPORT_SECONDS, 0.01 * SECONDS)
+        self.clock = Clock(self.pace.budget, 0.0)
+        self.reserve = max(REPORT_SECONDS, 0.01 * self.pace.budget)
 
     def go(self) -> Run:
         """Plan and race to the end."""
@@ -277,15 +285,15 @@ def row(name: str, design: Design, pace: Pace, count: int) -> None:
 def ends(name: str, design: Design, pace: Pace, count: int) -> None:
     """When the runs of a design end, in percent of the budget."""
     every = list(runs(design, pace, count))
-    over = np.array([100 * run.time / SECONDS for run in every])
+    over = np.array([100 * run.time / pace.budget for run in every])
     say(
         name,
         f"{over.mean():.1f}",
         *(f"{np.percentile(over, p):.1f}" for p in (1, 50, 99)),
         f"{over.max():.1f}",
         share(list(over > 110)),
-        share([run.time < 0.9 * SECONDS for run in every]),
-        share([run.time < 0.9 * SECONDS and not (run.decided or run.full) for run in every]),
+        share([run.time < 0.9 * pace.budget for run in every]),
+        share([run.time < 0.9 * pace.budget and not (run.decided or run.full) for run in every]),
     )
 
 
@@ -331,6 +339,8 @@ def verdicts(count: int) -> None:
     say("methods", *gone, "page wrong", "told", "without a race", *seeds, "examples")
     for name, design in designs().items():
         row(name, design, Pace(), count)
+    for name, seconds in SHORT.items():
+        row(f"{name}, {seconds / 60:.0f} min", designs()[name], Pace(budget=seconds), count)
 
 
 def when(count: int) -> None:
