@@ -9,6 +9,7 @@ from llmbench.analysis import facts
 from llmbench.record import example_ids
 from llmbench.record.comparison import Comparison, Header, Plan
 from llmbench.record.record import Record
+from llmbench.record.timed import Timed
 from llmbench.text import clean, code, listed
 
 
@@ -70,8 +71,22 @@ def _header(
             "plan": Plan(cells=tuple(planned[cell_id] for cell_id in order)),
             "notices": tuple(dict.fromkeys(clean(n) for n in notices)),
             "warnings": tuple(dict.fromkeys(w for h in headers for w in h.warnings)),
+            "timed": _timed(headers),
         }
     )
+
+
+def _timed(headers: Sequence[Header]) -> Timed | None:
+    """Of those with a time budget, the one that allows for least error, with all that they gave up.
+
+    Whoever looked several times is not to be surer for that the pages are laid together.
+    """
+    raced = [h.timed for h in headers if h.timed]
+    if not raced:
+        return None
+    given_up = tuple(dict.fromkeys(g for timed in raced for g in timed.given_up))
+    strictest = min(raced, key=lambda timed: timed.level)
+    return strictest.model_copy(update={"given_up": given_up})
 
 
 def _attempts(by_label: Mapping[str, Comparison]) -> dict[str, list[Attempt]]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from llmbench.units import Amount, Count, Seconds
+
+Level = Annotated[float, Field(gt=0, lt=0.5)]
+"""A chance of error."""
 
 End = Literal["", "time", "decided", "seeds"]
 """Why such a comparison ended: its time was over, nothing was undecided any more, or every seed was
@@ -17,14 +22,14 @@ class GivenUp(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     composition: str
-    seeds: int
+    seeds: Count
     """That it had been trained with by then."""
     leader: str
     """The composition that was best by then."""
-    difference: float
+    difference: Amount
     """Its mean score minus the leader's, over the seeds and examples that both have."""
-    low: float
-    high: float
+    low: Amount
+    high: Amount
     """The interval of that, at the level of the comparison."""
 
 
@@ -37,25 +42,25 @@ class Timed(BaseModel):
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
-    seconds: float
+    seconds: Seconds
     """The budget."""
-    spent_seconds: float = 0.0
+    spent_seconds: Seconds = 0.0
     """Of all runs into the directory so far."""
-    look_level: float
+    look_level: Level
     """The chance that any interval of a difference misses at a look: `llmbench.analysis.race`."""
-    last_level: float
+    last_level: Level
     """The same on the page of a race that went on for as long as it could."""
-    looks: tuple[int, ...] = ()
+    looks: tuple[Count, ...] = ()
     """After how many seeds the methods are held against each other; none where no quality is."""
     pilot: str = ""
     """The cell that measured how long cells take."""
-    tries: int | None = None
+    tries: Count | None = None
     """Learning rates to try for each arithmetic at least, 0 for none; None before it is planned."""
-    rates: dict[str, float] | None = None
+    rates: dict[str, Amount] | None = None
     """The learning rates that were found, by arithmetic; None before the search is over."""
-    seeds: int | None = None
+    seeds: Count | None = None
     """Seeds that all methods are expected to get; None before that is planned."""
-    examples: int | None = None
+    examples: Count | None = None
     """Examples to evaluate; None before that is planned."""
     given_up: tuple[GivenUp, ...] = ()
     end: End = ""

@@ -78,6 +78,8 @@ class Ran:
     evaluate_seconds: float
     examples: int
     """That were evaluated."""
+    validations: int = 0
+    """Times that the loss was taken on the validation data."""
 
     @classmethod
     def of(cls, record: Record, seconds: float | None = None) -> Ran:
@@ -91,6 +93,7 @@ class Ran:
             train_seconds=train.seconds if train else 0.0,
             evaluate_seconds=evaluate.seconds if evaluate else 0.0,
             examples=len(record.examples) if evaluate else 0,
+            validations=len(record.validation),
         )
 
 
@@ -147,7 +150,17 @@ def _body(ran: Ran, cell: Cell) -> float:
     around = ran.seconds - ran.evaluate_seconds
     if not cell.trains:
         return max(0.0, around - ran.train_seconds)
-    return around + (cell.settings.steps - ran.cell.settings.steps) * ran.step_seconds
+    steps = ran.cell.settings.steps
+    further = (cell.settings.steps - steps) * ran.step_seconds
+    if ran.validations:
+        beside = max(0.0, ran.train_seconds - steps * ran.step_seconds) / ran.validations
+        further += (_validations(cell) - ran.validations) * beside
+    return around + further
+
+
+def _validations(cell: Cell) -> int:
+    """How often a cell takes the validation loss: before its steps, among them, behind them."""
+    return 2 if cell.tuning else 1 + min(cell.settings.validations, cell.settings.steps)
 
 
 @dataclass(frozen=True)

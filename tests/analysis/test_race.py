@@ -9,6 +9,7 @@ import pytest
 from records import cell, comparison, ok
 
 from llmbench.analysis import race
+from llmbench.analysis.merge import merge
 from llmbench.analysis.standing import stand
 from llmbench.analysis.statistics.differences import differences
 from llmbench.analysis.statistics.interval import LEVEL
@@ -131,6 +132,16 @@ def test_the_page_is_as_sure_as_its_end_allows():
     ordinary = stand(replace(raced(quality), header=comparison([ok("full")]).header)).differences
     assert ordinary is not None
     assert ordinary.level == LEVEL
+
+
+def test_comparisons_that_are_merged_keep_what_was_given_up_and_the_stricter_level():
+    quality = {"full": [0.6] * 3, "lora": [0.5] * 2}
+    raced_twice = [raced(quality, (LOST,)), raced(quality, end="decided")]
+    merged = merge(raced_twice).header.timed
+    assert merged is not None
+    assert (merged.level, merged.given_up) == (0.005, (LOST,))
+    ordinary = comparison([ok("full")])
+    assert merge([ordinary, ordinary]).header.timed is None
 
 
 def test_a_race_is_settled_once_nothing_is_undecided():

@@ -68,6 +68,13 @@ def room(left=1000.0, methods=5, examples=(20, 500), most=12, body=10.0, each=0.
     return budget.allot(left, [body] * methods, 3.0, each, examples, most, 0.03)
 
 
+def test_a_try_tells_what_the_validations_of_a_result_take():
+    """Two of its own took 2 s beside its steps; a result has seven."""
+    tried = Ran(cell("lora", tuning=True), 14.0, 0.5, 12.0, 0.0, 0, validations=2)
+    assert Costs([tried]).expected(of("lora", tuning=True)) == 14.0
+    assert Costs([tried]).body(of("lora")) == pytest.approx(14.0 + 5 * 1.0)
+
+
 def test_more_time_is_never_planned_for_less():
     plans = [room(left) for left in (60.0, 150.0, 400.0, 1000.0, 4000.0)]
     assert [p.seeds for p in plans] == sorted(p.seeds for p in plans)
