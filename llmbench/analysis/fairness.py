@@ -45,6 +45,7 @@ TRAITS = {
     "matmul_precision": _trait("the precision of matrix products", "precision"),
     "cudnn_tf32": _trait("the use of TF32 by cuDNN"),
     "deterministic": _trait("deterministic kernels"),
+    "threads": _trait("the threads that compute"),
     "decoding": _trait("how predictions are decoded"),
 }
 """What workers note of a cell (`llmbench.worker.effective`), as it is compared."""

@@ -80,6 +80,8 @@ class Bench:
     listener: Listener
     visible_gpus: str | None = None
     """The GPUs that its workers may use, as CUDA_VISIBLE_DEVICES names them; None for all."""
+    threads: int | None = None
+    """With how many threads cells compute; None for as many as torch takes."""
     notices: list[str] = field(default_factory=list)
     """Notices of the launcher on how cells run, those given so far."""
     clock: Clock | None = None
@@ -235,6 +237,7 @@ class Bench:
             plugin_files=plugin.files(),
             attempt=self.store.attempts(cell.id) + 1,
             visible_gpus=self.visible_gpus,
+            threads=self.threads,
             elsewhere=lanes.elsewhere(self.setup),
             limit_seconds=self._limit(),
             started_at=time.time(),

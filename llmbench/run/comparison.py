@@ -61,12 +61,13 @@ def run(setup: Setup, command: str, view: Listener) -> Finished:
     with ExitStack() as resources:
         interruption = resources.enter_context(Interruption(listener.event))
         resources.enter_context(lock.device(setup, listener.event))
-        seen, began = (*lock.check(setup), *lanes.notices(setup)), clock.now()
+        threads, began = lock.threads(setup), clock.now()
+        seen = (*lock.check(setup), *lock.fewer(threads), *lanes.notices(setup))
         with ExitStack() as started:
             crew = lanes.Crew(partial(make_workers, setup.config.launcher))
             started.enter_context(closing(crew))
             first = crew.first(setup.config.jobs)[0]
-            bench = prepared(setup, first, listener, resources)
+            bench = replace(prepared(setup, first, listener, resources), threads=threads)
             gpus = lanes.visible(setup, gpu_facts())
             for sentence in seen:
                 listener.event(Notice(reason=sentence))

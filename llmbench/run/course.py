@@ -16,6 +16,9 @@ from llmbench.run.cell import Bench
 from llmbench.run.tuning import Tuning
 from llmbench.workers.signals import Interruption
 
+FAILED = frozenset({"oom", "failed", "killed"})
+"""Ends of a try that others on the same GPU may have caused: some GPUs let one process in alone."""
+
 
 @dataclass
 class Course:
@@ -35,6 +38,8 @@ class Course:
     interruption: Interruption
     foresight: Foresight | None = None
     """What is known of the cells' memory, once it was asked for."""
+    crowded: bool = False
+    """Whether a try failed beside others on a GPU."""
 
     def run(self) -> None:
         """Search for the rates, and run every cell at its own."""
@@ -73,19 +78,21 @@ class Course:
     def _try(self, declared: Plan, tries: Sequence[Planned]) -> bool:
         """Run tries, several on a GPU where there is room; whether others are to be run after them.
 
-        One that ran out of memory beside others is run again alone: the others took it.
+        One that fails beside others, for want of memory, say, is run again alone, and so are all
+        that follow.
         """
         pending = [p for p in tries if not self.bench.result(p)]
         peaks = [self._foresee(declared).peak_bytes(p.cell) for p in pending]
-        at_once = lanes.tries_at_once(self.bench.setup, peaks)
+        at_once = 1 if self.crowded else lanes.tries_at_once(self.bench.setup, peaks)
         if at_once == 1:
             return self._run(declared, tries)
         self._note(lanes.TRIED_AT_ONCE)
         if not self._run(declared, tries, at_once):
             return False
         ended = {p.cell.id: self.bench.store.record(p.cell.id) for p in pending}
-        crowded = [p for p in pending if (r := ended[p.cell.id]) and r.status == "oom"]
-        return self._run(declared, crowded, anew=True)
+        failed = [p for p in pending if (r := ended[p.cell.id]) and r.status in FAILED]
+        self.crowded = bool(failed)
+        return self._run(declared, failed, anew=True)
 
     def _run(
         self, cells: Plan, chosen: Sequence[Planned], at_once: int = 1, anew: bool = False

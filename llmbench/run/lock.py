@@ -17,9 +17,10 @@ from pathlib import Path
 
 from llmbench.config.setup import Setup
 from llmbench.errors import BusyError
-from llmbench.machine import GpuFacts, gpu_facts, visible_gpus
+from llmbench.machine import GpuFacts, gpu_facts, usable_cpus, visible_gpus
 from llmbench.record.events import Say, Waiting
 from llmbench.run import lanes
+from llmbench.text import plural
 from llmbench.units import size
 
 SHARED = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
@@ -151,17 +152,55 @@ def busy() -> tuple[str, ...]:
     Threads that wait for a core make a step longer by far more than the share of the cores that is
     taken, and those of a small model on a GPU as well.
     """
-    try:
-        load, cores = os.getloadavg()[0], os.cpu_count() or 1
-    except (AttributeError, OSError):
-        return ()
-    if load <= max(AT_REST, cores / 2):
+    load, cores = high_load(), os.cpu_count() or 1
+    if load is None:
         return ()
     return (
         f"The machine was busy before the first run: a load of {load:.1f} on {cores} "
         f"core{'' if cores == 1 else 's'}. Steps take longer then, and scatter: wait until other "
         "programs have ended for speeds that can be told apart.",
     )
+
+
+def high_load() -> float | None:
+    """The load of a machine that was kept busy in the last minute; None where it was at rest."""
+    try:
+        load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    except (AttributeError, OSError):
+        return None
+    return load if load > max(AT_REST, cores / 2) else None
+
+
+LOOK_SECONDS = 0.3
+"""For how long it is watched how much of the processor others use."""
+
+
+def threads(setup: Setup) -> int | None:
+    """How many threads each cell computes with, where other programs keep the processor busy.
+
+    As many as cores are left, and one at least. Threads wait for each other at every operator, and
+    so for the one that has no core: a step then takes several times as long as with one thread.
+    None leaves it to torch: at rest, on a GPU, where OMP_NUM_THREADS says, and where bits are to be
+    equal, for which the order of additions must be.
+    """
+    config = setup.config
+    left = setup.environment.device != "cpu" or config.settings.deterministic
+    if left or lanes.elsewhere(setup) or "OMP_NUM_THREADS" in os.environ or not high_load():
+        return None
+    import psutil
+
+    cores = usable_cpus()
+    used = psutil.cpu_percent(LOOK_SECONDS) / 100  # the load may be that of a run before
+    free = max(1, round(cores * (1 - used)))
+    return free if free < cores else None
+
+
+def fewer(count: int | None) -> tuple[str, ...]:
+    """A notice of how many threads cells compute with, if that is not left to torch."""
+    if count is None:
+        return ()
+    said = f"Every cell computes with {plural(count, 'thread')}, for the cores that others left."
+    return (said,)
 
 
 def neighbours(setup: Setup) -> tuple[str, ...]:

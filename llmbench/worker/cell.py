@@ -49,6 +49,8 @@ def run(job: Job, say: Say, spread: Spread = ALONE) -> Status:
     gc.freeze()
     if job.cell.settings.deterministic:
         be_deterministic()
+    if job.threads:
+        torch.set_num_threads(job.threads)
     precision.begin(job.cell.settings.numerics)
     effective.choose()
     device = torch.device("cuda", 0) if job.environment.device == "cuda" else torch.device("cpu")

@@ -47,9 +47,11 @@ def of_batches(steps: Sequence[Sequence[Batch]]) -> Facts:
     }
 
 
-def of_torch() -> Facts:
+def of_torch(device: torch.device) -> Facts:
     """How torch computes, for the whole process."""
+    threads = {"threads": str(torch.get_num_threads())} if device.type == "cpu" else {}
     return {
+        **threads,
         "matmul_precision": torch.get_float32_matmul_precision(),
         "cudnn_tf32": _on(torch.backends.cudnn.allow_tf32),
         "deterministic": _on(torch.are_deterministic_algorithms_enabled()),

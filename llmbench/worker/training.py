@@ -193,7 +193,7 @@ def train_phase(running: Running) -> None:
     recorder.observe(
         **effective.of_weights(model, running.base, optimizer),
         **effective.of_batches(batches),
-        **effective.of_torch(),
+        **effective.of_torch(running.device),
     )
     recorded = anatomy.step_to_record(batches, cell.settings)
     witness = Witness(running, optimizer, recorded, held_out)

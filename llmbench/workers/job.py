@@ -45,6 +45,8 @@ class Job(Frozen):
     visible_gpus: str | None = None
     """The GPUs that the worker may use, as CUDA_VISIBLE_DEVICES names them; None for all that it
     sees."""
+    threads: int | None = None
+    """With how many threads the processor computes; None for as many as torch takes."""
     elsewhere: bool = False
     """Whether the worker runs on another machine: the record then tells of that one."""
     limit_seconds: float | None = None

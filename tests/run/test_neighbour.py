@@ -30,6 +30,23 @@ def check(monkeypatch):
     return check
 
 
+@pytest.fixture
+def computing(monkeypatch):
+    """How many threads compute on a machine that is so busy."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+    def count(load=10, used=100, cores=2, device="cpu", deterministic=False):
+        monkeypatch.setattr("os.getloadavg", lambda: (load, load, load))
+        monkeypatch.setattr("os.cpu_count", lambda: cores)
+        monkeypatch.setattr(lock, "usable_cpus", lambda: cores)
+        monkeypatch.setattr("psutil.cpu_percent", lambda seconds: used)
+        settings = SimpleNamespace(gpus=1, deterministic=deterministic)
+        config = SimpleNamespace(launcher="auto", settings=settings)
+        return lock.threads(SimpleNamespace(environment=environment(device), config=config))
+
+    return count
+
+
 @pytest.mark.parametrize(
     ("processes", "said"),
     [
@@ -151,3 +168,21 @@ def test_a_processor_that_others_keep_busy_is_said_before_the_first_cell(
     notices = check(device="cpu")
     assert bool(notices) == said
     assert all("a load of 5.0 on 2 cores" in n for n in notices)
+
+
+@pytest.mark.parametrize(
+    ("used", "cores", "found"), [(100, 2, 1), (60, 2, 1), (60, 8, 3), (100, 16, 1), (10, 2, None)]
+)
+def test_cells_compute_with_the_cores_that_others_leave(computing, monkeypatch, used, cores, found):
+    assert computing(load=5 * cores, used=used, cores=cores) == found
+    said = lock.fewer(found)
+    assert len(said) == (found is not None)
+    assert all(f"computes with {found} thread" in sentence for sentence in said)
+
+
+def test_torch_chooses_its_threads_where_it_should(computing, monkeypatch):
+    assert computing(load=0.5) is None
+    assert computing(device="cuda") is None
+    assert computing(deterministic=True) is None
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert computing() is None

@@ -279,19 +279,29 @@ def test_tries_that_share_a_gpu_find_the_same_rates_and_the_report_says_so(run, 
     assert lanes.TRIED_AT_ONCE not in alone.read().header.notices
 
 
-def test_a_try_that_runs_out_of_memory_beside_others_is_run_again_alone(run, monkeypatch):
-    monkeypatch.setattr(lanes, "tries_at_once", lambda setup, peaks: min(2, len(peaks)) or 1)
-    crowded = set()
+@pytest.mark.parametrize("status", ["oom", "failed"])
+def test_a_try_that_fails_beside_others_is_run_again_alone_and_so_are_all_later_ones(
+    run, monkeypatch, status
+):
+    asked = []
+
+    def two(setup, peaks):
+        asked.append(len(peaks))
+        return 2
+
+    monkeypatch.setattr(lanes, "tries_at_once", two)
+    again = set()
 
     def short_at_first(job, log):
-        if job.cell.tuning and job.attempt == 1 and job.cell.arithmetic == "lora":
-            crowded.add(job.cell.id)
-            leave(job, status="oom", reason="CUDA out of memory.", shortage=Shortage(where="cuda"))
+        crowded = job.cell.tuning and job.cell.arithmetic == "lora" and job.attempt == 1
+        if crowded and len(again) < 3:
+            again.add(job.cell.id)
+            leave(job, status=status, reason="No room.", shortage=Shortage(where="cuda"))
             return 0
         return train(job, log)
 
     store, _, _ = run(short_at_first, on_oom="stop")
-    assert len(crowded) >= 5
-    assert all(store.record(name).status == "ok" for name in crowded)
-    assert all(store.record(name).attempt == 2 for name in crowded)
+    assert (len(again), asked) == (3, [6])
+    assert all(store.record(name).status == "ok" for name in again)
+    assert all(store.record(name).attempt == 2 for name in again)
     assert reported(store)["lora"].rate == "tuned"

@@ -214,6 +214,7 @@ def test_what_was_in_force_is_written_down_as_it_was_seen(run):
         "matmul_precision": "highest",
         "cudnn_tf32": "on",
         "deterministic": "off",
+        "threads": str(torch.get_num_threads()),
         "decoding": "a cache that grows",
     }
     padded = max(s.padded_tokens for s in record.steps)

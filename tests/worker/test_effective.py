@@ -120,10 +120,10 @@ def test_looking_leaves_no_hook_behind(model):
 
 
 def test_the_flags_are_torchs_own():
-    before = effective.of_torch()
+    before = effective.of_torch(torch.device("cpu"))
     torch.use_deterministic_algorithms(True)
     try:
-        after = effective.of_torch()
+        after = effective.of_torch(torch.device("cpu"))
     finally:
         torch.use_deterministic_algorithms(False)
     assert (before["deterministic"], after["deterministic"]) == ("off", "on")
