@@ -137,7 +137,9 @@ class Encoder:
     def trained(self, example: Example) -> list[Tokens]:
         """What training has of it: with a loss on the prompt too, where the task wants one."""
         made = self.sequences(example)
-        return [replace(s, prompt=0) for s in made] if self.task.learns_prompts else made
+        if not self.task.learns_prompts:
+            return made
+        return [replace(s, prompt=min(1, s.prompt)) for s in made]  # nothing predicts the first
 
     def sequences(self, example: Example) -> list[Tokens]:
         """All of it: one sequence, but for a text that goes on, every token of which is in one.

@@ -62,6 +62,7 @@ QUESTION_ANSWERING = QuestionAnswering(
     train_file=DATA / "question-answering-train.jsonl",
     eval_file=DATA / "question-answering-eval.jsonl",
     metrics=("token-f1", "exact-match"),
+    stop=("\n",),
     defaults={"max_new_tokens": 24},
     extracts=True,
 )

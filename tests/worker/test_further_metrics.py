@@ -116,6 +116,15 @@ def test_perplexity_is_over_all_tokens_and_less_is_better():
 def test_the_likeliest_label_is_chosen_whatever_would_have_been_written():
     found = metric("label-likelihood").look(Told([["yes"], ["no"], ["yes"]], liked=("yes",)))
     assert found.examples["label_accuracy"] == [1.0, 0.0, 1.0]
+    assert found.corpus["label_macro_f1"] == pytest.approx((2 * 2 / (3 + 2) + 0) / 2)
+
+
+def test_labels_that_the_task_knows_are_chosen_among_whether_an_example_has_them_or_not():
+    told = Told([["yes"], ["no"]], liked=("perhaps",))
+    told.choices = ("yes", "no", "perhaps")
+    assert metric("label-likelihood").look(told).examples["label_accuracy"] == [0.0, 0.0]
+    told.choices = ()
+    assert sum(metric("label-likelihood").look(told).examples["label_accuracy"]) == 1.0
 
 
 def test_texts_are_no_labels():
