@@ -26,10 +26,12 @@ def of_weights(
     """Types of the base's weights, of those that are trained, and of what the optimiser steps."""
     ours, _ = tensor.split(model, base)
     masters = tensor.copies(model, optimizer)
+    own = getattr(optimizer, "gradients_kept_in", None)  # of one that shows them to nobody
+    gradients = [own] if own else [p.dtype for p in stepped(optimizer)]
     return {
         "base_weights": _listed(_kind(p) for p in ours),
         "trained_weights": _listed(_kind(p) for p in model.parameters() if p.requires_grad),
-        "gradients": _listed(_name(p.dtype) for p in stepped(optimizer)),
+        "gradients": _listed(map(_name, gradients)),
         "master_weights": _listed(_name(p.dtype) for p in masters),
     }
 

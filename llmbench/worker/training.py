@@ -53,7 +53,7 @@ class Witness(Observer):
         self._optimizer = optimizer
         self._model, self._strategies = running.model, running.strategies
         self._anatomy = Anatomy(running.model, running.base, optimizer)
-        seen = self._meter.cuda and getattr(optimizer, "sees_gradients", True)
+        seen = self._meter.cuda and not hasattr(optimizer, "gradients_kept_in")
         self._recorded = recorded if seen else None
         self._held_out = held_out
         settings = running.job.cell.settings

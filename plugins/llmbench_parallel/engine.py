@@ -62,9 +62,6 @@ class PartedAdamW(torch.optim.Optimizer):
     steps, sends the weights round, and gives the gradients up.
     """
 
-    sees_gradients = False
-    """They are DeepSpeed's own, and gone when the step ends."""
-
     def __init__(
         self, model: Engine, weights: Sequence[torch.nn.Parameter], stage: int, settings: Settings
     ) -> None:
@@ -72,6 +69,8 @@ class PartedAdamW(torch.optim.Optimizer):
         own = torch.optim.AdamW(weights, lr=rate, weight_decay=decay, fused=True)
         self._engine = model.start(own, stage, settings)
         self._own = own
+        self.gradients_kept_in = weights[0].dtype
+        """Their type until the step. They are DeepSpeed's own, and gone when it ends."""
         held = self._engine.optimizer
         parts = (
             held.fp32_partitioned_groups_flat

@@ -157,6 +157,8 @@ def test_deepspeed_trains_as_one_process_does(job, adaptation, stage, precision)
     two = finished(job(f"{adaptation}+zero", 2, zero={"stage": stage}, settings=settings))
     assert (two.status, two.reason) == ("ok", None), two.traceback
     assert two.first_loss == one.first_loss
+    kept = "float32" if precision == "fp32" else "bfloat16"
+    assert (two.effective["gradients"], two.effective["master_weights"]) == (kept, "float32")
     close = 1e-4 if precision == "fp32" else 1e-2  # gradients are summed in bf16
     assert losses(two) == pytest.approx(losses(one), rel=close)
     assert two.artifact_bytes == pytest.approx(one.artifact_bytes, rel=0.01)
