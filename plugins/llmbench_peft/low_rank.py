@@ -122,5 +122,11 @@ class AdaLora(PeftMethod):
             self._config.orth_reg_weight = 0.0
 
     def after_step(self, model: Any, number: int) -> None:
-        """Weigh the ranks by their gradients, and prune."""
+        """Weigh the ranks by their gradients, and prune.
+
+        What a step did not come by, such as an expert that no token chose, has a gradient of zero.
+        """
+        for weight in model.parameters():
+            if weight.requires_grad and weight.grad is None:
+                weight.grad = weight.new_zeros(weight.shape)
         model.base_model.update_and_allocate(number)

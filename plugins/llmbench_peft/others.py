@@ -13,6 +13,18 @@ from llmbench_peft.method import PeftMethod
 LINEAR = {"target_modules": "all-linear"}
 BY_DISTANCE = frozenset({"bloom"})
 """Kinds of models that add a bias by the distance of two tokens, as many as the input has."""
+WITHOUT_KEYS = frozenset({"falcon_mamba", "jamba", "mamba", "mamba2", "qwen3_next", "rwkv"})
+"""Kinds of models with layers that have no attention."""
+
+
+def refuse_by_distance(name: str, model: Any) -> None:
+    """CannotRun where what peft puts before an input would have no place."""
+    kind = model.config.model_type
+    if kind in BY_DISTANCE:
+        raise CannotRun(
+            f"{name} does not go with models of the kind '{kind}', whose attention goes by the "
+            "distance of tokens and counts none that peft puts before them: take lora."
+        )
 
 
 class Ia3(PeftMethod):
@@ -143,7 +155,8 @@ class PromptTuning(PeftMethod):
     )
 
     def options(self, model: Any, settings: Settings) -> dict[str, Any]:
-        """How many vectors."""
+        """How many vectors; CannotRun where the model would not count their places."""
+        refuse_by_distance(self.id, model)
         return {"num_virtual_tokens": self.tokens}
 
     def starts_elsewhere(self) -> str | None:
@@ -165,18 +178,15 @@ class PrefixTuning(PeftMethod):
     )
 
     def options(self, model: Any, settings: Settings) -> dict[str, Any]:
-        """How many positions."""
-        return {"num_virtual_tokens": self.tokens}
-
-    def prepare(self, model: Any, settings: Settings) -> Any:
-        """Freeze the model and add them; CannotRun where attention would not count their places."""
+        """How many positions; CannotRun where there are no keys and values to put them before."""
+        refuse_by_distance(self.id, model)
         kind = model.config.model_type
-        if kind in BY_DISTANCE:
+        if kind in WITHOUT_KEYS:
             raise CannotRun(
-                f"peft cannot put a prefix before models of the kind '{kind}', whose attention "
-                "goes by distance: take prompt-tuning."
+                f"Layers of models of the kind '{kind}' keep a state, and no keys and values that "
+                "a prefix could stand before: take prompt-tuning."
             )
-        return super().prepare(model, settings)
+        return {"num_virtual_tokens": self.tokens}
 
     def starts_elsewhere(self) -> str | None:
         """Untrained keys and values are noise at first."""

@@ -53,23 +53,29 @@ def save(write: Any, start: Mapping[str, Any], folder: str | Path, **options: An
 
     write(folder, **options)
     weights, config = (Path(folder) / f"adapter_{name}" for name in WRITTEN)
-    trained = load_file(weights)
-    save_file({name: joined(name, trained[name], start[name]) for name in trained}, weights)
     values = json.loads(config.read_text("utf-8"))
     values |= {"init_lora_weights": True}
     values |= {name: 2 * values[name] for name in ("r", "lora_alpha")}
+    trained = load_file(weights)
+    made = {name: joined(name, trained[name], start[name], values["r"]) for name in trained}
+    save_file(made, weights)
     config.write_text(f"{json.dumps(values, indent=2, sort_keys=True)}\n", "utf-8")
 
 
 WRITTEN = ("model.safetensors", "config.json")
 
 
-def joined(name: str, trained: Any, start: Any) -> Any:
+def joined(name: str, trained: Any, start: Any, rank: int) -> Any:
     """A matrix with the one that it was at first: rows of the first factor, columns of the second.
 
-    In the type that is wider, as the start is what was taken from the base.
+    In the type that is wider, as the start is what was taken from the base; with zeros up to the
+    rank, as a layer that is narrower has fewer singular values.
     """
     import torch
+    from torch.nn.functional import pad
 
-    first = "A" in name.rpartition("lora_")[2]  # lora_A.weight, or lora_embedding_A
-    return torch.cat([trained, start]) if first else torch.cat([trained, -start], dim=1)
+    if "A" in name.rpartition("lora_")[2]:  # lora_A.weight, or lora_embedding_A
+        rows = torch.cat([trained, start])
+        return pad(rows, (0, 0, 0, rank - len(rows)))
+    columns = torch.cat([trained, -start], dim=1)
+    return pad(columns, (0, rank - columns.shape[1]))

@@ -6,12 +6,13 @@ from typing import Any
 
 PAST_ADAPTERS = {
     "falcon_h1": ["out_proj", "conv1d"],
-    "falcon_mamba": ["out_proj", "conv1d"],
-    "mamba": ["out_proj", "conv1d"],
+    "falcon_mamba": ["out_proj", "conv1d", "dt_proj"],
+    "jamba": ["dt_proj"],
+    "mamba": ["out_proj", "conv1d", "dt_proj"],
     "mamba2": ["out_proj", "conv1d"],
     "nemotron_h": ["out_proj", "conv1d"],
 }
-"""Kinds of models whose kernels read these layers' weights themselves, past any adapter."""
+"""Kinds of models whose code reads these layers' weights itself, past any adapter."""
 
 
 def adapted(model: Any, kind: Any, **options: Any) -> Any:
