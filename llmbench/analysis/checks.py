@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from llmbench.record.record import Record
+from llmbench.record.record import Cell, Record
 
 TOLERANCE = 0.01
 """How far a first loss may be from what it must be, as a share of that: rounding only.
@@ -49,6 +49,11 @@ def first_loss_problems(records: Sequence[Record]) -> dict[str, str]:
 def elsewhere(record: Record) -> str:
     """Why the cell does not start from the base model's loss, by its strategies' word."""
     return " ".join(m.starts_elsewhere for m in record.cell.members if m.starts_elsewhere)
+
+
+def objective(cell: Cell) -> str:
+    """What the cell trains on in place of the cross entropy, by its strategies' word."""
+    return " ".join(m.objective for m in cell.members if m.objective)
 
 
 def quantization_cost(record: Record, records: Sequence[Record]) -> float | None:
@@ -98,7 +103,7 @@ def _training(record: Record) -> str | None:
     if first is None or start is None:
         return None
     share = TRAINING_TOLERANCE if record.quantized else TOLERANCE
-    own = any(member.objective for member in record.cell.members)
+    own = objective(record.cell)
     if start.training is not None and not own and not _near(start.training, first, share):
         return (
             f"In training mode its first loss is {start.training:.3f}, without dropout, and "

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from llmbench.analysis.checks import first_loss_problems
+from llmbench.analysis.checks import first_loss_problems, objective
 from llmbench.analysis.facts import group
 from llmbench.analysis.tuning import tuned
 from llmbench.record.figure import SHARE, after, before
@@ -83,8 +83,11 @@ class Course:
 
 
 def course(records: Iterable[Record]) -> Course | None:
-    """What became of the validation loss of a variant's records; None where that is not known."""
+    """What became of the validation loss of a variant's records; None where that is not known, or
+    is no measure of what they trained on.
+    """
     known = [r for r in records if before(r) is not None and after(r) is not None]
+    known = [r for r in known if not objective(r.cell)]
     if not known:
         return None
     looked = [r.moved for r in known if r.moved]
@@ -180,7 +183,7 @@ def _alike(records: Sequence[Record]) -> Iterator[list[Record]]:
         usable = record.status == "ok" and not (
             cell.tuning or cell.fit or cell.repeat or cell.id in wrong
         )
-        if usable and record.validation:
+        if usable and record.validation and not objective(cell):
             held_out = cell.validation_data and cell.validation_data.sha256
             groups[group(record), held_out].append(record)
     yield from groups.values()

@@ -79,7 +79,8 @@ class Strategy(BaseModel):
     objective: ClassVar[str] = ""
     """What it trains on, in words, where that is not the mean cross entropy of the supervised
     tokens: `the DPO loss`. Its training losses are then not held against the base model's, but the
-    first of a `train` of its own against its `loss`."""
+    first of a `train` of its own against its `loss`; and the validation loss, which stays the cross
+    entropy, says nothing of whether it learnt."""
     packed_later: ClassVar[str] = ""
     """Of weights that are trained for being packed afterwards: what is to become of them, in a
     sentence. As they are saved they do not compute what was evaluated, and are not held to it."""

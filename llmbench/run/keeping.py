@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from llmbench import plugin
 from llmbench.config.setup import Setup
@@ -44,15 +45,26 @@ def keep(store: Store, record: Record, source: Source, artifact: Path) -> None:
         folder.parent.mkdir(exist_ok=True)
         shutil.move(artifact, folder)
     _call_base(folder, base)
-    write_text(folder / CARD, card(record, store.read_header().command, base))
+    command = store.read_header().command
+    write_text(folder / CARD, card(record, command, base, _kind(folder)))
     store.send(folder)
+
+
+def _kind(folder: Path) -> str:
+    """The class of transformers that loads the model, or what the adapter goes on."""
+    told = {name: _content(folder / name) for name in NAMED}
+    paired = told["config.json"].get("is_encoder_decoder")
+    paired = paired or told["adapter_config.json"].get("task_type") == "SEQ_2_SEQ_LM"
+    return "AutoModelForSeq2SeqLM" if paired else "AutoModelForCausalLM"
+
+
+def _content(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
 
 
 def _call_base(folder: Path, base: str) -> None:
     """Name the base as others know it: where it lay on this machine is nobody's business."""
     for name, field in NAMED.items():
-        path = folder / name
-        if path.is_file():
-            values = json.loads(path.read_text("utf-8"))
-            if values.get(field):
-                write_text(path, json.dumps(values | {field: base}, indent=2) + "\n")
+        values = _content(folder / name)
+        if values.get(field):
+            write_text(folder / name, json.dumps(values | {field: base}, indent=2) + "\n")

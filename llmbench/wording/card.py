@@ -26,13 +26,12 @@ FORMS = {
 HOW = {
     "adapter": (
         "from peft import PeftModel\n"
-        "from transformers import AutoModelForCausalLM\n\n"
-        'base = AutoModelForCausalLM.from_pretrained("{base}")\n'
+        "from transformers import {kind}\n\n"
+        'base = {kind}.from_pretrained("{base}")\n'
         'model = PeftModel.from_pretrained(base, "path/to/this/folder")'
     ),
     "whole": (
-        "from transformers import AutoModelForCausalLM\n\n"
-        'model = AutoModelForCausalLM.from_pretrained("path/to/this/folder")'
+        'from transformers import {kind}\n\nmodel = {kind}.from_pretrained("path/to/this/folder")'
     ),
 }
 ORIGINS = {
@@ -44,14 +43,15 @@ ORIGINS = {
 """Where a learning rate comes from."""
 
 
-def card(record: Record, command: str, base: str) -> str:
+def card(record: Record, command: str, base: str, kind: str = "AutoModelForCausalLM") -> str:
     """A README.md of Markdown for a kept model, with the fields that hubs read before it.
 
-    `base` is what the base model is called where it can be had.
+    `base` is what the base model is called where it can be had, `kind` the class of transformers
+    that loads it.
     """
     assert record.saved
     library = "peft" if record.saved.form == "adapter" else "transformers"
-    how = HOW.get(record.saved.form, HOW["whole"]).format(base=base)
+    how = HOW.get(record.saved.form, HOW["whole"]).format(base=base, kind=kind)
     rows = [*_made(record, base), *_measured(record), *_where(record, command)]
     return "\n".join(
         [

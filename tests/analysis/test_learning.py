@@ -244,6 +244,17 @@ def test_the_best_improvement_is_that_of_cells_that_compare() -> None:
     assert unlearnt([slow, other]) == {}
 
 
+def test_who_trains_on_an_objective_of_its_own_is_not_judged_by_the_validation_loss() -> None:
+    risen, usual = course("lora", 3.0, 3.5), course("full", 3.0, 2.0)
+    member = risen.cell.members[0].model_copy(update={"objective": "the loss of pairs"})
+    cell = risen.cell.model_copy(update={"members": (member,)})
+    aimed = risen.model_copy(update={"cell": cell})
+    assert set(unlearnt([usual, risen])) == {risen.cell.id}
+    assert unlearnt([usual, aimed]) == {}
+    assert did_not_learn(aimed, 1.0) is None
+    assert set(times_to_quality([usual, aimed])) == {usual.cell.id}
+
+
 def test_what_only_tries_a_learning_rate_is_not_among_them() -> None:
     tried = records.tried("lora", 1e-2, 0.5)
     assert unlearnt([course("full", 2.5, 2.3), tried]) == {}

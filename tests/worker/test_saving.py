@@ -164,6 +164,20 @@ def test_a_card_carries_its_row(compared):
         assert said in card
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "kind"),
+    [
+        ("config.json", {"is_encoder_decoder": True}, "AutoModelForSeq2SeqLM"),
+        ("adapter_config.json", {"task_type": "SEQ_2_SEQ_LM"}, "AutoModelForSeq2SeqLM"),
+        ("adapter_config.json", {"task_type": "CAUSAL_LM"}, "AutoModelForCausalLM"),
+        ("config.json", {}, "AutoModelForCausalLM"),
+    ],
+)
+def test_a_card_names_the_class_that_loads_the_model(tmp_path, name, values, kind):
+    (tmp_path / name).write_text(json.dumps(values))
+    assert keeping._kind(tmp_path) == kind
+
+
 def test_nothing_is_kept_unless_it_is_asked_for():
     assert set_up([(COMMAND_LINE, {})]).config.save == "no"
 
