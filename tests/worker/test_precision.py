@@ -183,6 +183,65 @@ def test_on_a_gpu_the_kernel_and_the_buckets_step_as_fp32_does_on_average():
         assert found.mean().item() == pytest.approx(exact.item(), rel=0.02)
 
 
+def exact_step(weight, gradient, first, second, *, number, lr, betas, eps, weight_decay, seed):
+    """What the kernel does, on a CPU and rounded to the nearest; `calls` counts it."""
+    calls.append(weight.numel())
+    steps = [torch.full((), float(number))]
+    rows = [[t.float()] for t in (weight, gradient, first, second)]
+    how = {"lr": lr, "beta1": betas[0], "beta2": betas[1], "weight_decay": weight_decay}
+    none = {"amsgrad": False, "maximize": False}
+    torch._fused_adamw_(*rows, [], steps, eps=eps, **how, **none)
+    for kept, (new,) in zip((weight, gradient, first, second), rows, strict=True):
+        if kept is not gradient:
+            kept.copy_(new)
+
+
+calls: list[int] = []
+
+
+def test_small_weights_are_stepped_as_one_and_as_they_would_be_alone(monkeypatch):
+    sizes = [(3, 5), (64,), (40, 40), (7,)]
+    monkeypatch.setattr(stochastic, "SMALL", 1000)
+
+    def trained(packed):
+        torch.manual_seed(0)
+        weights = [torch.nn.Parameter(torch.randn(s).bfloat16()) for s in sizes]
+        optimizer = StochasticAdamW(weights, lr=0.1)
+        optimizer.kernel = exact_step
+        monkeypatch.setattr(stochastic, "is_small", is_small if packed else lambda w: False)
+        calls.clear()
+        for number in range(4):
+            for weight in weights:
+                weight.grad = torch.randn_like(weight)
+            if number == 2:
+                weights[1].grad = None  # a pack that is not whole is stepped one by one
+            optimizer.step()
+        states = [optimizer.state[w][n] for w in weights for n in ("exp_avg", "exp_avg_sq")]
+        return [*(w.detach() for w in weights), *states], list(calls)
+
+    is_small = stochastic.is_small
+    together, counts = trained(packed=True)
+    alone, _ = trained(packed=False)
+    assert counts == [86, 1600, 86, 1600, 15, 1600, 7, 86, 1600]
+    for found, wanted in zip(together, alone, strict=True):
+        assert torch.equal(found, wanted)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_many_small_weights_step_as_one_does_on_average():
+    def moved(sizes):
+        torch.manual_seed(0)
+        weights = [torch.nn.Parameter(torch.ones(s).bfloat16().cuda()) for s in sizes]
+        optimizer = StochasticAdamW(weights, lr=1e-4)
+        for _ in range(20):
+            for weight in weights:
+                weight.grad = torch.full_like(weight, 0.5)
+            optimizer.step()
+        return torch.cat([w.detach().float() for w in weights]).mean().item() - 1
+
+    assert moved([1000] * 1200) == pytest.approx(moved([1_200_000]), rel=0.02)
+
+
 @pytest.mark.gpu
 def test_on_a_gpu_equal_seeds_round_alike():
     def stepped():
