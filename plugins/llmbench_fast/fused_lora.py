@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import Field
+
 from llmbench.machine import Environment
 from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.settings import Settings
@@ -25,6 +27,11 @@ class FusedLora(Strategy):
     stands_on = "lora"
     arithmetic = False
     in_all = False
+
+    stacked: bool = Field(
+        False,
+        description="Multiply layers with one input as one: faster, and more activations are kept.",
+    )
 
     def refuses(self, others: Sequence[Strategy]) -> str | None:
         """Full fine-tuning has no adapters, and layers that are cut up are not there whole."""
@@ -50,5 +57,5 @@ class FusedLora(Strategy):
         if not layers:
             raise CannotRun("No LoRA without dropout stands beside a linear layer of this model.")
         for group in sharing.groups(model, layers):
-            sharing.join(group)
+            sharing.join(group, self.stacked)
         return model

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 
 from llmbench_fast.joined import WHOLE, joined
 
-ONE_WEIGHT = False
-"""Whether whole weights of layers with one input are made one, as those in fp8 are."""
 PROBE = 8
 """Tokens of the text by which is seen who reads what."""
 
@@ -77,9 +75,12 @@ def form_of(base: nn.Module) -> str:
     return f"{state.quant_type}{' nested' * bool(state.nested)}"
 
 
-def join(layers: Sequence[Any]) -> None:
-    """Have the layers of a group compute together in training, by the first that is called."""
-    group = Group(layers)
+def join(layers: Sequence[Any], one_weight: bool) -> None:
+    """Have the layers of a group compute together in training, by the first that is called.
+
+    `one_weight` makes one weight of several whole ones, as is done with those in fp8.
+    """
+    group = Group(layers, one_weight)
     for place, layer in enumerate(layers):
         layer.forward = group.forward_of(place, layer.forward)
 
@@ -87,11 +88,11 @@ def join(layers: Sequence[Any]) -> None:
 class Group:
     """Layers with one input. Their outputs wait here until each is asked for its own."""
 
-    def __init__(self, layers: Sequence[Any]) -> None:
+    def __init__(self, layers: Sequence[Any], one_weight: bool) -> None:
         self.layers = list(layers)
         self.bases = [layer.base_layer for layer in layers]
         self.widths = [base.out_features for base in self.bases]
-        self.form, self.parts = parts_of(self.bases)
+        self.form, self.parts = parts_of(self.bases, one_weight)
         self.whole = whole_of(self.bases)
         self.input: Tensor | None = None
         self.outputs: list[Tensor | None] = []
@@ -154,14 +155,14 @@ class Group:
         ]
 
 
-def parts_of(bases: Sequence[Any]) -> tuple[str | None, list[Tensor]]:
+def parts_of(bases: Sequence[Any], one_weight: bool) -> tuple[str | None, list[Tensor]]:
     """The form of the layers' weights, and their tensors, as `llmbench_fast.joined` takes them.
 
     No form for layers that make their products in a way of their own.
     """
     if form_of(bases[0]) == WHOLE:
         weights = [base.weight for base in bases]
-        return WHOLE, [stacked(weights)] if ONE_WEIGHT else weights
+        return WHOLE, [stacked(weights)] if one_weight else weights
     states: list[Any] = [getattr(base.weight, "quant_state", None) for base in bases]
     if None in states:
         return None, []

@@ -68,7 +68,7 @@ def random_model(model, *strategies):
     kwargs["trust_remote_code"] = False
     quantization = kwargs.get("quantization_config")
     auto = AutoModelForCausalLM
-    return load.random_model(auto, model.config, kwargs, quantization, CPU), quantization
+    return load.random_model(auto, model.config, kwargs, quantization, CPU, 0), quantization
 
 
 def test_a_model_is_loaded_in_fp8_but_for_its_ends_and_lora_learns_beside_it(model):

@@ -65,7 +65,7 @@ def loaded(model, members):
     kwargs = load.load_kwargs(SETTINGS, environment("cpu"), members) | {"trust_remote_code": False}
     quantization, cpu = kwargs.get("quantization_config"), torch.device("cpu")
     config = copy.deepcopy(model.config)
-    made = load.random_model(AutoModelForCausalLM, config, kwargs, quantization, cpu)
+    made = load.random_model(AutoModelForCausalLM, config, kwargs, quantization, cpu, 0)
     checkpoint.mend_packed(made)
     return made
 
@@ -97,11 +97,13 @@ def taken(model, text):
         "lora(r=4)+fp8(emulated=true)",
         "lora(r=4)+4-bit",
         "qlora(r=4)",
+        "lora(r=4,alpha=7)",
     ],
 )
 def test_a_step_is_that_of_lora(model, text):
+    part = "fused-lora(stacked=true)" if "alpha" in text else "fused-lora"
     before, loss, grads = taken(model, text)
-    same, found, others = taken(model, f"{text}+fused-lora")
+    same, found, others = taken(model, f"{text}+{part}")
     assert same == before
     assert found == pytest.approx(loss, rel=1e-5)
     assert others.keys() == grads.keys()
