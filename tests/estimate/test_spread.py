@@ -84,7 +84,16 @@ def test_every_gpu_has_its_part_of_matrices_that_a_plan_cuts_up(predicted):
 
 def test_a_plan_of_which_a_style_is_not_known_is_not_predicted():
     with pytest.raises(CannotRun, match="'sequence_parallel'"):
-        narrow.cut(torch.nn.LayerNorm(4), "sequence_parallel", 2)
+        narrow.cut(torch.nn.LayerNorm(4), "sequence_parallel", 2, {})
+
+
+def test_an_output_layer_that_is_the_embedding_stays_so_as_it_is_cut_up():
+    embedding, output = torch.nn.Embedding(8, 4), torch.nn.Linear(4, 8, bias=False)
+    output.weight, parts = embedding.weight, {}
+    narrow.cut(embedding, "embedding_rowwise", 2, parts)
+    narrow.cut(output, "colwise_gather_output", 2, parts)
+    assert output.weight is embedding.weight
+    assert output(torch.ones(1, 4)).shape == (1, 8)
 
 
 def test_what_deepspeed_holds_is_not_predicted_and_says_so(predicted):

@@ -24,9 +24,10 @@ def narrow(model: Any, gpus: int) -> None:
     the plan has a style that is not known here.
     """
     modules = dict(model.named_modules())
+    parts: dict[int, nn.Parameter] = {}
     for pattern, style in plan_of(model).items():
         for name in [n for n in modules if matches(pattern, n)]:
-            cut(modules[name], style, gpus)
+            cut(modules[name], style, gpus, parts)
 
 
 def plan_of(model: Any) -> Mapping[str, str]:
@@ -42,14 +43,15 @@ def matches(pattern: str, name: str) -> bool:
     return same and all(w in ("*", p) for w, p in zip(wanted, parts, strict=True))
 
 
-def cut(module: nn.Module, style: str, gpus: int) -> None:
-    """Leave a part of a module's matrix."""
+def cut(module: nn.Module, style: str, gpus: int, parts: dict[int, nn.Parameter]) -> None:
+    """Leave a part of a module's matrix; `parts` are those of matrices that were cut before it."""
     if style not in BY_ROWS | BY_COLUMNS or not isinstance(module, nn.Linear | nn.Embedding):
         raise CannotRun(f"The memory of a model whose plan has '{style}' is not predicted.")
     along = 0 if style in BY_ROWS else 1
     weight = module.weight
-    part = weight.new_empty([n // gpus if d == along else n for d, n in enumerate(weight.shape)])
-    module.weight = nn.Parameter(part, weight.requires_grad)
+    sizes = [n // gpus if d == along else n for d, n in enumerate(weight.shape)]
+    part = nn.Parameter(weight.new_empty(sizes), weight.requires_grad)
+    module.weight = part = parts.setdefault(id(weight), part)  # tied ones stay tied
     if isinstance(module, nn.Embedding):
         module.padding_idx = None  # it may lie in another part
         return
