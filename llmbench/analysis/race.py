@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from llmbench.analysis.checks import first_loss_problems
+from llmbench.analysis.learning import unlearnt
 from llmbench.analysis.standing import Standing, stand
 from llmbench.analysis.statistics.differences import Differences
 from llmbench.analysis.statistics.interval import LEVEL, Interval
@@ -93,6 +95,13 @@ def lost(now: Standing, contenders: Collection[str], seeds: int) -> list[GivenUp
         )
         for name, interval in beyond.items()
     ]
+
+
+def out(comparison: Comparison) -> set[str]:
+    """The compositions of which no further seed is of use: a cell did not learn, or is wrong."""
+    records = replace(comparison, records=comparison.planned).equal.records
+    unusable = first_loss_problems(records).keys() | unlearnt(records).keys()
+    return {r.cell.composition for r in records if r.cell.id in unusable}
 
 
 def settled(now: Standing) -> bool:

@@ -27,6 +27,9 @@ LEAST_TRIES = 3
 HOPE = 1.25
 """How many times the time that is left two seeds may be expected to need: a pilot's few steps are
 slow, and whether there is room is looked at again before the second seed begins."""
+SPARE = 0.1
+"""The share of what is left of the time that is not planned with: rounds of a race are large, and
+one that takes a little longer than expected would leave no room for the last."""
 SEARCH_SHARE = 0.5
 """How much of the budget the search for learning rates may take."""
 LUCK, MEETING, REST = 1e-4, 0.001, 0.013
@@ -197,7 +200,7 @@ def allot(
             if room >= least:
                 yield Allotment(seeds, min(most, int(room)))
 
-    several = list(choices(left, range(2, most_seeds + 1)))
+    several = list(choices((1 - SPARE) * left, range(2, most_seeds + 1)))
     if several:
         return min(several, key=lambda planned: width(planned, methods, level))
     hoped = choices(HOPE * left, range(2, min(2, most_seeds) + 1))

@@ -69,7 +69,7 @@ class TimedCourse(Course):
     def run(self) -> None:
         """Run the pilot, search for the rates, plan, and race."""
         self._room = self._ends_in_overtime
-        first = self._of_seed(self._lay_out({}), 0)
+        first = self._first({})
         self._write(first)
         self.bench.listener.start(self.header.plan, self.bench.store.root)
         try:
@@ -168,7 +168,7 @@ class TimedCourse(Course):
     def _settle(self) -> None:
         """Plan the seeds and the examples, and have all cells from here on be of that plan."""
         if self.timed.examples is None:
-            cells = self._of_seed(self._lay_out(self._rates), 0).cells
+            cells = self._first(self._rates).cells
             self.timed = self.timed.model_copy(update=vars(self._allotment(cells)))
         setup = self.bench.setup
         if not budget.asked(setup, "eval_examples") and self.bench.inputs.evaluate:
@@ -212,10 +212,11 @@ class TimedCourse(Course):
         """Train those that are in the race with one seed after the other."""
         every, shown = self._lay_out(self._rates), list[Planned]()
         racing_on = {p.cell.composition for p in every.cells if p.cell.trains}
-        for number in range(len(self.bench.setup.config.every_seed)):
+        for number, seed in enumerate(self.bench.setup.config.every_seed):
             wanted = [
                 p
-                for p in self._of_seed(every, number).cells
+                for p in every.cells
+                if p.cell.seed == seed
                 if not p.cell.trains or p.cell.composition in racing_on
             ]
             if number and not self._begins(wanted):
@@ -241,12 +242,14 @@ class TimedCourse(Course):
     def _still(self, before: set[str], shown: Sequence[Planned], seeds: int) -> set[str]:
         """Who stays in the race after so many seeds."""
         ill = {p.cell.composition for p in shown if not self._well(p)}
-        left = before - ill
+        so_far = self.bench.store.read()
+        out = race.out(so_far)
+        left = {name for name in before - ill if records.composition(name) not in out}
         if seeds not in self.timed.looks or len(left) < 2:
             return left
         named = {records.composition(name): name for name in left}
         known = [g for g in self.timed.given_up if g.seeds == seeds]  # by an earlier run
-        look = partial(race.standing, self.bench.store.read(), seeds)
+        look = partial(race.standing, so_far, seeds)
         for given in known or race.lost(look(), named, seeds):
             if given not in self.timed.given_up:
                 given_up = (*self.timed.given_up, given)
@@ -308,11 +311,11 @@ class TimedCourse(Course):
         record = self._record(planned)
         return record is not None and record.status in ("ok", "interrupted")
 
-    def _of_seed(self, cells: Plan, number: int) -> Plan:
-        """The cells of the seed with that number."""
-        seed = self.bench.setup.config.every_seed[number]
-        chosen = tuple(p for p in cells.cells if p.cell.seed == seed)
-        return cells.model_copy(update={"cells": chosen})
+    def _first(self, tuned: dict[str, float]) -> Plan:
+        """The cells of the first seed, laid out without the others."""
+        setup = self.bench.setup
+        alone = setup.planned(budget.PLANNED, seeds=setup.config.every_seed[:1])
+        return plan.make(alone, self.tuning.model, self.bench.inputs.refs, tuned)
 
     @property
     def _rates(self) -> dict[str, float]:

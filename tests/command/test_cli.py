@@ -141,6 +141,22 @@ def test_dry_run_shows_what_an_ablation_adds(run: Run) -> None:
     assert found == ["full", "lora"]
 
 
+def test_dry_run_shows_what_is_planned_for_a_time_budget(run: Run) -> None:
+    command = ("compare", "--dry-run", "--strategies", "lora", "--time-budget", "30m", "--tune")
+    status, out, _ = run(*command)
+    assert status == 0
+    assert "Within 30 min: a pilot of a few steps and examples shows how long cells take" in out
+    assert "- 3 to 5 learning rates or more for each of lora, in half of the time at most" in out
+    assert "- 20 to 500 examples to evaluate" in out
+    assert "12 at most" in out
+    assert "After 2, 3, 5 and 8 seeds, what is clearly worse is given up" in out
+    assert "Steps stay as they are, 80 for every method." in out
+    _, given, _ = run(*command, "--seeds", "3", "--eval-examples", "40", "--tries", "4")
+    assert "- 4 learning rates or more" in given
+    assert "- 40 examples to evaluate, as asked for" in given
+    assert "3 at most\nAfter 2 seeds" in given
+
+
 def test_dry_run_names_what_a_strategy_declares(run: Run) -> None:
     _, out, _ = run("compare", "--dry-run", "--strategies", "lora", "--learning-rate", "0.001")
     assert "learning_rate 0.01" in next(x for x in out.splitlines() if x.startswith("lora"))

@@ -232,6 +232,25 @@ def test_a_method_that_fails_gets_no_further_seed(run, workers):
     assert seeds(read)["full"] > 1
 
 
+def test_a_method_that_did_not_learn_gets_no_further_seed(run, workers):
+    ordinary = workers.record
+
+    def record(cell, train, evaluate):
+        made = ordinary(cell, train, evaluate)
+        if cell.composition == "lora(r=2)":
+            start, _ = made["validation"]
+            end = start.model_copy(update={"step": 20, "loss": 3.99})
+            made["validation"] = (start, end)
+        return made
+
+    workers.record = record
+    read, *_ = run("5m")
+    trained = seeds(read)
+    assert trained["lora(r=2)"] == 1
+    assert trained["full"] > 1
+    assert not any(g.composition == "lora(r=2)" for g in read.header.timed.given_up)
+
+
 def test_a_cell_that_takes_far_longer_than_expected_is_cut_off(run, workers, monkeypatch):
     from llmbench.workers.launch import Workers
 

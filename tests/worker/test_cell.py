@@ -90,6 +90,12 @@ def test_a_cell_that_is_run_once_more_trains_and_is_not_evaluated(run):
     assert len(record.steps) == 4
 
 
+def test_a_pilot_is_evaluated_and_saves_nothing(run):
+    record, _ = run("lora", pilot=True)
+    assert record.status == "ok"
+    assert list(record.phases) == ["load", "prepare", "train", "evaluate"]
+
+
 def test_a_cell_trained_on_text_has_all_of_its_figures(run):
     record, said = run("lora")
     assert (record.status, record.reason) == ("ok", None)
