@@ -15,7 +15,7 @@ from llmbench.worker import batch, compiled, effective, start, train
 from llmbench.worker.cell import prepared
 from llmbench.worker.encoding import Tokens
 from llmbench.worker.running import Running
-from llmbench.worker.training import HeldOut, Witness, prove_kernel
+from llmbench.worker.training import HeldOut, Witness, nothing_kept, prove_kernel
 from llmbench_fast.compile import Compile, decoder_layers
 
 BATCH = batch.collate([Tokens(tuple(range(1, 30)), prompt=9), Tokens((1, 2, 3, 4), prompt=1)], 0)
@@ -96,6 +96,14 @@ def test_layers_are_compiled_in_training_alone_after_all_that_the_harness_does_b
     graphs = compiled.so_far().graphs
     train.first_loss(model, BATCH)
     assert compiled.so_far().graphs == graphs
+
+
+def test_a_look_at_a_forward_pass_keeps_no_activations():
+    given = torch.ones(3, requires_grad=True)
+    with nothing_kept():
+        made = given.exp()
+    with pytest.raises(TypeError, match="unpack_hook"):  # there is nothing to go backward with
+        made.sum().backward()
 
 
 def test_a_cell_that_compiled_nothing_is_no_compiled_cell(model):
