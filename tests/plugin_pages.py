@@ -32,7 +32,7 @@ WANTS = {
     "perplexity": "llmbench_metrics/perplexity.py",
     "a chat-template task": "examples/chat_summary.py",
     "classification by the labels' likelihood": "examples/weather.py",
-    "packing": "examples/packing.py",
+    "packing": "llmbench_fast/packing.py",
     "a training loop of one's own": "examples/hf_trainer.py",
     "a learning-rate schedule": "examples/wsd.py",
     "fp16": "examples/fp16.py",

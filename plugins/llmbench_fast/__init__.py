@@ -11,6 +11,7 @@ from llmbench_fast.compile import Compile
 from llmbench_fast.cross_entropy import FusedCrossEntropy
 from llmbench_fast.fp8 import Fp8
 from llmbench_fast.fused_lora import FusedLora
+from llmbench_fast.packing import Packing
 
 STRATEGIES: tuple[type[Strategy], ...] = (
     Compile,
@@ -18,6 +19,7 @@ STRATEGIES: tuple[type[Strategy], ...] = (
     ActivationBudget,
     Fp8,
     FusedLora,
+    Packing,
 )
 
 

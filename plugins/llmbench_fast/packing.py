@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmbench import hookimpl
 from llmbench.plugin.strategy import CannotRun, Strategy
 
-LLMBENCH_HOOKS = 1
 IGNORED = -100
 
 
 class Packing(Strategy):
     """Positions start anew with every example, by which transformers masks the others.
 
-    The first token of an example is not predicted from the last of the one before.
+    Where the `flash_attn` package computes attention, as with `flash-attention` on a GPU that has
+    it, each example is a sequence of its own to the kernel; else a mask of blocks keeps them apart.
+    The first token of an example is not predicted from the last of the one before. Alone it is
+    `full+packing`.
     """
 
     id = "packing"
-    summary = "the examples of a micro-batch in one row, without padding"
+    summary = "the examples of a micro-batch in one row, without padding and apart from each other"
     group = "batches"
     arithmetic = False
+    in_all = False
 
-    def batches(self, examples: Sequence[Any]) -> Mapping[str, Any]:
+    def batches(self, examples: Sequence[Any], pad: int) -> Mapping[str, Any]:
         """One row of all tokens."""
         import torch
 
@@ -36,9 +38,3 @@ class Packing(Strategy):
             "position_ids": [n for n, _, _ in tokens],
         }
         return {name: torch.tensor([values]) for name, values in row.items()}
-
-
-@hookimpl
-def register_strategies(register: Callable[[type[Strategy]], None]) -> None:
-    """Offer `packing`."""
-    register(Packing)
