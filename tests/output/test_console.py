@@ -473,6 +473,22 @@ def test_a_search_is_expected_to_take_what_searches_took(clock):
     assert pace.left() == 2 * (2 + 40)
 
 
+def test_tries_that_run_side_by_side_say_nothing_of_how_many_others_will(clock):
+    tries = [ok(name).cell.model_copy(update={"tuning": True, "id": name}) for name in "abc"]
+    pace = Pace(clock)
+    pace.start(Plan(cells=(*(Planned(cell=c) for c in tries), *planned("lora").cells)))
+    for one in tries[:2]:
+        pace.cell(one)
+    for phase in ("load", "train"):
+        for one in tries[:2]:
+            pace.phase(phase, one)
+        clock.now += {"load": 2, "train": 10}[phase]
+    pace.taken["evaluate"] = [6.0]
+    for one in tries[:2]:
+        pace.record(ok("lora", cell=one))
+    assert pace.left() == (2 + 10) / 2 + (2 + 10 + 6)
+
+
 def test_a_cell_that_did_not_learn_is_marked_in_the_table_and_missing_from_the_answer():
     made = [validated(ok("full", 0.2), 2.51, 2.5), validated(ok("lora", 0.4), 2.51, 1.9)]
     screen, out = terminal()
