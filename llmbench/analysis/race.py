@@ -8,6 +8,11 @@ last page has 3 %: strict looks cost it little (Haybittle, 1971; Peto et al., 19
 all of them together are wrong in at most 5 % of comparisons, whenever the race ends; so the best
 method, or one that is as good as it within the margin, is given up at most that often. Between the
 looks nothing is decided, so that few share the error.
+
+Maron and Moore, Hoeffding races, NeurIPS 6 (1994). Birattari, Stützle, Paquete and Varrentrapp, A
+racing algorithm for configuring metaheuristics, GECCO (2002). Haybittle, British Journal of
+Radiology 44, 793 (1971). Peto et al., British Journal of Cancer 34, 585 (1976),
+doi:10.1038/bjc.1976.220.
 """
 
 from __future__ import annotations

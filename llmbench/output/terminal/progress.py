@@ -159,7 +159,7 @@ class Pace:
         self.over.add(cell.id)
 
     def _leave(self, one: Running) -> None:
-        if one.phase not in _passed_over(one.cell):
+        if one.phase not in _passed_over(one.cell) and not one.cell.pilot:
             name = _alike(one.phase, one.cell)
             self.taken.setdefault(name, []).append(self.phase_spent(one))
 
@@ -217,12 +217,13 @@ class Progress:
     def start(self, plan: Plan) -> None:
         """The plan is made."""
         self.replan(plan)
-        self.seeds = len({p.cell.seed for p in plan.cells if not p.cell.tuning})
         names = [len(p.cell.name) for p in plan.cells]
         self.longest = min(NAME_WIDTH, max(names, default=0))
 
     def replan(self, plan: Plan) -> None:
         """The plan has grown."""
+        reported = (p.cell for p in plan.cells if not (p.cell.tuning or p.cell.pilot))
+        self.seeds = len({cell.seed for cell in reported})
         self.total = len(plan.cells) + plan.to_come + plan.repeats
         self.pace.start(plan)
 
@@ -263,7 +264,8 @@ class Progress:
 
     def seed(self, cell: Cell) -> str:
         """`  seed 1`, where results have several."""
-        return f"  seed {cell.seed}" if self.seeds > 1 and not cell.tuning else ""
+        alone = cell.tuning or cell.pilot
+        return f"  seed {cell.seed}" if self.seeds > 1 and not alone else ""
 
     def number(self, number: int) -> str:
         """`[ 3/12]`."""
