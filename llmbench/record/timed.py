@@ -52,6 +52,8 @@ class Timed(BaseModel):
     """The same on the page of a race that went on for as long as it could."""
     looks: tuple[Count, ...] = ()
     """After how many seeds the methods are held against each other; none where no quality is."""
+    first: str = ""
+    """The first cell as it was laid out: with another one, it is another comparison."""
     pilot: str = ""
     """The cell that measured how long cells take."""
     tries: Count | None = None

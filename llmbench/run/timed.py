@@ -70,6 +70,7 @@ class TimedCourse(Course):
         """Run the pilot, search for the rates, plan, and race."""
         self._room = self._ends_in_overtime
         first = self._first({})
+        self._go_on(first.cells[0].cell.id)
         self._write(first)
         self.bench.listener.start(self.header.plan, self.bench.store.root)
         try:
@@ -78,6 +79,13 @@ class TimedCourse(Course):
                 self._race()
         finally:
             self._save()
+
+    def _go_on(self, first: str) -> None:
+        """Go on with what an earlier run planned, unless that was for another first cell."""
+        if self.timed.first and self.timed.first != first:
+            self.timed = anew(self.timed.seconds, self.timed.looks)
+            self.clock.before = 0.0
+        self.timed = self.timed.model_copy(update={"first": first})
 
     # Before the race
 
@@ -100,17 +108,10 @@ class TimedCourse(Course):
                 return False
             ended = self.bench.result(alone)
             if ended and ended.status == "ok":
-                self._adopt(alone.cell.id)
+                self.timed = self.timed.model_copy(update={"pilot": alone.cell.id})
                 break
         inputs.write(self.bench.inputs, self.bench.store)
         return True
-
-    def _adopt(self, pilot: str) -> None:
-        """Take note of the pilot; with another one than before, it is another comparison."""
-        if self.timed.pilot and self.timed.pilot != pilot:
-            self.timed = anew(self.timed.seconds, self.timed.looks)
-            self.clock.before = 0.0
-        self.timed = self.timed.model_copy(update={"pilot": pilot})
 
     def _search(self, declared: Plan) -> bool:
         """Search for learning rates as far as there is room; whether to go on."""

@@ -28,7 +28,7 @@ class Pretended:
     """Workers that take their time on a clock that nobody waits for."""
 
     def __init__(self):
-        self.seconds, self.slow, self.stops = 0.0, {}, None
+        self.seconds, self.slow, self.stops, self.turned = 0.0, {}, None, False
         self.ran = []
 
     def now(self):
@@ -52,12 +52,16 @@ class Pretended:
         leave(job, **made)
         return 0
 
+    def quality(self, cell):
+        usual = QUALITY[cell.composition]
+        return 1.0 - usual if self.turned and cell.trains else usual
+
     def record(self, cell, train, evaluate):
         examples = cell.eval_data.examples * bool(evaluate)
         shown = cell.model_copy(
             update={"settings": cell.settings.model_copy(update={"eval_examples": examples})}
         )
-        ok = records.ok(cell.composition, QUALITY[cell.composition], spread=0.4, cell=shown)
+        ok = records.ok(cell.composition, self.quality(cell), spread=0.4, cell=shown)
         rate = cell.settings.learning_rate
         off = math.log10(rate / (2e-4 if cell.arithmetic == "full" else 2e-3))
         end = Validation(step=cell.settings.steps, train_seconds=1, tokens=9, loss=1.5 + off**2)
@@ -181,6 +185,17 @@ def test_a_run_into_the_same_directory_has_what_is_left_of_the_time(run, workers
     assert workers.seconds == ended
     assert again.header.timed.given_up == read.header.timed.given_up
     assert seeds(again) == seeds(read)
+
+
+def test_another_comparison_in_the_directory_has_a_plan_and_a_time_of_its_own(run, workers):
+    before, *_ = run("8m", eval_examples=40)
+    assert before.header.timed.given_up
+    ended = workers.seconds
+    workers.turned = True
+    read, *_ = run("8m", eval_examples=40, steps=21)
+    given_up = {g.composition for g in read.header.timed.given_up}
+    assert {"full", "lora"} <= given_up <= set(METHODS.split(",")) - {"lora(r=2)"}
+    assert 0 < read.header.timed.spent_seconds == pytest.approx(workers.seconds - ended, abs=1)
 
 
 def test_a_run_that_its_user_ended_goes_on_to_the_same_end(run, workers):
