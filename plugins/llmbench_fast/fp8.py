@@ -15,6 +15,10 @@ LEAST_CAPABILITY = (8, 9)
 """The first NVIDIA architecture, Ada, whose matrix units take 8-bit floating point."""
 
 
+PLAIN = frozenset({"lora", "lora-plus", "rslora"})
+"""Methods that read nothing of a layer but its output: weights are not what their bytes say."""
+
+
 class Fp8(Strategy):
     """Holds the linear layers in e4m3 and multiplies them so; embeddings and output stay whole.
 
@@ -55,7 +59,9 @@ class Fp8(Strategy):
         return None
 
     def refuses(self, others: Sequence[Strategy]) -> str | None:
-        """Layers in e4m3 cannot be cut up by transformers, nor by torch."""
+        """Others read or change the weights, or cut them up, which those in e4m3 do not bear."""
+        if any(s.group == "adaptation" and s.id not in PLAIN for s in others):
+            return "Layers in fp8 have plain LoRA beside them: take lora, lora-plus or rslora."
         if any(s.spreads == "model" or s.id == "fsdp" for s in others):
             return "Layers in fp8 cannot be cut up over GPUs: take ddp."
         return None

@@ -99,6 +99,10 @@ def test_it_brings_lora_and_full_fine_tuning_is_refused():
     for text in ("full+fp8", "qlora+fp8", "8-bit+fp8"):
         with pytest.raises(CompositionError, match="both decide the quantization"):
             composition.read(text)
+    for text in ("dora+fp8", "oft+fp8", "ln-tuning+fp8"):
+        with pytest.raises(CompositionError, match="plain LoRA"):
+            composition.read(text)
+    assert composition.read("lora-plus+fp8").id
     with pytest.raises(CompositionError, match="cannot be cut up"):
         composition.read("lora+fp8+fsdp")
 
