@@ -70,7 +70,10 @@ class Settings(BaseModel):
     )
     eval_examples: int = Field(100, ge=1, description="Examples to evaluate.")
     eval_batch_size: int = Field(
-        32, ge=1, description="Examples generated at a time; fewer where memory runs out."
+        0,
+        ge=0,
+        description="Examples generated at a time, fewer where memory runs out. 0: 32, and on a "
+        "GPU up to 128 if the model is small.",
     )
     decoding: Literal["eager", "graphs"] = Field(
         "eager",

@@ -58,13 +58,17 @@ def at_most(setup: Setup) -> Setup:
     return setup
 
 
+PILOT_EXAMPLES = 32
+"""Examples that a pilot evaluates where nobody says how many are generated at a time."""
+
+
 def for_pilot(setup: Setup) -> Setup:
     """The setup of a cell that only shows how long cells take: few steps, one batch of examples."""
     settings = setup.config.settings
     return setup.planned(
         PLANNED,
         steps=min(settings.steps, settings.burn_in_steps + PILOT_STEPS),
-        eval_examples=min(settings.eval_examples, settings.eval_batch_size),
+        eval_examples=min(settings.eval_examples, settings.eval_batch_size or PILOT_EXAMPLES),
     )
 
 

@@ -16,6 +16,48 @@ WARM_UP_TOKENS = 8
 """New tokens generated before the clock starts, so that no one-off cost is counted."""
 
 
+TOGETHER = 32
+"""Prompts that are continued at a time where there is no reason for more."""
+MOST_TOGETHER = 128
+SHARE_OF_CACHE = 0.1
+"""Of a GPU's memory, what keys and values may take where more prompts than that are continued."""
+
+
+def apart(model: Any) -> bool:
+    """Whether prompts are continued one at a time, since the model would read padding as text."""
+    return model.config.model_type in architecture.READS_PADDING
+
+
+def at_a_time(model: Any, settings: Settings, tokens: int, device: torch.device) -> int:
+    """How many prompts are continued together, each of so many tokens at most, new ones included.
+
+    As many as were asked for. Else, on a GPU, as many as a share of its memory holds the keys and
+    values of: a token of a small model takes as long for few as for many. All cells of a comparison
+    come to the same number.
+    """
+    if apart(model):
+        return 1
+    each = tokens * cache_bytes(model.config.get_text_config())
+    if settings.eval_batch_size or device.type != "cuda" or not each:
+        return settings.eval_batch_size or TOGETHER
+    room = int(SHARE_OF_CACHE * torch.cuda.get_device_properties(device).total_memory)
+    return min(MOST_TOGETHER, max(TOGETHER, room // each))
+
+
+def cache_bytes(config: Any) -> int:
+    """Bytes of a token's keys and values in all layers, in fp32, whatever a cell computes in.
+
+    0 where the configuration does not tell.
+    """
+    layers, queries, hidden = (
+        getattr(config, name, None) or 0
+        for name in ("num_hidden_layers", "num_attention_heads", "hidden_size")
+    )
+    heads = getattr(config, "num_key_value_heads", None) or queries
+    width = getattr(config, "head_dim", None) or hidden // max(1, queries)
+    return int(2 * layers * heads * width * torch.float32.itemsize)
+
+
 class Generate:
     """transformers' own generation, greedy, with a cache that grows."""
 

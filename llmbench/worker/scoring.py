@@ -39,6 +39,8 @@ class Output:
     generation: Generation
     decoding: str
     """In which way, in words."""
+    at_a_time: int
+    """How many were to be continued together."""
 
 
 WITHOUT_GRADIENTS = 2
@@ -175,7 +177,8 @@ def continued(
     device = next(model.parameters()).device
     paired = architecture.paired(model.config)
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
-    size = at_a_time(model, settings)
+    tokens = max(map(len, prompts)) + settings.max_new_tokens
+    size = decoding.at_a_time(model, settings, tokens, device)
     way = decoding.way(model, settings, pad, ends, stop)
     continuations: dict[int, tuple[int, ...]] = {}
     timed: list[GenerationBatch] = []
@@ -210,14 +213,8 @@ def continued(
             )
             on_batch(len(continuations))
     ordered = tuple(continuations[i] for i in range(len(prompts)))
-    how = way.name if size == settings.eval_batch_size else f"{way.name}, prompts one at a time"
-    return Output(ordered, Generation(batches=tuple(timed)), how)
-
-
-def at_a_time(model: Any, settings: Settings) -> int:
-    """Prompts that are continued together: one, where a model would read padding as text."""
-    apart = model.config.model_type in architecture.READS_PADDING
-    return 1 if apart else settings.eval_batch_size
+    how = way.name + (", prompts one at a time" if decoding.apart(model) else "")
+    return Output(ordered, Generation(batches=tuple(timed)), how, size)
 
 
 def prompt_room(model: Any, settings: Settings) -> int:
@@ -358,10 +355,9 @@ def generate(running: Running, prompts: Sequence[Sequence[int]], fixed_length: b
     stop = {"stop_strings": list(texts), "tokenizer": running.tokenizer} if texts else None
     output = continued(running.model, prompts, settings, running.pad, ends, done, stop)
     running.recorder.observe(decoding=output.decoding)
-    size = at_a_time(running.model, settings)
-    if len(output.generation.batches) > math.ceil(len(prompts) / size):
+    if len(output.generation.batches) > math.ceil(len(prompts) / output.at_a_time):
         running.recorder.warn(
-            f"Memory ran out with {size} predictions at a time, and so there "
+            f"Memory ran out with {output.at_a_time} predictions at a time, and so there "
             "were fewer: its generation is slower than it could be (--eval-batch-size)."
         )
     return output

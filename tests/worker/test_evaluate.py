@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
-from transformers import RwkvConfig, RwkvForCausalLM
+from transformers import LlamaConfig, RwkvConfig, RwkvForCausalLM
 
 from llmbench.config import composition
 from llmbench.record.settings import Settings
-from llmbench.worker import batch, scoring, train
+from llmbench.worker import batch, decoding, scoring, train
 from llmbench.worker.cell import prepared
 from llmbench.worker.encoding import Tokens
 from llmbench.worker.scoring import padded, until_end
@@ -122,6 +124,29 @@ def test_the_reference_loss_is_the_mean_over_all_supervised_tokens(model):
     each = scoring.reference_losses(model, sequences, 24, PAD)
     assert [count for _, count in each] == counts
     assert [nats * count for nats, count in each] == pytest.approx(losses, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "memory", "found"),
+    [
+        (8, "cuda", 80, 8),
+        (0, "cpu", 80, 32),
+        (0, "cuda", 80, 128),  # 46,080 bytes a token, 600 tokens: 27.6 MB a prompt
+        (0, "cuda", 16, 62),
+        (0, "cuda", 4, 32),
+    ],
+)
+def test_as_many_prompts_are_continued_together_as_suit_model_and_gpu(
+    monkeypatch, asked, device, memory, found
+):
+    config = LlamaConfig(
+        num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3, hidden_size=576
+    )
+    gpu = SimpleNamespace(total_memory=memory * 2**30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: gpu)
+    settings = Settings(eval_batch_size=asked)
+    model = SimpleNamespace(config=config)
+    assert decoding.at_a_time(model, settings, 600, torch.device(device)) == found
 
 
 def test_losses_are_taken_on_as_many_sequences_as_their_tokens_leave_room_for(model, monkeypatch):
