@@ -93,7 +93,7 @@ def estimate(gpu: str | None, config: Path | None, as_json: bool, **options: Any
     setup = run.set_up(layers(config, options), gpu)
     with progress(Console(stderr=True)) as listen:
         forecast = run.run(setup, listen)
-    show(forecast, Console(highlight=False), as_json)
+    show(forecast, Console(highlight=False, markup=False), as_json)
     sys.exit(status(forecast))
 
 

@@ -33,7 +33,7 @@ def show(forecast: Forecast, console: Console) -> None:
     console.print(headline(forecast), highlight=False)
     conclusion = verdict(forecast)
     if conclusion:
-        console.print(f"\n[bold]{conclusion}[/bold]", highlight=False)
+        console.print(Text(f"\n{conclusion}", "bold"))
     known = [r for r in forecast.rows if r.estimate.parts]
     if known:
         console.print("\nPredicted peak of the train phase, and what is held at that moment:")

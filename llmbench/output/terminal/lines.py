@@ -156,7 +156,7 @@ class Lines:
 
     def say(self, text: str | Text) -> None:
         """Print a line; a long one is left to the terminal to break."""
-        self.out.print(text, soft_wrap=True, markup=False)
+        self.out.print(text, soft_wrap=True)
 
     def _number(self) -> str:
         """That of the cell that began last."""
@@ -195,11 +195,11 @@ class Quiet(Lines):
         """A line for a cell that did not end well."""
         self.progress.record(record, kept)
         if record.status not in ("ok", "skipped"):
-            self.err.print(ended(record, None, self.progress), soft_wrap=True, markup=False)
+            self.err.print(ended(record, None, self.progress), soft_wrap=True)
 
     def notice(self, sentence: str) -> None:
         """On standard error: the path stays alone on standard output."""
-        self.err.print(sentence, soft_wrap=True, markup=False)
+        self.err.print(sentence, soft_wrap=True)
 
     def finish(self, comparison: Comparison, report: Path, status: int) -> None:
         """The path alone, for `$(...)` to take."""
