@@ -209,7 +209,10 @@ def test_what_cannot_be_predicted_is_said_and_shows_in_the_status(
 
 def test_a_reason_is_shown_with_its_brackets(answering: Any) -> None:
     answering(lambda composition: Estimate(reason="It needs llmbench[deepspeed]."))
-    assert "full: not predicted: It needs llmbench[deepspeed]." in invoke("--strategies", "full").stdout
+    assert (
+        "full: not predicted: It needs llmbench[deepspeed]."
+        in invoke("--strategies", "full").stdout
+    )
 
 
 def test_a_strategy_that_cannot_run_there_is_not_simulated(answering: Any) -> None:

@@ -27,7 +27,9 @@ def view(mode: Mode) -> View:
     from rich.console import Console
 
     stdout = lasting(sys.stdout)
-    out, err = (Console(file=f, highlight=False, markup=False) for f in (stdout, lasting(sys.stderr)))
+    out, err = (
+        Console(file=f, highlight=False, markup=False) for f in (stdout, lasting(sys.stderr))
+    )
     if mode == "jsonl":
         from llmbench.output.terminal.jsonl import JsonLines
 
