@@ -39,7 +39,7 @@ def joined(
     `parts` are the tensors of all weights in order, `downs` are (rank, in), `ups` (out, rank). One
     whole weight of several layers, one upon the other, gives their outputs in one, side by side.
     """
-    small = values @ torch.cat(list(downs)).t()
+    small = values @ upright(downs).t()
     outputs = [values.new_empty(len(values), width) for width in widths(parts, ups)]
     shares = small.split([len(d) for d in downs], dim=1)
     for place, share, up, scale in zip(places(outputs, ups), shares, ups, scales, strict=True):
@@ -63,16 +63,22 @@ def joined_backward(
 ) -> list[Tensor]:
     """Gradients of all `down` matrices in one, of each `up` matrix and, if wanted, of the input."""
     each = list(zip(places(grads, ups), ups, scales, strict=True))
-    of_small = torch.cat([scaled(grad, up, scale) for grad, up, scale in each], dim=1)
+    smalls = [scaled(grad, up, scale) for grad, up, scale in each]
+    of_small = torch.cat(smalls, dim=1) if len(smalls) > 1 else smalls[0]
     shares = small.split([len(d) for d in downs], dim=1)
     of_ups = [scaled(g.t(), s, scale) for (g, _, scale), s in zip(each, shares, strict=True)]
     made = [of_small.t() @ values, *of_ups]
     if of_values:
-        total = of_small @ torch.cat(list(downs))
+        total = of_small @ upright(downs)
         for number, grad in enumerate(grads):
             total.addmm_(grad, weight_of(number, parts, form, grads, values))
         made.append(total)
     return made
+
+
+def upright(matrices: Sequence[Tensor]) -> Tensor:
+    """The matrices one upon the other."""
+    return torch.cat(list(matrices)) if len(matrices) > 1 else matrices[0]
 
 
 def scaled(left: Tensor, right: Tensor, scale: float) -> Tensor:
