@@ -74,8 +74,9 @@ A strategy passes if it trains, alone and joined with `gradient-checkpointing`, 
 model's loss or says that it does not, trains weights and saves them, and computes the same when it
 is loaded again. That is left to whoever loads it where weights are quantised, or are yet to be.
 
-All runs on a CPU: what needs a GPU or several of them says so. `compile` is tried with the backend
-`aot_eager`, and with `inductor` by the suite on the model that ships.
+All runs on a CPU, with the packages torchao, hqq, galore-torch and apollo-torch installed: what
+needs a GPU or several of them says so. `compile` is tried with the backend `aot_eager`, and with
+`inductor` by the suite on the model that ships.
 
 *passes* counts families. On all others it is *skipped* for a reason that the run tells its user,
 and the other cells go on; *fails* is a fault.

@@ -17,6 +17,9 @@ MOST_VARIANTS = 64
 """Graphs of one layer's code before torch gives up on it. Torch's own 8 are soon used up: passes
 with and without gradients, inputs that need one or not, fixed and any length, kinds of layers."""
 
+BY_TOKEN = frozenset({"falcon_mamba", "jamba", "mamba", "rwkv"})
+"""Kinds of models whose kernels for whole texts are for GPUs."""
+
 
 class Compile(Strategy):
     """Compiles every decoder layer for training. Alone it is `full+compile`.
@@ -53,6 +56,12 @@ class Compile(Strategy):
 
         if next(model.parameters()).is_meta:
             raise CannotRun("Memory of compiled layers is not predicted.")
+        where, kind = next(model.parameters()).device.type, model.config.model_type
+        if where == "cpu" and kind in BY_TOKEN:
+            raise CannotRun(
+                f"Models of the kind '{kind}' go from token to token in Python on a processor, and "
+                "compiling writes out every one of them, for minutes: leave compile out."
+            )
         layers = decoder_layers(model)
         if not layers:
             raise CannotRun("No list of decoder layers was found in this model.")

@@ -71,6 +71,7 @@ def test_it_passes_the_suite(tried, family, strategy):
         ("Mixtral", "dora", "name modules that it can go on, as in dora(targets=q_proj|v_proj)."),
         ("Mixtral", "pissa", "name modules that it can go on, as in pissa(targets=q_proj|v_proj)."),
         ("BLOOM", "prompt-tuning", "whose attention goes by the distance of tokens"),
+        ("Mamba", "compile", "go from token to token in Python on a processor"),
         ("Mamba", "prefix-tuning", "Layers of models of the kind 'mamba' keep a state"),
         ("Llama", "fsdp", "It trains on several GPUs: say how many with --gpus."),
         ("Llama", "paged-adamw-8bit", "needs a GPU: on a CPU there is nothing to page."),
