@@ -65,10 +65,8 @@ INTRODUCTION = """\
 
 Made by `python scripts/make_conformance.py`: torch {torch}, transformers {transformers},
 peft {peft}, in {minutes:.0f} minutes of one core. The suite of `llmbench plugins check` on every
-built-in strategy and tiny models of the [families](compatibility.md) whose architectures differ for
-strategies: gated layers (Llama), capped logits (Gemma 2), fused projections (Phi 3, GPT-NeoX),
-transposed ones (GPT-2), attention by distance (BLOOM), experts (Mixtral), states (Mamba, RWKV), and
-an encoder beside the decoder (FLAN-T5, BART). `--every` tries all.
+built-in strategy and tiny models of [families](compatibility.md) whose architectures differ for
+strategies; above the table is which. `--every` tries all.
 
 A strategy passes if it trains, alone and joined with `gradient-checkpointing`, starts from the base
 model's loss or says that it does not, trains weights and saves them, and computes the same when it
