@@ -94,11 +94,12 @@ def _lone(standing: Standing, best: Variant) -> Iterator[Remark]:
     names = [standing.name(variant) for variant in standing.lone]
     if names:
         verb = "has" if len(names) == 1 else "have"
+        longer = f" and {phrases.way(standing)}" if standing.time_budget else ""
         yield (
             "warning",
             f"{listed(names, 4)} {verb} fewer than two seeds in common with "
             f"{standing.name(best)}: a difference between them may be the luck of one training. "
-            "The same command with the same --output runs what is missing.",
+            f"The same command with the same --output{longer} runs what is missing.",
         )
 
 
