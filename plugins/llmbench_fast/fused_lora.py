@@ -53,6 +53,12 @@ class FusedLora(Strategy):
 
         if next(model.parameters()).is_meta:
             raise CannotRun("Memory of joined products is not predicted.")
+        again = any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
+        if again and model.config.is_encoder_decoder:
+            raise CannotRun(
+                "Joined products of an encoder-decoder do not come in the same order when they are "
+                "computed again: leave gradient-checkpointing or fused-lora out."
+            )
         layers = sharing.adapted(model)
         if not layers:
             raise CannotRun("No LoRA without dropout stands beside a linear layer of this model.")
