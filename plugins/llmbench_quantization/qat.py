@@ -20,7 +20,8 @@ class Qat(Full):
     The rounding is torchao's, symmetric and by groups of weights, and passes gradients as if it
     were not there; the output layer is left out. What is evaluated is the rounded model. What is
     saved are the whole weights: packed with torchao's `IntxWeightOnlyConfig` of the same bits and
-    groups, they compute what was evaluated. It takes more memory and time than full fine-tuning.
+    groups, they compute what was evaluated. It takes more memory and time than full fine-tuning,
+    and how much is not predicted.
     """
 
     id = "qat"
@@ -49,6 +50,10 @@ class Qat(Full):
         from torchao.quantization.qat import IntxFakeQuantizeConfig, QATConfig
 
         layers = self.layers(super().prepare(model, settings))
+        if next(
+            model.parameters()
+        ).is_meta:  # nobody has held a prediction against a measured peak yet
+            raise CannotRun("Memory of weights that are rounded at every use is not predicted.")
         rounding = IntxFakeQuantizeConfig(
             getattr(torch, f"int{self.bits}"), group_size=self.group_size, is_symmetric=True
         )

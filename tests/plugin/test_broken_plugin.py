@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -247,7 +248,7 @@ def test_a_package_without_metadata_is_named_as_unknown(tmp_path: Path) -> None:
     (tmp_path / "nameless-1.0.dist-info" / "METADATA").unlink()
     done = llmbench(tmp_path, "list", "plugins")
     assert done.returncode == 0
-    assert "nameless    an unknown package  ZeroDivisionError" in done.stdout
+    assert re.search("nameless +an unknown package +ZeroDivisionError", done.stdout)
 
 
 def test_an_id_that_two_others_claim_is_nobodys_and_all_does_without_it(tmp_path: Path) -> None:
