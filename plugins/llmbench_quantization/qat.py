@@ -50,9 +50,7 @@ class Qat(Full):
         from torchao.quantization.qat import IntxFakeQuantizeConfig, QATConfig
 
         layers = self.layers(super().prepare(model, settings))
-        if next(
-            model.parameters()
-        ).is_meta:  # nobody has held a prediction against a measured peak yet
+        if next(model.parameters()).is_meta:  # no prediction was held against a measured peak yet
             raise CannotRun("Memory of weights that are rounded at every use is not predicted.")
         rounding = IntxFakeQuantizeConfig(
             getattr(torch, f"int{self.bits}"), group_size=self.group_size, is_symmetric=True
