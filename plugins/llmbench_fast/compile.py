@@ -56,15 +56,15 @@ class Compile(Strategy):
 
         if next(model.parameters()).is_meta:
             raise CannotRun("Memory of compiled layers is not predicted.")
+        layers = decoder_layers(model)
+        if not layers:
+            raise CannotRun("No list of decoder layers was found in this model.")
         where, kind = next(model.parameters()).device.type, model.config.model_type
         if where == "cpu" and kind in BY_TOKEN:
             raise CannotRun(
                 f"Models of the kind '{kind}' go from token to token in Python on a processor, and "
                 "compiling writes out every one of them, for minutes: leave compile out."
             )
-        layers = decoder_layers(model)
-        if not layers:
-            raise CannotRun("No list of decoder layers was found in this model.")
         config.recompile_limit = max(config.recompile_limit, MOST_VARIANTS)
         for layer in layers:
             layer.compile(backend=self.backend)
