@@ -55,8 +55,12 @@ REPRESENTATIVES = (
     "BART",
 )
 """Of each kind of architecture that strategies tell apart, one or two."""
-INSTEAD = {"compile": "compile(backend=aot_eager)"}
-"""What is run for a strategy: inductor would have a C++ compiler build each family's kernels."""
+INSTEAD = {
+    "compile": "compile(backend=aot_eager)",
+    "fp8": "fp8(emulated=true)",
+}
+"""What is run for a strategy: inductor would have a C++ compiler build each family's kernels, and no
+CPU multiplies in 8 bits."""
 SECONDS = 600
 """After which a strategy is taken for one that never ends."""
 SKIPPED = "It is skipped here: "
@@ -74,7 +78,7 @@ is loaded again. That is left to whoever loads it where weights are quantised, o
 
 All runs on a CPU, with the packages torchao, hqq, galore-torch and apollo-torch installed: what
 needs a GPU or several of them says so. `compile` is tried with the backend `aot_eager`, and with
-`inductor` by the suite on the model that ships.
+`inductor` by the suite on the model that ships; `fp8` multiplies the rounded values in fp32.
 
 *passes* counts families. On all others it is *skipped* for a reason that the run tells its user,
 and the other cells go on; *fails* is a fault.
