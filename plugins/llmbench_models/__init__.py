@@ -72,6 +72,9 @@ ALIASES = {
     "smollm2-1.7b": ("HuggingFaceTB/SmolLM2-1.7B", "SmolLM2, 1.7 billion parameters"),
     "gpt2": ("openai-community/gpt2", "GPT-2, 124 million parameters"),
     "pythia-410m": ("EleutherAI/pythia-410m", "Pythia, 405 million parameters"),
+    "phi-3-mini": ("microsoft/Phi-3-mini-4k-instruct", "Phi-3 mini, 3.8 billion parameters"),
+    "bart-base": ("facebook/bart-base", "BART, 139 million parameters"),
+    "bart-large": ("facebook/bart-large", "BART, 406 million parameters"),
     # Without weights, transformers ties T5's output layer to its embeddings: 223 and 750 million.
     "flan-t5-base": ("google/flan-t5-base", "FLAN-T5, 248 million parameters"),
     "flan-t5-large": ("google/flan-t5-large", "FLAN-T5, 783 million parameters"),

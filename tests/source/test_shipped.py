@@ -30,12 +30,15 @@ from make_dialogues import (
 from make_tiny import FOLDER
 
 PARAMETERS = {
+    "bart-base": 139_420_416,
+    "bart-large": 406_291_456,
     "flan-t5-base": 247_577_856,
     "flan-t5-large": 783_150_080,
     "gemma-3-1b": 999_885_952,
     "gemma-3-270m": 268_098_176,
     "llama-3.2-1b": 1_235_814_400,
     "llama-3.2-3b": 3_212_749_824,
+    "phi-3-mini": 3_821_079_552,
     "qwen3-0.6b": 596_049_920,
     "qwen3-1.7b": 1_720_574_976,
     "qwen3-4b": 4_022_468_096,
