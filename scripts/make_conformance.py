@@ -59,8 +59,8 @@ INSTEAD = {
     "compile": "compile(backend=aot_eager)",
     "fp8": "fp8(emulated=true)",
 }
-"""What is run for a strategy: inductor would have a C++ compiler build each family's kernels, and no
-CPU multiplies in 8 bits."""
+"""What is run for a strategy: inductor would have a C++ compiler build each family's kernels, and
+no CPU multiplies in 8 bits."""
 SECONDS = 600
 """After which a strategy is taken for one that never ends."""
 SKIPPED = "It is skipped here: "

@@ -147,7 +147,7 @@ def complete(members: Sequence[Strategy]) -> Composition:
     """Add the adaptation that the members stand on; refuse two that decide the same thing."""
     for one, other in combinations(members, 2):
         if _clash(one, other):
-            raise CompositionError(_refusal(one, other))
+            raise CompositionError(_refusal(one, other, members))
     for member in members:
         others = [m for m in members if m is not member]
         with blamed("strategy", member.id, "refuses"):
@@ -204,12 +204,22 @@ def _clash(one: Strategy, other: Strategy) -> bool:
     return bool(claims(one) & claims(other))
 
 
-def _refusal(one: Strategy, other: Strategy) -> str:
+def _refusal(one: Strategy, other: Strategy, members: Sequence[Strategy]) -> str:
     if one.id == other.id:
         return f"'{one.id}' is named twice in one composition: name it once."
-    ways = " or ".join(f"'{complete([m]).id}'" for m in (one, other))
+    ways = " or ".join(
+        f"'{_without(out, kept, members)}'" for kept, out in ((one, other), (other, one))
+    )
     both = ", ".join(sorted(claims(one) & claims(other)))
     return f"'{one.id}' and '{other.id}' cannot be joined, as both decide the {both}: write {ways}."
+
+
+def _without(out: Strategy, kept: Strategy, members: Sequence[Strategy]) -> str:
+    """What to write instead: the rest of the composition, or one member where the rest clashes."""
+    try:
+        return complete([m for m in members if m is not out]).id
+    except CompositionError:
+        return complete([kept]).id
 
 
 def _standing(members: Sequence[Strategy]) -> Strategy:

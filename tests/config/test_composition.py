@@ -89,6 +89,16 @@ def test_an_option_at_its_default_is_left_out_of_the_id():
             "'flash-attention' and 'eager-attention' cannot be joined, as both decide the "
             "attention: write 'full+flash-attention' or 'full+eager-attention'.",
         ),
+        (
+            "lora+4-bit+flash-attention+eager-attention",
+            "'flash-attention' and 'eager-attention' cannot be joined, as both decide the "
+            "attention: write 'lora+4-bit+flash-attention' or 'lora+4-bit+eager-attention'.",
+        ),
+        (
+            "full+4-bit+8-bit",
+            "'full' and '4-bit' cannot be joined, as both decide the quantization: "
+            "write 'full' or 'lora+4-bit'.",
+        ),
         ("lora+lora", "'lora' is named twice in one composition: name it once."),
     ],
 )
