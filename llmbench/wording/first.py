@@ -93,7 +93,11 @@ def _enough(standing: Standing, variant: Variant) -> str:
     # Of those that are sold with as much memory, some have less of it to use.
     short = {g.nominal for g in GPUS.values() if g not in enough}
     sure = [g for g in enough if g.nominal not in short]
-    return f"a GPU of {sure[0].nominal} is enough" if sure else ""
+    if not sure:
+        return ""
+    ranks = len(variant.first.ranks)
+    kind = sure[0].nominal
+    return f"{ranks} GPUs of {kind} are enough" if ranks > 1 else f"a GPU of {kind} is enough"
 
 
 def _allocated(record: Record) -> int:

@@ -116,8 +116,11 @@ def spread(standing: Standing, variant: Variant) -> str:
 
 
 def memory(variant: Variant) -> str:
-    """A variant's peak memory."""
-    return size(field.memory(variant) or 0.0)
+    """A variant's peak memory; of one that took several GPUs, what each of them needs."""
+    first = variant.first
+    kind = "GPUs" if first.environment.device == "cuda" else "processes"
+    each = f" on each of {len(first.ranks)} {kind}" if len(first.ranks) > 1 else ""
+    return f"{size(field.memory(variant) or 0.0)}{each}"
 
 
 def speed(variant: Variant) -> str:

@@ -4,6 +4,7 @@ import pytest
 import records
 
 from llmbench.analysis.standing import Standing, stand
+from llmbench.record.record import Rank
 from llmbench.wording import first
 from llmbench.wording.answer import answer
 
@@ -36,6 +37,15 @@ def test_the_cost_names_what_needs_least_where_that_is_not_the_pick():
     assert "(a GPU of 40 GB is enough)" in said
     assert said.endswith(
         "The least GPU memory is 5.0 GiB (a GPU of 16 GB is enough), with `qlora`."
+    )
+
+
+def test_of_what_took_several_gpus_the_cost_is_that_of_each():
+    ranks = (Rank(), Rank())
+    held = standing(records.ok("lora", 0.6, 35.0), records.ok("full+fsdp", 0.5, 20.0, ranks=ranks))
+    assert first.cost(held, held.variants[0]).endswith(
+        "The least GPU memory is 20.0 GiB on each of 2 GPUs (2 GPUs of 24 GB are enough), with "
+        "`full+fsdp`."
     )
 
 
