@@ -137,7 +137,13 @@ def test_what_looks_at_the_model_cannot_score_texts_alone():
         metric("perplexity").score(SAID, WANTED)
 
 
-@pytest.mark.parametrize("kind", [k for k in METRICS if not k.check(None)])
+WITH_A_MODEL = ("bertscore",)
+"""They ask an encoder of a hub unless a folder is named; their own tests do."""
+
+
+@pytest.mark.parametrize(
+    "kind", [k for k in METRICS if not k.check(None) and k.id not in WITH_A_MODEL]
+)
 def test_what_a_metric_gives_is_what_it_declares_and_in_range(kind):
     made = kind()
     examples = tuple(
