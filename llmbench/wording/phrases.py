@@ -118,7 +118,8 @@ def spread(standing: Standing, variant: Variant) -> str:
 def memory(variant: Variant) -> str:
     """A variant's peak memory; of one that took several GPUs, what each of them needs."""
     first = variant.first
-    kind = "GPUs" if first.environment.device == "cuda" else "processes"
+    on_gpus = first.environment is not None and first.environment.device == "cuda"
+    kind = "GPUs" if on_gpus else "processes"
     each = f" on each of {len(first.ranks)} {kind}" if len(first.ranks) > 1 else ""
     return f"{size(field.memory(variant) or 0.0)}{each}"
 
