@@ -155,7 +155,7 @@ def joined(job: Job, rank: int, folder: Path) -> Any:
 def followed(context: Any) -> Death | None:
     """Wait for all ranks to end; the death that ended them, if one did.
 
-    At the user's word the first one gets the time to write its record.
+    At the user's word, which is SIGINT's, the first one gets the time to write its record.
     """
     errors.heed()  # the elastic launcher has put its own handlers there
     pids = context.pids()
@@ -164,7 +164,7 @@ def followed(context: Any) -> Death | None:
     except errors.Stop:
         _ask(pids[0])
         context.close(signal.SIGKILL, timeout=1)
-        return None
+        return Death(0, -signal.SIGINT)
     failures = [Death(rank, failure.exitcode) for rank, failure in result.failures.items()]
     return failures[0] if failures else None
 
@@ -203,7 +203,7 @@ def merged(job: Job, left: Sequence[Record | None], death: Death | None) -> Reco
             "backend": "nccl" if job.environment.device == "cuda" else "gloo",
         }
     )
-    if death is None:
+    if death is None or (death.status == -signal.SIGINT and known.status != "running"):
         return known
     return known.model_copy(update=ended_by(death, left))
 
@@ -234,6 +234,8 @@ def killed(who: str, status: int) -> dict[str, Any]:
     if status >= 0:
         reason = f"{who} ended with exit status {status}: the cell's log has its last words."
         return {"status": "failed", "reason": reason}
+    if -status == signal.SIGINT:  # and it did not come to writing so itself
+        return {"status": "interrupted", "reason": "Interrupted by the user."}
     name = signal.strsignal(-status) or "an unknown signal"
     by_itself = -status in (signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
     return {

@@ -208,6 +208,16 @@ def test_ctrl_c_ends_all_ranks_and_the_first_writes_it_down(job, fork):
     assert gone(family)
 
 
+def test_a_first_rank_that_is_too_slow_to_write_it_down_was_interrupted_all_the_same(job):
+    running, asked = {"status": "running", "phase": "train"}, Death(0, -signal.SIGINT)
+    of = job("lora+ddp", 2)
+    made = ranks.merged(of, left_by_two(running, running), asked)
+    assert (made.status, made.phase) == ("interrupted", "train")
+    assert made.reason == "Interrupted by the user."
+    done = left_by_two({"status": "ok"}, {"status": "ok"})
+    assert ranks.merged(of, done, asked).status == "ok"
+
+
 def left_by_two(one: dict, other: dict) -> list[Record]:
     """The records of two ranks."""
     made = cell("lora+ddp", settings={"gpus": 2})
