@@ -81,7 +81,8 @@ def test_both_train_at_the_rate_that_was_found_for_what_they_compute(run):
 def test_what_had_ended_is_kept_and_what_had_not_is_run(run):
     before, after = reported(run.before), reported(run.after)
     assert after[SPREAD[0]] == before[SPREAD[0]]
-    assert SPREAD[1] not in before or before[SPREAD[1]].status == "interrupted"
+    # The second one may have ended, too, before the word to stop reached it.
+    assert SPREAD[1] not in before or before[SPREAD[1]].status in ("interrupted", "ok")
     assert (after[SPREAD[1]].status, len(after[SPREAD[1]].ranks)) == ("ok", 2)
     tries = [[r for r in records if r.cell.tuning] for records in run]
     assert tries[0] == tries[1]
