@@ -26,6 +26,7 @@ from llmbench.record import events
 from llmbench.record.events import Event
 from llmbench.record.record import Memory, PhaseRecord, Rank, Record
 from llmbench.worker.preload import cuda_initialised
+from llmbench.worker.recorder import outcome
 from llmbench.workers.job import Job, read
 
 GRACE_SECONDS = 5.0
@@ -235,7 +236,7 @@ def killed(who: str, status: int) -> dict[str, Any]:
         reason = f"{who} ended with exit status {status}: the cell's log has its last words."
         return {"status": "failed", "reason": reason}
     if -status == signal.SIGINT:  # and it did not come to writing so itself
-        return {"status": "interrupted", "reason": "Interrupted by the user."}
+        return dict(zip(("status", "reason"), outcome(errors.Stop()), strict=True))
     name = signal.strsignal(-status) or "an unknown signal"
     by_itself = -status in (signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
     return {
