@@ -7,6 +7,8 @@ forward, so that no more than a chunk's logits are ever there.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -14,17 +16,57 @@ from torch.autograd.function import once_differentiable
 
 IGNORED = -100
 """The label of a token that is not predicted."""
+OfChunk = Callable[..., tuple[torch.Tensor, torch.Tensor]]
+"""What computes a chunk's loss and slope, as `loss_and_slope` does."""
+
+
+def loss_and_slope(
+    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, labels: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A chunk's summed loss and its gradient by the logits, in the type of the hidden states."""
+    logits = torch.nn.functional.linear(hidden, weight, bias).float()
+    counts = (labels != IGNORED).unsqueeze(1)
+    right = labels.clamp(min=0).unsqueeze(1)
+    spread = logits.logsumexp(1, keepdim=True)
+    loss = ((spread - logits.gather(1, right)) * counts).sum()
+    slope = logits.sub_(spread).exp_()
+    slope.scatter_add_(1, right, torch.full_like(spread, -1.0))
+    return loss, slope.mul_(counts).to(hidden.dtype)
+
+
+@cache
+def compiled() -> OfChunk:
+    """The same in few kernels. Nothing of it has the host wait for the device."""
+    made: OfChunk = torch.compile(chunk_in_one)
+    return made
+
+
+def chunk_in_one(
+    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, labels: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`loss_and_slope` without writing into what was computed, which a compiler fuses."""
+    logits = torch.nn.functional.linear(hidden, weight, bias).float()
+    counts = (labels != IGNORED).unsqueeze(1)
+    right = labels.clamp(min=0).unsqueeze(1)
+    spread = logits.logsumexp(1, keepdim=True)
+    loss = ((spread - logits.gather(1, right)) * counts).sum()
+    here = torch.arange(logits.shape[1], device=logits.device) == right
+    return loss, ((logits - spread).exp() - here.float()).mul(counts).to(hidden.dtype)
 
 
 def linear_cross_entropy(
-    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, labels: torch.Tensor
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    labels: torch.Tensor,
+    of_chunk: OfChunk = loss_and_slope,
 ) -> torch.Tensor:
     """Mean cross entropy in nats, fp32, of hidden states (tokens, width) under an output layer.
 
     `weight` is (vocabulary, width), `bias` (vocabulary), `labels` int64 (tokens); tokens with label
     -100 do not count. Logits are rounded to the type of the hidden states, as the whole would be.
     """
-    loss: torch.Tensor = Chunked.apply(hidden, weight, bias, labels)  # type: ignore[no-untyped-call]
+    loss: torch.Tensor = Chunked.apply(hidden, weight, bias, labels, of_chunk)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -44,6 +86,7 @@ class Chunked(torch.autograd.Function):
         weight: torch.Tensor,
         bias: torch.Tensor | None,
         labels: torch.Tensor,
+        of_chunk: OfChunk,
     ) -> torch.Tensor:
         """The mean."""
         wanted = [t is not None and t.requires_grad for t in (hidden, weight, bias)]
@@ -57,7 +100,7 @@ class Chunked(torch.autograd.Function):
         size = chunk_size(len(hidden), hidden.shape[1], len(weight))
         for first in range(0, len(hidden), size):
             rows = slice(first, first + size)
-            loss, slope = loss_and_slope(hidden[rows], weight, bias, labels[rows])
+            loss, slope = of_chunk(hidden[rows], weight, bias, labels[rows])
             total += loss
             add(grads, rows, hidden[rows], weight, slope)
         ctx.grads = [g if g is None else g.to(hidden.dtype) for g in grads]
@@ -72,21 +115,7 @@ class Chunked(torch.autograd.Function):
         scale = grads[0] / ctx.count
         made = [g if g is None else g.mul_(scale) for g in ctx.grads]
         ctx.grads = []
-        return *made, None
-
-
-def loss_and_slope(
-    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, labels: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """A chunk's summed loss and its gradient by the logits, in the type of the hidden states."""
-    logits = torch.nn.functional.linear(hidden, weight, bias).float()
-    counts = (labels != IGNORED).unsqueeze(1)
-    right = labels.clamp(min=0).unsqueeze(1)
-    spread = logits.logsumexp(1, keepdim=True)
-    loss = ((spread - logits.gather(1, right)) * counts).sum()
-    slope = logits.sub_(spread).exp_()
-    slope.scatter_add_(1, right, torch.full_like(spread, -1.0))
-    return loss, slope.mul_(counts).to(hidden.dtype)
+        return *made, None, None
 
 
 def add(

@@ -41,13 +41,7 @@ class Compile(Strategy):
 
     def skip(self, settings: Settings, environment: Environment) -> str | None:
         """Kernels for GPUs are written in Triton, and those for processors in C++."""
-        if self.backend != "inductor":
-            return None
-        if environment.device == "cuda" and find_spec("triton") is None:
-            return "Compiled kernels for GPUs need the package 'triton', which is not installed."
-        if environment.device == "cpu" and not any(map(which, ("g++", "clang++", "c++"))):
-            return "Compiled kernels for processors need a C++ compiler: install g++ or clang."
-        return None
+        return missing(environment) if self.backend == "inductor" else None
 
     def prepare(self, model: Any, settings: Settings) -> Any:
         """Mark every decoder layer; each is compiled as it first runs in a training step."""
@@ -84,6 +78,15 @@ class Compile(Strategy):
 
         if number == 1 and not counters["stats"]["unique_graphs"]:
             raise CannotRun("Torch compiled nothing of this model's layers.")
+
+
+def missing(environment: Environment) -> str | None:
+    """What compiling kernels lacks there, in a sentence; None where it lacks nothing."""
+    if environment.device == "cuda" and find_spec("triton") is None:
+        return "Compiled kernels for GPUs need the package 'triton', which is not installed."
+    if environment.device == "cpu" and not any(map(which, ("g++", "clang++", "c++"))):
+        return "Compiled kernels for processors need a C++ compiler: install g++ or clang."
+    return None
 
 
 def decoder_layers(model: Any) -> list[Any]:

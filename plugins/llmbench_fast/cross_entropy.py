@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from pydantic import Field
 from llmbench.machine import Environment
 from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.settings import Settings
+from llmbench_fast.compile import missing
 
 
 class FusedCrossEntropy(Strategy):
@@ -27,14 +29,15 @@ class FusedCrossEntropy(Strategy):
     arithmetic = False
     in_all = False
 
-    kernel: Literal["torch", "liger"] = Field(
-        "torch", description="torch's operators, or the Triton kernels of liger-kernel."
+    kernel: Literal["torch", "compiled", "liger"] = Field(
+        "torch",
+        description="torch's operators, the same compiled, or the Triton kernels of liger-kernel.",
     )
 
     def skip(self, settings: Settings, environment: Environment) -> str | None:
-        """Liger's kernels are for GPUs."""
-        if self.kernel == "torch":
-            return None
+        """Liger's kernels are for GPUs, and compiled ones need a compiler."""
+        if self.kernel != "liger":
+            return missing(environment) if self.kernel == "compiled" else None
         if environment.device != "cuda":
             return "Liger's kernels need a GPU: leave kernel=liger out, and torch does the same."
         if find_spec("liger_kernel") is None:
@@ -45,8 +48,8 @@ class FusedCrossEntropy(Strategy):
         """Refuse models that have no output layer to fuse with."""
         import torch
 
-        if self.kernel == "liger" and next(model.parameters()).is_meta:
-            raise CannotRun("Memory with the kernels of liger-kernel is not predicted.")
+        if self.kernel != "torch" and next(model.parameters()).is_meta:
+            raise CannotRun("Memory of a loss with kernels of its own is not predicted.")
         if model.config.is_encoder_decoder:
             raise CannotRun("An encoder-decoder computes its loss itself: nothing can be fused.")
         if type(model.get_output_embeddings()) is not torch.nn.Linear:
@@ -65,10 +68,13 @@ class FusedCrossEntropy(Strategy):
 
     def _fused(self) -> Callable[..., Any]:
         """Mean loss of hidden states, weight, bias and labels."""
-        if self.kernel == "torch":
-            from llmbench_fast.chunked import linear_cross_entropy
+        if self.kernel != "liger":
+            from llmbench_fast import chunked
 
-            return linear_cross_entropy
+            whole = chunked.linear_cross_entropy
+            return (
+                partial(whole, of_chunk=chunked.compiled()) if self.kernel == "compiled" else whole
+            )
         from liger_kernel.transformers import functional
 
         def liger(hidden: Any, weight: Any, bias: Any, labels: Any) -> Any:

@@ -67,7 +67,16 @@ def test_joined_products_are_exact_to_the_rounding_of_bf16(stacked):
     assert all(apart(f, w) < 0.01 for f, w in zip(found, wanted, strict=True))
 
 
-@pytest.mark.parametrize("beside", ["", "+compile", "+activation-budget(share=0.2)"])
+@pytest.mark.parametrize(
+    "beside",
+    [
+        "",
+        "+compile",
+        "+activation-budget(share=0.2)",
+        "+compile+cudnn-attention",
+        "+compile+fused-cross-entropy(kernel=compiled)",
+    ],
+)
 def test_a_step_with_fused_lora_is_that_of_lora(model, beside):
     losses = {}
     for text in ("lora", f"lora+fused-lora{beside}"):

@@ -14,7 +14,8 @@ from llmbench.record.settings import Settings
 from llmbench.worker import batch, brought, train
 from llmbench.worker.cell import prepared
 from llmbench.worker.encoding import Tokens
-from llmbench_fast.chunked import chunk_size, linear_cross_entropy
+from llmbench_fast.chunked import chunk_in_one, chunk_size, linear_cross_entropy, loss_and_slope
+from llmbench_fast.compile import missing
 from llmbench_fast.cross_entropy import FusedCrossEntropy
 
 BATCH = batch.collate([Tokens(tuple(range(1, 30)), prompt=9), Tokens((1, 2, 3, 4), prompt=1)], 0)
@@ -23,7 +24,8 @@ SETTINGS = Settings(steps=2)
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("biased", [True, False])
-def test_loss_and_gradients_are_those_of_all_logits_at_once(dtype, biased):
+@pytest.mark.parametrize("of_chunk", [loss_and_slope, chunk_in_one])
+def test_loss_and_gradients_are_those_of_all_logits_at_once(dtype, biased, of_chunk):
     torch.manual_seed(0)
     tokens, width, vocabulary = 70, 16, 90
     assert chunk_size(tokens, width, vocabulary) < tokens
@@ -38,7 +40,7 @@ def test_loss_and_gradients_are_those_of_all_logits_at_once(dtype, biased):
         (3 * loss).backward()
         return [loss.detach(), *(g.grad for g in given[: 3 if biased else 2])]
 
-    found = taken(lambda h, w, b: linear_cross_entropy(h, w, b, labels))
+    found = taken(lambda h, w, b: linear_cross_entropy(h, w, b, labels, of_chunk))
     wanted = taken(
         lambda h, w, b: functional.cross_entropy(functional.linear(h, w, b).float(), labels)
     )
@@ -56,10 +58,23 @@ def test_a_small_gradient_survives_half_precision():
     assert hidden.grad.abs().max() > 1
 
 
-@pytest.mark.parametrize("text", ["full", "lora", "lora+gradient-checkpointing", "prompt-tuning"])
-def test_a_step_is_that_of_the_models_own_loss_and_evaluation_has_it_too(model, text):
+COMPILED = pytest.param(
+    "lora",
+    "(kernel=compiled)",
+    marks=pytest.mark.skipif(bool(missing(environment("cpu"))), reason="there is no compiler"),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        *((t, "") for t in ("full", "lora", "lora+gradient-checkpointing", "prompt-tuning")),
+        COMPILED,
+    ],
+)
+def test_a_step_is_that_of_the_models_own_loss_and_evaluation_has_it_too(model, text, options):
     found = {}
-    for kind in (text, f"{text}+fused-cross-entropy"):
+    for kind in (text, f"{text}+fused-cross-entropy{options}"):
         members = composition.read(kind).members
         torch.manual_seed(0)
         ready = prepared(copy.deepcopy(model), members, SETTINGS)
@@ -90,6 +105,14 @@ def test_an_output_layer_of_another_kind_is_refused(model):
     model.lm_head = torch.nn.Sequential(model.lm_head)
     with pytest.raises(CannotRun, match="no plain linear layer"):
         FusedCrossEntropy().prepare(model, SETTINGS)
+
+
+def test_compiled_kernels_need_a_compiler_and_are_not_predicted(model, monkeypatch):
+    compiled = FusedCrossEntropy(kernel="compiled")
+    monkeypatch.setattr("llmbench_fast.compile.which", lambda name: None)
+    assert "C++ compiler" in compiled.skip(SETTINGS, environment("cpu"))
+    with pytest.raises(CannotRun, match="not predicted"):
+        compiled.prepare(model.to("meta"), SETTINGS)
 
 
 def test_kernels_of_liger_need_a_gpu_and_the_package_and_are_not_predicted(model, monkeypatch):
