@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import math
 import os
 import statistics
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -145,7 +147,8 @@ HOST_INTERVAL_SECONDS = 0.05
 """A sample takes 0.1 to 0.2 ms of a processor, waking up included: less than 0.5 % of one."""
 NVML_INTERVAL_SECONDS = 1.0
 """Long: the driver answers under a lock that kernel launches take too, and what a process holds
-only grows within a phase, so that the reading at its end finds nearly all there is."""
+only grows within a phase, so that the reading at its end finds nearly all there is. While a step is
+timed it is not asked at all, but as soon as the step has ended."""
 
 
 class Meter:
@@ -199,6 +202,16 @@ class Meter:
                 torch.cuda.reset_peak_memory_stats()
             self._pausing = False
 
+    def clock_starts(self) -> None:
+        """A step is timed from now on: asking the driver would hold it up."""
+        self._timed = self.cuda
+
+    def clock_stops(self) -> None:
+        """The step has ended, and the GPU is as it was in it: look at it, if that is due."""
+        self._timed = False
+        if self.cuda and time.monotonic() - self._asked >= self._interval:
+            self._take()
+
     def sample(self) -> None:
         """Take a sample now: where memory is known to be highest, no sampler should miss it."""
         if not self.cuda:
@@ -219,7 +232,8 @@ class Meter:
         with self._lock:
             self._peak = 0
         self._kept = (0, 0)
-        self._pausing = False
+        self._pausing = self._timed = False
+        self._asked = -math.inf
         self._watch = Readings(self._gpu, torch.cuda.memory_reserved) if self._gpu else None
         self.parts: MemoryParts | None = None
         """What a peak of the phase was made of, for who finds that out to set."""
@@ -232,9 +246,10 @@ class Meter:
         return allocated, max(self._kept[1], torch.cuda.max_memory_reserved())
 
     def _take(self) -> None:
-        if self._pausing:
+        if self._pausing or self._timed:
             return
         if self._watch:
+            self._asked = time.monotonic()
             self._watch.sample()
         elif not self.cuda:
             with self._lock:
@@ -245,6 +260,7 @@ class Meter:
             self._take()
 
     def _peaks(self) -> Memory:
+        self._timed = False  # where a step broke off
         self._take()
         if not self.cuda:
             return Memory(host_growth_bytes=max(0, self._peak - self._baseline))

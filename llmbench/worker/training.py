@@ -71,6 +71,7 @@ class Witness(Observer):
             self._anatomy.begin()
         if number == self._looked_at:
             self._before = [sampled(w) for w in stepped(self._optimizer)]
+        self._meter.clock_starts()
 
     def after_forward(self) -> None:
         """Memory is at its highest about now."""
@@ -86,6 +87,7 @@ class Witness(Observer):
 
     def after_step(self, step: Step) -> None:
         """Write the step down; after the first, the optimiser has its states."""
+        self._meter.clock_stops()
         compiling = compiled.seconds() - self._compiled
         self._recorder.step(step.model_copy(update={"compile_seconds": compiling}))
         if self._number == 0:

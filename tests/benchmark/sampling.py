@@ -6,7 +6,7 @@
 Each round trains for the same steps both ways, the second way first in every other round, and
 gives by what share the sampler lowers tokens per second. Beside it stands how much of one
 processor's time the sampler's thread took, which other programs on the machine disturb little. A
-GPU is asked through NVML once a second; a host's memory is read much more often, and after each
+GPU is asked through NVML once a second, between steps; a host's memory is read much more often, and after each
 forward pass.
 """
 
@@ -52,11 +52,17 @@ class Watched(train.Observer):
         self.meter = meter
         self.steps: list[Step] = []
 
+    def before_step(self, number: int) -> None:
+        if self.meter:
+            self.meter.clock_starts()
+
     def after_forward(self) -> None:
         if self.meter:
             self.meter.sample()
 
     def after_step(self, step: Step) -> None:
+        if self.meter:
+            self.meter.clock_stops()
         self.steps.append(step)
 
 

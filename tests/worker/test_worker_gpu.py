@@ -7,6 +7,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from llmbench.worker import memory
 from llmbench.worker.memory import IDLE, Look
@@ -138,3 +139,16 @@ def test_readings_go_into_the_conditions_of_their_phase(make):
         "software power cap",
         "hardware thermal slowdown",
     )
+
+
+def test_a_gpu_is_asked_between_steps_and_not_while_one_is_timed():
+    meter, asked = memory.Meter(torch.device("cpu")), []
+    meter.cuda, meter._watch = True, SimpleNamespace(sample=lambda: asked.append("once"))
+    meter.clock_starts()
+    meter._take()
+    assert not asked
+    meter.clock_stops()
+    assert asked == ["once"]
+    meter.clock_starts()
+    meter.clock_stops()  # the next is not due yet
+    assert asked == ["once"]
