@@ -6,8 +6,8 @@
 Each round trains for the same steps both ways, the second way first in every other round, and
 gives by what share the sampler lowers tokens per second. Beside it stands how much of one
 processor's time the sampler's thread took, which other programs on the machine disturb little. A
-GPU is asked through NVML once a second, between steps; a host's memory is read much more often, and after each
-forward pass.
+GPU is asked through NVML once a second, between steps; a host's memory is read much more often, and
+after each forward pass.
 """
 
 from __future__ import annotations
