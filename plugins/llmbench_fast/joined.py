@@ -11,7 +11,7 @@ written, read and written again. Likewise backward, where one gradient of the in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -25,7 +25,6 @@ BLOCK, OUTER_BLOCK = 64, 256
 """Values that share a scale, and scales that do, as bitsandbytes has them by itself."""
 
 
-@torch.library.custom_op("llmbench::joined", mutates_args=())
 def joined(
     values: Tensor,
     parts: Sequence[Tensor],
@@ -33,15 +32,32 @@ def joined(
     downs: Sequence[Tensor],
     ups: Sequence[Tensor],
     scales: Sequence[float],
-) -> list[Tensor]:
-    """Of (tokens, in): the outputs (tokens, out) of all layers, and last the small products.
+) -> Sequence[Tensor]:
+    """Of (tokens, in): the outputs (tokens, out) of all layers.
 
     `parts` are the tensors of all weights in order, `downs` are (rank, in), `ups` (out, rank). One
     whole weight of several layers, one upon the other, gives their outputs in one, side by side.
     """
+    outputs: Sequence[Tensor]
+    if torch.compiler.is_compiling():
+        *outputs, _ = operator(values, parts, form, downs, ups, scales)
+    else:
+        outputs = Eager.apply(values, form, scales, len(parts), *parts, *downs, *ups)  # type: ignore[no-untyped-call]
+    return outputs
+
+
+def products(
+    values: Tensor,
+    parts: Sequence[Tensor],
+    form: str,
+    downs: Sequence[Tensor],
+    ups: Sequence[Tensor],
+    scales: Sequence[float],
+) -> list[Tensor]:
+    """The outputs of all layers, and last the small products side by side."""
     small = values @ upright(downs).t()
-    outputs = [values.new_empty(len(values), width) for width in widths(parts, ups)]
-    shares = small.split([len(d) for d in downs], dim=1)
+    outputs = [values.new_empty(values.shape[0], width) for width in widths(parts, ups)]
+    shares = cut(small, downs, 1)
     for place, share, up, scale in zip(places(outputs, ups), shares, ups, scales, strict=True):
         torch.addmm(place, share, up.t(), beta=0, alpha=scale, out=place)
     for number, output in enumerate(outputs):
@@ -49,8 +65,7 @@ def joined(
     return [*outputs, small]
 
 
-@torch.library.custom_op("llmbench::joined_backward", mutates_args=())
-def joined_backward(
+def gradients(
     grads: Sequence[Tensor],
     values: Tensor,
     small: Tensor,
@@ -65,7 +80,7 @@ def joined_backward(
     each = list(zip(places(grads, ups), ups, scales, strict=True))
     smalls = [scaled(grad, up, scale) for grad, up, scale in each]
     of_small = torch.cat(smalls, dim=1) if len(smalls) > 1 else smalls[0]
-    shares = small.split([len(d) for d in downs], dim=1)
+    shares = cut(small, downs, 1)
     of_ups = [scaled(g.t(), s, scale) for (g, _, scale), s in zip(each, shares, strict=True)]
     made = [of_small.t() @ values, *of_ups]
     if of_values:
@@ -97,8 +112,12 @@ def places(outputs: Sequence[Tensor], ups: Sequence[Tensor]) -> Sequence[Tensor]
     """The columns of each layer in the outputs, or in their gradients."""
     if len(outputs) == len(ups):
         return outputs
-    columns: Sequence[Tensor] = outputs[0].split([len(up) for up in ups], dim=1)
-    return columns
+    return cut(outputs[0], ups, 1)
+
+
+def cut(whole: Tensor, matrices: Sequence[Tensor], dim: int) -> list[Tensor]:
+    """Parts that are as long as the matrices."""
+    return list(whole.split_with_sizes([m.shape[0] for m in matrices], dim))
 
 
 def weight_of(
@@ -121,13 +140,18 @@ def weight_of(
     return made
 
 
-@joined.register_fake
+operator = torch.library.custom_op("llmbench::joined", products, mutates_args=())
+"""For compilers, which do not look into it."""
+backward_operator = torch.library.custom_op("llmbench::joined_backward", gradients, mutates_args=())
+
+
+@operator.register_fake
 def _(values: Any, parts: Any, form: Any, downs: Any, ups: Any, scales: Any) -> list[Tensor]:
     outputs = [values.new_empty(values.shape[0], width) for width in widths(parts, ups)]
     return [*outputs, values.new_empty(values.shape[0], sum(d.shape[0] for d in downs))]
 
 
-@joined_backward.register_fake
+@backward_operator.register_fake
 def _(
     grads: Any,
     values: Any,
@@ -151,28 +175,51 @@ def keep(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.save_for_backward(values, output[-1], *parts, *downs, *ups)
 
 
-def backward(ctx: Any, grads: Sequence[Tensor]) -> tuple[Any, ...]:
-    """The gradients of the input and the adapters; weights are frozen."""
+def taken(
+    ctx: Any, grads: Sequence[Tensor], take: Callable[..., list[Tensor]]
+) -> tuple[Tensor | None, list[None], list[Tensor], list[Tensor]]:
+    """The gradients of the input, of weights, which are frozen, and of the adapters."""
     values, small, *rest = ctx.saved_tensors
     frozen, layers = ctx.count
     parts, downs, ups = rest[:frozen], rest[frozen : frozen + layers], rest[frozen + layers :]
     wanted = bool(ctx.needs_input_grad[0])
-    of_downs, *made = joined_backward(
-        [g.contiguous() for g in grads[:-1]],
-        values,
-        small,
-        parts,
-        ctx.form,
-        downs,
-        ups,
-        ctx.scales,
-        wanted,
-    )
-    of_each = list(of_downs.split([len(d) for d in downs]))
-    return made[layers] if wanted else None, [None] * frozen, None, of_each, made[:layers], None
+    straight = [g.contiguous() for g in grads]
+    of_downs, *made = take(straight, values, small, parts, ctx.form, downs, ups, ctx.scales, wanted)
+    of_input = made[layers] if wanted else None
+    return of_input, [None] * frozen, cut(of_downs, downs, 0), made[:layers]
 
 
-joined.register_autograd(backward, setup_context=keep)
+def backward(ctx: Any, grads: Sequence[Tensor]) -> tuple[Any, ...]:
+    """The gradients of what the operator is given, where it is compiled."""
+    of_values, of_parts, of_downs, of_ups = taken(ctx, grads[:-1], backward_operator)
+    return of_values, of_parts, None, of_downs, of_ups, None
+
+
+operator.register_autograd(backward, setup_context=keep)
+
+
+class Eager(torch.autograd.Function):
+    """The same where nothing is compiled.
+
+    To call an operator with lists of tensors takes torch longer than all calls of its products.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, values: Tensor, form: str, scales: Any, frozen: int, *tensors: Any
+    ) -> Any:
+        """The outputs, of the weights' tensors and then those of adapters."""
+        layers = len(scales)
+        parts, downs, ups = tensors[:frozen], tensors[frozen:-layers], tensors[-layers:]
+        outputs = products(values, parts, form, downs, ups, scales)
+        keep(ctx, (values, parts, form, downs, ups, scales), outputs)
+        return tuple(outputs[:-1])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        """The gradients of what `forward` is given."""
+        of_values, of_parts, of_downs, of_ups = taken(ctx, grads, gradients)
+        return of_values, None, None, None, *of_parts, *of_downs, *of_ups
 
 
 @register_flop_formula(torch.ops.llmbench.joined)

@@ -133,9 +133,9 @@ class Group:
     ) -> list[Tensor]:
         """Outputs whose sums run on in the accumulators of the layers' own products."""
         assert self.form
-        outputs = joined(rows, self.parts, self.form, downs, ups, scales)[:-1]
+        outputs = joined(rows, self.parts, self.form, downs, ups, scales)
         if len(outputs) < len(self.bases):
-            outputs = list(outputs[0].split(self.widths, dim=1))
+            outputs = outputs[0].split(self.widths, dim=1)
         biases = [base.bias for base in self.bases]
         return [o if b is None else o + b for o, b in zip(outputs, biases, strict=True)]
 
@@ -168,7 +168,7 @@ def parts_of(bases: Sequence[Any], one_weight: bool) -> tuple[str | None, list[T
         return None, []
     parts = list[Tensor]()
     for base, state in zip(bases, states, strict=True):
-        parts += [base.weight, state.absmax]
+        parts += [base.weight.detach(), state.absmax]  # a plain tensor, whose calls are plain
         if state.nested:
             parts += [state.state2.absmax, state.state2.code, state.offset]
     return states[0].quant_type, parts

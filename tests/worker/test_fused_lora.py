@@ -17,7 +17,7 @@ from llmbench.worker.cell import prepared
 from llmbench.worker.encoding import Tokens
 from llmbench.worker.running import training_context
 from llmbench_fast import sharing
-from llmbench_fast.joined import WHOLE, joined, operations
+from llmbench_fast.joined import WHOLE, joined, operations, operator
 
 BATCH = batch.collate([Tokens(tuple(range(1, 30)), prompt=9), Tokens((1, 2, 3, 4), prompt=1)], 0)
 SETTINGS = Settings(steps=2)
@@ -43,7 +43,7 @@ def test_outputs_and_gradients_are_those_of_the_products_one_by_one():
         rows @ w.t() + s * (rows @ d.t()) @ u.t()
         for w, d, u, s in zip(weights, downs, ups, scales, strict=True)
     ]
-    together = joined(rows, weights, WHOLE, downs, ups, scales)[:-1]
+    together = joined(rows, weights, WHOLE, downs, ups, scales)
     stacked = joined(rows, [torch.cat(weights)], WHOLE, downs, ups, scales)[0]
     slopes = [torch.randn_like(o) for o in apart]
     wanted = torch.autograd.grad(apart, given, slopes)
@@ -51,7 +51,7 @@ def test_outputs_and_gradients_are_those_of_the_products_one_by_one():
     torch.testing.assert_close(together, apart)
     torch.testing.assert_close(stacked, torch.cat(apart, dim=1))
     torch.testing.assert_close(found, wanted)
-    torch.library.opcheck(joined, (rows, weights, WHOLE, downs, ups, scales))
+    torch.library.opcheck(operator, (rows, weights, WHOLE, downs, ups, scales))
 
 
 def test_operations_are_counted_as_those_of_its_products():
