@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
+from llmbench_fast.unpacking import unpacked
+
 WHOLE = "whole"
 """The form of a weight that is there as it is; others are the names of 4-bit types, whose weights
 are two tensors or, where their scales are in 8 bits, five: bytes, scales, and those of scales."""
-BLOCK, OUTER_BLOCK = 64, 256
-"""Values that share a scale, and scales that do, as bitsandbytes has them by itself."""
 
 
 def joined(
@@ -127,17 +127,8 @@ def weight_of(
     if form == WHOLE:
         return parts[number]
     count = len(parts) // len(outputs)
-    packed, scales, *outer = parts[number * count : (number + 1) * count]
-    operators = torch.ops.bitsandbytes
-    if outer:
-        of_scales, table, offset = outer
-        kind = torch.float32
-        scales = operators.dequantize_blockwise(scales, of_scales, table, OUTER_BLOCK, kind)
-        scales += offset
-    shape = [outputs[number].shape[1], values.shape[1]]
-    of_type = form, shape, values.dtype
-    made: Tensor = operators.dequantize_4bit(packed.view(-1, 1), scales, BLOCK, *of_type)
-    return made
+    shape = outputs[number].shape[1], values.shape[1]
+    return unpacked(parts[number * count : (number + 1) * count], form, shape, values.dtype)
 
 
 operator = torch.library.custom_op("llmbench::joined", products, mutates_args=())

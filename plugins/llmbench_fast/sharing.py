@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from llmbench_fast.joined import WHOLE, joined
+from llmbench_fast.unpacking import BLOCK, OUTER_BLOCK
 
 PROBE = 8
 """Tokens of the text by which is seen who reads what."""
@@ -164,7 +165,7 @@ def parts_of(bases: Sequence[Any], one_weight: bool) -> tuple[str | None, list[T
         weights = [base.weight for base in bases]
         return WHOLE, [stacked(weights)] if one_weight else weights
     states: list[Any] = [getattr(base.weight, "quant_state", None) for base in bases]
-    if None in states:
+    if not all(state is not None and usual(state) for state in states):
         return None, []
     parts = list[Tensor]()
     for base, state in zip(bases, states, strict=True):
@@ -172,6 +173,15 @@ def parts_of(bases: Sequence[Any], one_weight: bool) -> tuple[str | None, list[T
         if state.nested:
             parts += [state.state2.absmax, state.state2.code, state.offset]
     return states[0].quant_type, parts
+
+
+def usual(state: Any) -> bool:
+    """Whether a scale of a 4-bit weight is that of as many values as bitsandbytes takes by itself.
+
+    Nothing else comes with a layer's tensors.
+    """
+    outer = state.state2.blocksize if state.nested else OUTER_BLOCK
+    return bool(state.blocksize == BLOCK and outer == OUTER_BLOCK)
 
 
 def whole_of(bases: Sequence[Any]) -> Any | None:

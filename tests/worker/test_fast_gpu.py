@@ -16,6 +16,7 @@ from llmbench.worker.running import training_context
 from llmbench_fast.fp8_linear import GRADIENT, STORED, product, rounded
 from llmbench_fast.joined import WHOLE, joined
 from llmbench_fast.turning import turned
+from llmbench_fast.unpacking import by_bitsandbytes, kernel, unpacked
 
 pytestmark = pytest.mark.gpu
 BATCH = batch.collate([Tokens(tuple(range(1, 65)), prompt=9)] * 2, 0)
@@ -41,6 +42,53 @@ def test_products_in_fp8_are_those_of_the_rounded_values(by_row, kind):
     right = rounded(torch.randn(256, 512, device="cuda"), STORED, by_row=True)
     exact = (left[0].double() * left[1]) @ (right[0].double() * right[1]).t()
     assert apart(product(left, right, torch.bfloat16, emulated=False), exact) < 0.01
+
+
+def packed(values, form, nested):
+    """The tensors of a weight in 4 bits, and the weight as bitsandbytes unpacks it."""
+    from bitsandbytes import functional
+
+    numbers, state = functional.quantize_4bit(values, compress_statistics=nested, quant_type=form)
+    parts = [numbers, state.absmax]
+    if nested:
+        parts += [state.state2.absmax, state.state2.code, state.offset]
+    return parts, by_bitsandbytes(parts, form, tuple(values.shape), values.dtype)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float32])
+@pytest.mark.parametrize("nested", [True, False])
+@pytest.mark.parametrize("form", ["nf4", "fp4"])
+@pytest.mark.parametrize("shape", [(4096, 11008), (1000, 72), (3, 8), (5, 5)])
+def test_a_weight_in_4_bits_is_unpacked_to_the_bit(shape, form, nested, kind):
+    torch.manual_seed(0)
+    spread = torch.rand(shape[0], 1, device="cuda")
+    values = (torch.randn(shape, device="cuda") * spread).to(kind)
+    parts, wanted = packed(values, form, nested)
+    found = unpacked(parts, form, shape, kind)
+    assert kernel() is not None
+    assert found.is_contiguous()
+    differ, most = (found != wanted).sum().item(), (found - wanted).abs().max().item()
+    assert not differ, f"{differ} of {found.numel()} values differ, by up to {most}"
+
+
+@pytest.mark.parametrize("nested", [True, False])
+@pytest.mark.parametrize("form", ["nf4", "fp4"])
+def test_joined_products_of_weights_in_4_bits_are_those_of_the_unpacked(form, nested):
+    torch.manual_seed(0)
+
+    def made(*shape):
+        return torch.randn(shape, device="cuda", dtype=torch.bfloat16) / shape[-1] ** 0.5
+
+    both = [packed(made(n, 512), form, nested) for n in (384, 640)]
+    given = [made(200, 512), made(16, 512), made(16, 512), made(384, 16), made(640, 16)]
+    slopes = [made(200, 384), made(200, 640)]
+    taken = []
+    parts = [part for each, _ in both for part in each]
+    for weights, kind in (parts, form), ([weight for _, weight in both], WHOLE):
+        rows, *adapters = [tensor.clone().requires_grad_() for tensor in given]
+        outputs = joined(rows, weights, kind, adapters[:2], adapters[2:], [2.0, 1.0])
+        taken += [[*outputs, *torch.autograd.grad(outputs, [rows, *adapters], slopes)]]
+    assert all(torch.equal(f, w) for f, w in zip(*taken, strict=True))
 
 
 @pytest.mark.parametrize("stacked", [True, False])

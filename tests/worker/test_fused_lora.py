@@ -18,6 +18,7 @@ from llmbench.worker.encoding import Tokens
 from llmbench.worker.running import training_context
 from llmbench_fast import sharing
 from llmbench_fast.joined import WHOLE, joined, operations, operator
+from llmbench_fast.unpacking import unpacked
 
 BATCH = batch.collate([Tokens(tuple(range(1, 30)), prompt=9), Tokens((1, 2, 3, 4), prompt=1)], 0)
 SETTINGS = Settings(steps=2)
@@ -131,6 +132,26 @@ def test_layers_that_read_one_input_are_found_whatever_they_are_called(model):
         ["gate_proj", "up_proj"],
         ["down_proj"],
     ]
+
+
+@pytest.mark.parametrize(("block", "nested"), [(64, False), (64, True), (128, True)])
+def test_packed_weights_are_taken_apart_where_their_scales_are_the_usual_ones(block, nested):
+    from bitsandbytes import functional, nn
+
+    values = torch.randn(48, 96)
+    packed, state = functional.quantize_4bit(
+        values, blocksize=block, compress_statistics=nested, quant_type="nf4"
+    )
+    base = nn.Linear4bit(96, 48, quant_type="nf4")
+    base.weight = nn.Params4bit(
+        packed, requires_grad=False, quant_state=state, bnb_quantized=True, module=base
+    )
+    form, parts = sharing.parts_of([base], one_weight=False)
+    if block == 64:
+        found = unpacked(parts, form, (48, 96), torch.float32)
+        assert torch.equal(found, functional.dequantize_4bit(packed, state))
+    else:
+        assert form is None
 
 
 def test_what_cannot_be_joined_is_refused(model):
