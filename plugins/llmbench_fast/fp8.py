@@ -35,9 +35,9 @@ class Fp8(Strategy):
     stands_on = "lora"
     in_all = False
 
-    scaling: Literal["tensor", "row"] = Field(
-        "tensor",
-        description="One scale for all activations or gradients of a product, or one a token.",
+    scaling: Literal["row", "tensor"] = Field(
+        "row",
+        description="One scale for each token's activations or gradients, or one for all of them.",
     )
     emulated: bool = Field(
         False, description="Multiply the rounded values in the cell's precision: slow, anywhere."

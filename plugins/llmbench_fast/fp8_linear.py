@@ -131,7 +131,7 @@ class Fp8Linear(nn.Linear):
 class Config(QuantizationConfigMixin):
     """What transformers is told."""
 
-    def __init__(self, scaling: str = "tensor", emulated: bool = False, **_: Any) -> None:
+    def __init__(self, scaling: str = "row", emulated: bool = False, **_: Any) -> None:
         self.quant_method: Any = NAME
         self.scaling, self.emulated = scaling, emulated
 
