@@ -227,6 +227,31 @@ def test_small_weights_are_stepped_as_one_and_as_they_would_be_alone(monkeypatch
         assert torch.equal(found, wanted)
 
 
+@pytest.mark.parametrize("sizes", [[(3, 5)], [(3, 5), (64,)]])
+def test_small_weights_that_are_replaced_and_states_that_are_loaded_are_seen(monkeypatch, sizes):
+    def trained(packed):
+        torch.manual_seed(0)
+        weights = [torch.nn.Parameter(torch.randn(s).bfloat16()) for s in sizes]
+        optimizer = StochasticAdamW(weights, lr=0.1)
+        optimizer.kernel = exact_step
+        monkeypatch.setattr(stochastic, "is_small", is_small if packed else lambda w: False)
+        early = None
+        for number in range(4):
+            for weight in weights:
+                weight.grad = torch.randn_like(weight)
+            if number == 1:
+                early = copy.deepcopy(optimizer.state_dict())
+                weights[0].data = torch.zeros_like(weights[0])
+            if number == 3:
+                optimizer.load_state_dict(early)
+            optimizer.step()
+        return [w.detach() for w in weights]
+
+    is_small = stochastic.is_small
+    for found, wanted in zip(trained(packed=True), trained(packed=False), strict=True):
+        assert torch.equal(found, wanted)
+
+
 @pytest.mark.gpu
 def test_on_a_gpu_many_small_weights_step_as_one_does_on_average():
     def moved(sizes):
