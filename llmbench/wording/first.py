@@ -194,10 +194,15 @@ def meanings(standing: Standing, pick: Variant | None) -> tuple[tuple[str, str],
 
 
 def rivals(standing: Standing, pick: Variant | None, most: int = 2) -> tuple[Variant, ...]:
-    """The pick, who comes next to it, and the untrained model, as far as there are any."""
+    """The pick, who comes next to it, and the untrained model, as far as there are any.
+
+    Without quality it is the fastest and the one that needs the least memory who are spoken of.
+    """
     of = standing.quality_of if standing.score else field.speed
     ranked = sorted(standing.competing, key=lambda variant: -(of(variant) or 0.0))
     first = [pick] if pick else []
+    if standing.competing and not standing.score:
+        first += [*standing.fastest()[:1], standing.smallest()]
     base = [
         variant
         for variant in standing.variants

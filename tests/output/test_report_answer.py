@@ -12,6 +12,7 @@ from llmbench.analysis.standing import quality_pairs, stand
 from llmbench.output.html.charts.plot import LINE, Plot, Scale, spread
 from llmbench.output.html.charts.scatter import place, scatters
 from llmbench.output.html.predictions import marked
+from llmbench.output.html.view import view
 from llmbench.output.methods import table
 from llmbench.record.comparison import Plan, Planned
 from llmbench.record.record import Record
@@ -196,6 +197,16 @@ def test_of_one_method_alone_the_base_tells_whether_it_is_worth_anything() -> No
 def test_whatever_ends_below_the_untrained_model_is_said_to() -> None:
     found = answered([records.ok("base", 0.3), records.ok("full", 0.6), records.ok("lora", 0.2)])
     assert found.sentences[-1].endswith("`lora` ends below that.")
+
+
+def test_without_quality_the_first_rows_are_the_fastest_and_the_smallest() -> None:
+    sizes = {"full": (62.0, 10000), "lora": (35.0, 9900), "lora+4-bit": (26.0, 9500)}
+    made = [records.ok(name, None, *sizes[name]) for name in sizes]
+    page = view(records.comparison([*made, records.ok("qlora", None, 5.1, 9000)]))
+    assert [(row.name, row.cause) for row in page.few.rows] == [
+        ("full", "the fastest"),
+        ("qlora", "the least memory"),
+    ]
 
 
 def test_without_quality_the_answer_is_of_speed_and_memory() -> None:

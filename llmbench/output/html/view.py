@@ -241,8 +241,11 @@ def _role(variant: Variant, conclusion: Answer, standing: Standing) -> str:
         return "without training"
     if variant is conclusion.pick:
         return "the pick"
+    if not standing.score:
+        fastest = "the fastest" if variant in standing.fastest()[:1] else ""
+        return "the least memory" if variant is standing.smallest() else fastest
     if conclusion.pick and standing.quality_of(variant) == standing.quality_of(conclusion.pick):
-        return "the same quality" if standing.score else ""
+        return "the same quality"
     if variant is standing.best:
         return f"the {phrases.top(standing)} {phrases.label(standing)}"
     return "the runner-up" if conclusion.pick else ""
