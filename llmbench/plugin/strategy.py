@@ -218,9 +218,10 @@ class Strategy(BaseModel):
         micro-batches, in order. The loop takes all of them, steps the `optimizer` once for each,
         and then calls `step(loss)` with the mean loss per supervised token. The clock runs from one
         such call to the next: whatever the loop does between them is part of the method. The
-        gradients are to be clipped to `settings.max_grad_norm`, those of the weights that the
-        optimiser holds. Its learning rate is set before it steps, by the comparison's schedule. The
-        `tokenizer` is the model's, for a library that asks for one; None with random tokens.
+        gradients are to be clipped to `settings.max_grad_norm` and, after the step, cleared: those
+        of the weights that the optimiser holds, which may be copies of the model's. Its learning
+        rate is set before it steps, by the comparison's schedule. The `tokenizer` is the model's,
+        for a library that asks for one; None with random tokens.
 
         The loop is held to it: tokens that go through the model's embedding are counted, as are the
         optimiser's steps, and the first loss must be that of the batches. A record says that the

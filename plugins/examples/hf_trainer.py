@@ -13,7 +13,7 @@ from llmbench.record.settings import Settings
 LLMBENCH_HOOKS = 1
 OPTIONS = {"save_strategy": "no", "logging_strategy": "no", "report_to": [], "disable_tqdm": True}
 OPTIONS |= {"per_device_train_batch_size": 1, "train_sampling_strategy": "sequential"}
-OPTIONS |= {"remove_unused_columns": False}
+OPTIONS |= {"remove_unused_columns": False, "max_grad_norm": 0.0}  # clipped by `Told`
 
 
 class HfTrainer(Strategy):
@@ -25,11 +25,12 @@ class HfTrainer(Strategy):
     arithmetic = False
 
     def train(self, model: Any, steps: Any, optimizer: Any, step: Any, settings: Settings) -> None:
-        """Give the trainer each micro-batch as a row; its learning rate is llmbench's."""
-        from torch.optim.lr_scheduler import LambdaLR
+        """Clip and clear what the optimiser steps, which may be copies that no trainer knows of."""
+        from torch.nn.utils import clip_grad_norm_
         from transformers import Trainer, TrainerCallback, TrainingArguments
 
         losses: list[Any] = []
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
 
         class Summed(Trainer):
             def training_step(self, *args: Any, **kwargs: Any) -> Any:
@@ -37,20 +38,20 @@ class HfTrainer(Strategy):
                 return losses[-1]
 
         class Told(TrainerCallback):
+            def on_pre_optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+                clip_grad_norm_(weights, settings.max_grad_norm)
+
             def on_step_end(self, *args: Any, **kwargs: Any) -> None:
+                optimizer.zero_grad()
                 step(sum(losses).item())
                 losses.clear()
 
         options = OPTIONS | {"use_cpu": model.device.type == "cpu", "max_steps": len(steps)}
-        options |= {"gradient_accumulation_steps": settings.accumulation}
+        rows = [micro_batch for one in steps for micro_batch in one]
+        own = {"callbacks": [Told()], "optimizers": (optimizer, None)}
         with tempfile.TemporaryDirectory() as folder:
-            arguments = TrainingArguments(folder, max_grad_norm=settings.max_grad_norm, **options)
-            data = {
-                "train_dataset": [micro_batch for one in steps for micro_batch in one],
-                "data_collator": lambda rows: rows[0],
-                "optimizers": (optimizer, LambdaLR(optimizer, lambda number: 1.0)),
-            }
-            Summed(model, arguments, callbacks=[Told()], **data).train()
+            given = TrainingArguments(folder, gradient_accumulation_steps=len(steps[0]), **options)
+            Summed(model, given, lambda taken: taken[0], rows, **own).train()
 
 
 @hookimpl

@@ -19,7 +19,7 @@ from llmbench.plugin.strategy import CannotRun
 from llmbench.record.settings import Settings
 from llmbench.source import data
 from llmbench.storage.store import Store
-from llmbench.worker import batch, brought, loop, train
+from llmbench.worker import batch, brought, loop, train, training
 from llmbench.worker.encoding import Tokens
 
 FOLDER = Path(__file__).parents[2] / "plugins" / "examples" / "llmbench-dpo"
@@ -136,9 +136,11 @@ def by_hand(model, reference, inputs, beta: float) -> float:
     return float(-logsigmoid(beta * (chosen - rejected)).mean())
 
 
-@pytest.mark.parametrize("adapters", [False, True])
+@pytest.mark.parametrize(
+    ("adapters", "precision"), [(False, "fp32"), (False, "bf16-master"), (True, "fp32")]
+)
 def test_trl_trains_on_the_papers_loss_and_leaves_the_model_as_it_was(
-    model, tokenizer, adapters
+    model, tokenizer, adapters, precision
 ) -> None:
     pytest.importorskip("trl")
     from peft import LoraConfig, get_peft_model
@@ -147,14 +149,15 @@ def test_trl_trains_on_the_papers_loss_and_leaves_the_model_as_it_was(
     if adapters:
         model = get_peft_model(model, LoraConfig(target_modules="all-linear"))
     padded = [[batch.collate(PAIRS[:2], 0), batch.collate(PAIRS[2:], 0)]] * 3
-    settings = SETTINGS.model_copy(update={"accumulation": 2})
+    settings = SETTINGS.model_copy(update={"accumulation": 2, "precision": precision})
     steps = brought.batches([own], padded, 0)
-    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = training.make_optimizer(model, [], settings)
     seen: list[float] = []
     before = []
 
     class Watcher(train.Observer):
         def before_step(self, number: int) -> None:
+            assert all(w.grad is None for w in train.stepped(optimizer))
             halves = [by_hand(model, reference, b.inputs, 0.5) for b in steps[0]]
             before.append(sum(halves) / 2)
 
@@ -162,7 +165,6 @@ def test_trl_trains_on_the_papers_loss_and_leaves_the_model_as_it_was(
             seen.append(step.loss)
             assert step.padded_tokens == sum(b.padded_tokens for b in steps[0])
 
-    optimizer = train.adamw(trained, settings)
     share = brought.share_of_rate([], settings)
     loop.train(own, model, optimizer, steps, settings, nullcontext, Watcher(), share, tokenizer)
     assert seen == pytest.approx(before, rel=1e-4)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,16 +14,22 @@ from types import SimpleNamespace
 import plugin_pages
 import pytest
 from click.testing import CliRunner
+from torch.nn.utils import get_total_norm
 
 from llmbench import plugin
 from llmbench.analysis.checks import first_loss_problems
 from llmbench.cli import cli
 from llmbench.config.config import COMMAND_LINE
 from llmbench.config.setup import set_up
+from llmbench.plugin.strategy import Strategy
 from llmbench.plugin.task import Turn
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Record
+from llmbench.record.settings import Settings
 from llmbench.testing import run
+from llmbench.worker import batch, brought, loop, train, training
+from llmbench.worker import precision as precisions
+from llmbench.worker.encoding import Tokens
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 FILES = sorted((PLUGINS / "examples").glob("*.py"))
@@ -140,6 +148,42 @@ def test_another_librarys_loop_trains_as_the_harnesss_does_and_is_marked(record,
         assert one.padded_tokens == other.padded_tokens
     assert own.cell.members[1].brings == ("train",)
     assert "brings a training loop of its own" in page
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16-mixed", "bf16-master", "bf16-true"])
+def test_another_librarys_loop_clips_and_clears_what_the_optimiser_steps(
+    compared: Comparison, model, precision: str
+) -> None:
+    settings = Settings(
+        steps=3, accumulation=2, lr_warmup_ratio=0.0, max_grad_norm=0.05, precision=precision
+    )
+    texts = [Tokens(tuple(range(1, 9 + n)), prompt=3) for n in range(6)]
+    steps = [[batch.collate([text], 0) for text in texts[n : n + 2]] for n in (0, 2, 4)]
+    own = plugin.registry().strategies.get("hf-trainer")()
+    usual = of_steps(copy.deepcopy(model), steps, settings, None)
+    assert of_steps(model, steps, settings, own) == pytest.approx(usual, rel=1e-4)
+
+
+def of_steps(model, steps, settings: Settings, own: Strategy | None) -> list[float]:
+    """Norms of the gradients at every step of that loop, or llmbench's: of all, and of two."""
+    precisions.cast_trained(model, settings.numerics)
+    precisions.cast_products(model, settings.numerics, model.device)
+    optimizer = training.make_optimizer(model, [], settings)
+    seen: list[float] = []
+
+    def look(*_: object) -> None:
+        gradients = [w.grad for w in train.stepped(optimizer) if w.grad is not None]
+        norm = float(get_total_norm(gradients))
+        assert norm == pytest.approx(settings.max_grad_norm, rel=1e-2)
+        seen.extend((norm, float(gradients[0].norm()), float(gradients[-1].norm())))
+
+    optimizer.register_step_pre_hook(look)
+    given = (model, optimizer, steps, settings, nullcontext, train.Observer())
+    if own:
+        loop.train(own, *given, brought.share_of_rate([], settings))
+    else:
+        train.train(*given)
+    return seen
 
 
 def test_a_listener_hears_every_step_while_it_happens(folder, compared) -> None:

@@ -24,7 +24,7 @@ OPTIONS: dict[str, Any] = {
     "per_device_train_batch_size": 1,
     "gradient_checkpointing": False,  # as the composition has it
     "bf16": False,
-    "max_grad_norm": 0.0,  # the optimiser's weights are clipped, which may be copies
+    "max_grad_norm": 0.0,  # clipped by `Told`
 }
 
 
@@ -57,19 +57,23 @@ class Trainer(DPOTrainer):  # type: ignore[misc]
 
 
 class Told(TrainerCallback):  # type: ignore[misc]
-    """Clips before the optimiser steps, and ends each of llmbench's steps."""
+    """Clips and clears the gradients that the optimiser steps, and ends each of llmbench's steps.
+
+    Its weights may be copies of the model's, whose own gradients are all that the trainer knows.
+    """
 
     def __init__(self, optimizer: Any, step: Any, most: float) -> None:
         self.trainer: Any = None
         self._optimizer, self._step, self._most = optimizer, step, most
 
     def on_pre_optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Gradients are those of the weights that the optimiser holds."""
+        """Clip to the norm over all weights."""
         weights = [p for group in self._optimizer.param_groups for p in group["params"]]
         torch.nn.utils.clip_grad_norm_(weights, self._most)
 
     def on_step_end(self, *args: Any, **kwargs: Any) -> None:
-        """The mean over the step's pairs."""
+        """Tell the mean over the step's pairs."""
+        self._optimizer.zero_grad(set_to_none=True)
         self._step(sum(self.trainer.losses).item())
         self.trainer.losses.clear()
 
