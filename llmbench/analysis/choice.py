@@ -7,8 +7,15 @@ from dataclasses import dataclass
 
 from llmbench.analysis import field
 from llmbench.analysis.pick import By, Candidate, Choice, Wish, choose
-from llmbench.analysis.standing import Pairs, Standing
+from llmbench.analysis.standing import Standing
+from llmbench.analysis.statistics.verdict import Word
 from llmbench.record.variant import Variant
+
+PAIRWISE = 16
+"""Up to so many competing variants, the page has every pair, for the reader's own constraints."""
+Pairs = dict[int, dict[int, Word]]
+"""By the number of a competing variant, were it the best, the verdicts on those that may be picked
+instead, by their numbers."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,21 @@ def choice(standing: Standing) -> Choice:
     return choose(candidates(standing, pairs), Wish(memory=standing.budget))
 
 
+def quality_pairs(standing: Standing) -> Pairs:
+    """For each competing variant, were it the best, those that are as good or may be.
+
+    Where there are too many for a page, for the best only.
+    """
+    cells, score = standing.competing, standing.score
+    if score is None:
+        return {}
+    return {
+        number: _instead(standing, variant, score.sign)
+        for number, variant in enumerate(cells)
+        if variant is standing.best or len(cells) <= PAIRWISE
+    }
+
+
 def candidates(standing: Standing, pairs: Pairs) -> list[Candidate]:
     """Those competing, in their order; `pairs` has who may be picked instead of whom."""
     return [
@@ -71,3 +93,20 @@ def _candidate(
         time=(time, standing.paces.spread(variant)) if time else None,
         tied=None if tied is None else tuple(tied),
     )
+
+
+def _instead(standing: Standing, best: Variant, sign: int) -> dict[int, Word]:
+    """The verdicts on those that may be picked instead of this one, by their numbers.
+
+    Who was given up in a race has fewer seeds, and is held against others given up alone.
+    """
+    between, given_up = standing.differences, standing.given_up
+    if between is None or best.id not in between.index:
+        return {}
+    judged = {
+        number: between.verdict(variant.id, best.id, standing.margin, sign)
+        for number, variant in enumerate(standing.competing)
+        if variant is not best and variant.id in between.index
+        if variant.id not in given_up or best.id in given_up
+    }
+    return {number: v.word for number, v in judged.items() if v and v.level}

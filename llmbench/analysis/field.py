@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from llmbench.analysis import facts
 from llmbench.analysis.checks import first_loss_problems
@@ -16,6 +16,8 @@ from llmbench.record.record import Cell
 from llmbench.record.variant import Variant, variants
 
 SPEED = BY_ID["train_tokens_per_second"]
+FULL_STATISTICS = 64
+"""With more variants, intervals and verdicts on speed are worked out for the best ones only."""
 
 
 def speed(variant: Variant) -> float | None:
@@ -110,3 +112,15 @@ def merit(score: Figure | None, variant: Variant) -> float:
 def least_memory(variants: Sequence[Variant]) -> Variant:
     """The smallest peak; of equals the fastest."""
     return min(variants, key=lambda variant: (memory(variant) or 0.0, -(speed(variant) or 0.0)))
+
+
+def highest(entrants: Iterable[Variant], figure: Figure | None) -> list[Variant]:
+    """Those whose statistics are worked out: all, or the highest of a figure, the base first."""
+    listed = list(entrants)
+    if len(listed) <= FULL_STATISTICS or figure is None:
+        return listed
+    ranked = sorted(
+        listed,
+        key=lambda variant: (variant.cell.trains, -figure.sign * (variant.mean(figure.of) or 0.0)),
+    )
+    return ranked[:FULL_STATISTICS]

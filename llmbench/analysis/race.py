@@ -21,8 +21,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from llmbench.analysis.checks import first_loss_problems
+from llmbench.analysis.judging import stand
 from llmbench.analysis.learning import unlearnt
-from llmbench.analysis.standing import Standing, stand
+from llmbench.analysis.standing import Standing
 from llmbench.analysis.statistics.differences import Differences
 from llmbench.analysis.statistics.interval import LEVEL, Interval
 from llmbench.record.comparison import Comparison

@@ -1,58 +1,28 @@
 """How the variants of a comparison stand to each other: who competes, who is best, who ties.
 
-A variant is a composition with all its seeds; with one seed it is a cell.
+A variant is a composition with all its seeds; with one seed it is a cell. What is known is put
+together in `judging.py`; here are the questions that it answers.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, geometric_mean
 
-from llmbench import text, units
+from llmbench import text
 from llmbench.analysis import learning
-from llmbench.analysis.checks import first_loss_problems
-from llmbench.analysis.facts import group
-from llmbench.analysis.field import (
-    SPEED,
-    compete,
-    least_memory,
-    memory,
-    merit,
-    quality_score,
-    score_value,
-    speed,
-)
+from llmbench.analysis.field import SPEED, highest, least_memory, merit, score_value, speed
 from llmbench.analysis.learning import Finding
-from llmbench.analysis.names import named
 from llmbench.analysis.statistics.differences import Differences, Need, need
-from llmbench.analysis.statistics.interval import LEVEL, Interval, few_interval
-from llmbench.analysis.statistics.quality import (
-    all_differences,
-    base_verdicts,
-    quality_interval,
-)
-from llmbench.analysis.statistics.rate import Speeds, paces, rate_interval, speeds
+from llmbench.analysis.statistics.interval import LEVEL, Interval
+from llmbench.analysis.statistics.rate import Speeds, paces
 from llmbench.analysis.statistics.verdict import Verdict, Word
 from llmbench.analysis.tuning import tuned
-from llmbench.record.comparison import Comparison, Header
-from llmbench.record.figure import Figure, peak_memory
+from llmbench.record.figure import Figure
 from llmbench.record.record import Record
 from llmbench.record.timed import GivenUp, Timed
-from llmbench.record.variant import Variant, variants
-
-FULL_STATISTICS = 64
-"""With more variants, intervals and verdicts on speed are worked out for the best ones only."""
-PAIRWISE = 16
-"""Up to so many competing variants, the page has every pair, for the reader's own constraints."""
-
-MARGIN = 0.01
-"""Variants whose quality differs by less are as good, where the comparison says nothing else."""
-Pairs = dict[int, dict[int, Word]]
-"""By the number of a competing variant, were it the best, the verdicts on those that may be picked
-instead, by their numbers."""
+from llmbench.record.variant import Variant
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +178,7 @@ class Standing:
 
         With one seed nothing tells what times vary by but the speeds themselves.
         """
-        timed = {v: self.times_of(v) for v in _highest(self.competing, SPEED)}
+        timed = {v: self.times_of(v) for v in highest(self.competing, SPEED)}
         by_seed = {v: dict(zip(v.seeds, times, strict=True)) for v, times in timed.items() if times}
         return paces(by_seed, self.speeds.floor) or self.speeds
 
@@ -238,7 +208,8 @@ class Standing:
 
     def level(self) -> tuple[Variant, ...]:
         """Those competing that are as good as the best or may be, itself included."""
-        return tuple(a for a in self.competing if a is self.best or level(self.verdicts.get(a.id)))
+        tied = {name for name, verdict in self.verdicts.items() if verdict.level}
+        return tuple(a for a in self.competing if a is self.best or a.id in tied)
 
     def word(self, variant: Variant) -> Word | None:
         """The verdict on the variant's quality against the best; None for the best itself."""
@@ -278,195 +249,13 @@ class Standing:
     def fastest(self) -> tuple[Variant, ...]:
         """The fastest of those that fit, then those that nothing shows to be slower."""
         running = self.fitting or self.competing
-        first = _fastest(running)
-        if first is None:
-            return ()
         ranked = sorted(running, key=lambda variant: -(speed(variant) or 0.0))
-        rest = (variant for variant in ranked if variant is not first)
-        judged = _highest(self.competing, SPEED)
+        if not ranked or not speed(ranked[0]):
+            return ()
+        first, *rest = ranked
+        judged = highest(self.competing, SPEED)
         return (first, *(a for a in rest if a in judged and not self.speeds.slower(a, first)))
 
     def smallest(self) -> Variant:
         """The least memory of those competing."""
         return least_memory(self.competing)
-
-
-def stand(comparison: Comparison) -> Standing:
-    """Work out who competes and who wins, of the cells with equal batches alone."""
-    repeats, comparison = comparison.repeats, comparison.equal
-    records, entrants = comparison.records, variants(comparison.records)
-    problems, unlearnt = first_loss_problems(records), learning.unlearnt(records)
-    score = quality_score(entrants)
-    planned = {r.cell.id for r in comparison.planned}
-    competing = compete(entrants, problems.keys() | unlearnt.keys(), score, planned)
-    given_up = _given_up(comparison.header, competing)
-    level = comparison.header.timed.level if comparison.header.timed else LEVEL
-    margin, budget = _margin(comparison.header, score), _budget(comparison.header)
-    fitting = tuple(a for a in competing if budget is None or (memory(a) or 0.0) <= budget)
-    racing = tuple(a for a in fitting or competing if a.id not in given_up)
-    best = _best(racing or fitting or competing, score)
-    scored = _highest((a for a in entrants if score_value(score, a) is not None), score)
-    between = all_differences(competing, score.id, level) if score else None
-    base = _untrained(entrants, best)
-    against_base = (
-        base_verdicts(competing, base, score.id, score.sign, level) if base and score else {}
-    )
-    ahead = against_base.get(best.id) if best else None
-    gates = {base.id: ahead.turned} if base and ahead else {}
-    lost = {name: _lost(g) for name, g in given_up.items()}
-    goals = learning.targets(records)
-    standing = Standing(
-        records=records,
-        variants=entrants,
-        numbers={variant.id: number for number, variant in enumerate(entrants, start=1)},
-        names=named([variant.cell for variant in entrants]),
-        cell_names=named([r.cell for r in records], seeds=True),
-        problems=problems,
-        unlearnt=unlearnt,
-        times=learning.times_to_quality(records),
-        goal=next((goals[a.id] for a in competing if a.id in goals), None),
-        margin=margin,
-        budget=budget,
-        score=score,
-        scored=tuple(scored),
-        competing=competing,
-        fitting=fitting,
-        quality=_intervals(
-            scored, lambda variant: quality_interval(variant, score.id if score else "")
-        ),
-        memory=_intervals(entrants, lambda variant: few_interval(variant.values(peak_memory))),
-        speed={},
-        best=best,
-        differences=between,
-        verdicts=_verdicts(best, score, between, margin) | lost | gates,
-        against_base=against_base,
-        speeds=speeds(_highest(competing, SPEED), repeats),
-        repeats=repeats,
-        time_budget=comparison.header.timed,
-        given_up=given_up,
-    )
-    return replace(standing, speed=_rates(standing))
-
-
-def _margin(header: Header, score: Figure | None) -> float:
-    """What was asked for, or else what the metric declares."""
-    margin = header.configuration.get("margin")
-    asked = not header.origins.get("margin", "").startswith("default")
-    if asked and isinstance(margin, float) and margin > 0:
-        return margin
-    return (score and score.margin) or MARGIN
-
-
-def _budget(header: Header) -> int | None:
-    """The budget that was configured, in bytes or as people write sizes."""
-    budget = header.configuration.get("memory_budget")
-    if isinstance(budget, str):
-        with contextlib.suppress(ValueError):
-            return units.read_size(budget)
-    return budget if isinstance(budget, int) else None
-
-
-def _best(competing: Sequence[Variant], score: Figure | None) -> Variant | None:
-    if score is None or not competing:
-        return None
-    return max(competing, key=lambda variant: merit(score, variant))
-
-
-def _fastest(competing: Sequence[Variant]) -> Variant | None:
-    rated = [variant for variant in competing if speed(variant)]
-    return max(rated, key=lambda variant: speed(variant) or 0.0) if rated else None
-
-
-def _given_up(header: Header, able: Sequence[Variant]) -> dict[str, GivenUp]:
-    """What the comparison's race gave up, by the id of its variant."""
-    by_name = {g.composition: g for g in (header.timed.given_up if header.timed else ())}
-    return {a.id: by_name[a.cell.composition] for a in able if a.cell.composition in by_name}
-
-
-def _lost(given: GivenUp) -> Verdict:
-    """The verdict by which it was given up, against what was best by then."""
-    return Verdict("worse", Interval(given.difference, given.low, given.high))
-
-
-def _verdicts(
-    best: Variant | None, score: Figure | None, between: Differences | None, margin: float
-) -> dict[str, Verdict]:
-    """Of those competing, against the best."""
-    if best is None or score is None or between is None or best.id not in between.index:
-        return {}
-    names = [name for name in between.index if name != best.id]
-    judged = {name: between.verdict(name, best.id, margin, score.sign) for name in names}
-    return {name: verdict for name, verdict in judged.items() if verdict}
-
-
-def _untrained(entrants: Sequence[Variant], best: Variant | None) -> Variant | None:
-    """The base that compares with the best; of weights that were never trained, there is none."""
-    bases = (
-        variant
-        for variant in entrants
-        if not variant.cell.trains and variant.cell.model.weights != "scratch"
-    )
-    return next((variant for variant in bases if best and group(variant) == group(best)), None)
-
-
-def level(verdict: Verdict | None) -> bool:
-    """Whether one with this verdict may be picked instead of the best.
-
-    It is as good, or the interval reaches zero. With one seed an interval decides nothing, but
-    what scored lower on these examples is not what to try first.
-    """
-    if verdict is None:
-        return False
-    return verdict.word == "as good" or verdict.difference.low <= 0 <= verdict.difference.high
-
-
-def _rates(standing: Standing) -> dict[str, Interval]:
-    """Intervals of the speed: of the fastest variants, and of those among which one is picked."""
-    rated = [a for a in standing.variants if speed(a) is not None]
-    level = (a for a in standing.level() if speed(a) is not None)
-    return _intervals(list(dict.fromkeys([*_highest(rated, SPEED), *level])), rate_interval)
-
-
-def quality_pairs(standing: Standing) -> Pairs:
-    """For each competing variant, were it the best, those that are as good or may be.
-
-    Where there are too many for a page, for the best only.
-    """
-    between, cells = standing.differences, standing.competing
-    if standing.score is None:
-        return {}
-    pairs: Pairs = {}
-    for number, variant in enumerate(cells):
-        if variant is not standing.best and len(cells) > PAIRWISE:
-            continue
-        known = between is not None and variant.id in between.index
-        pairs[number] = {
-            i: verdict.word
-            for i, other in enumerate(cells)
-            if between and known and other is not variant and other.id in between.index
-            if other.id not in standing.given_up or variant.id in standing.given_up
-            if (
-                verdict := between.verdict(
-                    other.id, variant.id, standing.margin, standing.score.sign
-                )
-            )
-            and level(verdict)
-        }
-    return pairs
-
-
-def _highest(entrants: Iterable[Variant], figure: Figure | None) -> list[Variant]:
-    listed = list(entrants)
-    if len(listed) <= FULL_STATISTICS or figure is None:
-        return listed
-    ranked = sorted(
-        listed,
-        key=lambda variant: (variant.cell.trains, -figure.sign * (variant.mean(figure.of) or 0.0)),
-    )
-    return ranked[:FULL_STATISTICS]  # the untrained base first: it is always wanted
-
-
-def _intervals(
-    entrants: Sequence[Variant], interval: Callable[[Variant], Interval | None]
-) -> dict[str, Interval]:
-    return {variant.id: bounds for variant in entrants if (bounds := interval(variant))}

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from llmbench import text
-from llmbench.analysis.standing import Standing, stand
+from llmbench.analysis.judging import stand
+from llmbench.analysis.standing import Standing
 from llmbench.output.methods import table
 from llmbench.output.table import Row, Table, Value
 from llmbench.record.comparison import Comparison

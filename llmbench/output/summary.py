@@ -10,7 +10,8 @@ from json import dumps
 from typing import Any
 
 from llmbench import text
-from llmbench.analysis.standing import Standing, stand
+from llmbench.analysis.judging import stand
+from llmbench.analysis.standing import Standing
 from llmbench.analysis.statistics.verdict import Verdict
 from llmbench.output.csv_json import GIVEN_UP, lines
 from llmbench.output.methods import table

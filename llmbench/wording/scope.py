@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Literal
 
-from llmbench.analysis.standing import FULL_STATISTICS, Standing
+from llmbench.analysis.field import FULL_STATISTICS
+from llmbench.analysis.standing import Standing
 from llmbench.analysis.statistics.rate import CELL, SURE_STEPS
 from llmbench.record.variant import Variant
 from llmbench.text import code, listed, plural

@@ -18,7 +18,7 @@ LLMBENCH_HOOKS = 1
 @click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def best(directory: Path) -> None:
     """Print the method that the comparison in DIRECTORY picks."""
-    from llmbench.analysis.standing import stand
+    from llmbench.analysis.judging import stand
     from llmbench.storage.store import Store
     from llmbench.wording.answer import answer
 

@@ -4,7 +4,7 @@ import pytest
 from records import cell, comparison, ok
 
 from llmbench.analysis.against import against
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.output.methods import rivals_table
 from llmbench.record.record import Record
 

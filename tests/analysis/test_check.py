@@ -4,7 +4,7 @@ import pytest
 from records import FIRST_LOSS, cell, comparison, fitted, ok
 
 from llmbench.analysis.checks import first_loss_problems, unchecked
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.record.record import Start
 from llmbench.wording.notes import notes
 

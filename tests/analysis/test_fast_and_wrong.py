@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from distribution import QUICK, install, llmbench
 
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.record.comparison import Comparison
 from llmbench.record.record import Record
 from llmbench.storage.store import Store

@@ -7,7 +7,7 @@ from records import cell, comparison, ok
 
 from llmbench.analysis.diff import rule
 from llmbench.analysis.diff.compare import diff
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.config.setup import check_metrics
 from llmbench.errors import ConfigError
 from llmbench.output.diff import as_text

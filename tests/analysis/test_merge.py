@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from records import cell, comparison, ended, environment, ok, seven, tried
 
+from llmbench.analysis.judging import stand
 from llmbench.analysis.merge import labels, merge
-from llmbench.analysis.standing import stand
 from llmbench.analysis.statistics.quality import paired_differences
 from llmbench.output.html.page import render
 from llmbench.record.comparison import Comparison

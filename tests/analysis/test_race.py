@@ -9,8 +9,8 @@ import pytest
 from records import cell, comparison, ok
 
 from llmbench.analysis import race
+from llmbench.analysis.judging import stand
 from llmbench.analysis.merge import merge
-from llmbench.analysis.standing import stand
 from llmbench.analysis.statistics.differences import differences
 from llmbench.analysis.statistics.interval import LEVEL
 from llmbench.record.comparison import Comparison

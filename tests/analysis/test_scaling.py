@@ -6,7 +6,7 @@ import pytest
 from records import comparison, ok
 
 from llmbench.analysis import scaling
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.output.csv_json import rows
 from llmbench.record.record import Member, Memory, Rank, Record
 from llmbench.wording.scaling import scaled

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.output import summary
 from llmbench.output.brief import brief
 from llmbench.output.html.page import render

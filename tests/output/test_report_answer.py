@@ -8,7 +8,8 @@ from itertools import pairwise
 import pytest
 import records
 
-from llmbench.analysis.standing import quality_pairs, stand
+from llmbench.analysis.choice import quality_pairs
+from llmbench.analysis.judging import stand
 from llmbench.output.html.charts.plot import LINE, Plot, Scale, spread
 from llmbench.output.html.charts.scatter import place, scatters
 from llmbench.output.html.predictions import marked

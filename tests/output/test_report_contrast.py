@@ -3,7 +3,7 @@ from __future__ import annotations
 from records import comparison, ok
 from test_fairness import LORA, made, ran
 
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.output.html.details import differing
 
 

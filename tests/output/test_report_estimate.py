@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import records
 
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.output.html.page import render
 from llmbench.output.methods import Row, Value, table
 from llmbench.record.record import Record, Shortage

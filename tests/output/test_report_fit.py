@@ -10,7 +10,7 @@ import records
 from markup import Page
 from records import FIRST_LOSS, ended, fitted, ok
 
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.output.html.fit import Fitting, fits
 from llmbench.output.html.page import render
 from llmbench.record.comparison import Plan, Planned

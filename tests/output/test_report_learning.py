@@ -8,7 +8,7 @@ import pytest
 import records
 from markup import marks
 
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.output.html.charts.chart import Chart
 from llmbench.output.html.charts.curves import learning_curves, loss_curves, validations
 from llmbench.output.html.page import render

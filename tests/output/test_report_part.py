@@ -8,7 +8,7 @@ import records
 from markup import Page
 from records import cell, ok
 
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.output.html.effects import Parts, parts
 from llmbench.output.html.page import render
 from llmbench.record.record import Member, Record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import records
 
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.record.record import MemoryParts, Record
 from llmbench.record.variant import Variant
 from llmbench.wording import peak

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import records
 
-from llmbench.analysis.standing import Standing, quality_pairs, stand
+from llmbench.analysis.choice import quality_pairs
+from llmbench.analysis.judging import stand
+from llmbench.analysis.standing import Standing
 from llmbench.output.html.details import details
 from llmbench.output.html.page import render
 from llmbench.output.html.view import view

@@ -9,7 +9,7 @@ import json
 import pytest
 from records import cell, comparison, ended, ok, validated
 
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.output import csv_json, summary
 from llmbench.output.brief import brief
 from llmbench.output.html.page import render

@@ -5,7 +5,7 @@ from __future__ import annotations
 import records
 
 from llmbench.analysis import facts
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.analysis.statistics.interval import Interval
 from llmbench.output.html.charts.scatter import quality_axis, scatters
 from llmbench.record.record import Record

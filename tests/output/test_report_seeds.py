@@ -7,7 +7,8 @@ import re
 import pytest
 import records
 
-from llmbench.analysis.standing import Standing, stand
+from llmbench.analysis.judging import stand
+from llmbench.analysis.standing import Standing
 from llmbench.analysis.statistics.differences import Need
 from llmbench.output.html.charts.curves import curve, loss_curves
 from llmbench.output.html.page import render

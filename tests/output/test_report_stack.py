@@ -10,7 +10,7 @@ import pytest
 import records
 from markup import marks
 
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.output.html.charts.bars import peak_stacks
 from llmbench.output.html.charts.chart import Chart
 from llmbench.output.html.page import TEMPLATES

@@ -6,7 +6,7 @@ import pytest
 import records
 from scripted import finish, leave
 
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench_models import HERE
 
 RATES = {"full": 8000.0, "lora": 9000.0, "base": 1.0}

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from records import cell, comparison, ended, ok
 
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.cli import cli
 from llmbench.storage.store import Store
 

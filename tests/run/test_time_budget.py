@@ -9,7 +9,7 @@ import pytest
 import records
 from scripted import ctrl_c, leave
 
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.errors import ConfigError
 from llmbench.record.record import PhaseRecord, Step, Validation
 from llmbench.run import clock

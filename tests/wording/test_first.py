@@ -3,7 +3,8 @@
 import pytest
 import records
 
-from llmbench.analysis.standing import Standing, stand
+from llmbench.analysis.judging import stand
+from llmbench.analysis.standing import Standing
 from llmbench.record.record import Rank
 from llmbench.wording import first
 from llmbench.wording.answer import answer

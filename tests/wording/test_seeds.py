@@ -8,7 +8,7 @@ import records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.record.record import Record
 from llmbench.wording.answer import answer
 from llmbench.wording.notes import notes

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from transformers import AutoTokenizer
 
-from llmbench.analysis.standing import stand
+from llmbench.analysis.judging import stand
 from llmbench.config import rate
 from llmbench.config.config import COMMAND_LINE
 from llmbench.config.setup import notices, set_up

@@ -32,6 +32,15 @@ class Verdict:
     """Corrected for the number of comparisons (Holm, 1979); None where the interval is."""
 
     @property
+    def level(self) -> bool:
+        """Whether the variant may be picked instead of the reference.
+
+        It is as good, or the interval reaches zero. With one seed an interval decides nothing, but
+        what scored lower on these examples is not what to try first.
+        """
+        return self.word == "as good" or self.difference.low <= 0 <= self.difference.high
+
+    @property
     def turned(self) -> Verdict:
         """What the reference is, against the variant."""
         turns: dict[Word, Word] = {"better": "worse", "worse": "better"}

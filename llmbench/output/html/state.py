@@ -11,9 +11,9 @@ from typing import Any
 from markupsafe import Markup
 
 from llmbench.analysis import field
-from llmbench.analysis.choice import candidates
+from llmbench.analysis.choice import candidates, quality_pairs
 from llmbench.analysis.pick import Candidate
-from llmbench.analysis.standing import Standing, quality_pairs
+from llmbench.analysis.standing import Standing
 from llmbench.analysis.statistics.verdict import Word
 from llmbench.output import summary
 from llmbench.output.csv_json import rows

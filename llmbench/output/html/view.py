@@ -11,7 +11,8 @@ from llmbench import text
 from llmbench.analysis import scaling
 from llmbench.analysis.choice import choice
 from llmbench.analysis.field import score_value
-from llmbench.analysis.standing import Standing, stand
+from llmbench.analysis.judging import stand
+from llmbench.analysis.standing import Standing
 from llmbench.output.brief import INTERVALS
 from llmbench.output.html.charts.bars import memory_per_phase, peak_stacks, step_times
 from llmbench.output.html.charts.chart import Chart
