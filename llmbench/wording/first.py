@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from llmbench import text, units
 from llmbench.analysis import field
@@ -95,16 +95,18 @@ def _enough(standing: Standing, variant: Variant) -> str:
     sure = [g for g in enough if g.nominal not in short]
     if not sure:
         return ""
-    ranks = len(variant.first.ranks)
-    kind = sure[0].nominal
-    return f"{ranks} GPUs of {kind} are enough" if ranks > 1 else f"a GPU of {kind} is enough"
-
-
-def _allocated(record: Record) -> int:
-    return max(
-        (p.memory.allocated_bytes or 0 for n, p in record.phases.items() if n != "evaluate"),
-        default=0,
+    ranks, kind = len(variant.first.ranks), sure[0].nominal
+    which = f"{ranks} GPUs of {kind} are enough" if ranks > 1 else f"a GPU of {kind} is enough"
+    loading, training = (
+        max(_allocated(r, [phase]) for r in variant.counted) for phase in ("load", "train")
     )
+    return f"{which}, as loading takes {units.size(loading)}" if loading > training else which
+
+
+def _allocated(record: Record, phases: Sequence[str] = ("load", "prepare", "train")) -> int:
+    """The most that was allocated in any of these phases, in bytes."""
+    held = (record.phases[p].memory.allocated_bytes for p in record.phases if p in phases)
+    return max((h or 0 for h in held), default=0)
 
 
 def _rates(whole: Comparison, standing: Standing) -> str:

@@ -12,7 +12,7 @@ from llmbench.text import split_members
 
 LONG = 14
 """Characters up to which a name is its own label."""
-LONGEST = 24
+LONGEST = 30
 COMPOUND = re.compile(r"(?<![a-z])[a-z]++(?:[-_][a-z]++)+")
 """`gradient-checkpointing`, `learning_rate_factor`: long words that initials can stand for.
 
@@ -41,9 +41,27 @@ def short_names(standing: Standing) -> dict[str, str]:
 
 
 def legend(labelled: dict[str, str]) -> str:
-    """What the labels stand for, in a sentence; empty where each is the name itself."""
-    meanings = [f"{text.code(s)} is {text.code(name)}" for name, s in labelled.items() if s != name]
-    return f"In short: {text.listed(meanings, 24)}." if meanings else ""
+    """What the labels stand for, in sentences; empty where each is the name itself.
+
+    Initials are explained once, for all names; a label that is made in another way, by itself.
+    """
+    short = _abbreviations(labelled)
+    shortened = {name: label for name, label in labelled.items() if label != name}
+    initials = [n for n, label in shortened.items() if label == _bare(n, short) != _bare(n, {})]
+    words = dict.fromkeys(w for n in initials for w in COMPOUND.findall(OPTIONS.sub("", n)))
+    pairs = [(short[word], word) for word in words if word in short]
+    pairs += [(label, name) for name, label in shortened.items() if name not in initials]
+    meanings = [f"{text.code(brief)} is {text.code(meant)}" for brief, meant in pairs]
+    if not meanings:
+        return ""
+    options = any("(" in name for name in initials)
+    left_out = " Options that tell no two apart are left out." * options
+    return f"In short: {text.listed(meanings, 24)}.{left_out}"
+
+
+def _bare(name: str, short: dict[str, str]) -> str:
+    """The name without options, and with initials for long words."""
+    return _abbreviated(OPTIONS.sub("", name), short)
 
 
 def _label(name: str, short: dict[str, str], alone: Counter[str]) -> str:

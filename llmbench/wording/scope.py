@@ -161,18 +161,25 @@ def _speed(standing: Standing) -> Iterator[Remark]:
 
 def _compiled(standing: Standing) -> Iterator[Remark]:
     """Who compiled code, and for how long."""
-    for variant in standing.competing:
-        done = [r.compiled for r in variant.counted if r.compiled]
-        if done:
-            least, most = (seconds(f(c.seconds for c in done)) for f in (min, max))
-            took = least if least == most else f"{least} to {most}"
-            graphs, breaks = (max(c.graphs for c in done), max(c.breaks for c in done))
-            yield (
-                "note",
-                f"{standing.name(variant)} compiled code for {took} as it trained "
-                f"({plural(graphs, 'graph')}, {plural(breaks, 'break')}); steps that did are left "
-                "out of its speed.",
-            )
+    done = {
+        variant: found
+        for variant in standing.competing
+        if (found := [r.compiled for r in variant.counted if r.compiled])
+    }
+    if not done:
+        return
+    every = [c for found in done.values() for c in found]
+    least, most = (seconds(f(c.seconds for c in every)) for f in (min, max))
+    took = least if least == most else f"{least} to {most}"
+    names = listed([standing.name(variant) for variant in done])
+    who = names if len(done) < 3 else f"{len(done)} {phrases.row(standing)}s"
+    graphs, breaks = (max(c.graphs for c in every), max(c.breaks for c in every))
+    counted = f"{plural(graphs, 'graph')}, {plural(breaks, 'break')}"
+    yield (
+        "note",
+        f"{who} compiled code for {took} as {'they' if len(done) > 1 else 'it'} trained "
+        f"({counted}{' at most' * (len(done) > 1)}); steps that did are left out of the speed.",
+    )
 
 
 def _short(steps: int) -> str:

@@ -25,7 +25,7 @@ FLAGS = (
     "--disable-ipc-flooding-protection",
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
-HARMLESS = ("file:", "data:", "blob:", "about:")
+HARMLESS = ("chrome:", "file:", "data:", "blob:", "about:")
 """Schemes of addresses that never leave the machine."""
 PATIENCE = 5.0
 

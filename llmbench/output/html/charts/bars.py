@@ -27,6 +27,7 @@ from llmbench.record.record import PHASES, Memory, Phase, Record
 from llmbench.record.variant import Variant
 from llmbench.units import size
 from llmbench.wording import peak, phrases
+from llmbench.wording.labels import short_names
 from llmbench.wording.peak import PARTS, Peak
 
 ROW = 33
@@ -42,11 +43,14 @@ def rows_plot(x: Scale, count: int, top: float = 4) -> Plot:
     return plot
 
 
-def heading(plot: Plot, number: int, name: str, figure: str = "") -> float:
-    """Write the name of a row, and its figure at the right; where its bar begins."""
+def heading(plot: Plot, number: int, name: str, figure: str = "", label: str = "") -> float:
+    """Write the name of a row, and its figure at the right; where its bar begins.
+
+    `label` is what stands for a name that is too long.
+    """
     y = plot.top + ROW * number + 13
     most = int((WIDTH - 2 * MARGIN) / CHARACTER) - len(figure) - 2
-    plot.text((plot.left, y), text.short(name, most))
+    plot.text((plot.left, y), text.short(name if len(name) <= most else label or name, most))
     if figure:
         plot.text((WIDTH - MARGIN, y), figure, "muted", "end")
     return y + 5
@@ -112,9 +116,10 @@ def _phases(
     largest = max(b for variant in shown for p in PHASES if (b := peaks[variant.id, p]) is not None)
     unit, factor = bytes_unit(largest)
     plot = rows_plot(Scale(unit, 0, largest / factor * 1.05), len(shown))
+    short = short_names(standing)
     for number, variant in enumerate(shown):
         name, train = standing.names[variant.id], peaks[variant.id, "train"]
-        y = heading(plot, number, name, "" if train is None else size(train))
+        y = heading(plot, number, name, "" if train is None else size(train), short[variant.id])
         for line, phase in enumerate(PHASES):
             if (amount := peaks[variant.id, phase]) is not None:
                 says = Says(standing.numbers[variant.id], f"{name}, {phase}: {size(amount)}")
@@ -151,9 +156,10 @@ def _strips(shown: Sequence[Variant], standing: Standing) -> Plot:
     unit, factor = ("s", 1.0) if max(map(_typical, shown)) >= 1 else ("ms", 1000.0)
     end = max(_far(variant) for variant in shown) * factor * 1.05
     plot = rows_plot(Scale(f"Time of a step, {unit}", 0, end), len(shown))
+    short = short_names(standing)
     for number, variant in enumerate(shown):
         name, middle = standing.names[variant.id], _typical(variant)
-        y = heading(plot, number, name, units.seconds(middle))
+        y = heading(plot, number, name, units.seconds(middle), short[variant.id])
         for wanted, colour in ((False, "grid"), (True, "soft")):
             times = [s * factor for s, counts in _ticks(variant) if counts is wanted]
             plot.ticks([plot.x(x) for x in times if x <= end], y, 11, colour)
@@ -239,6 +245,7 @@ def _stacks(known: dict[Variant, tuple[Peak, ...]], standing: Standing) -> Plot:
     limit = _limit(list(known), end)
     top = LINE * (len(lines) + (limit is not None)) + 10
     plot = rows_plot(Scale(unit, 0, end / factor), len(known), top)
+    short = short_names(standing)
     for number, line in enumerate(lines):
         for x, part in line:
             plot.bar((x, LINE * number + 3), 9, 9, STACK[part])
@@ -246,7 +253,7 @@ def _stacks(known: dict[Variant, tuple[Peak, ...]], standing: Standing) -> Plot:
     for number, (variant, peaks) in enumerate(known.items()):
         first = peaks[0]
         figure = size(first.total_bytes) + (" predicted" if first.predicted else "")
-        y = heading(plot, number, standing.names[variant.id], figure)
+        y = heading(plot, number, standing.names[variant.id], figure, short[variant.id])
         for bar in peaks:
             height, offset = (3, 10) if bar.predicted else (9, 0)
             _stack(plot, bar, (y + offset, height), factor, standing)

@@ -364,7 +364,7 @@ function add(parent, tag, attributes, text) {
   return made;
 }
 
-function scale(values, low, high) {
+function scale(name, values, low, high) {
   const least = Math.min(...values), most = Math.max(...values);
   if (least > 0 && most / least > 50) { // figures of several magnitudes
     const from = Math.log10(least) - 0.1, to = Math.log10(most) + 0.1;
@@ -373,8 +373,9 @@ function scale(values, low, high) {
     return { at: (v) => low + (Math.log10(v) - from) / (to - from) * (high - low), ticks };
   }
   const room = (most - least || Math.abs(most) || 1) * 0.12, from = least - room, to = most + room;
-  const rough = (to - from) / 4, unit = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((n) => n * unit).find((n) => n >= rough);
+  const binary = /bytes/.test(name) ? (to >= 2 ** 30 ? 2 ** 30 : 2 ** 20) : 1; // round in what ticks say
+  const rough = (to - from) / 4 / binary, unit = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((n) => n * unit).find((n) => n >= rough) * binary;
   const ticks = [];
   for (let n = Math.ceil(from / step); n * step <= to; n++) ticks.push(n * step);
   return { at: (v) => low + (v - from) / (to - from) * (high - low), ticks };
@@ -418,7 +419,7 @@ function drawChosen() {
   svg.replaceChildren();
   if (!points.length) return;
   const bounds = (name, of) => points.flatMap((p) => [of(p), figure(p.row, name + "_low"), figure(p.row, name + "_high")]).filter((v) => v !== null);
-  const sx = scale(bounds(x, (p) => p.x), FRAME.left, FRAME.right), sy = scale(bounds(y, (p) => p.y), FRAME.bottom, FRAME.top);
+  const sx = scale(x, bounds(x, (p) => p.x), FRAME.left, FRAME.right), sy = scale(y, bounds(y, (p) => p.y), FRAME.bottom, FRAME.top);
   const line = (x1, y1, x2, y2, colour, width = 1) => add(svg, "path", { d: `M${x1},${y1}L${x2},${y2}`, class: `s-${colour}`, fill: "none", "stroke-width": width });
   const label = (left, top, text, colour, anchor) => add(svg, "text", { x: left, y: top, class: `f-${colour}`, "text-anchor": anchor }, text);
   for (const v of sx.ticks) { line(sx.at(v), FRAME.top, sx.at(v), FRAME.bottom, "grid"); label(sx.at(v), 271, tickText(x, v), "muted", "middle"); }
