@@ -14,6 +14,7 @@ from llmbench.record.settings import Settings
 from llmbench.worker import batch, compiled, effective, start, train
 from llmbench.worker.cell import prepared
 from llmbench.worker.encoding import Tokens
+from llmbench.worker.memory import Meter
 from llmbench.worker.running import Running
 from llmbench.worker.training import HeldOut, Witness, nothing_kept, prove_kernel
 from llmbench_fast.compile import Compile, decoder_layers
@@ -27,7 +28,7 @@ class Notes:
     """A recorder that keeps what it is told."""
 
     def __init__(self):
-        self.meter = SimpleNamespace(cuda=False, sample=lambda: None)
+        self.meter = Meter(CPU)
         self.steps, self.start = [], None
 
     def step(self, step):
