@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -41,9 +41,13 @@ class ActivationBudget(Compile):
             count_packed()
         return model
 
-    def training(self) -> AbstractContextManager[Any]:
+    @contextmanager
+    def training(self) -> Iterator[None]:
         """Have what is compiled in a training step keep to the budget."""
-        return within(self.share, super().training())
+        from torch._functorch import config
+
+        with config.patch(activation_memory_budget=self.share), super().training():
+            yield
 
 
 def count_packed() -> None:
@@ -59,12 +63,3 @@ def count_packed() -> None:
     def operations(values: Any, packed: Any, shape: Any, *_: Any, **__: Any) -> int:
         made: int = 2 * math.prod(values) * shape[0]
         return made
-
-
-@contextmanager
-def within(share: float, compiling: AbstractContextManager[Any]) -> Iterator[None]:
-    """Compile under that budget."""
-    from torch._functorch import config
-
-    with config.patch(activation_memory_budget=share), compiling:
-        yield

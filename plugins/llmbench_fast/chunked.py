@@ -23,35 +23,43 @@ OfChunk = Callable[..., tuple[torch.Tensor, torch.Tensor]]
 def loss_and_slope(
     hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, labels: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """A chunk's summed loss and its gradient by the logits, in the type of the hidden states."""
+    """A chunk's summed loss and its gradient by the logits, in the type of the hidden states.
+
+    The gradient is written over the logits, of which there are no others.
+    """
+    logits, log_sum, right, counts = scored(hidden, weight, bias, labels)
+    loss = ((log_sum - logits.gather(1, right)) * counts).sum()
+    slope = logits.sub_(log_sum).exp_()
+    slope.scatter_add_(1, right, torch.full_like(log_sum, -1.0))
+    return loss, slope.mul_(counts).to(hidden.dtype)
+
+
+def fusable_loss_and_slope(
+    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, labels: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same without writing into what was computed, which a compiler fuses."""
+    logits, log_sum, right, counts = scored(hidden, weight, bias, labels)
+    loss = ((log_sum - logits.gather(1, right)) * counts).sum()
+    is_right = torch.arange(logits.shape[1], device=logits.device) == right
+    return loss, ((logits - log_sum).exp() - is_right.float()).mul(counts).to(hidden.dtype)
+
+
+def scored(
+    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, labels: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Logits (tokens, vocabulary) in fp32 and, as columns, the logarithm of the sum of their
+    exponentials, the right token, and whether it counts."""
     logits = torch.nn.functional.linear(hidden, weight, bias).float()
     counts = (labels != IGNORED).unsqueeze(1)
     right = labels.clamp(min=0).unsqueeze(1)
-    spread = logits.logsumexp(1, keepdim=True)
-    loss = ((spread - logits.gather(1, right)) * counts).sum()
-    slope = logits.sub_(spread).exp_()
-    slope.scatter_add_(1, right, torch.full_like(spread, -1.0))
-    return loss, slope.mul_(counts).to(hidden.dtype)
+    return logits, logits.logsumexp(1, keepdim=True), right, counts
 
 
 @cache
 def compiled() -> OfChunk:
-    """The same in few kernels. Nothing of it has the host wait for the device."""
-    made: OfChunk = torch.compile(chunk_in_one)
+    """The loss and slope of a chunk in few kernels, for none of which the host waits."""
+    made: OfChunk = torch.compile(fusable_loss_and_slope)
     return made
-
-
-def chunk_in_one(
-    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, labels: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """`loss_and_slope` without writing into what was computed, which a compiler fuses."""
-    logits = torch.nn.functional.linear(hidden, weight, bias).float()
-    counts = (labels != IGNORED).unsqueeze(1)
-    right = labels.clamp(min=0).unsqueeze(1)
-    spread = logits.logsumexp(1, keepdim=True)
-    loss = ((spread - logits.gather(1, right)) * counts).sum()
-    here = torch.arange(logits.shape[1], device=logits.device) == right
-    return loss, ((logits - spread).exp() - here.float()).mul(counts).to(hidden.dtype)
 
 
 def linear_cross_entropy(

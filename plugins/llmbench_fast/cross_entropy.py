@@ -36,8 +36,10 @@ class FusedCrossEntropy(Strategy):
 
     def skip(self, settings: Settings, environment: Environment) -> str | None:
         """Liger's kernels are for GPUs, and compiled ones need a compiler."""
-        if self.kernel != "liger":
-            return missing(environment) if self.kernel == "compiled" else None
+        if self.kernel == "torch":
+            return None
+        if self.kernel == "compiled":
+            return missing(environment)
         if environment.device != "cuda":
             return "Liger's kernels need a GPU: leave kernel=liger out, and torch does the same."
         if find_spec("liger_kernel") is None:
@@ -68,19 +70,19 @@ class FusedCrossEntropy(Strategy):
 
     def _fused(self) -> Callable[..., Any]:
         """Mean loss of hidden states, weight, bias and labels."""
-        if self.kernel != "liger":
-            from llmbench_fast import chunked
+        if self.kernel == "liger":
+            return by_liger
+        from llmbench_fast import chunked
 
-            whole = chunked.linear_cross_entropy
-            return (
-                partial(whole, of_chunk=chunked.compiled()) if self.kernel == "compiled" else whole
-            )
-        from liger_kernel.transformers import functional
+        of_chunk = chunked.compiled() if self.kernel == "compiled" else chunked.loss_and_slope
+        return partial(chunked.linear_cross_entropy, of_chunk=of_chunk)
 
-        def liger(hidden: Any, weight: Any, bias: Any, labels: Any) -> Any:
-            return functional.liger_fused_linear_cross_entropy(hidden, weight, labels, bias)
 
-        return liger
+def by_liger(hidden: Any, weight: Any, bias: Any, labels: Any) -> Any:
+    """The mean loss by Liger's kernels, which want bias and labels the other way round."""
+    from liger_kernel.transformers import functional
+
+    return functional.liger_fused_linear_cross_entropy(hidden, weight, labels, bias)
 
 
 @contextmanager

@@ -13,10 +13,8 @@ from llmbench.record.settings import Settings
 
 LEAST_CAPABILITY = (8, 9)
 """The first NVIDIA architecture, Ada, whose matrix units take 8-bit floating point."""
-
-
 PLAIN = frozenset({"lora", "lora-plus", "rslora"})
-"""Methods that read nothing of a layer but its output: weights are not what their bytes say."""
+"""Methods that read nothing of a layer but its output: without its scale a weight says nothing."""
 
 
 class Fp8(Strategy):

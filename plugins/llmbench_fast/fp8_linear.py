@@ -39,10 +39,10 @@ def product(
     kind: torch.dtype,
     emulated: bool,
 ) -> torch.Tensor:
-    """`left @ right.T` of rounded matrices with their scales, rows by rows.
+    """`left @ right.T` of rounded matrices with their scales, in the type `kind`.
 
-    `right` has a scale for each row, and `left` as well or one for all; then those of `right` are
-    put to what the matrix units give, as they take scales of one sort.
+    `right` has a scale for each row, `left` one for each or one for all. The matrix units take
+    scales of one sort alone: where `left` has one, those of `right` are multiplied in afterwards.
     """
     (a, of_a), (b, of_b) = left, right
     if emulated:
@@ -163,5 +163,6 @@ class Quantizer(HfQuantizer):
 
 def fits(layer: Any) -> bool:
     """Whether it is a plain linear layer of sizes that the matrix units take."""
-    sizes = (layer.in_features, layer.out_features) if type(layer) is nn.Linear else (1,)
-    return all(size % GRAIN == 0 for size in sizes)
+    if type(layer) is not nn.Linear:
+        return False
+    return layer.in_features % GRAIN == 0 and layer.out_features % GRAIN == 0

@@ -36,7 +36,7 @@ def joined(
     """Of (tokens, in): the outputs (tokens, out) of all layers.
 
     `parts` are the tensors of all weights in order, `downs` are (rank, in), `ups` (out, rank). One
-    whole weight of several layers, one upon the other, gives their outputs in one, side by side.
+    whole weight of several layers, one under the other, gives their outputs in one, side by side.
     """
     outputs: Sequence[Tensor]
     if torch.compiler.is_compiling():
@@ -55,7 +55,7 @@ def products(
     scales: Sequence[float],
 ) -> list[Tensor]:
     """The outputs of all layers, and last the small products side by side."""
-    small = values @ upright(downs).t()
+    small = values @ concatenated(downs).t()
     outputs = [values.new_empty(values.shape[0], width) for width in widths(parts, ups)]
     shares = cut(small, downs, 1)
     for place, share, up, scale in zip(places(outputs, ups), shares, ups, scales, strict=True):
@@ -84,15 +84,15 @@ def gradients(
     of_ups = [scaled(g.t(), s, scale) for (g, _, scale), s in zip(each, shares, strict=True)]
     made = [of_small.t() @ values, *of_ups]
     if of_values:
-        total = of_small @ upright(downs)
+        total = of_small @ concatenated(downs)
         for number, grad in enumerate(grads):
             total.addmm_(grad, weight_of(number, parts, form, grads, values))
         made.append(total)
     return made
 
 
-def upright(matrices: Sequence[Tensor]) -> Tensor:
-    """The matrices one upon the other."""
+def concatenated(matrices: Sequence[Tensor]) -> Tensor:
+    """The matrices in one, one under the other."""
     return torch.cat(list(matrices)) if len(matrices) > 1 else matrices[0]
 
 
@@ -166,23 +166,23 @@ def keep(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.save_for_backward(values, output[-1], *parts, *downs, *ups)
 
 
-def taken(
-    ctx: Any, grads: Sequence[Tensor], take: Callable[..., list[Tensor]]
+def worked_out(
+    ctx: Any, grads: Sequence[Tensor], compute: Callable[..., list[Tensor]]
 ) -> tuple[Tensor | None, list[None], list[Tensor], list[Tensor]]:
     """The gradients of the input, of weights, which are frozen, and of the adapters."""
     values, small, *rest = ctx.saved_tensors
     frozen, layers = ctx.count
     parts, downs, ups = rest[:frozen], rest[frozen : frozen + layers], rest[frozen + layers :]
     wanted = bool(ctx.needs_input_grad[0])
-    straight = [g.contiguous() for g in grads]
-    of_downs, *made = take(straight, values, small, parts, ctx.form, downs, ups, ctx.scales, wanted)
+    whole = [g.contiguous() for g in grads]
+    of_downs, *made = compute(whole, values, small, parts, ctx.form, downs, ups, ctx.scales, wanted)
     of_input = made[layers] if wanted else None
     return of_input, [None] * frozen, cut(of_downs, downs, 0), made[:layers]
 
 
 def backward(ctx: Any, grads: Sequence[Tensor]) -> tuple[Any, ...]:
     """The gradients of what the operator is given, where it is compiled."""
-    of_values, of_parts, of_downs, of_ups = taken(ctx, grads[:-1], backward_operator)
+    of_values, of_parts, of_downs, of_ups = worked_out(ctx, grads[:-1], backward_operator)
     return of_values, of_parts, None, of_downs, of_ups, None
 
 
@@ -209,7 +209,7 @@ class Eager(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         """The gradients of what `forward` is given."""
-        of_values, of_parts, of_downs, of_ups = taken(ctx, grads, gradients)
+        of_values, of_parts, of_downs, of_ups = worked_out(ctx, grads, gradients)
         return of_values, None, None, None, *of_parts, *of_downs, *of_ups
 
 

@@ -31,10 +31,10 @@ class Packing(Strategy):
 
         if examples[0].paired:
             raise CannotRun("Examples for an encoder and a decoder are not packed.")
-        tokens = [(n, t, max(1, e.prompt)) for e in examples for n, t in enumerate(e.ids)]
-        row = {
-            "input_ids": [t for _, t, _ in tokens],
-            "labels": [IGNORED if n < prompt else t for n, t, prompt in tokens],
-            "position_ids": [n for n, _, _ in tokens],
-        }
+        row: dict[str, list[int]] = {"input_ids": [], "labels": [], "position_ids": []}
+        for example in examples:
+            given = max(1, example.prompt)
+            row["input_ids"] += example.ids
+            row["labels"] += [IGNORED if n < given else t for n, t in enumerate(example.ids)]
+            row["position_ids"] += range(len(example.ids))
         return {name: torch.tensor([values]) for name, values in row.items()}

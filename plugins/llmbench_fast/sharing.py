@@ -76,12 +76,12 @@ def form_of(base: nn.Module) -> str:
     return f"{state.quant_type}{' nested' * bool(state.nested)}"
 
 
-def join(layers: Sequence[Any], one_weight: bool) -> None:
+def join(layers: Sequence[Any], stack: bool) -> None:
     """Have the layers of a group compute together in training, by the first that is called.
 
-    `one_weight` makes one weight of several whole ones, as is done with those in fp8.
+    `stack` has whole weights made one, as those in fp8 are in any case.
     """
-    group = Group(layers, one_weight)
+    group = Group(layers, stack)
     for place, layer in enumerate(layers):
         layer.forward = group.forward_of(place, layer.forward)
 
@@ -89,12 +89,12 @@ def join(layers: Sequence[Any], one_weight: bool) -> None:
 class Group:
     """Layers with one input. Their outputs wait here until each is asked for its own."""
 
-    def __init__(self, layers: Sequence[Any], one_weight: bool) -> None:
+    def __init__(self, layers: Sequence[Any], stack: bool) -> None:
         self.layers = list(layers)
         self.bases = [layer.base_layer for layer in layers]
         self.widths = [base.out_features for base in self.bases]
-        self.form, self.parts = parts_of(self.bases, one_weight)
-        self.whole = whole_of(self.bases)
+        self.form, self.parts = parts_of(self.bases, stack)
+        self.fp8 = fp8_in_one(self.bases)
         self.input: Tensor | None = None
         self.outputs: list[Tensor | None] = []
 
@@ -146,28 +146,28 @@ class Group:
         """Outputs of layers that make their products themselves, the adapters' added to them."""
         small = nn.functional.linear(rows, torch.cat(downs))
         shares = small.split([len(d) for d in downs], dim=1)
-        if self.whole is None:
+        if self.fp8 is None:
             own = [base(rows) for base in self.bases]
         else:
-            own = list(self.whole(rows).split(self.widths, dim=1))
+            own = list(self.fp8(rows).split(self.widths, dim=1))
         return [
             output + scale * nn.functional.linear(share, up)
             for output, share, up, scale in zip(own, shares, ups, scales, strict=True)
         ]
 
 
-def parts_of(bases: Sequence[Any], one_weight: bool) -> tuple[str | None, list[Tensor]]:
+def parts_of(bases: Sequence[Any], stack: bool) -> tuple[str | None, list[Tensor]]:
     """The form of the layers' weights, and their tensors, as `llmbench_fast.joined` takes them.
 
     No form for layers that make their products in a way of their own.
     """
     if form_of(bases[0]) == WHOLE:
         weights = [base.weight for base in bases]
-        return WHOLE, [stacked(weights)] if one_weight else weights
+        return WHOLE, [stacked(weights)] if stack else weights
     states: list[Any] = [getattr(base.weight, "quant_state", None) for base in bases]
     if not all(state is not None and usual(state) for state in states):
         return None, []
-    parts = list[Tensor]()
+    parts: list[Tensor] = []
     for base, state in zip(bases, states, strict=True):
         parts += [base.weight.detach(), state.absmax]  # a plain tensor, whose calls are plain
         if state.nested:
@@ -184,7 +184,7 @@ def usual(state: Any) -> bool:
     return bool(state.blocksize == BLOCK and outer == OUTER_BLOCK)
 
 
-def whole_of(bases: Sequence[Any]) -> Any | None:
+def fp8_in_one(bases: Sequence[Any]) -> Any | None:
     """One layer in the place of several in fp8; None where there is one, or of other layers."""
     from llmbench_fast.fp8_linear import Fp8Linear
 
@@ -198,7 +198,7 @@ def whole_of(bases: Sequence[Any]) -> Any | None:
 
 
 def stacked(tensors: Sequence[Tensor]) -> Tensor:
-    """Frozen matrices one upon the other in one tensor, of which they are parts from now on."""
+    """Frozen matrices one under the other in one tensor, whose parts they are from now on."""
     if len(tensors) == 1:
         return tensors[0]
     whole = torch.cat([t.detach() for t in tensors])

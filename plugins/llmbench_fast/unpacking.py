@@ -23,11 +23,11 @@ def unpacked(parts: Sequence[Tensor], form: str, shape: tuple[int, int], kind: A
     `parts` are its bytes and scales and, where scales are in 8 bits, those of scales, their table
     and what is added. `form` is `nf4` or `fp4`.
     """
-    step = kernel() if parts[0].is_cuda else None
-    if step is None or shape[0] * shape[1] % step.VALUES:
+    own = kernel() if parts[0].is_cuda else None
+    if own is None or shape[0] * shape[1] % own.VALUES:
         return by_bitsandbytes(parts, form, shape, kind)
     made = torch.empty(shape, dtype=kind, device=parts[0].device)
-    step.unpack(parts, values_of(form, made.device), made, BLOCK, OUTER_BLOCK)
+    own.unpack(parts, values_of(form, made.device), made, BLOCK, OUTER_BLOCK)
     return made
 
 
@@ -58,7 +58,7 @@ def values_of(form: str, device: Any) -> Tensor:
 
 @cache
 def kernel() -> Any | None:
-    """What unpacks a weight on a GPU; None where Triton is missing."""
+    """The module that unpacks a weight on a GPU; None where Triton is missing."""
     try:
         from llmbench_fast import unpacking_kernel
     except ImportError:

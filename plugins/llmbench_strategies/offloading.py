@@ -173,6 +173,7 @@ class Kept:
         return values
 
     def __del__(self) -> None:
+        """The graph let go of it: another layer, or the next step, can have the buffer."""
         self.leave()
         self.host.free.append(self.buffer)
 

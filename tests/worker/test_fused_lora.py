@@ -146,7 +146,7 @@ def test_packed_weights_are_taken_apart_where_their_scales_are_the_usual_ones(bl
     base.weight = nn.Params4bit(
         packed, requires_grad=False, quant_state=state, bnb_quantized=True, module=base
     )
-    form, parts = sharing.parts_of([base], one_weight=False)
+    form, parts = sharing.parts_of([base], stack=False)
     if block == 64:
         found = unpacked(parts, form, (48, 96), torch.float32)
         assert torch.equal(found, functional.dequantize_4bit(packed, state))

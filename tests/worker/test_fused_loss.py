@@ -14,7 +14,12 @@ from llmbench.record.settings import Settings
 from llmbench.worker import batch, brought, train
 from llmbench.worker.cell import prepared
 from llmbench.worker.encoding import Tokens
-from llmbench_fast.chunked import chunk_in_one, chunk_size, linear_cross_entropy, loss_and_slope
+from llmbench_fast.chunked import (
+    chunk_size,
+    fusable_loss_and_slope,
+    linear_cross_entropy,
+    loss_and_slope,
+)
 from llmbench_fast.compile import missing
 from llmbench_fast.cross_entropy import FusedCrossEntropy
 
@@ -24,7 +29,7 @@ SETTINGS = Settings(steps=2)
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("biased", [True, False])
-@pytest.mark.parametrize("of_chunk", [loss_and_slope, chunk_in_one])
+@pytest.mark.parametrize("of_chunk", [loss_and_slope, fusable_loss_and_slope])
 def test_loss_and_gradients_are_those_of_all_logits_at_once(dtype, biased, of_chunk):
     torch.manual_seed(0)
     tokens, width, vocabulary = 70, 16, 90
