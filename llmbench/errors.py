@@ -5,9 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 import signal
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from types import FrameType
 from typing import Any, NoReturn
+
+AGAIN_SECONDS = 0.01
+"""How long after a Stop that was lost the next one comes."""
 
 
 class Stop(KeyboardInterrupt):
@@ -18,12 +22,16 @@ def heed() -> None:
     """Raise Stop at SIGINT and SIGTERM. Worker.
 
     Both by name: a shell that starts llmbench in the background has it ignore SIGINT, and what
-    Ray starts has it blocked.
+    Ray starts has it blocked. One that Python has to drop, since it comes in a finaliser or in a
+    callback of a weak reference or the garbage collector, is raised again soon.
     """
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     signal.signal(signal.SIGINT, _stop_once)
     signal.signal(signal.SIGTERM, _stop_once)
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, _stop_once)
+        sys.unraisablehook = _stop_again
 
 
 def heed_ctrl_c() -> None:
@@ -41,6 +49,14 @@ def _stop_once(number: int, frame: FrameType | None) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise Stop
+
+
+def _stop_again(dropped: sys.UnraisableHookArgs) -> None:
+    # A timer, as what is raised here would be dropped likewise.
+    if isinstance(dropped.exc_value, Stop):
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+    else:
+        sys.__unraisablehook__(dropped)
 
 
 class CellEnded(Exception):
