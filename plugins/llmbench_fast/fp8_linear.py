@@ -11,7 +11,7 @@ from transformers.quantizers.auto import register_quantization_config, register_
 from transformers.quantizers.base import HfQuantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from llmbench_fast.turning import turned
+from llmbench_fast.transposing import transposed
 
 NAME = "e4m3"
 STORED, GRADIENT = torch.float8_e4m3fn, torch.float8_e5m2
@@ -78,12 +78,12 @@ class Product(torch.autograd.Function):
         """The gradient by the input.
 
         Its sum runs over the weight's rows, whose scales are therefore the gradient's to take. The
-        weight is turned on the way: a second copy would be as large as all that fp8 saves.
+        weight is transposed here: a second copy would be as large as all that fp8 saves.
         """
         weight, scale = ctx.saved_tensors
-        upright = turned(weight, grads[0])
+        by_column = transposed(weight, grads[0])
         left = rounded(grads[0] * scale.t(), GRADIENT, ctx.by_row)
-        right = upright, scale.new_ones(len(upright), 1)
+        right = by_column, scale.new_ones(len(by_column), 1)
         made = product(left, right, grads[0].dtype, ctx.emulated)
         return made, None, None, None, None
 

@@ -15,7 +15,7 @@ from llmbench.worker.encoding import Tokens
 from llmbench.worker.running import training_context
 from llmbench_fast.fp8_linear import GRADIENT, STORED, product, rounded
 from llmbench_fast.joined import WHOLE, joined
-from llmbench_fast.turning import turned
+from llmbench_fast.transposing import transposed
 from llmbench_fast.unpacking import by_bitsandbytes, kernel, unpacked
 
 pytestmark = pytest.mark.gpu
@@ -28,9 +28,9 @@ def apart(found: torch.Tensor, wanted: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize("shape", [(512, 256), (96, 1100)])
-def test_a_matrix_in_fp8_is_turned(shape):
+def test_a_matrix_in_fp8_is_transposed(shape):
     matrix = torch.randn(shape, device="cuda").to(STORED)
-    found = turned(matrix, matrix)
+    found = transposed(matrix, matrix)
     assert found.is_contiguous()
     assert torch.equal(found.view(torch.int8), matrix.view(torch.int8).t().contiguous())
 

@@ -14,7 +14,7 @@ from llmbench.worker.cell import prepared
 from llmbench.worker.encoding import Tokens
 from llmbench_fast.fp8 import Fp8
 from llmbench_fast.fp8_linear import NAME, STORED, Fp8Linear, product, rounded
-from llmbench_fast.turning import turned
+from llmbench_fast.transposing import transposed
 
 BATCH = batch.collate([Tokens(tuple(range(1, 30)), prompt=9), Tokens((1, 2, 3, 4), prompt=1)], 0)
 CPU = torch.device("cpu")
@@ -119,10 +119,10 @@ def test_it_runs_where_matrix_units_take_it():
     assert "autocast" in Fp8(emulated=True).skip(Settings(precision="bf16-mixed"), ada)
 
 
-def test_a_matrix_is_turned():
+def test_a_matrix_is_transposed():
     torch.manual_seed(0)
     matrix = torch.randn(48, 96).to(STORED)
     given = (matrix, torch.ones(1))
-    assert turned(*given).is_contiguous()
-    assert (turned(*given).float() == matrix.float().t()).all()
-    torch.library.opcheck(turned, (matrix.view(torch.int8), torch.ones(1)))
+    assert transposed(*given).is_contiguous()
+    assert (transposed(*given).float() == matrix.float().t()).all()
+    torch.library.opcheck(transposed, (matrix.view(torch.int8), torch.ones(1)))

@@ -1,4 +1,7 @@
-"""A matrix turned tile by tile, as a Triton kernel. To be imported where Triton and a GPU are."""
+"""A matrix transposed tile by tile, as a Triton kernel.
+
+To be imported where Triton and a GPU are.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ SIDE = 128
 
 
 @triton.jit
-def _turn(source, target, rows, columns, side: tl.constexpr):
+def _transpose(source, target, rows, columns, side: tl.constexpr):
     down = tl.program_id(0) * side + tl.arange(0, side)
     across = tl.program_id(1) * side + tl.arange(0, side)
     inside = (down[:, None] < rows) & (across[None, :] < columns)
@@ -20,8 +23,8 @@ def _turn(source, target, rows, columns, side: tl.constexpr):
     tl.store(target + across[:, None] * rows + down[None, :], tl.trans(tile), mask=inside)
 
 
-def turn(source: torch.Tensor, target: torch.Tensor) -> None:
+def transpose(source: torch.Tensor, target: torch.Tensor) -> None:
     """Write (rows, columns) to (columns, rows); contiguous, one byte an element, below 2 GiB."""
     rows, columns = source.shape
     grid = triton.cdiv(rows, SIDE), triton.cdiv(columns, SIDE)
-    _turn[grid](source, target, rows, columns, side=SIDE, num_warps=8)
+    _transpose[grid](source, target, rows, columns, side=SIDE, num_warps=8)
