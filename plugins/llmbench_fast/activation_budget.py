@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from pydantic import Field
 
+from llmbench.machine import Environment
+from llmbench.plugin.strategy import Strategy
 from llmbench.record.settings import Settings
-from llmbench_fast.compile import Compile
+from llmbench_fast.compile import Compile, decoder_layers
+from llmbench_strategies.gradient_checkpointing import cut_up, no_gpu, prove
 
 
 class ActivationBudget(Compile):
@@ -33,12 +36,28 @@ class ActivationBudget(Compile):
         le=1,
         description="Of the bytes that compiled layers would keep: 0 for their inputs alone.",
     )
+    offload: bool = Field(
+        False, description="Keep the layers' inputs in the host's memory, not in the GPU's."
+    )
+
+    def skip(self, settings: Settings, environment: Environment) -> str | None:
+        """Inputs are offloaded from a GPU."""
+        offloading = no_gpu(self.id, environment) if self.offload else None
+        return offloading or super().skip(settings, environment)
+
+    def refuses(self, others: Sequence[Strategy]) -> str | None:
+        """Layers that are cut up have classes, hooks and inputs of their own."""
+        return cut_up(others) if self.offload else super().refuses(others)
 
     def prepare(self, model: Any, settings: Settings) -> Any:
         """Mark every decoder layer, and have the operations of 4-bit ones counted."""
         model = super().prepare(model, settings)
         if "bitsandbytes" in sys.modules:
             count_packed()
+        if self.offload:
+            from llmbench_strategies.offloading import offload_inputs
+
+            offload_inputs(decoder_layers(model))
         return model
 
     @contextmanager
@@ -48,6 +67,12 @@ class ActivationBudget(Compile):
 
         with config.patch(activation_memory_budget=self.share), super().training():
             yield
+
+    def after_step(self, model: Any, number: int) -> None:
+        """Hold the cell to its name: something was compiled, and inputs were offloaded, by now."""
+        super().after_step(model, number)
+        if self.offload and number == 1:
+            prove(model)
 
 
 def count_packed() -> None:

@@ -27,16 +27,11 @@ class GradientCheckpointing(Strategy):
 
     def skip(self, settings: Settings, environment: Environment) -> str | None:
         """Inputs are offloaded from a GPU."""
-        if self.offload and environment.device != "cuda":
-            return "There is no GPU from which gradient-checkpointing could offload: leave it out."
-        return None
+        return no_gpu(self.id, environment) if self.offload else None
 
     def refuses(self, others: Sequence[Strategy]) -> str | None:
         """Layers that are cut up have classes, hooks and inputs of their own."""
-        cut_up = any(other.spreads == "model" or other.id == "fsdp" for other in others)
-        if self.offload and cut_up:
-            return "Layers that are cut up over GPUs are not offloaded: take ddp, or no offload."
-        return None
+        return cut_up(others) if self.offload else None
 
     def prepare(self, model: Any, settings: Settings) -> Any:
         """Have the model checkpoint every decoder layer."""
@@ -52,12 +47,30 @@ class GradientCheckpointing(Strategy):
 
     def after_step(self, model: Any, number: int) -> None:
         """Hold the cell to its name: inputs were offloaded by now."""
-        if not self.offload or number != 1:
-            return
-        from llmbench_strategies.offloading import has_offloaded
+        if self.offload and number == 1:
+            prove(model)
 
-        if not has_offloaded(model):
-            raise CannotRun("No input of this model's layers was offloaded: leave offload out.")
+
+def no_gpu(name: str, environment: Environment) -> str | None:
+    """Why that strategy cannot offload there, in a sentence."""
+    if environment.device == "cuda":
+        return None
+    return f"There is no GPU from which {name} could offload: leave it out."
+
+
+def cut_up(others: Sequence[Strategy]) -> str | None:
+    """Why layers cannot be offloaded beside these strategies, in a sentence."""
+    if any(other.spreads == "model" or other.id == "fsdp" for other in others):
+        return "Layers that are cut up over GPUs are not offloaded: take ddp, or no offload."
+    return None
+
+
+def prove(model: Any) -> None:
+    """Raise CannotRun where nothing was offloaded."""
+    from llmbench_strategies.offloading import has_offloaded
+
+    if not has_offloaded(model):
+        raise CannotRun("No input of this model's layers was offloaded: leave offload out.")
 
 
 def offload(model: Any) -> None:

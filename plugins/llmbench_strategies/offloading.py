@@ -1,13 +1,14 @@
-"""Inputs of checkpointed layers, kept by the host until their layers run again: worker code.
+"""Inputs of layers, kept by the host until their layers are computed again: worker code.
 
 A checkpointed layer keeps its input alone (Chen et al., 2016, "Training Deep Nets with Sublinear
-Memory Cost"). Here that input waits in the host's memory, as in vDNN (Rhu et al., 2016): it leaves
-while later layers compute, and comes back while the layer above goes backward.
+Memory Cost"), and a compiled one may keep little beside it. Here that input waits in the host's
+memory, as in vDNN (Rhu et al., 2016): it leaves while later layers compute, and comes back while
+the layer above goes backward.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 from weakref import ref
@@ -26,15 +27,30 @@ def offload(model: Any) -> int:
     from transformers.modeling_layers import GradientCheckpointingLayer
 
     layers: list[Any] = [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)]
-    host = Host()
-    kinds = {kind: offloaded_kind(kind, host) for kind in map(type, layers)}
+    become(layers, Host(checkpoint))
     for layer in layers:
-        layer.__class__ = kinds[type(layer)]
         layer._gradient_checkpointing_func = called  # it is checkpointed already
     # transformers has frozen embeddings give what needs a gradient, as reentrant checkpoints want
     # it. The graph would hold such an input of the first layer for its sake.
     model.disable_input_require_grads()
     return len(layers)
+
+
+def offload_inputs(layers: Sequence[nn.Module]) -> None:
+    """The same for layers that themselves compute again what they do not keep."""
+    become(layers, Host(directly))
+
+
+def directly(call: Callable[..., Any], *args: Any, **_: Any) -> Any:
+    """A layer's output, in the place of `checkpoint`."""
+    return call(*args)
+
+
+def become(layers: Sequence[nn.Module], host: Host) -> None:
+    """Make the layers such whose inputs that host keeps."""
+    kinds = {kind: offloaded_kind(kind, host) for kind in map(type, layers)}
+    for layer in layers:
+        layer.__class__ = kinds[type(layer)]
 
 
 def offloaded_kind(kind: type, host: Host) -> type:
@@ -72,7 +88,9 @@ class Offloaded(nn.Module):
 class Host:
     """The buffers of a model's inputs, and the stream on which they come and go."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: Callable[..., Any] = checkpoint) -> None:
+        """`run` calls a layer as `torch.utils.checkpoint.checkpoint` does."""
+        self.run = run
         self.used = False
         self.free: list[Tensor] = []
         self.stream: torch.cuda.Stream | None = None
@@ -91,7 +109,7 @@ class Host:
             return self.keep(tensor) if movable else tensor
 
         with saved_tensors_hooks(pack, unpack):
-            return checkpoint(call, values, *rest, use_reentrant=False)
+            return self.run(call, values, *rest, use_reentrant=False)
 
     def keep(self, values: Tensor) -> Kept:
         """Send the values away; those of the layer before are gone by now."""

@@ -102,6 +102,23 @@ def test_steps_are_those_of_plain_checkpointing_to_the_bit(model, text, compiled
         assert all(map(torch.equal, other, one))
 
 
+BUDGET = "activation-budget(share={},backend=aot_eager)"
+BUDGET_OFFLOADED = "activation-budget(share={},offload=true,backend=aot_eager)"
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("full+{}", 0), ("lora(r=4)+fp8(emulated=true)+fused-lora+{}", 0.5)]
+)
+def test_steps_within_a_budget_are_the_same_with_inputs_on_the_host(model, text, share):
+    losses, grads, _ = trained(model, text.format(BUDGET.format(share)))
+    torch._dynamo.reset()
+    found, others, ready = trained(model, text.format(BUDGET_OFFLOADED.format(share)))
+    assert found == losses
+    for one, other in zip(grads, others, strict=True):
+        assert all(map(torch.equal, other, one))
+    assert len(layers_of(ready)[0].host.free) == LAYERS
+
+
 def test_compiled_layers_share_their_graphs_when_they_are_computed_again(model):
     ready, members = loaded(model, f"lora(r=4)+fused-lora+{OFFLOADED}+compile(backend=aot_eager)")
     with training_context(members):
@@ -156,8 +173,11 @@ def test_no_input_but_the_last_layers_is_held_after_the_forward_pass(model, adap
 
 
 @pytest.mark.parametrize("adapter", ["lora(r=4)", "lora(r=4)+fused-lora"])
-@pytest.mark.parametrize("compiled", ["", "+compile(backend=aot_eager)"])
-def test_an_input_is_gone_before_the_next_is_taken(model, monkeypatch, adapter, compiled):
+@pytest.mark.parametrize(
+    "part",
+    [OFFLOADED, f"{OFFLOADED}+compile(backend=aot_eager)", BUDGET_OFFLOADED.format(0)],
+)
+def test_an_input_is_gone_before_the_next_is_taken(model, monkeypatch, adapter, part):
     taken, held, own = [], [], Kept.take
 
     def take(kept):
@@ -167,7 +187,7 @@ def test_an_input_is_gone_before_the_next_is_taken(model, monkeypatch, adapter, 
         return values
 
     monkeypatch.setattr(Kept, "take", take)
-    ready, members = loaded(model, f"{adapter}+{OFFLOADED}{compiled}")
+    ready, members = loaded(model, f"{adapter}+{part}")
     with training_context(members):
         brought.loss(members)(ready.train(), STEPS[0][0]).backward()
     assert held == [0] * LAYERS
@@ -218,10 +238,15 @@ def test_evaluation_offloads_nothing(model):
         strategy.after_step(ready, 1)
 
 
-def test_it_needs_a_gpu_and_is_not_predicted(model):
-    [_, strategy] = composition.read(OFFLOADED).members
+@pytest.mark.parametrize("text", [BUDGET_OFFLOADED.format(0), OFFLOADED])
+def test_it_is_offered_where_there_is_a_gpu(text):
+    [_, strategy] = composition.read(text).members
     assert "no GPU" in strategy.skip(SETTINGS, environment("cpu"))
     assert strategy.skip(SETTINGS, environment("cuda")) is None
+
+
+def test_its_memory_is_not_predicted(model):
+    [_, strategy] = composition.read(OFFLOADED).members
     with pytest.raises(CannotRun, match="not predicted"):
         strategy.prepare(model.to("meta"), SETTINGS)
     [_, plain] = composition.read(PLAIN).members
@@ -229,7 +254,8 @@ def test_it_needs_a_gpu_and_is_not_predicted(model):
 
 
 @pytest.mark.parametrize("spread", ["fsdp", "tensor-parallel"])
-def test_layers_that_are_cut_up_are_refused(spread):
+@pytest.mark.parametrize("part", [OFFLOADED, BUDGET_OFFLOADED.format(0)])
+def test_layers_that_are_cut_up_are_refused(spread, part):
     with pytest.raises(CompositionError, match="cut up over GPUs are not offloaded"):
-        composition.read(f"full+{OFFLOADED}+{spread}")
+        composition.read(f"full+{part}+{spread}")
     assert composition.read(f"full+{PLAIN}+{spread}")
