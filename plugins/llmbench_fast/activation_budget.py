@@ -14,7 +14,7 @@ from llmbench.machine import Environment
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.settings import Settings
 from llmbench_fast.compile import Compile, decoder_layers
-from llmbench_strategies.gradient_checkpointing import cut_up, no_gpu, prove
+from llmbench_strategies.gradient_checkpointing import no_gpu, not_whole, prove
 
 
 class ActivationBudget(Compile):
@@ -47,7 +47,7 @@ class ActivationBudget(Compile):
 
     def refuses(self, others: Sequence[Strategy]) -> str | None:
         """Layers that are cut up have classes, hooks and inputs of their own."""
-        return cut_up(others) if self.offload else super().refuses(others)
+        return not_whole(others) if self.offload else super().refuses(others)
 
     def prepare(self, model: Any, settings: Settings) -> Any:
         """Mark every decoder layer, and have the operations of 4-bit ones counted."""

@@ -10,6 +10,7 @@ from pydantic import Field
 from llmbench.machine import Environment
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.settings import Settings
+from llmbench_parallel.spreading import cut_up
 
 LEAST_CAPABILITY = (8, 9)
 """The first NVIDIA architecture, Ada, whose matrix units take 8-bit floating point."""
@@ -60,7 +61,7 @@ class Fp8(Strategy):
         """Others read or change the weights, or cut them up, which those in e4m3 do not bear."""
         if any(s.group == "adaptation" and s.id not in PLAIN for s in others):
             return "Layers in fp8 have plain LoRA beside them: take lora, lora-plus or rslora."
-        if any(s.spreads == "model" or s.id == "fsdp" for s in others):
+        if cut_up(others):
             return "Layers in fp8 cannot be cut up over GPUs: take ddp."
         return None
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from llmbench.machine import Environment
 from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.settings import Settings
+from llmbench_parallel.spreading import cut_up
 
 
 class FusedLora(Strategy):
@@ -37,7 +38,7 @@ class FusedLora(Strategy):
         """Full fine-tuning has no adapters, and layers that are cut up are not there whole."""
         if any(other.id == "full" for other in others):
             return "'fused-lora' joins the products of adapters: write lora+fused-lora."
-        if any(other.spreads == "model" or other.id == "fsdp" for other in others):
+        if cut_up(others):
             return "Layers that are cut up over GPUs are not joined: take ddp, or no fused-lora."
         return None
 

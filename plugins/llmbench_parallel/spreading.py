@@ -52,6 +52,11 @@ class Spreading(Strategy):
         return None
 
 
+def cut_up(others: Sequence[Strategy]) -> bool:
+    """Whether beside these strategies no GPU has the layers whole."""
+    return any(other.spreads == "model" or other.id == "fsdp" for other in others)
+
+
 def quantises(other: Strategy) -> bool:
     """Whether it packs the base's weights."""
     return other.id == "qlora" or other.group == "quantization"

@@ -10,6 +10,7 @@ from pydantic import Field
 from llmbench.machine import Environment
 from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.settings import Settings
+from llmbench_parallel.spreading import cut_up
 
 
 class GradientCheckpointing(Strategy):
@@ -31,7 +32,7 @@ class GradientCheckpointing(Strategy):
 
     def refuses(self, others: Sequence[Strategy]) -> str | None:
         """Layers that are cut up have classes, hooks and inputs of their own."""
-        return cut_up(others) if self.offload else None
+        return not_whole(others) if self.offload else None
 
     def prepare(self, model: Any, settings: Settings) -> Any:
         """Have the model checkpoint every decoder layer."""
@@ -58,9 +59,9 @@ def no_gpu(name: str, environment: Environment) -> str | None:
     return f"There is no GPU from which {name} could offload: leave it out."
 
 
-def cut_up(others: Sequence[Strategy]) -> str | None:
+def not_whole(others: Sequence[Strategy]) -> str | None:
     """Why layers cannot be offloaded beside these strategies, in a sentence."""
-    if any(other.spreads == "model" or other.id == "fsdp" for other in others):
+    if cut_up(others):
         return "Layers that are cut up over GPUs are not offloaded: take ddp, or no offload."
     return None
 

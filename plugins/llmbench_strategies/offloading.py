@@ -29,7 +29,7 @@ def offload(model: Any) -> int:
     layers: list[Any] = [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)]
     become(layers, Host(checkpoint))
     for layer in layers:
-        layer._gradient_checkpointing_func = called  # it is checkpointed already
+        layer._gradient_checkpointing_func = directly  # it is checkpointed already
     # transformers has frozen embeddings give what needs a gradient, as reentrant checkpoints want
     # it. The graph would hold such an input of the first layer for its sake.
     model.disable_input_require_grads()
@@ -42,7 +42,7 @@ def offload_inputs(layers: Sequence[nn.Module]) -> None:
 
 
 def directly(call: Callable[..., Any], *args: Any, **_: Any) -> Any:
-    """A layer's output, in the place of `checkpoint`."""
+    """The layer as it is, where it would be checkpointed."""
     return call(*args)
 
 
@@ -60,11 +60,6 @@ def offloaded_kind(kind: type, host: Host) -> type:
     lies within a module's call: what is in a compiled layer could not be sent away apart.
     """
     return type(kind.__name__, (Offloaded, kind), {"host": host})
-
-
-def called(function: Callable[..., Any], *args: Any) -> Any:
-    """The layer as it is, where transformers would checkpoint it."""
-    return function(*args)
 
 
 def has_offloaded(model: nn.Module) -> bool:
