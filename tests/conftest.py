@@ -49,6 +49,18 @@ TEXTS = (
 END = "</s>"
 
 
+@pytest.fixture
+def compiler() -> Iterator[None]:
+    """Torch's compiler, which forgets what a test compiled."""
+    yield
+    import torch
+    from torch._dynamo.utils import counters
+
+    torch._dynamo.reset()
+    counters.clear()
+    torch.compiler.set_stance("default")
+
+
 @pytest.fixture(autouse=True)
 def at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever else the machine does, nothing is said of it."""

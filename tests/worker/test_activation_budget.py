@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from torch._dynamo.utils import counters
 from torch._functorch import config
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -18,16 +17,9 @@ from llmbench.worker.encoding import Tokens
 from llmbench.worker.running import training_context
 from llmbench_fast.activation_budget import count_packed
 
+pytestmark = pytest.mark.usefixtures("compiler")
 BATCH = batch.collate([Tokens(tuple(range(1, 40)), prompt=9)] * 2, 0)
 SETTINGS = Settings(steps=2)
-
-
-@pytest.fixture(autouse=True)
-def _clean():
-    yield
-    torch._dynamo.reset()
-    counters.clear()
-    torch.compiler.set_stance("default")
 
 
 def kept(model, text):

@@ -20,16 +20,9 @@ from llmbench_fast import sharing
 from llmbench_fast.joined import WHOLE, joined, operations, operator
 from llmbench_fast.unpacking import unpacked
 
+pytestmark = pytest.mark.usefixtures("compiler")
 BATCH = batch.collate([Tokens(tuple(range(1, 30)), prompt=9), Tokens((1, 2, 3, 4), prompt=1)], 0)
 SETTINGS = Settings(steps=2)
-
-
-@pytest.fixture(autouse=True)
-def _clean():
-    yield
-    torch._dynamo.reset()
-    counters.clear()
-    torch.compiler.set_stance("default")
 
 
 def test_outputs_and_gradients_are_those_of_the_products_one_by_one():

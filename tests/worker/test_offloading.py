@@ -22,6 +22,7 @@ from llmbench.worker.encoding import Tokens
 from llmbench.worker.running import training_context
 from llmbench_strategies.offloading import Host, Kept, Offloaded
 
+pytestmark = pytest.mark.usefixtures("compiler")
 PLAIN, OFFLOADED = "gradient-checkpointing", "gradient-checkpointing(offload=true)"
 COMPILED = "+compile(backend=aot_eager)"
 SETTINGS = Settings(steps=2)
@@ -34,14 +35,6 @@ def of_length(length):
 LAYERS = 2
 STEPS = [[of_length(30), of_length(12)], [of_length(19), of_length(37)]]
 """Micro-batches of two steps, of varying lengths."""
-
-
-@pytest.fixture(autouse=True)
-def _clean():
-    yield
-    torch._dynamo.reset()
-    counters.clear()
-    torch.compiler.set_stance("default")
 
 
 def loaded(model, text):
