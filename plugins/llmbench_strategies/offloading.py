@@ -75,9 +75,18 @@ class Offloaded(nn.Module):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The layer's output; the first argument is what it keeps."""
         call = partial(super().__call__, **kwargs)
-        if self.training and torch.is_grad_enabled() and args:
+        if self.training and torch.is_grad_enabled() and args and not decided_elsewhere():
             return self.host.checkpointed(call, *args)
         return call(*args)
+
+
+def decided_elsewhere() -> bool:
+    """Whether what is kept is decided around the layers, as in a pass that is not gone back from.
+
+    Torch (2.8 to 2.13) tells this to those who know a name of its own.
+    """
+    hooks = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", lambda _: None)
+    return hooks(True) is not None
 
 
 class Host:
@@ -101,7 +110,8 @@ class Host:
 
         def pack(tensor: Tensor) -> Tensor | Kept:
             movable = tensor.data_ptr() == address and tensor.is_contiguous()
-            return self.keep(tensor) if movable else tensor
+            # The output of an operation, held by what goes backward from it, would never be freed.
+            return self.keep(tensor) if movable else tensor.detach()
 
         with saved_tensors_hooks(pack, unpack):
             return self.run(call, values, *rest, use_reentrant=False)

@@ -16,11 +16,12 @@ from llmbench.config import composition
 from llmbench.errors import CompositionError
 from llmbench.plugin.strategy import CannotRun
 from llmbench.record.settings import Settings
-from llmbench.worker import batch, brought, checkpoint, load, train
+from llmbench.worker import batch, brought, checkpoint, compiled, load, train
 from llmbench.worker.cell import prepared
 from llmbench.worker.encoding import Tokens
 from llmbench.worker.running import training_context
-from llmbench_strategies.offloading import Host, Kept, Offloaded
+from llmbench.worker.training import nothing_kept
+from llmbench_strategies.offloading import Host, Kept, Offloaded, has_offloaded
 
 pytestmark = pytest.mark.usefixtures("compiler")
 PLAIN, OFFLOADED = "gradient-checkpointing", "gradient-checkpointing(offload=true)"
@@ -188,6 +189,32 @@ def test_buffers_are_as_many_as_layers_however_many_steps_and_lengths(model):
     *_, ready = trained(model, f"lora(r=4)+{OFFLOADED}")
     host = layers_of(ready)[0].host
     assert len(host.free) == LAYERS
+
+
+@pytest.mark.parametrize("part", [OFFLOADED, BUDGET_OFFLOADED.format(0)])
+def test_a_pass_that_keeps_nothing_has_nothing_offloaded(model, part):
+    ready, members = loaded(model, f"lora(r=4)+{part}")
+    with training_context(members), compiled.left_out(), nothing_kept():
+        brought.loss(members)(ready.train(), STEPS[0][0])
+    assert not has_offloaded(ready)
+
+
+@pytest.mark.parametrize("part", [OFFLOADED, BUDGET_OFFLOADED.format(0)])
+def test_what_a_pass_computed_is_gone_with_its_loss(model, part):
+    ready, members = loaded(model, f"lora(r=4)+{part}")
+    seen = []
+
+    def look(module, args, output):
+        seen.append(StorageWeakRef(output.untyped_storage()))
+
+    for layer in layers_of(ready):
+        layer.input_layernorm.register_forward_hook(look)
+    # As the layers are written, where operations keep what they gave.
+    with training_context(members), compiled.left_out():
+        loss = brought.loss(members)(ready.train(), STEPS[0][0])
+    assert len(seen) == LAYERS
+    del loss
+    assert all(storage.expired() for storage in seen)
 
 
 def test_a_pass_without_its_backward_gives_its_buffers_back(model):
