@@ -19,6 +19,7 @@ BRINGS = {
     "batches": ("batches",),
     "schedule": ("schedule",),
     "loss": ("loss",),
+    "record": ("recording",),
     "train": ("training loop", "loss"),
 }
 """Methods that take the place of something of the harness's, and what a strategy decides by having
@@ -200,6 +201,26 @@ class Strategy(BaseModel):
 
         It is called in training alone: validation and evaluation take the model's own loss, and
         the loss before anything is learnt must agree with that, or the cell is called wrong.
+        """
+        return None
+
+    def record(
+        self,
+        loss: Callable[[Any, Mapping[str, Any]], Any],
+        model: Any,
+        inputs: Mapping[str, Any],
+    ) -> Callable[[Mapping[str, Any]], Any] | None:
+        """What computes the loss of micro-batches of one shape from now on. Worker.
+
+        As a CUDA graph does, whose kernels are launched at once. `loss(model, inputs)` is how the
+        composition computes it otherwise. None where it is to be computed so; else a function that
+        takes inputs of that shape and returns a scalar with a graph. Their values may be others,
+        and what it wrote before may be overwritten: a micro-batch goes backward before the next
+        comes. Gradients that a backward pass gives must stand.
+
+        It is called at the first micro-batch of every shape in training steps. How long that takes
+        is a figure of its own, and the step counts for no speed. The loss of the first step must be
+        that of the unrecorded one. What it takes of memory is not predicted.
         """
         return None
 

@@ -330,7 +330,7 @@ COMPILE = Figure(
     "seconds",
     "lower",
     lambda r: r.compiled.seconds if r.compiled else None,
-    "compiling code for training, which is no part of its speed",
+    "compiling code for training and recording its steps, which is no part of its speed",
 )
 LOADED_LOSS = Figure(
     "loaded_loss",

@@ -261,17 +261,20 @@ class Step(Frozen):
     nonpadding_tokens: Count
     padded_tokens: Annotated[Count, Field(gt=0)]
     compile_seconds: Seconds = 0.0
-    """Of its seconds, those in which code was compiled; such a step counts for no speed."""
+    """Of its seconds, those in which code was compiled or steps were recorded; such a step counts
+    for no speed."""
 
 
 class Compiled(Frozen):
-    """What was compiled in a cell that had code compiled, by torch's own count."""
+    """What was compiled, by torch's own count, and recorded in a cell that did so."""
 
     seconds: Seconds
     """What it took, within training steps and before them."""
     graphs: Count
     breaks: Count
     """Places where a graph had to end, and go on after what could not be compiled."""
+    recordings: Count = 0
+    """Shapes of micro-batches whose steps were recorded as CUDA graphs."""
 
 
 class Validation(Frozen):

@@ -160,7 +160,7 @@ def _speed(standing: Standing) -> Iterator[Remark]:
 
 
 def _compiled(standing: Standing) -> Iterator[Remark]:
-    """Who compiled code, and for how long."""
+    """Who compiled code or recorded steps, and for how long."""
     done = {
         variant: found
         for variant in standing.competing
@@ -173,12 +173,21 @@ def _compiled(standing: Standing) -> Iterator[Remark]:
     took = least if least == most else f"{least} to {most}"
     names = listed([standing.name(variant) for variant in done])
     who = names if len(done) < 3 else f"{len(done)} {phrases.row(standing)}s"
-    graphs, breaks = (max(c.graphs for c in every), max(c.breaks for c in every))
-    counted = f"{plural(graphs, 'graph')}, {plural(breaks, 'break')}"
+    graphs, breaks, recordings = (
+        max(getattr(c, name) for c in every) for name in ("graphs", "breaks", "recordings")
+    )
+    did, counted = [], []
+    if graphs:
+        did.append("compiled code")
+        counted += [plural(graphs, "graph"), plural(breaks, "break")]
+    if recordings:
+        did.append("recorded steps")
+        counted.append(plural(recordings, "CUDA graph"))
     yield (
         "note",
-        f"{who} compiled code for {took} as {'they' if len(done) > 1 else 'it'} trained "
-        f"({counted}{' at most' * (len(done) > 1)}); steps that did are left out of the speed.",
+        f"{who} {listed(did)} for {took} as {'they' if len(done) > 1 else 'it'} trained "
+        f"({', '.join(counted)}{' at most' * (len(done) > 1)}); steps that did are left out of the "
+        "speed.",
     )
 
 

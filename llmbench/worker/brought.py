@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +11,12 @@ import torch
 from llmbench.plugin.blame import Amiss, blamed, wanted
 from llmbench.plugin.strategy import Strategy
 from llmbench.record.settings import Settings
-from llmbench.worker import batch, guard, train
+from llmbench.worker import batch, compiled, guard, train
 from llmbench.worker.batch import Batch
 from llmbench.worker.train import Loss, Share
+
+Replay = Callable[[Mapping[str, torch.Tensor]], Any]
+Shape = tuple[tuple[str, torch.Size], ...]
 
 
 def bringer(strategies: Sequence[Strategy], what: str) -> Strategy | None:
@@ -97,6 +100,34 @@ def _made(own: Strategy, padded: Batch, pad: int) -> Batch:
                 f"{padded.supervised_tokens} to train on"
             )
         return made
+
+
+def loss_in_steps(strategies: Sequence[Strategy]) -> Loss:
+    """How training steps compute the loss: recorded once for every shape, if a strategy records.
+
+    What was recorded lives as long as this.
+    """
+    own, computed = bringer(strategies, "record"), loss(strategies)
+    if own is None:
+        return computed
+    made: dict[Shape, Replay | None] = {}
+
+    def plain(model: torch.nn.Module, inputs: Mapping[str, Any]) -> torch.Tensor:
+        return computed(model, guard.batch(inputs, 0))
+
+    def replayed(model: torch.nn.Module, given: Batch) -> torch.Tensor:
+        inputs = given.inputs
+        shape = tuple((name, value.shape) for name, value in inputs.items())
+        with blamed("strategy", own.id, "record"):
+            if shape not in made:
+                with compiled.recording():
+                    offered = wanted(own.record, loss=plain, model=model, inputs=inputs)
+                    made[shape] = own.record(**offered)
+            replay = made[shape]
+            found = guard.loss(replay(inputs)) if replay else None
+        return computed(model, given) if found is None else found
+
+    return replayed
 
 
 def loss(strategies: Sequence[Strategy]) -> Loss:

@@ -56,7 +56,7 @@ class Running:
         return tuple(sorted({int(token) for token in known if token is not None}))
 
     def loss(self, model: torch.nn.Module, inputs: batch.Batch) -> torch.Tensor:
-        """The loss of a micro-batch as it is trained on."""
+        """The loss of a micro-batch as it is trained on, not recorded."""
         return brought.loss(self.strategies)(model, inputs)
 
     @property

@@ -213,7 +213,7 @@ def train_steps(running: Running, optimizer: torch.optim.Optimizer, witness: Wit
     own, context = brought.bringer(running.strategies, "train"), running.context
     if own is None:
         stepping, spread = running.stepping, running.spread
-        loss = running.loss
+        loss = brought.loss_in_steps(running.strategies)
         train.train(stepping, optimizer, batches, settings, context, witness, loss, share, spread)
     else:
         kept = running.tokenizer

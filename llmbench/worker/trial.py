@@ -133,7 +133,8 @@ class Trial:
         return brought.batches(running.strategies, steps, running.pad)
 
     def _train(self, size: int) -> None:
-        model, context, loss = self.running.model, self.running.context, self.running.loss
+        model, context = self.running.model, self.running.context
+        loss = brought.loss_in_steps(self.running.strategies)
         observer = Sampler(self.running.recorder.meter)
         steps, settings = self.batches(size), self.settings(size)
         train.train(model, self.optimizer, steps, settings, context, observer, loss)

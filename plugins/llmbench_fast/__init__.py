@@ -9,6 +9,7 @@ from llmbench.plugin.strategy import Strategy
 from llmbench_fast.activation_budget import ActivationBudget
 from llmbench_fast.compile import Compile
 from llmbench_fast.cross_entropy import FusedCrossEntropy
+from llmbench_fast.cuda_graphs import CudaGraphs
 from llmbench_fast.cudnn_attention import CudnnAttention
 from llmbench_fast.fp8 import Fp8
 from llmbench_fast.fused_lora import FusedLora
@@ -18,6 +19,7 @@ STRATEGIES: tuple[type[Strategy], ...] = (
     Compile,
     FusedCrossEntropy,
     ActivationBudget,
+    CudaGraphs,
     CudnnAttention,
     Fp8,
     FusedLora,

@@ -9,7 +9,8 @@
 
 The loop does the same work as a training step of the harness (forward, backward, clipping, fused
 AdamW, on random tokens) with transformers and peft alone, and prints its tokens per second. With
---compiled, decoder layers are compiled one by one, and liger-kernel has the output layer and loss.
+--compiled, decoder layers are compiled one by one, and liger-kernel has the output layer and loss;
+with --compiled --loss compiled, llmbench's kernels have them, which never have the host wait.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--burn-in-steps", type=int, default=4)
     parser.add_argument("--compiled", action="store_true")
+    parser.add_argument("--loss", choices=("liger", "compiled"), default="liger")
     args = parser.parse_args()
     seconds = loop(args)[args.burn_in_steps :]
     tokens = args.batch_size * args.seq_len * len(seconds)
@@ -62,8 +64,8 @@ def loop(args: argparse.Namespace) -> list[float]:
         ids = torch.randint(config.vocab_size, shape, device="cuda")
         torch.cuda.synchronize()
         started = time.perf_counter()
-        loss_of = fused_loss if args.compiled else plain_loss
-        loss_of(model, ids).backward()
+        loss = fused_loss(model, ids, args.loss) if args.compiled else plain_loss(model, ids)
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(trainable, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -78,15 +80,20 @@ def plain_loss(model: torch.nn.Module, ids: torch.Tensor) -> torch.Tensor:
     return loss
 
 
-def fused_loss(model: torch.nn.Module, ids: torch.Tensor) -> torch.Tensor:
+def fused_loss(model: torch.nn.Module, ids: torch.Tensor, kernel: str) -> torch.Tensor:
     """The loss that never has all logits."""
-    from liger_kernel.transformers.functional import liger_fused_linear_cross_entropy
-
     whole = model.get_base_model()  # type: ignore[operator]
-    hidden = whole.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
-    loss: torch.Tensor = liger_fused_linear_cross_entropy(
-        hidden.flatten(0, 1), whole.lm_head.weight, ids[:, 1:].reshape(-1)
-    )
+    hidden = whole.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1].flatten(0, 1)
+    weight, labels = whole.lm_head.weight, ids[:, 1:].reshape(-1)
+    loss: torch.Tensor
+    if kernel == "liger":
+        from liger_kernel.transformers.functional import liger_fused_linear_cross_entropy
+
+        loss = liger_fused_linear_cross_entropy(hidden, weight, labels)
+    else:
+        from llmbench_fast import chunked
+
+        loss = chunked.linear_cross_entropy(hidden, weight, None, labels, chunked.compiled())
     return loss
 
 
