@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -176,7 +176,9 @@ def train_phase(running: Running) -> None:
     most = max(b.longest for step in batches for b in step)
     architecture.check_length(model, cell.model.id, most, "--seq-len")
     assert running.first
-    first = train.first_loss(model, running.first)
+    # Of what trains it is a check, whose logits may be more than a lean method ever holds.
+    with recorder.meter.paused() if cell.trains else nullcontext():
+        first = train.first_loss(model, running.first)
     recorder.note(first_loss=first if math.isfinite(first) else None)
     held_out = HeldOut(running, validation_sequences(running))
     if not cell.tuning:
@@ -185,8 +187,8 @@ def train_phase(running: Running) -> None:
         return
     if not math.isfinite(first):
         raise train.Diverged(f"The loss is {first} before anything is learnt: there is no start.")
-    prove_kernel(running, batches[0][0])
     with recorder.meter.paused():
+        prove_kernel(running, batches[0][0])
         began = start.in_training(model, batches[0], running.context, running.loss, recorder.start)
         recorder.note(start=began)
     sharing.settle(model)

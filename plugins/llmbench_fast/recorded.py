@@ -114,17 +114,17 @@ def no_masks_made() -> Iterator[None]:
     """
     from transformers import masking_utils
 
-    usual = masking_utils.is_tracing
-    changed = {
-        "is_tracing": lambda tensor=None: tensor is not None and usual(tensor),
-        "find_packed_sequence_indices": lambda _: None,
-    }
-    before = {name: getattr(masking_utils, name) for name in changed}
-    vars(masking_utils).update(changed)
+    names = vars(masking_utils)
+    before = {name: names[name] for name in ("is_tracing", "find_packed_sequence_indices")}
+
+    def is_tracing(tensor: Tensor | None = None) -> bool:
+        return tensor is not None and before["is_tracing"](tensor)
+
+    names.update(is_tracing=is_tracing, find_packed_sequence_indices=lambda _: None)
     try:
         yield
     finally:
-        vars(masking_utils).update(before)
+        names.update(before)
 
 
 def gradients(value: Tensor, weights: Sequence[Tensor], slope: Tensor) -> list[Tensor | None]:

@@ -11,6 +11,9 @@ The loop does the same work as a training step of the harness (forward, backward
 AdamW, on random tokens) with transformers and peft alone, and prints its tokens per second. With
 --compiled, decoder layers are compiled one by one, and liger-kernel has the output layer and loss;
 with --compiled --loss compiled, llmbench's kernels have them, which never have the host wait.
+
+Attention is left to torch without cuDNN's kernels, as in the harness: by itself torch (2.11) takes
+those on an H100, where they are faster. With --cudnn it does, as with `cudnn-attention`.
 """
 
 from __future__ import annotations
@@ -36,7 +39,10 @@ def main() -> None:
     parser.add_argument("--burn-in-steps", type=int, default=4)
     parser.add_argument("--compiled", action="store_true")
     parser.add_argument("--loss", choices=("liger", "compiled"), default="liger")
+    parser.add_argument("--cudnn", action="store_true")
     args = parser.parse_args()
+    torch.backends.cuda.enable_cudnn_sdp(args.cudnn)
+    torch.backends.cuda.enable_flash_sdp(not args.cudnn)
     seconds = loop(args)[args.burn_in_steps :]
     tokens = args.batch_size * args.seq_len * len(seconds)
     peak = torch.cuda.max_memory_allocated() / 2**30

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -19,7 +20,8 @@ from llmbench.record.record import Budget, Member, ModelRef, Record
 from llmbench.source import data as dataset
 from llmbench.storage.read import read_record
 from llmbench.worker import cell as worker
-from llmbench.worker import load, scoring, tokens, train, trial
+from llmbench.worker import load, scoring, tokens, train, training, trial
+from llmbench.worker.memory import Meter
 
 pytestmark = pytest.mark.usefixtures("registry")  # whatever else is installed
 EXAMPLES = [
@@ -295,6 +297,35 @@ def test_what_was_saved_is_measured_and_removed(run, tmp_path):
     whole, _ = run("full")
     assert record.artifact_bytes < whole.artifact_bytes / 2
     assert not (tmp_path / "artifact").exists()
+
+
+def test_checks_before_training_are_no_part_of_its_peak(run, monkeypatch):
+    paused, seen = [], {}
+
+    class Watched(Meter):
+        @contextmanager
+        def paused(self):
+            with super().paused():
+                paused.append(True)
+                yield
+                paused.pop()
+
+    def watch(module, name):
+        own = getattr(module, name)
+
+        def watched(*args):
+            seen[name] = bool(paused)
+            return own(*args)
+
+        monkeypatch.setattr(module, name, watched)
+
+    monkeypatch.setattr(worker, "Meter", Watched)
+    watch(train, "first_loss")
+    watch(training, "prove_kernel")
+    run("lora")
+    assert seen == {"first_loss": True, "prove_kernel": True}
+    run("base")  # which does nothing else
+    assert seen["first_loss"] is False
 
 
 def test_the_same_seed_gives_the_same_cell(run):
