@@ -115,12 +115,13 @@ def no_masks_made() -> Iterator[None]:
     from transformers import masking_utils
 
     names = vars(masking_utils)
-    before = {name: names[name] for name in ("is_tracing", "find_packed_sequence_indices")}
-
-    def is_tracing(tensor: Tensor | None = None) -> bool:
-        return tensor is not None and before["is_tracing"](tensor)
-
-    names.update(is_tracing=is_tracing, find_packed_sequence_indices=lambda _: None)
+    traces = names["is_tracing"]
+    changed = {
+        "is_tracing": lambda tensor=None: tensor is not None and traces(tensor),
+        "find_packed_sequence_indices": lambda _: None,
+    }
+    before = {name: names[name] for name in changed}
+    names.update(changed)
     try:
         yield
     finally:
