@@ -23,7 +23,10 @@ from llmbench.worker.estimate.simulation import Simulation
 LAYERS = 8
 UNLIKE = ("last-layers",)
 """Strategies that treat layers unlike."""
-UNPREDICTED = ("compile", "activation-budget", "fp8", "fused-lora", "packing", "qat")
+UNPREDICTED = (
+    *("compile", "activation-budget", "fp8", "fused-lora", "packing", "qat"),
+    *("cuda-graphs", "cudnn-attention"),
+)
 NEEDY = {
     "precision": "precision(to=fp32)",
     "learning-rate": "learning-rate(to=1e-3)",
