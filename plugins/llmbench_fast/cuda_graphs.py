@@ -11,8 +11,6 @@ from llmbench.machine import Environment
 from llmbench.plugin.strategy import CannotRun, Strategy
 from llmbench.record.settings import Settings
 
-IGNORED = -100
-
 
 class CudaGraphs(Strategy):
     """Records forward and backward pass once for every length of a batch, and replays them.
@@ -60,18 +58,18 @@ class CudaGraphs(Strategy):
 
     def batches(self, examples: Sequence[Any], pad: int) -> Mapping[str, Any]:
         """Rows of a length of which there are few."""
-        import torch
+        from torch.nn import functional
+
+        from llmbench.worker.batch import IGNORED, collate
 
         if examples[0].paired:
             raise CannotRun("Batches for an encoder and a decoder are not padded to few lengths.")
-        longest = max(len(example.ids) for example in examples)
-        shape = len(examples), -(-longest // self.multiple) * self.multiple
-        ids, labels = torch.full(shape, pad), torch.full(shape, IGNORED)
-        for row, example in enumerate(examples):
-            end = len(example.ids)
-            ids[row, :end] = torch.tensor(example.ids)
-            labels[row, example.prompt : end] = ids[row, example.prompt : end]
-        return {"input_ids": ids, "labels": labels}
+        made = collate(examples, pad)
+        missing = (0, -made.longest % self.multiple)
+        return {
+            "input_ids": functional.pad(made.input_ids, missing, value=pad),
+            "labels": functional.pad(made.labels, missing, value=IGNORED),
+        }
 
     def record(
         self,
