@@ -182,7 +182,7 @@ def _compiled(standing: Standing) -> Iterator[Remark]:
         counted += [plural(graphs, "graph"), plural(breaks, "break")]
     if recordings:
         did.append("recorded steps")
-        counted.append(plural(recordings, "CUDA graph"))
+        counted.append(plural(recordings, "recording"))
     yield (
         "note",
         f"{who} {listed(did)} for {took} as {'they' if len(done) > 1 else 'it'} trained "

@@ -123,6 +123,7 @@ def loss_in_steps(strategies: Sequence[Strategy]) -> Loss:
                 with compiled.recording():
                     offered = wanted(own.record, loss=plain, model=model, inputs=inputs)
                     made[shape] = own.record(**offered)
+                compiled.RECORDED.times += made[shape] is not None
             replay = made[shape]
             found = guard.loss(replay(inputs)) if replay else None
         return computed(model, given) if found is None else found

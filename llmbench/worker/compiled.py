@@ -46,12 +46,11 @@ RECORDED = Recordings()
 
 @contextmanager
 def recording() -> Iterator[None]:
-    """Count the block as one in which a step is recorded, and time it."""
+    """Time the block as one in which a step is recorded."""
     began, compiling = time.perf_counter(), by_torch()
     try:
         yield
     finally:
-        RECORDED.times += 1
         spent, compiled = time.perf_counter() - began, by_torch() - compiling
         RECORDED.seconds += max(0.0, spent - compiled)
 

@@ -80,6 +80,7 @@ def test_a_strategy_that_declines_leaves_the_loss_as_it_is(model):
     plain = losses(model)
     model.load_state_dict(start)
     assert losses(model, Shy()) == plain
+    assert compiled.RECORDED.times == 0
 
 
 def test_what_replays_no_loss_names_the_strategy(registry, model):
