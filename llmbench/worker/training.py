@@ -323,7 +323,7 @@ def nothing_kept() -> AbstractContextManager[None]:
     """Have a forward pass that no backward pass follows keep no activations.
 
     Of layers that are compiled or have a budget, those of code as it is written are many more, and
-    would be the peak of the cell.
+    might not fit.
     """
     context: AbstractContextManager[None] = torch.autograd.graph.saved_tensors_hooks(
         lambda tensor: None, lambda nothing: nothing
