@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from llmbench.worker import batch, compiled, guard, train
 from llmbench.worker.batch import Batch
 from llmbench.worker.train import Loss, Share
 
+Recording = Callable[[], AbstractContextManager[None]]
 Replay = Callable[[Mapping[str, torch.Tensor]], Any]
 Shape = tuple[tuple[str, torch.Size], ...]
 
@@ -102,10 +104,10 @@ def _made(own: Strategy, padded: Batch, pad: int) -> Batch:
         return made
 
 
-def loss_in_steps(strategies: Sequence[Strategy]) -> Loss:
+def loss_in_steps(strategies: Sequence[Strategy], recording: Recording = nullcontext) -> Loss:
     """How training steps compute the loss: recorded once for every shape, if a strategy records.
 
-    What was recorded lives as long as this.
+    What was recorded lives as long as this. Recordings are made in what `recording` gives.
     """
     own, computed = bringer(strategies, "record"), loss(strategies)
     if own is None:
@@ -120,7 +122,7 @@ def loss_in_steps(strategies: Sequence[Strategy]) -> Loss:
         shape = tuple((name, value.shape) for name, value in inputs.items())
         with blamed("strategy", own.id, "record"):
             if shape not in made:
-                with compiled.recording():
+                with recording(), compiled.recording():
                     offered = wanted(own.record, loss=plain, model=model, inputs=inputs)
                     made[shape] = own.record(**offered)
                 compiled.RECORDED.times += made[shape] is not None

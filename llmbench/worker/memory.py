@@ -161,6 +161,8 @@ class Meter:
         self._read = resident_bytes
         self._lock = threading.Lock()
         """Held while a peak is read and set: a sample must not bring back one that was reset."""
+        self._recorded = 0
+        """What recorded steps compute in, beyond what the allocator counts."""
         release_freed()
         self._baseline = resident_bytes()
         self._begin()
@@ -202,6 +204,28 @@ class Meter:
                 torch.cuda.reset_peak_memory_stats()
             self._pausing = False
 
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[None]:
+        """Count what a step recorded in the block needs as held from then on.
+
+        A CUDA graph keeps the memory that it computes in, and torch's allocator counts that as
+        free: without this, whatever is allocated after the recording would look as if it took the
+        place of the activations.
+        """
+        if not self.cuda:
+            yield
+            return
+        self._kept = self._device_peaks()
+        torch.cuda.reset_peak_memory_stats()
+        try:
+            yield
+        finally:
+            torch.cuda.synchronize()
+            self._kept = self._device_peaks()
+            needed = torch.cuda.max_memory_allocated() - torch.cuda.memory_allocated()
+            self._recorded = max(self._recorded, min(needed, free_in_graphs()))
+            torch.cuda.reset_peak_memory_stats()
+
     def clock_starts(self) -> None:
         """A step is timed from now on: asking the driver would hold it up."""
         self._timed = self.cuda
@@ -232,6 +256,7 @@ class Meter:
         with self._lock:
             self._peak = 0
         self._kept = (0, 0)
+        self._recorded = 0
         self._pausing = self._timed = False
         self._asked = -math.inf
         self._watch = Readings(self._gpu, torch.cuda.memory_reserved) if self._gpu else None
@@ -242,7 +267,7 @@ class Meter:
 
     def _device_peaks(self) -> tuple[int, int]:
         """The most that was allocated and reserved, in bytes, what was paused for left out."""
-        allocated = max(self._kept[0], torch.cuda.max_memory_allocated())
+        allocated = max(self._kept[0], torch.cuda.max_memory_allocated() + self._recorded)
         return allocated, max(self._kept[1], torch.cuda.max_memory_reserved())
 
     def _take(self) -> None:
@@ -274,6 +299,19 @@ class Meter:
             paged_bytes=self.paged_bytes,
             parts=grown(self.parts, allocated),
         )
+
+
+def free_in_graphs() -> int:
+    """Bytes that torch's allocator counts as free and keeps for CUDA graphs, in pools of theirs."""
+    return sum(
+        segment["total_size"] - segment["allocated_size"]
+        for segment in torch.cuda.memory_snapshot()
+        if segment["segment_pool_id"] != EVERYBODYS
+    )
+
+
+EVERYBODYS = (0, 0)
+"""The pool of what is no graph's."""
 
 
 def resident_bytes() -> int:

@@ -215,7 +215,7 @@ def train_steps(running: Running, optimizer: torch.optim.Optimizer, witness: Wit
     own, context = brought.bringer(running.strategies, "train"), running.context
     if own is None:
         stepping, spread = running.stepping, running.spread
-        loss = brought.loss_in_steps(running.strategies)
+        loss = brought.loss_in_steps(running.strategies, running.recorder.meter.recording)
         train.train(stepping, optimizer, batches, settings, context, witness, loss, share, spread)
     else:
         kept = running.tokenizer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 import pytest
 import torch
@@ -63,6 +63,21 @@ def test_what_is_recorded_is_counted_and_timed(model):
     found = compiled.so_far()
     assert found is not None
     assert found.recordings == 2
+
+
+def test_recordings_are_made_where_their_memory_is_counted(model):
+    counted = []
+
+    @contextmanager
+    def recording():
+        before = len(SHAPES)
+        yield
+        counted.append(SHAPES[before:])
+
+    loss = brought.loss_in_steps([Replaying()], recording)
+    for [made] in STEPS:
+        loss(model, made)
+    assert counted == [[(2, 8)], [(2, 19)]]
 
 
 def test_a_loop_records_anew(model):

@@ -142,3 +142,96 @@ def test_on_a_gpu_the_peak_is_the_allocators():
     assert found.reserved_bytes >= found.allocated_bytes
     with meter.phase() as peaks:
         assert peaks().allocated_bytes == before
+
+
+@pytest.mark.gpu
+def test_what_a_graph_computes_in_is_held_as_long_as_the_graph_is():
+    device = torch.device("cuda", 0)
+    meter, graph = Meter(device), torch.cuda.CUDAGraph()
+    with meter.phase() as peaks:
+        before = torch.cuda.memory_allocated()
+        with meter.recording(), torch.cuda.graph(graph):
+            torch.ones(BLOCK // 4, device=device)
+        held = torch.ones(BLOCK // 4, device=device)
+        graph.replay()
+        found = peaks()
+    assert found.allocated_bytes - before == BLOCK + held.nbytes
+    with meter.phase() as peaks:
+        assert peaks().allocated_bytes == before + held.nbytes
+
+
+class Allocator:
+    """What a GPU's allocator says, in the place of torch's."""
+
+    def __init__(self, monkeypatch):
+        self.now = self.most = self.graphs = 0
+        for name in ("synchronize", "empty_cache"):
+            monkeypatch.setattr(torch.cuda, name, lambda: None)
+        monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: self.now)
+        monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: self.most)
+        monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: self.most)
+        monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: self.most)
+        monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", self._reset)
+        monkeypatch.setattr(torch.cuda, "memory_snapshot", self._segments)
+
+    def passes(self, rise, left=0):
+        """So much is allocated, and all but what is left given back."""
+        self.most = max(self.most, self.now + rise)
+        self.now += left
+
+    def _reset(self):
+        self.most = self.now
+
+    def _segments(self):
+        ordinary = {"total_size": 900, "allocated_size": 100, "segment_pool_id": (0, 0)}
+        of_graphs = {"total_size": self.graphs + 7, "allocated_size": 7, "segment_pool_id": (0, 3)}
+        return [ordinary, of_graphs]
+
+
+@pytest.fixture
+def allocator(monkeypatch):
+    return Allocator(monkeypatch)
+
+
+@pytest.fixture
+def on_gpu(allocator, monkeypatch):
+    monkeypatch.setattr(memory, "find", lambda device: None)
+    return Meter(torch.device("cuda", 0))
+
+
+def test_what_is_allocated_after_a_recording_is_beside_what_was_recorded(on_gpu, allocator):
+    allocator.passes(100, left=100)  # the weights
+    with on_gpu.phase() as peaks:
+        with on_gpu.recording():
+            allocator.passes(40, left=5)  # the gradients stay
+            allocator.graphs = 60
+        assert peaks().allocated_bytes == 140
+        allocator.passes(30, left=30)  # the optimiser's states
+        assert peaks().allocated_bytes == 135 + 35
+        with on_gpu.paused():
+            allocator.passes(500)
+        assert peaks().allocated_bytes == 135 + 35
+    with on_gpu.phase() as peaks:
+        assert peaks().allocated_bytes == 135
+
+
+def test_a_recording_holds_no_more_than_is_kept_for_it(on_gpu, allocator):
+    with on_gpu.phase() as peaks:
+        with on_gpu.recording():
+            allocator.passes(40)
+        allocator.passes(30)
+        assert peaks().allocated_bytes == 40
+
+
+def test_a_later_recording_is_made_beside_the_earlier(on_gpu, allocator):
+    with on_gpu.phase() as peaks:
+        with on_gpu.recording():
+            allocator.passes(40)
+            allocator.graphs = 40
+        with on_gpu.recording():
+            allocator.passes(50)
+            allocator.graphs = 50
+        assert peaks().allocated_bytes == 90
+        allocator.passes(60)
+        assert peaks().allocated_bytes == 110
+        assert on_gpu.peak_so_far() == 110
