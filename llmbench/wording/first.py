@@ -100,7 +100,11 @@ def _enough(standing: Standing, variant: Variant) -> str:
     loading, training = (
         max(_allocated(r, [phase]) for r in variant.counted) for phase in ("load", "train")
     )
-    return f"{which}, as loading takes {units.size(loading)}" if loading > training else which
+    if loading <= training:
+        return which
+    random = variant.first.cell.model.weights == "random"
+    why = " of random weights, which are made before they are quantised" if random else ""
+    return f"{which}, as loading takes {units.size(loading)}{why}"
 
 
 def _allocated(record: Record, phases: Sequence[str] = ("load", "prepare", "train")) -> int:
