@@ -217,14 +217,12 @@ class Meter:
             return
         self._kept = self._device_peaks()
         torch.cuda.reset_peak_memory_stats()
-        try:
-            yield
-        finally:
-            torch.cuda.synchronize()
-            self._kept = self._device_peaks()
-            needed = torch.cuda.max_memory_allocated() - torch.cuda.memory_allocated()
-            self._recorded = max(self._recorded, min(needed, free_in_graphs()))
-            torch.cuda.reset_peak_memory_stats()
+        yield
+        torch.cuda.synchronize()
+        self._kept = self._device_peaks()
+        needed = torch.cuda.max_memory_allocated() - torch.cuda.memory_allocated()
+        self._recorded = max(self._recorded, min(needed, free_in_graphs()))
+        torch.cuda.reset_peak_memory_stats()
 
     def clock_starts(self) -> None:
         """A step is timed from now on: asking the driver would hold it up."""

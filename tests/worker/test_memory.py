@@ -223,6 +223,16 @@ def test_a_recording_holds_no_more_than_is_kept_for_it(on_gpu, allocator):
         assert peaks().allocated_bytes == 40
 
 
+def test_a_recording_that_fails_leaves_its_peak_and_holds_nothing(on_gpu, allocator):
+    with on_gpu.phase() as peaks:
+        with pytest.raises(torch.OutOfMemoryError), on_gpu.recording():
+            allocator.passes(40)
+            allocator.graphs = 40
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        allocator.passes(30)
+        assert peaks().allocated_bytes == 40
+
+
 def test_a_later_recording_is_made_beside_the_earlier(on_gpu, allocator):
     with on_gpu.phase() as peaks:
         with on_gpu.recording():
