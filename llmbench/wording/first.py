@@ -103,7 +103,7 @@ def _enough(standing: Standing, variant: Variant) -> str:
     if loading <= training:
         return which
     random = variant.first.cell.model.weights == "random"
-    why = " of random weights, which are made before they are quantised" if random else ""
+    why = ": random weights are made before they are quantised" if random else ""
     return f"{which}, as loading takes {units.size(loading)}{why}"
 
 

@@ -45,7 +45,7 @@ def test_the_cost_names_what_needs_least_where_that_is_not_the_pick():
     ("weights", "why"),
     [
         ("pretrained", ""),
-        ("random", " of random weights, which are made before they are quantised"),
+        ("random", ": random weights are made before they are quantised"),
     ],
 )
 def test_where_loading_takes_more_than_training_the_gpu_is_one_for_that(weights, why):
