@@ -205,8 +205,8 @@ class Memory(Frozen):
     """Peaks of one phase, in bytes. What cannot be measured on the device is None."""
 
     allocated_bytes: Count | None = None
-    """CUDA: the most that tensors held, from torch's allocator; and recorded steps, of whose memory
-    it knows only that it is kept for them."""
+    """CUDA: the most that tensors held, from torch's allocator, with what recorded training steps
+    keep, which it counts as free."""
     reserved_bytes: Count | None = None
     """CUDA: the most that torch's allocator held."""
     process_bytes: Count | None = None

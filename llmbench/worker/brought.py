@@ -107,7 +107,8 @@ def _made(own: Strategy, padded: Batch, pad: int) -> Batch:
 def loss_in_steps(strategies: Sequence[Strategy], recording: Recording = nullcontext) -> Loss:
     """How training steps compute the loss: recorded once for every shape, if a strategy records.
 
-    What was recorded lives as long as this. Recordings are made in what `recording` gives.
+    What was recorded lives as long as this. Each recording is made in the context that `recording`
+    gives.
     """
     own, computed = bringer(strategies, "record"), loss(strategies)
     if own is None:
@@ -122,7 +123,7 @@ def loss_in_steps(strategies: Sequence[Strategy], recording: Recording = nullcon
         shape = tuple((name, value.shape) for name, value in inputs.items())
         with blamed("strategy", own.id, "record"):
             if shape not in made:
-                with recording(), compiled.recording():
+                with compiled.recording(), recording():
                     offered = wanted(own.record, loss=plain, model=model, inputs=inputs)
                     made[shape] = own.record(**offered)
                 compiled.RECORDED.times += made[shape] is not None

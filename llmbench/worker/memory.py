@@ -147,7 +147,8 @@ HOST_INTERVAL_SECONDS = 0.05
 """A sample takes 0.1 to 0.2 ms of a processor, waking up included: less than 0.5 % of one."""
 NVML_INTERVAL_SECONDS = 1.0
 """Long: the driver answers under a lock that kernel launches take too, and what a process holds
-only grows within a phase, so that the reading at its end finds nearly all there is. While a step is
+only grows within a phase, but where a step is recorded, which gives the cache back: the reading at
+its end finds nearly all there is. While a step is
 timed it is not asked at all, but as soon as the step has ended."""
 
 
@@ -161,8 +162,8 @@ class Meter:
         self._read = resident_bytes
         self._lock = threading.Lock()
         """Held while a peak is read and set: a sample must not bring back one that was reset."""
-        self._recorded = 0
-        """What recorded steps compute in, beyond what the allocator counts."""
+        self._in_graphs = 0
+        """Bytes that recorded steps compute in, beyond what the allocator counts."""
         release_freed()
         self._baseline = resident_bytes()
         self._begin()
@@ -206,7 +207,7 @@ class Meter:
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
-        """Count what a step recorded in the block needs as held from then on.
+        """Count what a step recorded in the block needs as held until the peaks start anew.
 
         A CUDA graph keeps the memory that it computes in, and torch's allocator counts that as
         free: without this, whatever is allocated after the recording would look as if it took the
@@ -221,7 +222,7 @@ class Meter:
         torch.cuda.synchronize()
         self._kept = self._device_peaks()
         needed = torch.cuda.max_memory_allocated() - torch.cuda.memory_allocated()
-        self._recorded = max(self._recorded, min(needed, free_in_graphs()))
+        self._in_graphs = max(self._in_graphs, min(self._in_graphs + needed, free_in_graphs()))
         torch.cuda.reset_peak_memory_stats()
 
     def clock_starts(self) -> None:
@@ -254,7 +255,7 @@ class Meter:
         with self._lock:
             self._peak = 0
         self._kept = (0, 0)
-        self._recorded = 0
+        self._in_graphs = 0
         self._pausing = self._timed = False
         self._asked = -math.inf
         self._watch = Readings(self._gpu, torch.cuda.memory_reserved) if self._gpu else None
@@ -265,7 +266,7 @@ class Meter:
 
     def _device_peaks(self) -> tuple[int, int]:
         """The most that was allocated and reserved, in bytes, what was paused for left out."""
-        allocated = max(self._kept[0], torch.cuda.max_memory_allocated() + self._recorded)
+        allocated = max(self._kept[0], torch.cuda.max_memory_allocated() + self._in_graphs)
         return allocated, max(self._kept[1], torch.cuda.max_memory_reserved())
 
     def _take(self) -> None:
@@ -301,15 +302,16 @@ class Meter:
 
 def free_in_graphs() -> int:
     """Bytes that torch's allocator counts as free and keeps for CUDA graphs, in pools of theirs."""
+    device = torch.cuda.current_device()
     return sum(
         segment["total_size"] - segment["allocated_size"]
         for segment in torch.cuda.memory_snapshot()
-        if segment["segment_pool_id"] != EVERYBODYS
+        if segment["device"] == device and segment["segment_pool_id"] != DEFAULT_POOL
     )
 
 
-EVERYBODYS = (0, 0)
-"""The pool of what is no graph's."""
+DEFAULT_POOL = (0, 0)
+"""The id of the pool that no graph has for itself."""
 
 
 def resident_bytes() -> int:

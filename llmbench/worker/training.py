@@ -224,9 +224,13 @@ def train_steps(running: Running, optimizer: torch.optim.Optimizer, witness: Wit
 
 def fill_budget(running: Running, sequences: list[Tokens] | None) -> None:
     """Have the cell train at the largest size within its budget."""
-    own = brought.bringer(running.strategies, "train")
-    if own:
+    if own := brought.bringer(running.strategies, "train"):
         raise CannotRun(f"Sizes are tried in llmbench's own loop, in which '{own.id}' is not run.")
+    if own := brought.bringer(running.strategies, "record"):
+        raise CannotRun(
+            f"Sizes are tried with batches of one length, and '{own.id}' keeps memory for each "
+            "length: leave it out, or --fit."
+        )
     settings = running.job.cell.settings
     # The trials' optimiser has no name here: its states must be gone before peaks start anew.
     trial.stretch(running, sequences, make_optimizer(running.model, running.strategies, settings))

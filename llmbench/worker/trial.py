@@ -134,9 +134,9 @@ class Trial:
 
     def _train(self, size: int) -> None:
         model, context = self.running.model, self.running.context
-        meter = self.running.recorder.meter
-        loss = brought.loss_in_steps(self.running.strategies, meter.recording)
-        steps, settings, observer = self.batches(size), self.settings(size), Sampler(meter)
+        loss = brought.loss_in_steps(self.running.strategies)
+        observer = Sampler(self.running.recorder.meter)
+        steps, settings = self.batches(size), self.settings(size)
         train.train(model, self.optimizer, steps, settings, context, observer, loss)
 
 

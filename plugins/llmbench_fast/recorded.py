@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from llmbench.plugin.strategy import CannotRun
+from llmbench.worker import shortage
 
 Loss = Callable[[Any, Mapping[str, Tensor]], Tensor]
 WARM_UPS = 2
@@ -26,6 +27,8 @@ class Shared:
 
     pool: Any = field(default_factory=torch.cuda.graph_pool_handle)
     """The memory of what they compute."""
+    stream: Any = field(default_factory=torch.cuda.Stream)
+    """Where passes run before a recording. One, since cuBLAS keeps a work space for each."""
     gradients: list[Tensor | None] = field(default_factory=list)
     """Of each trained weight; none for one that no graph reached."""
 
@@ -40,9 +43,9 @@ def replay(
     weights = [p for p in model.parameters() if p.requires_grad]
     try:
         graphs = Graphs(loss, model, weights, inputs, SHARED.setdefault(loss, Shared()))
-    except torch.OutOfMemoryError:
-        raise
     except RuntimeError as error:
+        if shortage.out_of_memory(error):
+            raise
         raise CannotRun(f"Its step cannot be recorded as a CUDA graph: {first(error)}.") from error
 
     def replayed(given: Mapping[str, Tensor]) -> Tensor:
@@ -84,7 +87,7 @@ class Graphs:
         self.loss = value.detach()
 
     def _warm_up(self, computed: Callable[[], Tensor], weights: Sequence[Tensor]) -> None:
-        stream = torch.cuda.Stream()
+        stream = self.shared.stream
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UPS):

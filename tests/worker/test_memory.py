@@ -157,6 +157,7 @@ def test_what_a_graph_computes_in_is_held_as_long_as_the_graph_is():
         graph.replay()
         found = peaks()
     assert found.allocated_bytes - before == BLOCK + held.nbytes
+    del graph
     with meter.phase() as peaks:
         assert peaks().allocated_bytes == before + held.nbytes
 
@@ -166,6 +167,7 @@ class Allocator:
 
     def __init__(self, monkeypatch):
         self.now = self.most = self.graphs = 0
+        monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
         for name in ("synchronize", "empty_cache"):
             monkeypatch.setattr(torch.cuda, name, lambda: None)
         monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: self.now)
@@ -184,9 +186,20 @@ class Allocator:
         self.most = self.now
 
     def _segments(self):
-        ordinary = {"total_size": 900, "allocated_size": 100, "segment_pool_id": (0, 0)}
-        of_graphs = {"total_size": self.graphs + 7, "allocated_size": 7, "segment_pool_id": (0, 3)}
-        return [ordinary, of_graphs]
+        return [
+            segment(900, 100, (0, 0)),
+            segment(self.graphs + 7, 7, (0, 3)),
+            segment(900, 100, (0, 3), device=1),
+        ]
+
+
+def segment(total, allocated, pool, device=0):
+    return {
+        "device": device,
+        "total_size": total,
+        "allocated_size": allocated,
+        "segment_pool_id": pool,
+    }
 
 
 @pytest.fixture
@@ -232,6 +245,21 @@ def test_a_recording_that_fails_leaves_its_peak_and_holds_nothing(on_gpu, alloca
             raise torch.OutOfMemoryError("CUDA out of memory.")
         allocator.passes(30)
         assert peaks().allocated_bytes == 40
+
+
+def test_recordings_that_share_nothing_are_held_beside_each_other(on_gpu, allocator):
+    with on_gpu.phase() as peaks:
+        for size in (40, 50):
+            with on_gpu.recording():
+                allocator.passes(size)
+                allocator.graphs += size
+        allocator.passes(60)
+        assert peaks().allocated_bytes == 150
+
+
+def test_without_a_gpu_a_recording_is_left_to_itself(meter):
+    with meter.phase() as peaks, meter.recording():
+        assert peaks().allocated_bytes is None
 
 
 def test_a_later_recording_is_made_beside_the_earlier(on_gpu, allocator):

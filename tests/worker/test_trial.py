@@ -12,7 +12,7 @@ from records import cell
 from llmbench.plugin.strategy import CannotRun
 from llmbench.record import events
 from llmbench.record.record import Budget
-from llmbench.worker import train, trial
+from llmbench.worker import train, training, trial
 from llmbench.worker.encoding import Tokens
 from llmbench.worker.trial import NO_MEMORY
 
@@ -44,9 +44,6 @@ class MadeUp:
 
     def sample(self) -> None:
         """It knows without."""
-
-    def recording(self):
-        return nullcontext()
 
     def peak_so_far(self) -> int:
         return WEIGHTS + TOKEN * self.tokens
@@ -135,6 +132,14 @@ def test_an_error_that_is_not_of_memory_is_none_of_the_searchs(running, monkeypa
     monkeypatch.setattr(MadeUp, "peak_so_far", lambda self: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         stretched(made)
+
+
+@pytest.mark.parametrize(("brings", "why"), [("train", "own loop"), ("record", "one length")])
+def test_what_takes_other_memory_than_the_trials_is_refused(running, brings, why):
+    made = running(10**9)
+    made.strategies = (SimpleNamespace(id="own", brings=lambda: {brings}),)
+    with pytest.raises(CannotRun, match=rf"Sizes are tried .*{why}.*'own'"):
+        training.fill_budget(made, None)
 
 
 @pytest.mark.parametrize(
