@@ -220,7 +220,8 @@ class Strategy(BaseModel):
 
         It is called at the first micro-batch of every shape in training steps. How long that takes
         is a figure of its own, and the step counts for no speed. The loss of the first step must be
-        that of the unrecorded one. What it takes of memory is not predicted.
+        that of the unrecorded one. What the graphs keep of memory counts in the peak. It is not
+        predicted, and `--fit` tries no sizes with it.
         """
         return None
 

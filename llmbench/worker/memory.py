@@ -219,7 +219,6 @@ class Meter:
         self._kept = self._device_peaks()
         torch.cuda.reset_peak_memory_stats()
         yield
-        torch.cuda.synchronize()
         self._kept = self._device_peaks()
         needed = torch.cuda.max_memory_allocated() - torch.cuda.memory_allocated()
         self._in_graphs = max(self._in_graphs, min(self._in_graphs + needed, free_in_graphs()))
