@@ -20,7 +20,7 @@ class CudnnAttention(Strategy):
     """
 
     id = "cudnn-attention"
-    summary = "attention by cuDNN's fused kernels, proven to have run: faster on Hopper and later"
+    summary = "attention by cuDNN's fused kernels, proven to have run: for Hopper and later GPUs"
     group = "attention"
     arithmetic = False
     in_all = False

@@ -13,7 +13,7 @@ AdamW, on random tokens) with transformers and peft alone, and prints its tokens
 with --compiled --loss compiled, llmbench's kernels have them, which never have the host wait.
 
 Attention is left to torch without cuDNN's kernels, as in the harness: by itself torch (2.11) takes
-those on an H100, where they are faster. With --cudnn it does, as with `cudnn-attention`.
+those on an H100. With --cudnn it does, as with `cudnn-attention`.
 """
 
 from __future__ import annotations
