@@ -51,6 +51,14 @@ def compare(tmp_path):
 
 
 @linux
+def test_a_comparison_runs_where_importing_transformers_initialises_cuda(compare):
+    process, store = compare("--steps", "6")
+    said, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0, said
+    assert {r.status for r in store.read().records} == {"ok"}
+
+
+@linux
 def test_a_fork_that_was_asked_for_fails_every_cell_with_the_way_out(compare):
     process, store = compare("--steps", "6", "--launcher", "fork")
     said, _ = process.communicate(timeout=PATIENCE_SECONDS)
@@ -65,7 +73,6 @@ def test_a_fork_that_was_asked_for_fails_every_cell_with_the_way_out(compare):
 
 @linux
 def test_cells_are_spawned_which_is_said_once_and_ctrl_c_reaches_them(compare):
-    """The base model's cell runs to its end, and that of `full` until it is interrupted."""
     process, store = compare("--steps", "60000")
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not any(
