@@ -147,13 +147,16 @@ HOST_INTERVAL_SECONDS = 0.05
 """A sample takes 0.1 to 0.2 ms of a processor, waking up included: less than 0.5 % of one."""
 NVML_INTERVAL_SECONDS = 1.0
 """Long: the driver answers under a lock that kernel launches take too, and what a process holds
-only grows within a phase, but where a step is recorded, which gives the cache back: the reading at
-its end finds nearly all there is. While a step is
-timed it is not asked at all, but as soon as the step has ended."""
+only grows within a phase, so that the reading at its end finds nearly all there is; a recording,
+which gives the cache back, is the exception. While a step is timed it is not asked at all, but as
+soon as the step has ended."""
 
 
 class Meter:
     """Measures the peaks of one phase at a time, for one process on one device."""
+
+    _in_graphs: int
+    """Bytes that recorded steps compute in, beyond what the allocator counts."""
 
     def __init__(self, device: torch.device) -> None:
         self.cuda = device.type == "cuda"
@@ -162,8 +165,6 @@ class Meter:
         self._read = resident_bytes
         self._lock = threading.Lock()
         """Held while a peak is read and set: a sample must not bring back one that was reset."""
-        self._in_graphs = 0
-        """Bytes that recorded steps compute in, beyond what the allocator counts."""
         release_freed()
         self._baseline = resident_bytes()
         self._begin()
@@ -216,12 +217,15 @@ class Meter:
         if not self.cuda:
             yield
             return
-        self._kept = self._device_peaks()
-        torch.cuda.reset_peak_memory_stats()
+        self._set_aside()
         yield
-        self._kept = self._device_peaks()
         needed = torch.cuda.max_memory_allocated() - torch.cuda.memory_allocated()
-        self._in_graphs = max(self._in_graphs, min(self._in_graphs + needed, free_in_graphs()))
+        self._set_aside()
+        self._in_graphs = min(self._in_graphs + needed, free_in_graphs())
+
+    def _set_aside(self) -> None:
+        """Keep the device's peaks until now, and start torch's anew."""
+        self._kept = self._device_peaks()
         torch.cuda.reset_peak_memory_stats()
 
     def clock_starts(self) -> None:

@@ -134,10 +134,9 @@ class Trial:
 
     def _train(self, size: int) -> None:
         model, context = self.running.model, self.running.context
-        loss = brought.loss_in_steps(self.running.strategies)
         observer = Sampler(self.running.recorder.meter)
         steps, settings = self.batches(size), self.settings(size)
-        train.train(model, self.optimizer, steps, settings, context, observer, loss)
+        train.train(model, self.optimizer, steps, settings, context, observer, self.running.loss)
 
 
 class Sampler(train.Observer):

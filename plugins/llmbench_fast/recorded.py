@@ -41,8 +41,10 @@ def replay(
 ) -> Callable[[Mapping[str, Tensor]], Tensor]:
     """What computes the loss of such inputs by graphs. CannotRun where none can be made."""
     weights = [p for p in model.parameters() if p.requires_grad]
+    if loss not in SHARED:
+        SHARED[loss] = Shared()
     try:
-        graphs = Graphs(loss, model, weights, inputs, SHARED.setdefault(loss, Shared()))
+        graphs = Graphs(loss, model, weights, inputs, SHARED[loss])
     except RuntimeError as error:
         if shortage.out_of_memory(error):
             raise
